@@ -1,0 +1,143 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+#define LINE_MAX_BYTES 8192
+
+static const char *const level_names[] = { "debug", "info", "notice", "warning", "error" };
+
+/* Set once in main before threads start, read-only afterwards. */
+static struct {
+	const char *program;
+	int fd;
+	enum log_format format;
+	enum log_level least;
+} logger = { "podmail", STDERR_FILENO, LOG_FORMAT_TEXT, LOGL_INFO };
+
+void log_setup(const char *program, int fd, enum log_format format, enum log_level least)
+{
+	logger.program = program;
+	logger.fd = fd;
+	logger.format = format;
+	logger.least = least;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level >= logger.least;
+}
+
+int log_level_parse(struct span name, enum log_level *ret_level)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(level_names); i++) {
+		if (span_eq_nocase(name, span_of(level_names[i]))) {
+			*ret_level = (enum log_level) i;
+			return 0;
+		}
+	}
+	return -POD_E_SYNTAX;
+}
+
+/* Bytes from a peer may be anything: what is not plain ASCII or valid-looking UTF-8 text leaves as an escape. */
+static void add_quoted(struct buf *b, struct span s)
+{
+	buf_add_byte(b, '"');
+	for (size_t i = 0; i < s.len; i++) {
+		uint8_t c = s.p[i];
+
+		if (c == '"' || c == '\\') {
+			buf_add_byte(b, '\\');
+			buf_add_byte(b, c);
+		} else if (c >= 0x20 && c < 0x7f) {
+			buf_add_byte(b, c);
+		} else {
+			buf_printf(b, "\\u%04x", c);
+		}
+	}
+	buf_add_byte(b, '"');
+}
+
+static bool is_plain(struct span s)
+{
+	if (s.len == 0)
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] <= 0x20 || s.p[i] >= 0x7f || s.p[i] == '"' || s.p[i] == '=' || s.p[i] == '\\')
+			return false;
+	return true;
+}
+
+static void add_text_value(struct buf *b, struct span s)
+{
+	if (is_plain(s))
+		buf_add(b, s);
+	else
+		add_quoted(b, s);
+}
+
+static void add_value(struct buf *b, const struct log_field *f)
+{
+	void (*add)(struct buf *, struct span) = logger.format == LOG_FORMAT_JSON ? add_quoted : add_text_value;
+
+	switch (f->type) {
+	case LOG_FIELD_STR: add(b, span_of(f->v.s ? f->v.s : "")); break;
+	case LOG_FIELD_SPAN: add(b, f->v.span); break;
+	case LOG_FIELD_INT: buf_printf(b, "%lld", (long long) f->v.i); break;
+	case LOG_FIELD_UINT: buf_printf(b, "%llu", (unsigned long long) f->v.u); break;
+	case LOG_FIELD_END: break;
+	}
+}
+
+static void add_field(struct buf *b, const struct log_field *f)
+{
+	buf_printf(b, logger.format == LOG_FORMAT_JSON ? ",\"%s\":" : " %s=", f->name);
+	add_value(b, f);
+}
+
+static void add_inherited(struct buf *b, const struct log *log)
+{
+	if (!log)
+		return;
+	add_inherited(b, log->parent);
+	for (size_t i = 0; i < LOG_FIELDS_MAX && log->fields[i].type != LOG_FIELD_END; i++)
+		add_field(b, &log->fields[i]);
+}
+
+static void write_line(struct span line)
+{
+	ssize_t n;
+
+	/* A log that cannot be written must not stop the service; there is nowhere to say so. */
+	do
+		n = write(logger.fd, line.p, line.len);
+	while (n < 0 && errno == EINTR);
+}
+
+void log_write(const struct log *log, enum log_level level, const char *event, const struct log_field *fields)
+{
+	_cleanup_buf_ struct buf b = { .limit = LINE_MAX_BYTES };
+	char stamp[CLOCK_ISO_SIZE];
+
+	clock_format_iso(clock_wall_ms(), stamp, sizeof(stamp));
+	if (logger.format == LOG_FORMAT_JSON)
+		buf_printf(&b, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,\"event\":\"%s\"",
+		           stamp, level_names[level], logger.program, (int) getpid(), event);
+	else
+		buf_printf(&b, "%s %s %s[%d] %s", stamp, level_names[level], logger.program, (int) getpid(), event);
+	add_inherited(&b, log);
+	for (; fields->type != LOG_FIELD_END; fields++)
+		add_field(&b, fields);
+	if (b.failed) { /* too long: keep the head, which says what and who */
+		b.failed = false;
+		b.len = b.len > LINE_MAX_BYTES - 16 ? LINE_MAX_BYTES - 16 : b.len;
+		buf_add_str(&b, logger.format == LOG_FORMAT_JSON ? "\"" : " ...");
+	}
+	buf_add_str(&b, logger.format == LOG_FORMAT_JSON ? "}\n" : "\n");
+	write_line(buf_span(&b));
+}

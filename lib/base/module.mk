@@ -1,0 +1,2 @@
+MODULES += base
+base_SRCS := $(wildcard lib/base/*.c)

@@ -1,0 +1,3 @@
+MODULES += conf
+conf_SRCS := $(wildcard lib/conf/*.c)
+conf_LDLIBS := -lucl

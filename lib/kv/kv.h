@@ -1,0 +1,104 @@
+/*
+ * The LMDB wrapper, and the only folder that calls mdb_*. An environment is a folder; a table is a named
+ * B+tree in it. One write transaction at a time (across processes too), any number of readers, each with a
+ * stable snapshot. Values point into the map: valid until the transaction ends, or until the next write in
+ * a write transaction. Keys sort as bytes: build them with key_* so that numbers sort as numbers.
+ *
+ * Threads: an environment is shared by all; open it after fork. A transaction and its cursors belong to the
+ * thread that uses them (MDB_NOTLS is set: a read transaction may move between threads, never be shared).
+ */
+#ifndef POD_KV_KV_H
+#define POD_KV_KV_H
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/span.h"
+
+struct kv;
+struct kv_txn_impl;
+
+#define KV_READONLY 1u /* open: this process never writes */
+#define KV_CREATE 2u
+#define KV_NOSYNC 4u /* open: commits are not flushed; for data that can be lost (tests, caches) */
+
+struct kv_options {
+	uint64_t map_bytes; /* address space reserved: the most it can ever hold; grows without remapping */
+	unsigned int tables_max, readers_max;
+	unsigned int flags;
+	unsigned int mode; /* of created files; the lock file gets write permission for the same classes as read */
+};
+
+int kv_open(const char *dir, const struct kv_options *o, struct kv **ret_kv, struct err *err);
+struct kv *kv_close(struct kv *kv);
+/* Flushes what a KV_NOSYNC environment has written. */
+int kv_sync(struct kv *kv, struct err *err);
+/* Frees reader slots of processes that died; call now and then. */
+void kv_reap_readers(struct kv *kv);
+
+typedef unsigned int kv_table;
+#define KV_TABLE_CREATE 1u
+#define KV_TABLE_INTEGER_KEYS 2u
+/* Opens a table by name inside a transaction of its own. -POD_E_NOTFOUND without KV_TABLE_CREATE. */
+int kv_table_open(struct kv *kv, const char *name, unsigned int flags, kv_table *ret_table, struct err *err);
+
+enum kv_mode { KV_READ, KV_WRITE };
+struct kv_txn {
+	struct kv_txn_impl *impl; /* NULL: not running */
+};
+/* Declares a transaction that is aborted at the end of its scope unless it was committed. */
+#define KV_TXN __attribute__((cleanup(kv_txn_abort))) struct kv_txn
+
+int kv_txn_begin(struct kv *kv, enum kv_mode mode, struct kv_txn *ret_txn, struct err *err);
+/* A transaction inside a write transaction, to be undone alone. */
+int kv_txn_nest(struct kv_txn *parent, struct kv *kv, struct kv_txn *ret_txn, struct err *err);
+/* Durable when it returns 0 (unless KV_NOSYNC). -POD_E_NOSPACE: the map or the disk is full, nothing changed. */
+int kv_txn_commit(struct kv_txn *txn, struct err *err);
+void kv_txn_abort(struct kv_txn *txn);
+
+/* -POD_E_NOTFOUND without words in err: often no error. */
+int kv_get(struct kv_txn *txn, kv_table t, struct span key, struct span *ret_value, struct err *err);
+int kv_put(struct kv_txn *txn, kv_table t, struct span key, struct span value, struct err *err);
+/* -POD_E_EXISTS where the key is there. */
+int kv_insert(struct kv_txn *txn, kv_table t, struct span key, struct span value, struct err *err);
+/* Room for len bytes to be filled in by the caller at once: saves a copy on the write path. */
+int kv_reserve(struct kv_txn *txn, kv_table t, struct span key, size_t len, void **ret_value, struct err *err);
+/* As kv_put for a key known to sort after all others: fills pages instead of splitting them. */
+int kv_append(struct kv_txn *txn, kv_table t, struct span key, struct span value, struct err *err);
+int kv_delete(struct kv_txn *txn, kv_table t, struct span key, struct err *err);
+int kv_clear(struct kv_txn *txn, kv_table t, struct err *err);
+uint64_t kv_count(struct kv_txn *txn, kv_table t);
+
+/* A walk in key order. Close it before its transaction ends (the cleanup attribute does where declared after). */
+struct kv_cursor {
+	void *impl;
+};
+#define KV_CURSOR __attribute__((cleanup(kv_cursor_close))) struct kv_cursor
+int kv_cursor_open(struct kv_txn *txn, kv_table t, struct kv_cursor *ret_cursor, struct err *err);
+void kv_cursor_close(struct kv_cursor *c);
+/* The first entry at or after key; the next; the last; the one before. 0 or -POD_E_NOTFOUND at the end. */
+int kv_cursor_seek(struct kv_cursor *c, struct span key, struct span *ret_key, struct span *ret_value);
+int kv_cursor_next(struct kv_cursor *c, struct span *ret_key, struct span *ret_value);
+int kv_cursor_last(struct kv_cursor *c, struct span *ret_key, struct span *ret_value);
+int kv_cursor_prev(struct kv_cursor *c, struct span *ret_key, struct span *ret_value);
+/* Deletes the entry the cursor stands on; a following next gives the one after it. */
+int kv_cursor_delete(struct kv_cursor *c, struct err *err);
+
+/* Keys: numbers big-endian, bytes as they are. KV_KEY_MAX is LMDB's own limit. */
+#define KV_KEY_MAX 511
+struct key {
+	uint8_t b[KV_KEY_MAX];
+	uint16_t len;
+};
+static inline struct span key_span(const struct key *k)
+{
+	return span_make(k->b, k->len);
+}
+void key_u32(struct key *k, uint32_t v); /* these append; start from (struct key){ .len = 0 } */
+void key_u64(struct key *k, uint64_t v);
+int key_bytes(struct key *k, struct span s); /* -POD_E_LIMIT where it does not fit */
+uint32_t key_get_u32(struct span key, size_t off);
+uint64_t key_get_u64(struct span key, size_t off);
+
+#endif

@@ -1,0 +1,3 @@
+MODULES += kv
+kv_SRCS := $(wildcard lib/kv/*.c)
+kv_LDLIBS := -llmdb

@@ -1,0 +1,2 @@
+MODULES += mime
+mime_SRCS := $(wildcard lib/mime/*.c)

@@ -1,0 +1,3 @@
+MODULES += sasl
+sasl_SRCS := $(wildcard lib/sasl/*.c)
+sasl_LDLIBS := -lcrypto

@@ -1,0 +1,32 @@
+# Compiler, flags and variants. A variant is a whole build tree of its own: build/asan, build/tsan, build/fuzz.
+
+CC       ?= cc
+ifeq ($(origin CC),default)
+CC       := $(if $(shell command -v ccache),ccache gcc,gcc)
+endif
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla \
+            -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wundef \
+            -Wno-unused-parameter -Wno-missing-field-initializers
+CPPFLAGS += -D_GNU_SOURCE -I. -Ilib -I$(BUILD)/gen
+CFLAGS   += -std=gnu17 -g -fno-strict-aliasing -fvisibility=hidden $(WARNINGS)
+LDFLAGS  += -Wl,--as-needed
+
+ifeq ($(VARIANT),release)
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+CFLAGS   += -O2 -fstack-protector-strong -fPIE
+LDFLAGS  += -pie -Wl,-z,relro,-z,now
+else ifeq ($(VARIANT),asan)
+CFLAGS   += -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+LDFLAGS  += -fsanitize=address,undefined
+else ifeq ($(VARIANT),tsan)
+CFLAGS   += -O1 -fno-omit-frame-pointer -fsanitize=thread
+LDFLAGS  += -fsanitize=thread
+else ifeq ($(VARIANT),fuzz)
+CC       := clang
+CFLAGS   += -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+            -Wno-unknown-warning-option
+LDFLAGS  += -fsanitize=address,undefined
+else
+$(error VARIANT is one of release, asan, tsan, fuzz; not "$(VARIANT)")
+endif
