@@ -1,0 +1,115 @@
+/*
+ * The directory: which sites, pods, hosts, volumes, domains, users, aliases and groups there are, and where
+ * each volume is served. One LMDB environment per host; podd is the one writer, all others map it read-only
+ * and see each commit at their next call.
+ *
+ * Threads: a struct directory may be shared; each call runs its own short transaction and copies results
+ * into the caller's arena. Names are compared without regard to case.
+ */
+#ifndef POD_DIRECTORY_DIRECTORY_H
+#define POD_DIRECTORY_DIRECTORY_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/span.h"
+#include "directory/records.pb-c.h"
+
+struct directory;
+
+int directory_open(const char *path, struct directory **ret_dir, struct err *err); /* read-only */
+int directory_open_writer(const char *path, struct directory **ret_dir, struct err *err); /* podd; creates it */
+struct directory *directory_close(struct directory *dir);
+
+/* ---- what front ends ask ---- */
+
+/* A volume as a front end needs it. */
+struct directory_volume {
+	const char *name; /* "vol01" */
+	const char *id;
+	const char *endpoint;
+	uint64_t token;
+};
+
+int directory_volume_find(struct directory *dir, struct arena *a, struct span name, struct directory_volume *ret,
+                          struct err *err);
+
+/* Who an address (for logins: the address itself, no aliases) is. -POD_E_NOTFOUND; -POD_E_DENIED: suspended. */
+struct directory_user {
+	const char *address; /* canonical */
+	const char *user_id;
+	const char *volume;
+};
+
+int directory_user_find(struct directory *dir, struct arena *a, struct span address, struct directory_user *ret,
+                        struct err *err);
+
+/* Whether mail for the domain is delivered here: 0, or -POD_E_NOTFOUND. */
+int directory_domain_find(struct directory *dir, struct span domain, struct err *err);
+
+/*
+ * Resolves a recipient to the mailboxes and remote addresses it stands for: aliases ("@domain" catch-alls
+ * too), groups and subaddresses expanded, each mailbox once, loops cut, at most DIRECTORY_EXPAND_MAX results.
+ *   -POD_E_NOTFOUND  no such mailbox in a domain of ours
+ *   -POD_E_UNSUPPORTED  not a domain of ours: a remote address (relaying is the caller's decision)
+ *   -POD_E_DENIED  the mailbox is suspended     -POD_E_LIMIT  expands to too many
+ * address: "local@domain" or "postmaster" (which is postmaster@ the pod's domain).
+ */
+#define DIRECTORY_EXPAND_MAX 10000
+
+struct directory_target {
+	enum { TARGET_MAILBOX, TARGET_REMOTE } kind;
+	const char *address;
+	const char *user_id, *volume; /* of a mailbox */
+	const char *detail; /* of user+detail, "" where none */
+};
+
+struct directory_targets {
+	struct directory_target *items;
+	size_t n;
+};
+
+int directory_resolve(struct directory *dir, struct arena *a, struct span address, struct directory_targets *ret,
+                      struct err *err);
+
+/* ---- objects, for podd ---- */
+
+enum directory_kind {
+	DIRECTORY_SITE,
+	DIRECTORY_POD,
+	DIRECTORY_HOST,
+	DIRECTORY_VOLUME,
+	DIRECTORY_DOMAIN,
+	DIRECTORY_USER,
+	DIRECTORY_ALIAS,
+	DIRECTORY_GROUP,
+	DIRECTORY_KINDS
+};
+
+/* The word used in commands and errors: "volume". And the descriptor of the kind's record. */
+const char *directory_kind_name(enum directory_kind kind);
+const ProtobufCMessageDescriptor *directory_kind_descriptor(enum directory_kind kind);
+
+/* The record of an object, in a. The message is of the kind's type (Directory__Volume *, ...). */
+int directory_get(struct directory *dir, struct arena *a, enum directory_kind kind, struct span name,
+                  const ProtobufCMessage **ret_record, struct err *err);
+
+/*
+ * Calls fn for each object of a kind in name order, from the first after `after` (SPAN_NONE: all), until fn
+ * returns non-zero, which is then returned. The record lives only during the call.
+ */
+typedef int directory_each_fn(void *arg, const char *name, const ProtobufCMessage *record);
+int directory_each(struct directory *dir, enum directory_kind kind, struct span after, directory_each_fn *fn, void *arg,
+                   struct err *err);
+
+/*
+ * Writing: durable when it returns 0. Checked in the same transaction: what a record refers to exists, an
+ * address is one thing only (user, alias or group), nothing in use is deleted; Volume.users is kept here.
+ *   create: -POD_E_EXISTS where the name is taken. replace: -POD_E_NOTFOUND where it is not there.
+ */
+int directory_create(struct directory *dir, enum directory_kind kind, struct span name, const ProtobufCMessage *record,
+                     struct err *err);
+int directory_replace(struct directory *dir, enum directory_kind kind, struct span name,
+                      const ProtobufCMessage *record, struct err *err);
+int directory_delete(struct directory *dir, enum directory_kind kind, struct span name, struct err *err);
+
+#endif
