@@ -1,0 +1,291 @@
+/*
+ * One volume's mail: Maildir files and the LMDB index over them, behind one door. store/service asks here on
+ * behalf of clients, and nothing here knows the store protocol or a socket.
+ *
+ * Threads. Reads (volume_get_*, volume_fetch, ...) run on any thread, each in a read snapshot of its own.
+ * Changes are struct change: prepared on any thread (volume_stage_body writes the bytes), submitted with
+ * volume_submit, gathered by the one committing writer thread, made durable together, and finished by their
+ * done callback, on the writer's thread, only after the commit is on stable storage.
+ *
+ * How a commit is made durable (the order is the promise):
+ *   1. bodies were written to unnamed files (O_TMPFILE) by the threads that received them;
+ *   2. the writer gives each its UID and links it into staging/ under its final name, which carries
+ *      everything a rebuild needs;
+ *   3. one syncfs(2) makes all file data and names of the batch durable;
+ *   4. one LMDB commit makes the index durable; then answers go out;
+ *   5. write-behind moves files from staging/ to their Maildir, and renames those whose flags changed, without
+ *      hurry: a row in the pending table says what is still to be done, and both places are looked at.
+ * After a crash: what is in staging/ and in the index is moved, what is not in the index was never
+ * acknowledged and is removed.
+ */
+#ifndef POD_STORE_INDEX_INDEX_H
+#define POD_STORE_INDEX_INDEX_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/span.h"
+
+struct volume;
+struct volume_event;
+
+struct volume_options {
+	const char *path;
+	const char *name; /* for a new volume's volume.json */
+	uint64_t map_bytes;
+	unsigned int users_max; /* 1 to 1000 */
+	unsigned int write_behind_ms;
+	unsigned int delivery_memory_days;
+	/*
+	 * Mailboxes changed (after a commit), on the writer's thread: one call per commit. mailbox 0: the user's
+	 * list of mailboxes.
+	 */
+	void (*on_changed)(void *arg, const struct volume_event *events, size_t n);
+	void *arg;
+};
+
+struct volume_event {
+	const char *user_id; /* valid during the call */
+	uint32_t mailbox;
+	uint64_t highestmodseq;
+};
+
+/* Makes an empty volume in a folder that is empty or missing: volume.json and the folders. */
+int volume_create(const char *path, const char *name, struct err *err);
+/* Opens (lock held: a second process is refused with BUSY), recovers from a crash, starts the writer. */
+int volume_open(const struct volume_options *o, struct volume **ret_vol, struct err *err);
+/* Commits what was submitted, writes behind, stops threads. */
+struct volume *volume_close(struct volume *vol);
+const char *volume_id(const struct volume *vol);
+/* Secret of the volume for session tokens: 32 bytes made with the volume, kept in volume.key (0600). */
+struct span volume_secret(const struct volume *vol);
+/* NULL, or why it takes no changes any more (an I/O error: the promise could not be kept). */
+const char *volume_broken(const struct volume *vol);
+
+struct volume_counts {
+	uint32_t users;
+	uint64_t messages, bytes, commits, pending;
+};
+int volume_count(struct volume *vol, struct volume_counts *ret, struct err *err);
+
+/* ---- users ---- */
+
+struct volume_user {
+	const char *user_id; /* [a-z0-9._-]{1,64}, the folder's name */
+	const char *address, *display_name;
+	uint64_t quota_bytes; /* 0: none */
+	uint64_t used_bytes;
+	uint32_t messages, mailboxes;
+	int64_t created;
+	/* Credentials, as in account.json; see store/auth. */
+	const char *crypt_hash; /* crypt(5), yescrypt */
+	const char *scram; /* "SCRAM-SHA-256$iterations:salt$stored:server" (RFC 5803) */
+	uint64_t credential_version; /* changes with every password; part of session tokens */
+};
+int volume_user_get(struct volume *vol, struct arena *a, struct span user_id, struct volume_user *ret, struct err *err);
+typedef int volume_user_fn(void *arg, const struct volume_user *user);
+int volume_user_each(struct volume *vol, volume_user_fn *fn, void *arg, struct err *err);
+
+/* ---- reading ---- */
+
+struct volume_mailbox {
+	uint32_t id, uidvalidity, uidnext;
+	const char *name, *special_use;
+	bool subscribed, exists, has_children;
+	uint64_t highestmodseq, bytes;
+	uint32_t messages, unseen, recent_from; /* recent_from: uids from here on nobody has selected yet */
+	const char *const *keywords; /* STORE_KEYWORDS_MAX or fewer; the index is the bit */
+	size_t keywords_n;
+	struct guid guid;
+};
+struct volume_mailboxes {
+	struct volume_mailbox *items; /* INBOX first, then by name */
+	size_t n;
+};
+int volume_mailbox_list(struct volume *vol, struct arena *a, struct span user_id, struct volume_mailboxes *ret,
+                        struct err *err);
+int volume_mailbox_get(struct volume *vol, struct arena *a, struct span user_id, struct span name,
+                       struct volume_mailbox *ret, struct err *err);
+int volume_mailbox_get_id(struct volume *vol, struct arena *a, struct span user_id, uint32_t id,
+                          struct volume_mailbox *ret, struct err *err);
+
+struct uid_range {
+	uint32_t first, last;
+};
+struct uid_ranges {
+	struct uid_range *r; /* ascending, disjoint */
+	size_t n;
+};
+/* All uids of a mailbox, and the first without \Seen (0: none). Cheap for the usual, nearly contiguous mailbox. */
+int volume_uids(struct volume *vol, struct arena *a, struct span user_id, uint32_t mailbox, struct uid_ranges *ret,
+                uint32_t *ret_first_unseen, struct err *err);
+
+/* One message. Spans point into the read snapshot: valid during the callback. */
+struct volume_row {
+	uint32_t uid, flags; /* flags: enum store_flag and keyword bits */
+	uint64_t modseq, size;
+	int64_t internal_date, save_date;
+	struct guid guid;
+	struct span envelope, bodystructure, parts, headers; /* empty unless asked for */
+};
+typedef int volume_row_fn(void *arg, const struct volume_row *row); /* non-zero ends the walk */
+/*
+ * Walks rows in uid order in one snapshot; columns: enum store_column (the large ones are read only where
+ * asked for); changed_since 0 for all. A user's mailbox only: -POD_E_NOTFOUND where it is somebody else's.
+ */
+int volume_fetch(struct volume *vol, struct span user_id, uint32_t mailbox, const struct uid_ranges *uids,
+                 uint32_t columns, uint64_t changed_since, volume_row_fn *fn, void *arg, struct err *err);
+
+/* What happened since a modseq: rows by fn (by change log, not by a scan), vanished uids, counts. */
+struct volume_changes {
+	struct volume_mailbox mailbox;
+	struct uid_ranges vanished;
+	bool incomplete; /* the log does not reach back: uids holds all there are */
+	struct uid_ranges uids;
+};
+int volume_changes(struct volume *vol, struct arena *a, struct span user_id, uint32_t mailbox, uint64_t since,
+                   uint32_t columns, volume_row_fn *fn, void *arg, struct volume_changes *ret, struct err *err);
+
+/* The message's file, open for reading; *ret_parts in a. */
+int volume_body_open(struct volume *vol, struct arena *a, struct span user_id, uint32_t mailbox, uint32_t uid,
+                     int *ret_fd, uint64_t *ret_size, struct span *ret_parts, struct err *err);
+
+/* ---- changing ---- */
+
+/* A body on its way in: an unnamed file on the volume, not yet durable. */
+struct volume_body {
+	int fd;
+	uint64_t size;
+};
+/* Writes header (may be empty) and bytes, or header and fd's first fd_size bytes, into a new unnamed file. */
+int volume_stage_body(struct volume *vol, struct span header, struct span bytes, int fd, uint64_t fd_size,
+                      struct volume_body *ret_body, struct err *err);
+void volume_body_done(struct volume_body *body);
+
+struct volume_summary {
+	struct span envelope, bodystructure, parts, headers;
+};
+
+enum change_kind {
+	CHANGE_DELIVER,
+	CHANGE_APPEND,
+	CHANGE_FLAGS,
+	CHANGE_COPY,
+	CHANGE_EXPUNGE,
+	CHANGE_RECENT, /* SELECT claims \Recent; needs no flush of its own */
+	CHANGE_MAILBOX_CREATE,
+	CHANGE_MAILBOX_DELETE,
+	CHANGE_MAILBOX_RENAME,
+	CHANGE_MAILBOX_SUBSCRIBE,
+	CHANGE_USER_ADD,
+	CHANGE_USER_SET,
+	CHANGE_USER_REMOVE,
+};
+
+struct deliver_recipient {
+	struct span user_id, mailbox, detail;
+	uint32_t flags;
+	size_t body; /* index into bodies: recipients with equal headers share one */
+	/* results */
+	int code;
+	uint32_t uid, uidvalidity;
+	bool repeated;
+};
+
+/*
+ * A change and its result. Spans and arrays are in arena a, which lives until done was called and takes the
+ * results' memory too. Belongs to the volume between volume_submit and done.
+ */
+struct change {
+	enum change_kind kind;
+	struct arena *a;
+	void (*done)(struct change *c); /* on the writer's thread; code and err are set */
+	void *owner;
+	int code;
+	struct err err;
+	struct span user_id; /* all but DELIVER */
+	uint32_t mailbox; /* FLAGS, COPY, EXPUNGE, RECENT: by id */
+	struct uid_ranges uids; /* FLAGS, COPY, EXPUNGE (n 0: all \Deleted) */
+	uint64_t highestmodseq; /* result */
+	struct guid id; /* DELIVER, APPEND, COPY: repeated ones are answered as the first; all zero: none */
+	struct change *next; /* the volume's */
+	union {
+		struct {
+			struct volume_body *bodies;
+			size_t bodies_n;
+			struct volume_summary summary;
+			struct deliver_recipient *rcpts;
+			size_t rcpts_n;
+			int64_t internal_date;
+		} deliver; /* a failed recipient does not fail the others */
+		struct {
+			struct span name;
+			struct volume_body body;
+			struct volume_summary summary;
+			uint32_t flags;
+			const struct span *keywords;
+			size_t keywords_n;
+			int64_t internal_date;
+			uint32_t uid, uidvalidity; /* results */
+		} append;
+		struct {
+			enum { CHANGE_FLAGS_SET, CHANGE_FLAGS_ADD, CHANGE_FLAGS_REMOVE } mode;
+			uint32_t flags;
+			const struct span *keywords;
+			size_t keywords_n;
+			bool unchanged_since_set;
+			uint64_t unchanged_since;
+			/* results */
+			struct volume_row *rows;
+			size_t rows_n;
+			struct uid_ranges modified;
+			struct volume_mailbox after;
+		} flags;
+		struct {
+			struct span target;
+			bool move;
+			/* results */
+			uint32_t uidvalidity;
+			struct uid_ranges source, dest;
+		} copy;
+		struct {
+			struct uid_ranges expunged; /* result */
+		} expunge;
+		struct {
+			uint32_t first_recent; /* result: uids from here on are this session's \Recent; 0: none */
+		} recent;
+		struct {
+			struct span name, new_name, special_use;
+			bool subscribed;
+			struct volume_mailbox after; /* result of CREATE */
+		} mailbox_op;
+		struct {
+			struct volume_user user; /* ADD: all of it; SET: what set_ flags say */
+			bool set_address, set_display_name, set_quota, set_credentials;
+		} user_op;
+	} u;
+};
+
+/* Hands a change to the writer; any thread. done is always called, exactly once. */
+void volume_submit(struct volume *vol, struct change *c);
+
+/* ---- repair ---- */
+
+struct fsck_report {
+	uint64_t users, messages, repaired, problems;
+	void (*problem)(void *arg, const char *text); /* may be NULL */
+	void (*progress)(void *arg, const struct fsck_report *so_far);
+	void *arg;
+};
+/* Compares files and index; with repair mends either (and takes in messages dropped into new/). user_id empty: all. */
+int volume_fsck(struct volume *vol, struct span user_id, bool repair, struct fsck_report *report, struct err *err);
+/* Offline: makes index/ anew from the files alone. The volume must not be open. */
+int volume_rebuild(const char *path, struct fsck_report *report, struct err *err);
+
+/*
+ * Parses a message's file with the sandboxed parser process (store/maildir/parser.h), for messages that did
+ * not come through a front end. Results in a.
+ */
+int volume_parse_file(int fd, struct arena *a, struct volume_summary *ret, struct err *err);
+
+#endif
