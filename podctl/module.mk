@@ -1,0 +1,11 @@
+MODULES += podd_core podctl_core
+podd_core_SRCS := $(wildcard podctl/podd/*.c)
+podd_core_LDLIBS := -ljansson
+podctl_core_SRCS := $(filter-out podctl/main.c podctl/podd_main.c,$(wildcard podctl/*.c))
+podctl_core_LDLIBS := -lcurl -ljansson
+
+PROGRAMS += $(if $(wildcard podctl/podd_main.c),podd) $(if $(wildcard podctl/main.c),podctl)
+podd_MAIN := podctl/podd_main.c
+podd_USES := podd_core storeproto directory net proc conf kv base
+podctl_MAIN := podctl/main.c
+podctl_USES := podctl_core conf net base
