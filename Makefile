@@ -81,6 +81,7 @@ GENERATED_HDRS := $(foreach p,$(PROTOS),$(BUILD)/gen/$(p:.proto=.pb-c.h))
 $(foreach m,$(MODULES) ,$(eval $(call obj,$($(m)_SRCS)): | $(GENERATED_HDRS)))
 
 include scripts/targets.mk
+include scripts/checks.mk
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

@@ -1,7 +1,23 @@
-# Everything that is not compiling a program: dependencies, tests, checks, installation.
+# Everything that is not compiling a program: dependencies, tests, running, installing. Checks: checks.mk.
 
-PROGRAM_CORES := $(foreach p,$(PROGRAMS),$(if $($(p)_core_SRCS),$(p)_core))
-ALL_MODULES   := $(MODULES)
+ALL_MODULES := $(MODULES)
+
+# ---- dependencies --------------------------------------------------------------------------------
+deps:
+	$(Q)scripts/install-deps build run test
+.PHONY: deps
+
+# ---- everything ----------------------------------------------------------------------------------
+# The parts run one after the other in one make, so that the whole result is known even when one fails.
+test: deps
+	$(Q)rm -f $(BUILD)/summary
+	$(Q)$(MAKE) --no-print-directory all unit-build fuzz-build component-build
+	$(Q)failed=; for part in layers unit fuzz-corpus component component-python; do \
+		$(MAKE) --no-print-directory $$part || failed="$$failed $$part"; \
+	done; \
+	awk '{ p += $$1; f += $$2 } END { printf "%d passed, %d failed\n", p, f }' $(BUILD)/summary; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+.PHONY: test
 
 # ---- tests -------------------------------------------------------------------------------------
 # tests/unit/test_NAME.c is one cmocka program; it may use every module.
@@ -19,7 +35,30 @@ $(call obj,$(UNIT_SRCS) $(SUPPORT_SRCS)): | $(GENERATED_HDRS)
 
 unit-build: $(UNIT_TESTS)
 unit: $(UNIT_TESTS)
-	$(Q)scripts/run-unit $(UNIT_TESTS)
+	$(Q)scripts/run-tests unit $(BUILD)/summary $(UNIT_TESTS)
+
+# ---- components --------------------------------------------------------------------------------
+# tests/component/test_NAME.c drives real daemons from a cmocka program, test_NAME.py from Python with clients
+# that are not ours. They find the programs in $PODMAIL_BIN.
+COMPONENT_SRCS  := $(wildcard tests/component/test_*.c)
+COMPONENT_TESTS := $(patsubst tests/component/%.c,$(BUILD)/tests/component/%,$(COMPONENT_SRCS))
+COMPONENT_PY    := $(wildcard tests/component/test_*.py tests/fault/test_*.py)
+RUN_IN_TREE     := PODMAIL_BIN=$(CURDIR)/$(BUILD)/bin PYTHONPATH=$(CURDIR)/tests/support PYTHON=$(PYTHON)
+
+$(BUILD)/tests/component/%: $(BUILD)/obj/tests/component/%.o $(call obj,$(SUPPORT_SRCS)) $(foreach m,$(ALL_MODULES),$(call lib,$(m)))
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(call module_ldlibs,$(ALL_MODULES)) -lcmocka
+
+$(call obj,$(COMPONENT_SRCS)): | $(GENERATED_HDRS)
+
+component-build: $(COMPONENT_TESTS)
+component: all $(COMPONENT_TESTS)
+	$(Q)$(if $(COMPONENT_TESTS),$(RUN_IN_TREE) scripts/run-tests component $(BUILD)/summary $(COMPONENT_TESTS))
+component-python: all
+	$(Q)$(if $(COMPONENT_PY),$(RUN_IN_TREE) scripts/run-tests component-python $(BUILD)/summary $(COMPONENT_PY))
+.PHONY: component component-build component-python
 
 # ---- fuzzing -----------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.c has LLVMFuzzerTestOneInput; its seeds and finds are in tests/fuzz/corpus/NAME/.
@@ -38,8 +77,6 @@ $(call obj,$(FUZZ_SRCS)): | $(GENERATED_HDRS)
 
 fuzz-build: $(FUZZ_BINS)
 fuzz-corpus: $(FUZZ_BINS)
-	$(Q)scripts/run-fuzz-corpus $(FUZZ_BINS)
+	$(Q)scripts/run-fuzz-corpus $(BUILD)/summary $(FUZZ_BINS)
 
-.PHONY: unit unit-build fuzz-build fuzz-corpus clean
-clean:
-	rm -rf build
+.PHONY: unit unit-build fuzz-build fuzz-corpus

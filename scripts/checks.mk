@@ -1,0 +1,59 @@
+# What looks at the code rather than running it, and the runs that take long.
+
+ALL_SRCS := $(shell git ls-files -co --exclude-standard '*.c' 2>/dev/null)
+ALL_HDRS := $(shell git ls-files -co --exclude-standard '*.h' 2>/dev/null)
+
+check: test
+	$(Q)$(MAKE) --no-print-directory asan
+	$(Q)$(MAKE) --no-print-directory tsan
+	$(Q)$(MAKE) --no-print-directory tidy layers
+	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20
+
+# Variants: the same tests in a tree of their own.
+SANITIZER_OPTIONS := ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
+                     TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/scripts/tsan.supp
+asan:
+	$(Q)$(SANITIZER_OPTIONS) $(MAKE) --no-print-directory VARIANT=asan all unit fuzz-corpus component component-python
+tsan:
+	$(Q)$(SANITIZER_OPTIONS) $(MAKE) --no-print-directory VARIANT=tsan all unit component
+
+# A round of fuzzing of every target (FUZZ_SECONDS each), or of one (FUZZ_TARGET=imap). New inputs that show
+# something go to build/fuzz/corpus; crashes to build/fuzz/crashes: keep those in tests/fuzz/corpus once mended.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGET  ?=
+fuzz:
+	$(Q)scripts/install-deps check
+	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzz-build
+	$(Q)scripts/run-fuzz $(FUZZ_SECONDS) build/fuzz/tests/fuzz/fuzz_$(or $(FUZZ_TARGET),*)
+
+layers:
+	$(Q)scripts/layers
+
+compile_commands.json: Makefile scripts/toolchain.mk $(ALL_SRCS)
+	$(Q)CC=gcc FLAGS='$(CPPFLAGS) $(CFLAGS)' scripts/compile-commands $(ALL_SRCS) >$@.new && mv $@.new $@
+
+# clang-tidy on all sources, or on TIDY="file ...".
+TIDY ?= $(filter-out tests/%,$(ALL_SRCS))
+tidy: $(GENERATED_HDRS)
+	$(Q)scripts/install-deps check
+	$(Q)$(MAKE) --no-print-directory compile_commands.json
+	$(Q)printf '%s\n' $(TIDY) | xargs -P 2 -n 4 clang-tidy --quiet -p . 2>/dev/null
+
+format:
+	$(Q)scripts/install-deps check
+	$(Q)clang-format -i $(ALL_SRCS) $(ALL_HDRS)
+
+bench: all
+	$(Q)bench/run
+
+clean:
+	rm -rf build compile_commands.json
+
+help:
+	@sed -n 's/^#   //p' Makefile
+	@echo "make check      tests, sanitizers, clang-tidy, layers, a round of fuzzing"
+	@echo "make asan tsan  the tests under sanitizers     make fuzz [FUZZ_TARGET=imap FUZZ_SECONDS=600]"
+	@echo "make bench      figures beside Postfix and Dovecot     make soak     the long runs"
+	@echo "make tidy format layers     make install [DESTDIR= PREFIX=/usr/local]     make clean"
+
+.PHONY: check asan tsan fuzz layers tidy format bench clean help
