@@ -1,3 +1,3 @@
 MODULES += conf
 conf_SRCS := $(wildcard lib/conf/*.c)
-conf_LDLIBS := -lucl
+conf_LDLIBS := -ljansson

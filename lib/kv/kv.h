@@ -17,20 +17,28 @@
 #include "base/span.h"
 
 struct kv;
+struct kv_cursor;
 struct kv_txn_impl;
 
 #define KV_READONLY 1u /* open: this process never writes */
-#define KV_CREATE 2u
-#define KV_NOSYNC 4u /* open: commits are not flushed; for data that can be lost (tests, caches) */
+#define KV_CREATE   2u
+#define KV_NOSYNC   4u /* open: commits are not flushed; for data that can be lost (tests, caches) */
 
 struct kv_options {
-	uint64_t map_bytes; /* address space reserved: the most it can ever hold; grows without remapping */
-	unsigned int tables_max, readers_max;
+	uint64_t map_bytes; /* address space reserved: the most it can ever hold; 0: what the file says */
+	unsigned int tables_max, readers_max; /* 0: 16 tables, 126 read transactions at a time */
 	unsigned int flags;
-	unsigned int mode; /* of created files; the lock file gets write permission for the same classes as read */
+	unsigned int mode; /* of created files, 0 for 0600; the lock file gets write permission for the same
+	                    * classes as read, because a reader has to enter itself there */
 };
 
+/*
+ * Opens the environment in the folder dir: once per process, and never across a fork. KV_CREATE makes the
+ * folder (not its parents) and the files where they are missing.
+ *   -POD_E_NOTFOUND  nothing there      -POD_E_DENIED  no permission      -POD_E_CORRUPT  not one of ours
+ */
 int kv_open(const char *dir, const struct kv_options *o, struct kv **ret_kv, struct err *err);
+/* Transactions have ended before. NULL is fine; returns NULL. */
 struct kv *kv_close(struct kv *kv);
 /* Flushes what a KV_NOSYNC environment has written. */
 int kv_sync(struct kv *kv, struct err *err);
@@ -38,22 +46,36 @@ int kv_sync(struct kv *kv, struct err *err);
 void kv_reap_readers(struct kv *kv);
 
 typedef unsigned int kv_table;
-#define KV_TABLE_CREATE 1u
+#define KV_TABLE_CREATE       1u
 #define KV_TABLE_INTEGER_KEYS 2u
-/* Opens a table by name inside a transaction of its own. -POD_E_NOTFOUND without KV_TABLE_CREATE. */
+/*
+ * Opens a table by name inside a transaction of its own: the caller's thread must not be in a write
+ * transaction. The handle is valid until kv_close. -POD_E_NOTFOUND without KV_TABLE_CREATE.
+ */
 int kv_table_open(struct kv *kv, const char *name, unsigned int flags, kv_table *ret_table, struct err *err);
 
 enum kv_mode { KV_READ, KV_WRITE };
+/* Not to be copied while it runs: its cursors know it by address. Start from { 0 }. */
 struct kv_txn {
 	struct kv_txn_impl *impl; /* NULL: not running */
+	struct kv *kv;
+	struct kv_cursor *cursors; /* open ones, closed with the transaction at the latest */
+	enum kv_mode mode;
 };
 /* Declares a transaction that is aborted at the end of its scope unless it was committed. */
 #define KV_TXN __attribute__((cleanup(kv_txn_abort))) struct kv_txn
 
+/*
+ * KV_WRITE waits until no other write transaction runs. KV_READ never waits: -POD_E_BUSY where every reader
+ * slot is taken, or where another process has enlarged the map and this one is still in transactions.
+ */
 int kv_txn_begin(struct kv *kv, enum kv_mode mode, struct kv_txn *ret_txn, struct err *err);
 /* A transaction inside a write transaction, to be undone alone. */
 int kv_txn_nest(struct kv_txn *parent, struct kv *kv, struct kv_txn *ret_txn, struct err *err);
-/* Durable when it returns 0 (unless KV_NOSYNC). -POD_E_NOSPACE: the map or the disk is full, nothing changed. */
+/*
+ * Ends it whatever comes of it; for a read transaction an abort is as good. Durable when it returns 0 (unless
+ * KV_NOSYNC). -POD_E_NOSPACE: the map or the disk is full, nothing changed.
+ */
 int kv_txn_commit(struct kv_txn *txn, struct err *err);
 void kv_txn_abort(struct kv_txn *txn);
 
@@ -63,21 +85,30 @@ int kv_put(struct kv_txn *txn, kv_table t, struct span key, struct span value, s
 /* -POD_E_EXISTS where the key is there. */
 int kv_insert(struct kv_txn *txn, kv_table t, struct span key, struct span value, struct err *err);
 /* Room for len bytes to be filled in by the caller at once: saves a copy on the write path. */
-int kv_reserve(struct kv_txn *txn, kv_table t, struct span key, size_t len, void **ret_value, struct err *err);
+int kv_reserve(struct kv_txn *txn, kv_table t, struct span key, size_t len, void **ret_value,
+               struct err *err);
 /* As kv_put for a key known to sort after all others: fills pages instead of splitting them. */
 int kv_append(struct kv_txn *txn, kv_table t, struct span key, struct span value, struct err *err);
 int kv_delete(struct kv_txn *txn, kv_table t, struct span key, struct err *err);
 int kv_clear(struct kv_txn *txn, kv_table t, struct err *err);
 uint64_t kv_count(struct kv_txn *txn, kv_table t);
 
-/* A walk in key order. Close it before its transaction ends (the cleanup attribute does where declared after). */
+/*
+ * A walk in key order. It ends with its transaction at the latest; closing it after that is fine. Start
+ * from { 0 }, and do not copy it.
+ */
 struct kv_cursor {
-	void *impl;
+	void *impl; /* NULL: closed */
+	struct kv_txn *txn;
+	struct kv_cursor *next;
 };
 #define KV_CURSOR __attribute__((cleanup(kv_cursor_close))) struct kv_cursor
 int kv_cursor_open(struct kv_txn *txn, kv_table t, struct kv_cursor *ret_cursor, struct err *err);
 void kv_cursor_close(struct kv_cursor *c);
-/* The first entry at or after key; the next; the last; the one before. 0 or -POD_E_NOTFOUND at the end. */
+/*
+ * The first entry at or after key (an empty key: the first of all); the next; the last; the one before.
+ * 0, -POD_E_NOTFOUND at the end, -POD_E_CORRUPT where the file is damaged. ret_* may be NULL.
+ */
 int kv_cursor_seek(struct kv_cursor *c, struct span key, struct span *ret_key, struct span *ret_value);
 int kv_cursor_next(struct kv_cursor *c, struct span *ret_key, struct span *ret_value);
 int kv_cursor_last(struct kv_cursor *c, struct span *ret_key, struct span *ret_value);
@@ -98,6 +129,7 @@ static inline struct span key_span(const struct key *k)
 void key_u32(struct key *k, uint32_t v); /* these append; start from (struct key){ .len = 0 } */
 void key_u64(struct key *k, uint64_t v);
 int key_bytes(struct key *k, struct span s); /* -POD_E_LIMIT where it does not fit */
+/* The number at an offset of a key read back; 0 where the key is too short to hold one. */
 uint32_t key_get_u32(struct span key, size_t off);
 uint64_t key_get_u64(struct span key, size_t off);
 

@@ -1,0 +1,48 @@
+/* What the files of lib/kv share. */
+#ifndef POD_KV_INTERNAL_H
+#define POD_KV_INTERNAL_H
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "kv/kv.h"
+
+#define KV_IDLE_READERS 16
+
+struct kv {
+	MDB_env *env;
+	unsigned int flags;
+	pthread_mutex_t tables_lock; /* LMDB opens one table at a time */
+
+	/*
+	 * Transactions running in this process, or KV_REMAPPING while the map is exchanged for a larger one,
+	 * which LMDB allows only when there are none.
+	 */
+	atomic_int running;
+
+	/* Read transactions at rest: they keep their reader slot, so that beginning one costs two loads. */
+	_Atomic(MDB_txn *) idle[KV_IDLE_READERS];
+};
+
+#define KV_REMAPPING (-1)
+
+/* Turns LMDB's (or errno's) code into ours; 0 stays 0. */
+int kv_error(struct err *err, int code, const char *doing);
+
+static inline MDB_txn *txn_mdb(const struct kv_txn *txn)
+{
+	return (MDB_txn *) txn->impl;
+}
+
+static inline MDB_val val_of(struct span s)
+{
+	return (MDB_val){s.len, (void *) (uintptr_t) s.p}; /* LMDB does not write through it */
+}
+
+static inline struct span span_of_val(MDB_val v)
+{
+	return span_make(v.mv_data, v.mv_size);
+}
+
+#endif
