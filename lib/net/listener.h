@@ -11,14 +11,15 @@
 #include "base/err.h"
 #include "base/span.h"
 
-/* "127.0.0.1:25", "[::1]:25", "*:25" or "unix:/path". */
+/* "127.0.0.1:25", "[::1]:25", "*:25" (every address, IPv4 and IPv6) or "unix:/path". */
 struct net_addr {
 	struct sockaddr_storage ss;
 	socklen_t len;
 };
 
 int net_addr_parse(struct span text, struct net_addr *ret_addr, struct err *err);
-/* As net_addr_parse takes it; buf holds NET_ADDR_TEXT_SIZE. Returns buf. net_addr_host leaves the port out. */
+/* As net_addr_parse takes it; buf holds NET_ADDR_TEXT_SIZE. Returns buf. net_addr_host leaves the port out.
+ */
 #define NET_ADDR_TEXT_SIZE 128
 char *net_addr_format(const struct net_addr *addr, char *buf, size_t size);
 char *net_addr_host(const struct net_addr *addr, char *buf, size_t size);
@@ -37,7 +38,7 @@ struct net_set *net_set_free(struct net_set *set);
 int listener_open(const struct net_addr *addr, unsigned int flags, int *ret_fd, struct err *err);
 
 struct accepted {
-	int fd; /* non-blocking, TCP_NODELAY set; the callee owns it */
+	int fd;               /* non-blocking, TCP_NODELAY set; the callee owns it */
 	struct net_addr peer; /* the client: of the PROXY header where one was taken */
 	struct net_addr local;
 };
@@ -50,12 +51,20 @@ struct listener;
  * trusted address must begin with a PROXY header v1 or v2 (proxy protocol specification 2.1, 2.2), others
  * are served without; a bad or late (5 s) header closes the connection.
  */
-int listener_create(struct event_base *base, int fd, const struct net_set *proxy_from, listener_accept_fn *on_accept,
-                    void *arg, struct listener **ret_listener, struct err *err);
+int listener_create(struct event_base *base, int fd, const struct net_set *proxy_from,
+                    listener_accept_fn *on_accept, void *arg, struct listener **ret_listener,
+                    struct err *err);
 void listener_pause(struct listener *l); /* stops accepting; the kernel queues */
 void listener_resume(struct listener *l);
 struct listener *listener_free(struct listener *l);
 
+/* Told where accept(2) fails for want of descriptors or memory; accepting starts again by itself shortly
+ * after. */
+typedef void listener_trouble_fn(void *arg, const struct err *err);
+void listener_set_trouble(struct listener *l, listener_trouble_fn *on_trouble);
+
+/* The longest header taken: addresses and a few hundred bytes of TLVs. */
+#define PROXY_HEADER_MAX 2048
 /*
  * Parses a PROXY header at the start of in. Returns its length and fills *ret_peer and *ret_local (from the
  * header; untouched for LOCAL and UNKNOWN), 0 where more bytes are needed, -POD_E_SYNTAX where it is none.

@@ -16,10 +16,10 @@
 struct stream;
 
 enum stream_end {
-	STREAM_EOF, /* the peer closed */
-	STREAM_ERROR, /* reset, or another socket error */
+	STREAM_EOF,        /* the peer closed */
+	STREAM_ERROR,      /* reset, or another socket error */
 	STREAM_TLS_FAILED, /* handshake or record layer; stream_error_text says more */
-	STREAM_TIMEOUT, /* nothing read for the read time-out, or nothing written for the write time-out */
+	STREAM_TIMEOUT,    /* nothing read for the read time-out, or nothing written for the write time-out */
 };
 
 struct stream_ops {
@@ -33,15 +33,17 @@ struct stream_ops {
 	void (*on_end)(void *owner, enum stream_end why);
 };
 
-/* Takes fd. tls NULL: plain text; else the server handshake starts at once (implicit TLS) and on_tls comes. */
-int stream_create(struct event_base *base, int fd, struct tls_context *tls, const struct stream_ops *ops, void *owner,
-                  struct stream **ret_stream, struct err *err);
+/* Takes fd. tls NULL: plain text; else the server handshake starts at once (implicit TLS) and on_tls comes.
+ */
+int stream_create(struct event_base *base, int fd, struct tls_context *tls, const struct stream_ops *ops,
+                  void *owner, struct stream **ret_stream, struct err *err);
 /* The same for a connection that this side opens: non-blocking connect; on_writable once when connected. */
-int stream_connect(struct event_base *base, const struct sockaddr *sa, socklen_t len, const struct stream_ops *ops,
-                   void *owner, struct stream **ret_stream, struct err *err);
+int stream_connect(struct event_base *base, const struct sockaddr *sa, socklen_t len,
+                   const struct stream_ops *ops, void *owner, struct stream **ret_stream, struct err *err);
 /* Closes at once and frees; what was not written is lost. NULL is fine; returns NULL. */
 struct stream *stream_free(struct stream *s);
-/* Writes out what is queued (for at most 10 s), says goodbye (TLS close_notify), then frees. No more callbacks. */
+/* Writes out what is queued (for at most 10 s), says goodbye (TLS close_notify), then frees. No more
+ * callbacks. */
 void stream_finish(struct stream *s);
 
 /*
@@ -65,7 +67,8 @@ int stream_write_file(struct stream *s, int fd, uint64_t off, uint64_t len, stru
 /* Stops and starts reading from the socket: back-pressure on the peer while a command waits. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
-/* Where more than high bytes are queued stream_is_full() is true; on_writable comes when they fall below half. */
+/* Where more than high bytes are queued stream_is_full() is true; on_writable comes when they fall below
+ * half. */
 void stream_set_output_mark(struct stream *s, size_t high);
 bool stream_is_full(const struct stream *s);
 /* 0 for none. */

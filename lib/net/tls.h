@@ -15,13 +15,14 @@ struct tls_context;
 
 struct tls_server_options {
 	const char *cert_file, *key_file; /* PEM; the default certificate, chain included */
-	const char *sni_dir; /* NAME.pem + NAME.key for further names ("_.example.org" is a wildcard); may be NULL */
+	const char *sni_dir; /* NAME.pem + NAME.key for further names ("_.example.org" is a wildcard); may be
+	                        NULL */
 	const char *client_ca_file; /* demand a client certificate signed by this CA; may be NULL */
-	uint8_t ticket_key[80]; /* shared by the workers; all zero: each context makes its own */
+	uint8_t ticket_key[80];     /* shared by the workers; all zero: each context makes its own */
 };
 
 struct tls_client_options {
-	const char *ca_file; /* NULL: the system's */
+	const char *ca_file;              /* NULL: the system's */
 	const char *cert_file, *key_file; /* our own identity; may be NULL */
 };
 
@@ -37,7 +38,8 @@ SSL *tls_connect_ssl(struct tls_context *ctx, const char *name);
 
 /* Channel bindings for SCRAM-*-PLUS. 0 and the bytes, or -POD_E_UNSUPPORTED. */
 int tls_binding_exporter(SSL *ssl, uint8_t ret_bytes[32]); /* RFC 9266 tls-exporter, TLS 1.3 */
-int tls_binding_end_point(SSL *ssl, uint8_t ret_bytes[64], size_t *ret_len); /* RFC 5929 tls-server-end-point */
+int tls_binding_end_point(SSL *ssl, uint8_t ret_bytes[64],
+                          size_t *ret_len); /* RFC 5929 tls-server-end-point */
 /* The common name of the peer's verified certificate, "" where there is none. */
 void tls_peer_name(SSL *ssl, char *buf, size_t size);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", for logs and Received. */

@@ -55,7 +55,8 @@ int base64_decode(struct arena *a, struct span text, struct span *ret_bytes)
 		size_t used = at + 4 == text.len ? 4 - pad : 4;
 		int32_t bits = group_value(text.p + at, used);
 
-		/* Bits under the padding must be zero, or two texts would mean the same bytes (RFC 4648 3.5). */
+		/* Bits under the padding must be zero, or two texts would mean the same bytes (RFC 4648 3.5).
+		 */
 		if (bits < 0 || (used < 4 && (bits & ((1 << 8 * (4 - used)) - 1)) != 0))
 			return -POD_E_SYNTAX;
 		for (size_t i = 0; i < used - 1; i++)

@@ -4,10 +4,10 @@
 #define USER_MAX 320
 
 const struct sasl_mechanism_info sasl_mechanisms[SASL_MECHANISMS] = {
-	[SASL_PLAIN] = { "PLAIN", SASL_CLEARTEXT },
-	[SASL_LOGIN] = { "LOGIN", SASL_CLEARTEXT | SASL_SERVER_FIRST },
-	[SASL_SCRAM_SHA_256] = { "SCRAM-SHA-256", 0 },
-	[SASL_SCRAM_SHA_256_PLUS] = { "SCRAM-SHA-256-PLUS", SASL_CHANNEL_BINDING },
+	[SASL_PLAIN] = {"PLAIN", SASL_CLEARTEXT},
+	[SASL_LOGIN] = {"LOGIN", SASL_CLEARTEXT | SASL_SERVER_FIRST},
+	[SASL_SCRAM_SHA_256] = {"SCRAM-SHA-256", 0},
+	[SASL_SCRAM_SHA_256_PLUS] = {"SCRAM-SHA-256-PLUS", SASL_CHANNEL_BINDING},
 };
 
 int sasl_mechanism_parse(struct span name, enum sasl_mechanism *ret_mechanism)
@@ -106,7 +106,8 @@ static int scram_binding(enum sasl_mechanism m, struct span flag, struct span *r
 		return -POD_E_SYNTAX;
 	flag = span_skip(flag, 2);
 	for (size_t i = 0; i < flag.len; i++)
-		if (!ascii_is_alpha(flag.p[i]) && !ascii_is_digit(flag.p[i]) && flag.p[i] != '.' && flag.p[i] != '-')
+		if (!ascii_is_alpha(flag.p[i]) && !ascii_is_digit(flag.p[i]) && flag.p[i] != '.' &&
+		    flag.p[i] != '-')
 			return -POD_E_SYNTAX;
 	*ret_binding = flag;
 	return 0;

@@ -12,9 +12,9 @@
 
 enum sasl_mechanism { SASL_PLAIN, SASL_LOGIN, SASL_SCRAM_SHA_256, SASL_SCRAM_SHA_256_PLUS, SASL_MECHANISMS };
 
-#define SASL_CLEARTEXT 1u /* sends the password: only under TLS or from loopback */
+#define SASL_CLEARTEXT       1u /* sends the password: only under TLS or from loopback */
 #define SASL_CHANNEL_BINDING 2u /* only under TLS */
-#define SASL_SERVER_FIRST 4u /* the server speaks first (LOGIN's prompts) */
+#define SASL_SERVER_FIRST    4u /* the server speaks first (LOGIN's prompts) */
 
 struct sasl_mechanism_info {
 	const char *name;
