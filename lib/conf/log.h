@@ -1,0 +1,13 @@
+/* Section log. */
+#ifndef POD_CONF_LOG_H
+#define POD_CONF_LOG_H
+
+#include "base/log.h"
+
+struct log_conf {
+	enum log_format format;
+	enum log_level level;
+	const char *file; /* NULL: podd's standard error */
+};
+
+#endif

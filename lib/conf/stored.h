@@ -1,0 +1,18 @@
+/* Section stored: for each volume's process. */
+#ifndef POD_CONF_STORED_H
+#define POD_CONF_STORED_H
+
+#include "conf/types.h"
+
+struct stored_conf {
+	unsigned int readers; /* threads */
+	uint64_t map_size;
+	unsigned int commit_max_messages;
+	uint64_t commit_window_ms;
+	uint64_t auth_cache_ms;
+	uint64_t quota_default; /* 0: unlimited */
+	unsigned int users_max;
+	uint64_t write_behind_ms, delivery_memory_ms;
+};
+
+#endif
