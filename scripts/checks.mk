@@ -44,7 +44,8 @@ format:
 	$(Q)clang-format -i $(ALL_SRCS) $(ALL_HDRS)
 
 bench: all
-	$(Q)bench/run
+	$(Q)scripts/install-deps build run bench
+	$(Q)bench/run $(ARGS)
 
 clean:
 	rm -rf build compile_commands.json
