@@ -2,7 +2,8 @@
 #ifndef POD_CONF_IMAPD_H
 #define POD_CONF_IMAPD_H
 
-#include "conf/types.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 struct imapd_conf {
 	unsigned int workers;

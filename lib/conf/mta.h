@@ -2,7 +2,8 @@
 #ifndef POD_CONF_MTA_H
 #define POD_CONF_MTA_H
 
-#include "conf/types.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 struct mta_conf {
 	unsigned int workers;

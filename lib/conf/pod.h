@@ -2,7 +2,8 @@
 #ifndef POD_CONF_POD_H
 #define POD_CONF_POD_H
 
-#include "conf/types.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 struct pod_conf {
 	const char *name, *site, *host;

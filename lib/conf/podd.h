@@ -2,7 +2,8 @@
 #ifndef POD_CONF_PODD_H
 #define POD_CONF_PODD_H
 
-#include "conf/types.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 struct podd_conf {
 	const char *admin_socket;

@@ -2,7 +2,8 @@
 #ifndef POD_CONF_STORED_H
 #define POD_CONF_STORED_H
 
-#include "conf/types.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 struct stored_conf {
 	unsigned int readers; /* threads */

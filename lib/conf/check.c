@@ -1,0 +1,114 @@
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "conf/item.h"
+
+#define NAME_MAX_LEN   64
+#define DOMAIN_MAX_LEN 253 /* RFC 1035 2.3.4 as text */
+#define LABEL_MAX_LEN  63
+
+static bool is_name_byte(uint8_t c)
+{
+	return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '_' || c == '.';
+}
+
+/* Names become file names and keys. */
+int conf_check_name(struct span value, struct err *err)
+{
+	bool good = value.len > 0 && value.len <= NAME_MAX_LEN && value.p[0] != '.' && value.p[0] != '-';
+
+	for (size_t i = 0; good && i < value.len; i++)
+		good = is_name_byte(value.p[i]);
+	if (!good)
+		return err_set(err, POD_E_SYNTAX,
+		               "a name of up to %d letters, digits, \".\", \"-\" and \"_\" is expected",
+		               NAME_MAX_LEN);
+	return 0;
+}
+
+int conf_check_user(struct span value, struct err *err)
+{
+	return value.len == 0 ? 0 : conf_check_name(value, err);
+}
+
+static bool is_label(struct span s)
+{
+	bool good = s.len > 0 && s.len <= LABEL_MAX_LEN && s.p[0] != '-' && s.p[s.len - 1] != '-';
+
+	for (size_t i = 0; good && i < s.len; i++)
+		good = ascii_is_alpha(s.p[i]) || ascii_is_digit(s.p[i]) || s.p[i] == '-';
+	return good;
+}
+
+/* RFC 1123 2.1; international names in their "xn--" form, as they stand in the DNS. */
+int conf_check_domain(struct span value, struct err *err)
+{
+	struct span rest = value;
+	bool good = value.len > 0 && value.len <= DOMAIN_MAX_LEN;
+
+	while (good && rest.p)
+		good = is_label(span_split(rest, '.', &rest));
+	return good ? 0 : err_set(err, POD_E_SYNTAX, "a domain name such as example.org is expected");
+}
+
+int conf_check_domain_or_empty(struct span value, struct err *err)
+{
+	return value.len == 0 ? 0 : conf_check_domain(value, err);
+}
+
+/* The family of an address in text; 0 where it is none. */
+static int address_family(struct span s)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr any;
+
+	if (s.len >= sizeof(text) || snprintf(text, sizeof(text), SPAN_FMT, SPAN_ARG(s)) < 0)
+		return 0;
+	if (inet_pton(AF_INET, text, &any) == 1)
+		return AF_INET;
+	return inet_pton(AF_INET6, text, &any) == 1 ? AF_INET6 : 0;
+}
+
+int conf_check_host(struct span value, struct err *err)
+{
+	if (span_eq(value, SPAN_LIT("*")) || address_family(value))
+		return 0;
+	return err_set(err, POD_E_SYNTAX, "an IPv4 or IPv6 address, or \"*\" for all, is expected");
+}
+
+static bool is_listen_host(struct span host)
+{
+	if (host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']')
+		return address_family(span_make(host.p + 1, host.len - 2)) == AF_INET6;
+	return span_eq(host, SPAN_LIT("*")) || address_family(host) == AF_INET;
+}
+
+/* host:port, the port behind the last colon; "" for the default and "none" for no listener. */
+int conf_check_listen(struct span value, struct err *err)
+{
+	size_t colon = value.len;
+	uint32_t port = 0;
+
+	if (value.len == 0 || span_eq(value, SPAN_LIT("none")))
+		return 0;
+	while (colon > 0 && value.p[colon - 1] != ':')
+		colon--;
+	if (colon > 0 && span_to_u32(span_skip(value, colon), &port) == 0 && port > 0 && port <= 65535 &&
+	    is_listen_host(span_head(value, colon - 1)))
+		return 0;
+	return err_set(err, POD_E_SYNTAX,
+	               "an address such as 127.0.0.1:25, [::1]:25 or *:25, or \"none\", is expected");
+}
+
+/* RFC 4632 3.1 and RFC 4291 2.3: an address, or address/prefix-length. */
+int conf_check_network(struct span value, struct err *err)
+{
+	struct span prefix, address = span_split(value, '/', &prefix);
+	int family = address_family(address);
+	uint32_t bits = 0;
+
+	if (family &&
+	    (!prefix.p || (span_to_u32(prefix, &bits) == 0 && bits <= (family == AF_INET ? 32u : 128u))))
+		return 0;
+	return err_set(err, POD_E_SYNTAX, "networks such as 10.0.0.0/8 or 2001:db8::/32 are expected");
+}

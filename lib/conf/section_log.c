@@ -1,0 +1,24 @@
+#include "conf/log.h"
+
+#include "conf/item.h"
+
+static const char *const formats[] = {[LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json", NULL};
+static const char *const levels[] = {
+	[LOGL_DEBUG] = "debug",     [LOGL_INFO] = "info",   [LOGL_NOTICE] = "notice",
+	[LOGL_WARNING] = "warning", [LOGL_ERROR] = "error", NULL,
+};
+
+static const struct conf_item items[] = {
+	CONF_CHOICE(log_conf, format, "text", formats, "Lines for people, or one JSON object per line."),
+	CONF_CHOICE(log_conf, level, "info", levels, "The least important events that are logged."),
+	CONF_PATH(log_conf, file, "log/podmail.log",
+                  "File that podd appends the log of all programs to. Empty: podd's standard error."),
+};
+
+const struct conf_section conf_section_log = {
+	.name = "log",
+	.help = "What is logged, and where.",
+	.offset = offsetof(struct conf, log),
+	.items = items,
+	.n = ARRAY_SIZE(items),
+};
