@@ -1,0 +1,149 @@
+/* A message's bytes, from the first after DATA or BDAT to the verdict. */
+#include "mta/smtp/internal.h"
+
+int smtp_body_begin(struct smtp_session *s)
+{
+	struct span fields = smtp_trace_fields(s);
+
+	s->unstuff = (struct smtp_unstuff){ .mend = s->set->mend_line_ends };
+	s->scan = (struct smtp_header_scan){ 0 };
+	s->body_size = 0;
+	s->body_r = 0;
+	return fields.p ? s->host->body_begin(s->host_arg, &s->mail, fields) : -POD_E_NOMEM;
+}
+
+static int add(struct smtp_session *s, struct span bytes)
+{
+	return bytes.len ? s->host->body_add(s->host_arg, bytes) : 0;
+}
+
+/* The end of the header went by: what a submitted message lacks is put there. */
+static int add_around(struct smtp_session *s, struct span run, size_t at)
+{
+	int r = add(s, span_head(run, at));
+
+	if (r == 0)
+		r = add(s, smtp_missing_fields(s));
+	return r < 0 ? r : add(s, span_skip(run, at));
+}
+
+static int on_run(void *arg, struct span run)
+{
+	struct smtp_session *s = arg;
+	size_t end;
+
+	s->body_size += run.len;
+	if (s->body_r < 0)
+		return s->body_r;
+	if (s->body_size > s->set->message_size_max)
+		return -POD_E_LIMIT;
+	if (s->scan.state == SCAN_DONE)
+		return add(s, run);
+	end = smtp_header_scan(&s->scan, run);
+	return end == SIZE_MAX ? add(s, run) : add_around(s, run, end);
+}
+
+static void keep_first(struct smtp_session *s, int r)
+{
+	if (s->body_r == 0)
+		s->body_r = r;
+}
+
+size_t smtp_body_data(struct smtp_session *s, struct span bytes)
+{
+	int r = 0;
+	size_t taken = smtp_unstuff(&s->unstuff, bytes, on_run, s, &r);
+
+	keep_first(s, r);
+	if (s->unstuff.state == UNSTUFF_END)
+		smtp_body_end(s);
+	return taken;
+}
+
+static void chunk_end(struct smtp_session *s)
+{
+	bool refused = s->chunk_refused.code != 0;
+
+	s->input = INPUT_LINES;
+	if (refused) {
+		smtp_reply_status(s, &s->chunk_refused);
+		return;
+	}
+	if (s->chunk_last) {
+		int r = 0;
+
+		smtp_unstuff_last(&s->unstuff, on_run, s, &r);
+		keep_first(s, r);
+		smtp_body_end(s);
+		return;
+	}
+	if (s->body_r < 0) {
+		/* RFC 3030 section 2: a failed chunk ends the transaction. */
+		struct smtp_status status = smtp_status_of(s->body_r);
+
+		smtp_reply_status(s, &status);
+		smtp_mail_reset(s);
+		return;
+	}
+	smtp_reply(s, 250, "2.0.0", "%llu bytes so far", (unsigned long long) s->body_size);
+}
+
+size_t smtp_body_chunk(struct smtp_session *s, struct span bytes)
+{
+	int r = 0;
+
+	if (bytes.len > s->chunk_left)
+		bytes.len = s->chunk_left;
+	if (!s->chunk_refused.code)
+		(void) smtp_unstuff(&s->unstuff, bytes, on_run, s, &r);
+	keep_first(s, r);
+	s->chunk_left -= bytes.len;
+	if (s->chunk_left == 0)
+		chunk_end(s);
+	return bytes.len;
+}
+
+/* The reasons to refuse a message that only its bytes can give. */
+static struct smtp_status verdict(const struct smtp_session *s)
+{
+	if (s->body_r < 0)
+		return smtp_status_of(s->body_r);
+	if (s->unstuff.bare && !s->unstuff.mend)
+		return (struct smtp_status){ 550, "5.6.0", "Message has a CR or LF that stands alone (RFC 5321 2.3.8)" };
+	if (s->scan.received > s->set->hops_max)
+		return (struct smtp_status){ 554, "5.4.6", "Too many hops, this message is looping" };
+	return (struct smtp_status){ 250, "2.0.0", "Ok" };
+}
+
+void smtp_body_end(struct smtp_session *s)
+{
+	struct smtp_status status;
+
+	/* A message that is all header still gets its missing fields. */
+	if (s->scan.state != SCAN_DONE && s->body_r == 0)
+		keep_first(s, add(s, smtp_missing_fields(s)));
+	status = verdict(s);
+	s->input = INPUT_LINES;
+	s->waiting = true;
+	if (status.code == 250)
+		s->host->body_end(s->host_arg, &s->mail);
+	else
+		smtp_session_mail_done(s, &status, 1);
+}
+
+void smtp_session_mail_done(struct smtp_session *s, const struct smtp_status *statuses, size_t n)
+{
+	/* RFC 2033 4.2: LMTP answers for each recipient that RCPT accepted, in that order. */
+	size_t replies = smtp_is_lmtp(s) ? s->mail.n_rcpts : 1;
+
+	s->waiting = false;
+	for (size_t i = 0; i < replies; i++) {
+		const struct smtp_status *st = &statuses[n == 1 ? 0 : i];
+
+		if (st->code < 300)
+			smtp_reply(s, st->code, st->enhanced, "%s id=%s", st->text, s->mail.trace);
+		else
+			smtp_reply_status(s, st);
+	}
+	smtp_mail_reset(s);
+}

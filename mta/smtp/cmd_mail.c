@@ -1,0 +1,49 @@
+#include "mta/smtp/internal.h"
+
+/* Opens the transaction; on failure nothing of it is left. */
+static bool open_mail(struct smtp_session *s, struct span path, const struct smtp_params *p)
+{
+	struct smtp_mail *m = &s->mail;
+	struct err err = { 0 };
+	struct address sender;
+	int r = address_parse_path(s->arena, path, p->utf8, &sender, &err);
+
+	if (r == 0 && sender.local.len && !sender.domain.len)
+		r = err_set(&err, POD_E_SYNTAX, "a sender needs a domain");
+	if (r < 0) {
+		smtp_reply(s, r == -POD_E_NOMEM ? 452 : 501, r == -POD_E_NOMEM ? "4.3.1" : "5.1.7", "%s", err_text(&err));
+		return false;
+	}
+	*m = (struct smtp_mail){ .arena = s->arena, .size = p->size, .body = p->body, .ret = p->ret, .utf8 = p->utf8 };
+	m->sender = sender.local.len ? address_format(s->arena, &sender) : SPAN_LIT("");
+	m->envid = arena_dup(s->arena, p->envid);
+	return true;
+}
+
+/* mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF */
+void cmd_mail(struct smtp_session *s, struct span argument)
+{
+	struct smtp_params params;
+	struct smtp_status status;
+	struct span path, rest;
+
+	if (smtp_path_split(argument, SPAN_LIT("FROM:"), &path, &rest) < 0) {
+		smtp_reply(s, 501, "5.5.4", "Syntax: MAIL FROM:<address>");
+		return;
+	}
+	if (smtp_params_parse(rest, PARAMS_OF_MAIL, &params, &status) < 0) {
+		smtp_reply_status(s, &status);
+		return;
+	}
+	if (params.size > s->set->message_size_max) {
+		smtp_reply(s, 552, "5.3.4", "Message size exceeds %llu bytes",
+		           (unsigned long long) s->set->message_size_max);
+		return;
+	}
+	arena_reset(s->arena);
+	if (!open_mail(s, path, &params))
+		return;
+	s->state = SMTP_STATE_MAIL;
+	s->host->mail_begin(s->host_arg, s->mail.trace);
+	smtp_reply(s, 250, "2.1.0", "Sender ok");
+}

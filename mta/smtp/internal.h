@@ -1,0 +1,155 @@
+/* What the files of mta/smtp share; nobody else includes it. */
+#ifndef POD_MTA_SMTP_INTERNAL_H
+#define POD_MTA_SMTP_INTERNAL_H
+
+#include "mta/smtp/smtp.h"
+
+/* ---- commands: one row each in command.c, one cmd_NAME.c each ---- */
+
+enum smtp_state {
+	SMTP_STATE_NEW, /* no EHLO yet */
+	SMTP_STATE_READY,
+	SMTP_STATE_MAIL, /* MAIL accepted */
+	SMTP_STATE_RCPT, /* and at least one RCPT */
+	SMTP_STATE_BDAT, /* and at least one chunk */
+};
+#define IN(state) (1u << SMTP_STATE_##state)
+#define IN_ANY 0xffu
+
+#define CMD_SMTP_ONLY 1u
+#define CMD_LMTP_ONLY 2u
+#define CMD_NEEDS_AUTH 4u /* where the service demands it (RFC 6409 4.3) */
+#define CMD_NO_ARGUMENT 8u
+
+struct smtp_command {
+	const char *verb;
+	void (*run)(struct smtp_session *s, struct span argument);
+	unsigned int legal_in;
+	unsigned int flags;
+	size_t line_max; /* with the CRLF */
+};
+
+const struct smtp_command *smtp_command_find(struct span verb);
+
+void cmd_auth(struct smtp_session *s, struct span argument);
+void cmd_bdat(struct smtp_session *s, struct span argument);
+void cmd_data(struct smtp_session *s, struct span argument);
+void cmd_ehlo(struct smtp_session *s, struct span argument);
+void cmd_expn(struct smtp_session *s, struct span argument);
+void cmd_helo(struct smtp_session *s, struct span argument);
+void cmd_help(struct smtp_session *s, struct span argument);
+void cmd_mail(struct smtp_session *s, struct span argument);
+void cmd_noop(struct smtp_session *s, struct span argument);
+void cmd_quit(struct smtp_session *s, struct span argument);
+void cmd_rcpt(struct smtp_session *s, struct span argument);
+void cmd_rset(struct smtp_session *s, struct span argument);
+void cmd_starttls(struct smtp_session *s, struct span argument);
+void cmd_vrfy(struct smtp_session *s, struct span argument);
+
+/* ---- the session ---- */
+
+/* What a header turned out to hold while it streamed by. */
+struct smtp_header_scan {
+	enum { SCAN_NAME, SCAN_SKIP, SCAN_DONE } state;
+	uint8_t name[16]; /* the field name as far as it matters */
+	size_t len;
+	unsigned int received;
+	bool has_date, has_message_id;
+};
+
+/* Looks at header bytes. Returns the offset at which the empty line begins, SIZE_MAX where it is not in them. */
+size_t smtp_header_scan(struct smtp_header_scan *h, struct span bytes);
+
+struct smtp_session {
+	const struct smtp_settings *set;
+	const struct smtp_host *host;
+	void *host_arg;
+	struct smtp_peer peer;
+	struct buf *out;
+	int64_t now_s;
+
+	enum smtp_state state;
+	enum { INPUT_LINES, INPUT_DATA, INPUT_BDAT, INPUT_AUTH } input;
+	bool waiting; /* for the host */
+	bool starting_tls;
+	bool closing;
+
+	bool esmtp; /* EHLO or LHLO, not HELO */
+	char helo[256];
+	char tls[96]; /* "" while plain */
+	char user[321]; /* authenticated; "" */
+	unsigned int errors;
+	unsigned int delay_ms;
+
+	enum sasl_mechanism mechanism;
+	enum { AUTH_NONE, AUTH_FIRST, AUTH_STEPS } auth; /* whose turn: AUTH_FIRST awaits the client's first message */
+
+	struct arena *arena; /* the message's */
+	struct arena *scratch; /* a command's */
+	struct smtp_mail mail;
+	struct smtp_rcpt *rcpt; /* being checked */
+
+	/* the body */
+	struct smtp_unstuff unstuff;
+	struct smtp_header_scan scan;
+	uint64_t body_size;
+	uint64_t chunk_left; /* of the BDAT chunk */
+	bool chunk_last;
+	struct smtp_status chunk_refused; /* a chunk that is swallowed: the reply for it */
+	int body_r; /* first error of body_add */
+};
+
+static inline bool smtp_is_lmtp(const struct smtp_session *s)
+{
+	return s->set->service == SMTP_SERVICE_LMTP;
+}
+
+/* One reply line: "250 2.1.0 words". enhanced may be "". Counts an error where code is 4xx or 5xx. */
+void smtp_reply(struct smtp_session *s, int code, const char *enhanced, const char *fmt, ...)
+        __attribute__((format(printf, 4, 5)));
+void smtp_reply_status(struct smtp_session *s, const struct smtp_status *status);
+
+/* Forgets the message under way; back to READY (or NEW, before a greeting). */
+void smtp_mail_reset(struct smtp_session *s);
+
+/* body.c: from the first byte after DATA or BDAT to the verdict. */
+int smtp_body_begin(struct smtp_session *s);
+void smtp_body_end(struct smtp_session *s);
+size_t smtp_body_data(struct smtp_session *s, struct span bytes);
+size_t smtp_body_chunk(struct smtp_session *s, struct span bytes);
+
+/* cmd_auth.c: a line while AUTH is under way. */
+void smtp_auth_line(struct smtp_session *s, struct span line);
+
+/* cmd_ehlo.c: takes over the argument of EHLO, HELO or LHLO; false after a 501. */
+bool smtp_take_helo(struct smtp_session *s, struct span argument);
+
+/* trace.c: Return-Path and Received (RFC 5321 4.4); SPAN_NONE where memory is out. In the mail's arena. */
+struct span smtp_trace_fields(const struct smtp_session *s);
+/* Date and Message-ID where a submitted message lacks them (RFC 6409 8.2, 8.3); may be empty. */
+struct span smtp_missing_fields(const struct smtp_session *s);
+
+/* params.c: "<path> [SP esmtp-param ...]" taken apart. */
+struct smtp_params {
+	uint64_t size;
+	enum smtp_body body;
+	enum smtp_ret ret;
+	struct span envid, orcpt;
+	unsigned int notify;
+	bool utf8;
+};
+#define PARAMS_OF_MAIL 1u
+#define PARAMS_OF_RCPT 2u
+
+/*
+ * Splits "FROM:<path> params" (keyword "FROM:", any case, blanks before "<" forgiven) at the ">" that ends the
+ * path. *ret_path is what stands between the brackets. -POD_E_SYNTAX.
+ */
+int smtp_path_split(struct span argument, struct span keyword, struct span *ret_path, struct span *ret_params);
+/* Fills *ret_params; on failure the reply is in *ret_status (501, 504 or 555). of: PARAMS_OF_*. */
+int smtp_params_parse(struct span text, unsigned int of, struct smtp_params *ret_params,
+                      struct smtp_status *ret_status);
+/* xtext of RFC 3461 section 4; printable only. */
+bool smtp_is_xtext(struct span s);
+
+#endif

@@ -1,0 +1,192 @@
+/*
+ * SMTP (RFC 5321), submission (RFC 6409) and LMTP (RFC 2033) as a session that knows no sockets, clocks or
+ * processes. Lines and body bytes go in, replies come out in a buf, and what the session needs from outside
+ * it asks of its host (struct smtp_host). The one who runs it asks smtp_session_wants() what comes next:
+ *
+ *   while ((want = smtp_session_wants(s)) is a line or data, and there is input)
+ *           feed it;
+ *   write s->out
+ *
+ * A session belongs to one thread. Everything of a message (struct smtp_mail) lives in the session's arena
+ * until the transaction ends.
+ */
+#ifndef POD_MTA_SMTP_H
+#define POD_MTA_SMTP_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/span.h"
+#include "mime/address.h"
+#include "sasl/sasl.h"
+
+enum smtp_service { SMTP_SERVICE_MX, SMTP_SERVICE_SUBMISSION, SMTP_SERVICE_LMTP };
+
+/* Longest line the caller has to deliver: an AUTH response (RFC 4954 section 4). Commands have less each. */
+#define SMTP_LINE_MAX 12288
+
+/* One per listener, shared by its sessions, constant. */
+struct smtp_settings {
+	enum smtp_service service;
+	const char *hostname;
+	uint64_t message_size_max; /* bytes of a message, advertised by SIZE */
+	unsigned int recipients_max; /* in one transaction */
+	unsigned int errors_max; /* refused commands and recipients before the session is closed */
+	unsigned int errors_slow; /* refusals from which on replies are delayed */
+	unsigned int hops_max; /* Received fields before a message counts as looping */
+	bool starttls; /* offered */
+	bool auth; /* offered */
+	bool mend_line_ends; /* a bare CR or LF in a message becomes CRLF; else such a message is refused */
+};
+
+/* Who is at the other end. The strings outlive the session. */
+struct smtp_peer {
+	const char *address; /* "192.0.2.1", "2001:db8::1", or "" for a unix socket */
+	bool loopback;
+};
+
+/* A reply: basic code, enhanced code (RFC 3463; "" for none) and words. text is borrowed. */
+struct smtp_status {
+	uint16_t code;
+	const char *enhanced;
+	const char *text;
+};
+
+enum smtp_body { SMTP_BODY_UNSAID, SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
+enum smtp_ret { SMTP_RET_UNSAID, SMTP_RET_FULL, SMTP_RET_HDRS };
+
+#define SMTP_NOTIFY_NEVER 1u
+#define SMTP_NOTIFY_SUCCESS 2u
+#define SMTP_NOTIFY_FAILURE 4u
+#define SMTP_NOTIFY_DELAY 8u
+
+struct smtp_rcpt {
+	struct span address; /* canonical, as in RCPT TO */
+	struct span key; /* for looking it up */
+	unsigned int notify; /* SMTP_NOTIFY_*; 0: not said, which means failure (RFC 3461 4.1) */
+	struct span orcpt; /* "rfc822;address", xtext still on; empty where not said */
+	void *host; /* the host's own, in the mail's arena */
+};
+
+/* A message under way: what MAIL and RCPT said. */
+struct smtp_mail {
+	struct arena *arena; /* lives as long as the message */
+	char trace[TRACE_ID_SIZE];
+	struct span sender; /* canonical; empty for the null path */
+	uint64_t size; /* declared by SIZE=; 0: not said */
+	enum smtp_body body;
+	enum smtp_ret ret;
+	struct span envid; /* xtext */
+	bool utf8;
+	struct smtp_rcpt **rcpts; /* those accepted */
+	size_t n_rcpts, cap_rcpts;
+};
+
+/*
+ * What a session asks of the one who runs it. Questions marked "answers" are answered by calling the
+ * function named, either at once, inside the call, or later; until then the session wants nothing else.
+ */
+struct smtp_host {
+	/* A transaction begins: a new trace id, please. */
+	void (*mail_begin)(void *arg, char trace[TRACE_ID_SIZE]);
+	/* May mail go to rcpt? Answers smtp_session_rcpt_done. */
+	void (*rcpt_check)(void *arg, struct smtp_mail *mail, struct smtp_rcpt *rcpt);
+	/* A body comes; header: the fields that go on top of it. 0 or -POD_E_*: it is then refused. */
+	int (*body_begin)(void *arg, const struct smtp_mail *mail, struct span header);
+	/* Bytes of it, in CRLF form, unstuffed. After an error no more are sent, nor body_end. */
+	int (*body_add)(void *arg, struct span bytes);
+	/* It is complete: make it durable. Answers smtp_session_mail_done. */
+	void (*body_end)(void *arg, struct smtp_mail *mail);
+	/* The transaction is over, however: forget the body. */
+	void (*mail_end)(void *arg, struct smtp_mail *mail);
+	/*
+	 * A client authenticates as user with its first message (decoded). Answers smtp_session_auth_challenge
+	 * or smtp_session_auth_done; further responses come through auth_step and are answered the same way.
+	 */
+	void (*auth_start)(void *arg, enum sasl_mechanism mechanism, struct span user, struct span message);
+	void (*auth_step)(void *arg, struct span response);
+	/* The client gave up, or the connection ends: nothing is answered. */
+	void (*auth_cancel)(void *arg);
+};
+
+struct smtp_session;
+
+enum smtp_want {
+	SMTP_WANT_LINE, /* smtp_session_line or smtp_session_line_bad */
+	SMTP_WANT_DATA, /* smtp_session_data */
+	SMTP_WANT_ANSWER, /* the host's: leave the input alone */
+	SMTP_WANT_TLS, /* write the output, then do the handshake, then smtp_session_tls_done */
+	SMTP_WANT_CLOSE, /* write the output, then close */
+};
+
+/* now_s: wall-clock seconds, for the greeting's sake none. NULL where memory is out. */
+struct smtp_session *smtp_session_create(const struct smtp_settings *settings, const struct smtp_peer *peer,
+                                         const struct smtp_host *host, void *host_arg, struct buf *out);
+/* Ends what is under way (mail_end, auth_cancel) and frees. NULL is fine; returns NULL. */
+struct smtp_session *smtp_session_free(struct smtp_session *s);
+
+/* The 220 greeting. */
+void smtp_session_greet(struct smtp_session *s);
+enum smtp_want smtp_session_wants(const struct smtp_session *s);
+/* A line without its CRLF. */
+void smtp_session_line(struct smtp_session *s, struct span line);
+/* A line that line_take refused: -POD_E_LIMIT or -POD_E_SYNTAX. */
+void smtp_session_line_bad(struct smtp_session *s, int r);
+/* Bytes of a body. Returns how many of them it took; now_s: wall-clock seconds, for the Received field. */
+size_t smtp_session_data(struct smtp_session *s, struct span bytes);
+/* The clock, to be set before lines are fed: the time in Received and Date fields. */
+void smtp_session_set_time(struct smtp_session *s, int64_t now_s);
+/* The handshake is done; words for the Received field ("TLSv1.3 TLS_AES_256_GCM_SHA384"). Before the greeting too. */
+void smtp_session_tls_done(struct smtp_session *s, const char *described);
+/* Says 421 and wants to be closed. why: "4.4.2" and words. */
+void smtp_session_abort(struct smtp_session *s, const char *enhanced, const char *why);
+/* Milliseconds the output should be held back, because the peer makes many errors. Reading it clears it. */
+unsigned int smtp_session_take_delay(struct smtp_session *s);
+/* Whether nothing is under way: such a session may be shut down without loss. */
+bool smtp_session_is_idle(const struct smtp_session *s);
+/* For logs and limits; "" while nobody is authenticated. */
+const char *smtp_session_user(const struct smtp_session *s);
+const char *smtp_session_helo(const struct smtp_session *s);
+bool smtp_session_is_tls(const struct smtp_session *s);
+
+/* ---- answers ---- */
+
+/* status->code 2xx: accepted. */
+void smtp_session_rcpt_done(struct smtp_session *s, const struct smtp_status *status);
+/* One status for all (n 1), or one for each accepted recipient in order (LMTP). 2xx promises durability. */
+void smtp_session_mail_done(struct smtp_session *s, const struct smtp_status *statuses, size_t n);
+void smtp_session_auth_challenge(struct smtp_session *s, struct span challenge);
+/* r: 0 and who it is; -POD_E_AUTH; another code where it could not be found out. */
+void smtp_session_auth_done(struct smtp_session *s, int r, const char *user);
+
+/* ---- parts that stand alone ---- */
+
+/* The reply for an error code while a message is delivered. */
+struct smtp_status smtp_status_of(int code);
+/* The reply for the outcome of directory_resolve; 250 for 0. */
+struct smtp_status smtp_status_of_rcpt(int code);
+
+/*
+ * Takes a body's bytes as they come after DATA (RFC 5321 4.5.2) or BDAT (RFC 3030) and hands on runs of it,
+ * pointing into the input, dots unstuffed. Only CRLF "." CRLF ends DATA; a CR or LF that stands alone never
+ * ends a line, so that no one can hide a second message in a first (SMTP smuggling); it is counted, or made
+ * into CRLF where mend is set.
+ */
+struct smtp_unstuff {
+	enum { UNSTUFF_LINE_START, UNSTUFF_DOT, UNSTUFF_DOT_CR, UNSTUFF_TEXT, UNSTUFF_CR, UNSTUFF_END } state;
+	bool raw; /* BDAT: dots are dots, and nothing ends it but its size */
+	bool mend;
+	bool bare; /* a CR or LF stood alone */
+};
+
+typedef int smtp_unstuff_fn(void *arg, struct span run);
+/*
+ * Returns the bytes taken: all, or up to and with the final CRLF; state is then UNSTUFF_END. What fn returns
+ * other than 0 goes to *ret_r (the first such); the input is taken nevertheless.
+ */
+size_t smtp_unstuff(struct smtp_unstuff *u, struct span in, smtp_unstuff_fn *fn, void *arg, int *ret_r);
+/* BDAT LAST: a CR at the very end stands alone. */
+void smtp_unstuff_last(struct smtp_unstuff *u, smtp_unstuff_fn *fn, void *arg, int *ret_r);
+
+#endif
