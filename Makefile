@@ -65,11 +65,13 @@ $(BUILD)/obj/%.o: %.c
 	$(if $(Q),@echo "  CC    $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# Generated sources live in build/gen and are compiled without our warnings.
+# Generated sources live in build/gen and are compiled without our warnings; what their headers' macros do
+# where we use them (protobuf-c's INIT casts const away) counts as a system header's doing.
 $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: %.proto
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  PROTO $<")
 	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+	$(Q)sed -i '1i #pragma GCC system_header' $(BUILD)/gen/$*.pb-c.h
 
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)

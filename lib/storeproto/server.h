@@ -26,6 +26,7 @@ struct store_server_options {
 	const char *volume, *volume_id;
 	uint64_t token; /* requests of a peer that knows an older one are refused with STALE, and one that knows a newer one makes this store refuse everything */
 	/* Identity to roles: by uid on unix sockets (SO_PEERCRED), by certificate name over TLS. */
+	const char *spool_dir; /* where bodies that come over TLS are spooled; NULL: memory */
 	uid_t uid_mta, uid_gateway, uid_admin;
 	const char *name_mta, *name_gateway, *name_admin;
 	/*
@@ -33,10 +34,13 @@ struct store_server_options {
 	 * anything that waits for the disk to another one.
 	 */
 	void (*on_request)(void *arg, struct store_request *rq);
-	/* A further message on an open stream; message is in the request's arena and lives as long as it. */
+	/* A further message on an open stream; it lives as long as the request. */
 	void (*on_more)(void *arg, struct store_request *rq, const ProtobufCMessage *message);
 	/* The peer cancelled, or is gone: answers go nowhere from now on, but the final one must still be given. */
 	void (*on_cancel)(void *arg, struct store_request *rq);
+	/* After store_request_has_room said no: there may be room again. May be NULL. */
+	void (*on_room)(void *arg, struct store_request *rq);
+	/* May be NULL. */
 	void (*on_peer)(void *arg, struct store_peer *peer);
 	void (*on_peer_gone)(void *arg, struct store_peer *peer);
 	void *arg;
@@ -68,6 +72,13 @@ void store_request_fail(struct store_request *rq, int code, const char *text);
  * bounded. -POD_E_CANCELLED where the peer is gone.
  */
 int store_request_wait_window(struct store_request *rq);
+/*
+ * The same question without waiting, on the loop's thread: false where the peer does not keep up with what
+ * it was sent; on_room comes later. For events that can be joined meanwhile.
+ */
+bool store_request_has_room(struct store_request *rq);
+/* Whether an answer can carry a descriptor; where not, send its bytes as blobs. */
+bool store_request_passes_fds(const struct store_request *rq);
 
 /* The service's own state of a connection (its sessions), freed by it in on_peer_gone. Loop's thread only. */
 void store_peer_set_data(struct store_peer *peer, void *data);
