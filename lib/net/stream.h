@@ -1,6 +1,8 @@
 /*
  * One client connection: a socket on an event_base, plain or TLS, with lines and literals cut from its input
  * and back-pressure on its output. Owned by the connection object that made it; all on base's thread.
+ * Callbacks come from the event loop only, never from inside a call of the owner's, and may free the stream.
+ * SIGPIPE is ignored in the process from the first stream on (unless it has a handler).
  * An idle one holds no buffers, so that thousands of them cost little more than their SSL objects.
  */
 #ifndef POD_NET_STREAM_H
@@ -56,7 +58,10 @@ int stream_start_tls_client(struct stream *s, struct tls_context *tls, const cha
 SSL *stream_ssl(struct stream *s); /* NULL while plain */
 const char *stream_error_text(const struct stream *s);
 
-/* The input, to be drained by the owner; the output, to be added to. */
+/*
+ * The input, to be drained by the owner; the output, to be added to. stream_input drains the line last
+ * taken: ask for it anew after each line_take instead of keeping the pointer.
+ */
 struct evbuffer *stream_input(struct stream *s);
 struct evbuffer *stream_output(struct stream *s);
 void stream_write(struct stream *s, struct span bytes);
@@ -71,7 +76,15 @@ void stream_resume(struct stream *s);
  * half. */
 void stream_set_output_mark(struct stream *s, size_t high);
 bool stream_is_full(const struct stream *s);
-/* 0 for none. */
+/*
+ * Reading stops by itself where limit bytes (1 MiB unless set) lie in the input, until half of them are
+ * drained: an owner that waits for more than that in one piece must set it higher.
+ */
+void stream_set_input_limit(struct stream *s, size_t limit);
+/*
+ * 0 for none. The read time-out also bounds the TLS handshake as a whole (60 s where there is none); it does
+ * not count while output is on its way, for which there is the write time-out.
+ */
 void stream_set_timeouts(struct stream *s, unsigned int read_ms, unsigned int write_ms);
 
 /*

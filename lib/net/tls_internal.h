@@ -1,0 +1,27 @@
+/* Inside lib/net: what the tls_*.c files and stream_io.c share. */
+#ifndef POD_NET_TLS_INTERNAL_H
+#define POD_NET_TLS_INTERNAL_H
+
+#include <openssl/err.h>
+
+#include "net/tls.h"
+
+struct tls_names;
+
+/* Why the last OpenSSL call failed, in words; ssl may be NULL. Empties the thread's error queue. Returns buf.
+ */
+char *tls_error_text(SSL *ssl, char *buf, size_t size);
+/* Sets err from the same, behind the printf text. */
+int tls_err(struct err *err, enum pod_error code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Certificate chain and key of one identity. */
+int tls_load_identity(SSL_CTX *ctx, const char *cert_file, const char *key_file, struct err *err);
+
+/*
+ * Further certificates by name. make_ctx makes an SSL_CTX set up like the default one; the names then belong
+ * to default_ctx and are freed with it, so that running connections keep what they were accepted with.
+ */
+int tls_names_load(SSL_CTX *default_ctx, const char *dir, SSL_CTX *(*make_ctx)(void *arg, struct err *err),
+                   void *arg, struct err *err);
+
+#endif
