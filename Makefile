@@ -65,13 +65,13 @@ $(BUILD)/obj/%.o: %.c
 	$(if $(Q),@echo "  CC    $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# Generated sources live in build/gen and are compiled without our warnings; what their headers' macros do
-# where we use them (protobuf-c's INIT casts const away) counts as a system header's doing.
+# Generated sources live in build/gen and are compiled without our warnings. The INIT macros of their headers
+# expand in our code and cast const away, which is said there in the way our warnings take.
 $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: %.proto
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  PROTO $<")
 	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
-	$(Q)sed -i '1i #pragma GCC system_header' $(BUILD)/gen/$*.pb-c.h
+	$(Q)sed -i 's/(char \*)protobuf_c_empty_string/(char *) (uintptr_t) protobuf_c_empty_string/g' $(BUILD)/gen/$*.pb-c.h
 
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)

@@ -186,6 +186,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	int r, turns = 0;
 
 	l->busy = true;
+	if (l->io.wants_read && l->out)
+		event_active(&l->flush_event, EV_WRITE, 0); /* the write that had to read first */
 	r = dispatch_frames(l, &err); /* left over from a pause */
 	while (r >= 0 && !l->freed && !l->down && !l->paused && turns++ < READS_PER_TURN) {
 		r = read_some(l, &err);
@@ -245,7 +247,8 @@ static int write_some(struct link *l, struct err *err)
 		if (n < 0)
 			return (int) n;
 		if (n == LINK_IO_AGAIN) {
-			(void) event_add(&l->write_event, NULL);
+			if (!l->io.wants_read)
+				(void) event_add(&l->write_event, NULL);
 			return 0;
 		}
 		l->out_bytes -= (size_t) n;
@@ -336,12 +339,13 @@ int link_create(struct event_base *base, int fd, SSL *ssl, const struct link_ops
 	if (ssl) {
 		SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 		(void) SSL_set_fd(ssl, fd);
-		event_active(&l->read_event, EV_READ, 0); /* begins the handshake */
 	}
 	if (event_add(&l->read_event, NULL) < 0) {
 		(void) link_free(l);
 		return err_set(err, POD_E_NOMEM, "no memory for a connection's events");
 	}
+	if (ssl)
+		event_active(&l->read_event, EV_READ, 0); /* begins the handshake */
 	*ret_link = l;
 	return 0;
 }

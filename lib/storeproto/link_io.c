@@ -67,7 +67,7 @@ static ssize_t tls_result(struct link_io *io, int n, struct err *err)
 
 	switch (SSL_get_error(io->ssl, n)) {
 	case SSL_ERROR_WANT_WRITE: io->wants_write = true; return LINK_IO_AGAIN;
-	case SSL_ERROR_WANT_READ: return LINK_IO_AGAIN;
+	case SSL_ERROR_WANT_READ: io->wants_read = true; return LINK_IO_AGAIN;
 	case SSL_ERROR_ZERO_RETURN: return LINK_IO_EOF;
 	default:
 		e = ERR_get_error();
@@ -83,7 +83,11 @@ static ssize_t tls_read(struct link_io *io, void *p, size_t room, struct err *er
 	ERR_clear_error();
 	io->wants_write = false;
 	n = SSL_read(io->ssl, p, room > INT32_MAX ? INT32_MAX : (int) room);
-	return n > 0 ? n : tls_result(io, n, err);
+	if (n > 0)
+		return n;
+	n = (int) tls_result(io, n, err);
+	io->wants_read = false; /* that is what a reader always does */
+	return n;
 }
 
 ssize_t link_io_read(struct link_io *io, void *p, size_t room, struct err *err)
@@ -189,7 +193,7 @@ static ssize_t tls_write(struct link_io *io, struct frame_out *head, struct err 
 		len += part;
 	}
 	ERR_clear_error();
-	io->wants_write = false;
+	io->wants_read = false;
 	n = SSL_write(io->ssl, record, (int) len);
 	if (n <= 0)
 		return tls_result(io, n, err);

@@ -15,7 +15,8 @@ struct link_io {
 	int fds[LINK_FDS_WAITING_MAX]; /* that came and wait for their frame, in order */
 	size_t fds_n;
 	unsigned int fds_ahead; /* sent with frames whose bytes are not all sent */
-	bool wants_write; /* TLS must write before it can read on */
+	bool wants_write; /* TLS must write before it can read on, */
+	bool wants_read; /* or read before it can write on: a handshake */
 };
 
 #define LINK_IO_AGAIN 0
