@@ -130,6 +130,7 @@ static void handshake_step(struct stream *s)
 	case IO_OK: break;
 	case IO_WAIT_READ: stream_arm_read(s); return;
 	case IO_WAIT_WRITE: stream_arm_write(s); return;
+	case IO_EOF: stream_set_error(s, "closed by the peer during the TLS handshake"); /* fall through */
 	default: end(s, STREAM_TLS_FAILED); return;
 	}
 	s->state = STREAM_OPEN;

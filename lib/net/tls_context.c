@@ -18,12 +18,12 @@ struct tls_context {
 
 char *tls_error_text(SSL *ssl, char *buf, size_t size)
 {
-	unsigned long e = ERR_peek_last_error();
+	unsigned long e = ERR_peek_error(); /* the first is the cause; those behind it say who met it */
 	long verify = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
 	const char *data = "", *reason;
 	int flags = 0;
 
-	(void) ERR_peek_last_error_data(&data, &flags);
+	(void) ERR_peek_error_data(&data, &flags);
 	reason = ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e)) : ERR_reason_error_string(e);
 	if (verify != X509_V_OK)
 		(void) snprintf(buf, size, "%s", X509_verify_cert_error_string(verify));
