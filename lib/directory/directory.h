@@ -16,8 +16,15 @@
 
 struct directory;
 
+/*
+ * Opens the directory in the folder path, once per process and after fork. A reader needs read permission on
+ * data.mdb and write permission on lock.mdb (both belong to the folder's group where that is set-group-ID).
+ * -POD_E_NOTFOUND: podd has not made it yet.
+ */
 int directory_open(const char *path, struct directory **ret_dir, struct err *err); /* read-only */
-int directory_open_writer(const char *path, struct directory **ret_dir, struct err *err); /* podd; creates it */
+int directory_open_writer(const char *path, struct directory **ret_dir,
+                          struct err *err); /* podd; creates it */
+/* NULL is fine; returns NULL. */
 struct directory *directory_close(struct directory *dir);
 
 /* ---- what front ends ask ---- */
@@ -30,18 +37,19 @@ struct directory_volume {
 	uint64_t token;
 };
 
-int directory_volume_find(struct directory *dir, struct arena *a, struct span name, struct directory_volume *ret,
-                          struct err *err);
+int directory_volume_find(struct directory *dir, struct arena *a, struct span name,
+                          struct directory_volume *ret, struct err *err);
 
-/* Who an address (for logins: the address itself, no aliases) is. -POD_E_NOTFOUND; -POD_E_DENIED: suspended. */
+/* Who an address (for logins: the address itself, no aliases) is. -POD_E_NOTFOUND; -POD_E_DENIED: suspended.
+ */
 struct directory_user {
 	const char *address; /* canonical */
 	const char *user_id;
 	const char *volume;
 };
 
-int directory_user_find(struct directory *dir, struct arena *a, struct span address, struct directory_user *ret,
-                        struct err *err);
+int directory_user_find(struct directory *dir, struct arena *a, struct span address,
+                        struct directory_user *ret, struct err *err);
 
 /* Whether mail for the domain is delivered here: 0, or -POD_E_NOTFOUND. */
 int directory_domain_find(struct directory *dir, struct span domain, struct err *err);
@@ -60,7 +68,7 @@ struct directory_target {
 	enum { TARGET_MAILBOX, TARGET_REMOTE } kind;
 	const char *address;
 	const char *user_id, *volume; /* of a mailbox */
-	const char *detail; /* of user+detail, "" where none */
+	const char *detail;           /* of user+detail, "" where none */
 };
 
 struct directory_targets {
@@ -68,8 +76,15 @@ struct directory_targets {
 	size_t n;
 };
 
-int directory_resolve(struct directory *dir, struct arena *a, struct span address, struct directory_targets *ret,
-                      struct err *err);
+int directory_resolve(struct directory *dir, struct arena *a, struct span address,
+                      struct directory_targets *ret, struct err *err);
+
+/*
+ * Whether sender may send to recipient: 0, or -POD_E_DENIED where that is a group for its members only and
+ * the sender's address is not among them. The sender must have authenticated as that address: an address in
+ * MAIL FROM alone proves nothing.
+ */
+int directory_sender_check(struct directory *dir, struct span recipient, struct span sender, struct err *err);
 
 /* ---- objects, for podd ---- */
 
@@ -98,16 +113,22 @@ int directory_get(struct directory *dir, struct arena *a, enum directory_kind ki
  * returns non-zero, which is then returned. The record lives only during the call.
  */
 typedef int directory_each_fn(void *arg, const char *name, const ProtobufCMessage *record);
-int directory_each(struct directory *dir, enum directory_kind kind, struct span after, directory_each_fn *fn, void *arg,
-                   struct err *err);
+int directory_each(struct directory *dir, enum directory_kind kind, struct span after, directory_each_fn *fn,
+                   void *arg, struct err *err);
 
 /*
- * Writing: durable when it returns 0. Checked in the same transaction: what a record refers to exists, an
- * address is one thing only (user, alias or group), nothing in use is deleted; Volume.users is kept here.
- *   create: -POD_E_EXISTS where the name is taken. replace: -POD_E_NOTFOUND where it is not there.
+ * Writing: durable when it returns 0. Checked in the same transaction, with words in err for the admin:
+ *   -POD_E_SYNTAX    the name, or a field of the record, is not what it has to be
+ *   -POD_E_EXISTS    create: the name is taken; an address is one thing only: user, alias or group
+ *   -POD_E_NOTFOUND  replace, delete: it is not there; or what the record refers to is not (a host, a volume,
+ *                    a domain, an address in a domain of ours)
+ *   -POD_E_BUSY      delete: another record refers to it, which one is in err
+ *   -POD_E_STALE     replace of a volume: its fencing token would shrink
+ *   -POD_E_DENIED    replace of a user: the user_id is for ever
+ * Volume.users is counted here, whatever the record says.
  */
-int directory_create(struct directory *dir, enum directory_kind kind, struct span name, const ProtobufCMessage *record,
-                     struct err *err);
+int directory_create(struct directory *dir, enum directory_kind kind, struct span name,
+                     const ProtobufCMessage *record, struct err *err);
 int directory_replace(struct directory *dir, enum directory_kind kind, struct span name,
                       const ProtobufCMessage *record, struct err *err);
 int directory_delete(struct directory *dir, enum directory_kind kind, struct span name, struct err *err);

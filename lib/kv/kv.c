@@ -38,7 +38,10 @@ static int prepare_folder(const char *path, mode_t mode, struct err *err)
 	_cleanup_(closep) int dir = -1;
 
 	if (mkdir(path, folder) == 0) {
-		if (chmod(path, folder) < 0)
+		struct stat st;
+
+		/* the set-group-ID bit that it got from its parent stays, so that the files get the group too */
+		if (stat(path, &st) < 0 || chmod(path, folder | (st.st_mode & S_ISGID)) < 0)
 			return err_errno(err, errno, "setting the mode of %s", path);
 	} else if (errno != EEXIST) {
 		return err_errno(err, errno, "creating %s", path);

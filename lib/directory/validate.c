@@ -1,0 +1,82 @@
+#include "directory/validate.h"
+
+#include "directory/directory_internal.h"
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+	for (; *words; words++)
+		if (strcmp(word, *words) == 0)
+			return true;
+	return false;
+}
+
+static int volume_validate(const Directory__Volume *v, struct err *err)
+{
+	static const char *const states[] = {"active", "full", "offline", NULL};
+	static const char *const modes[] = {"sync", "semi-sync", "async", "none", NULL};
+
+	if (!v->id[0])
+		return err_set(err, POD_E_SYNTAX, "a volume needs an id");
+	if (!is_one_of(v->state, states))
+		return err_set(err, POD_E_SYNTAX, "a volume is active, full or offline, not \"%.32s\"",
+		               v->state);
+	for (size_t i = 0; i < v->n_replicas; i++)
+		if (!is_one_of(v->replicas[i]->mode, modes))
+			return err_set(err, POD_E_SYNTAX,
+			               "a replica is sync, semi-sync, async or none, not \"%.32s\"",
+			               v->replicas[i]->mode);
+	return 0;
+}
+
+static int user_validate(const Directory__User *u, struct err *err)
+{
+	static const char *const states[] = {"pending", "active", "suspended", NULL};
+
+	if (!u->volume[0] || !u->user_id[0])
+		return err_set(err, POD_E_SYNTAX, "a user needs a volume and a user id");
+	if (!is_one_of(u->state, states))
+		return err_set(err, POD_E_SYNTAX, "a user is pending, active or suspended, not \"%.32s\"",
+		               u->state);
+	return 0;
+}
+
+int directory_record_validate(enum directory_kind kind, const ProtobufCMessage *record, struct err *err)
+{
+	const Directory__Alias *alias = (const Directory__Alias *) record;
+	const Directory__Group *group = (const Directory__Group *) record;
+
+	if (record->descriptor != directory_kind_descriptor(kind))
+		return err_set(err, POD_E_INTERNAL, "a record of another kind than %s",
+		               directory_kind_name(kind));
+	if (kind == DIRECTORY_VOLUME)
+		return volume_validate((const Directory__Volume *) record, err);
+	if (kind == DIRECTORY_USER)
+		return user_validate((const Directory__User *) record, err);
+	if (kind == DIRECTORY_ALIAS && alias->n_targets == 0)
+		return err_set(err, POD_E_SYNTAX, "an alias needs a target");
+	if ((kind == DIRECTORY_ALIAS && alias->n_targets > DIRECTORY_EXPAND_MAX) ||
+	    (kind == DIRECTORY_GROUP && group->n_members > DIRECTORY_EXPAND_MAX))
+		return err_set(err, POD_E_LIMIT, "more than %d addresses", DIRECTORY_EXPAND_MAX);
+	return 0;
+}
+
+int directory_change_validate(enum directory_kind kind, const ProtobufCMessage *old,
+                              const ProtobufCMessage *record, struct err *err)
+{
+	if (kind == DIRECTORY_VOLUME) {
+		const Directory__Volume *from = (const Directory__Volume *) old,
+					*to = (const Directory__Volume *) record;
+
+		if (to->token < from->token)
+			return err_set(err, POD_E_STALE, "fencing token %llu is older than %llu",
+			               (unsigned long long) to->token, (unsigned long long) from->token);
+	}
+	if (kind == DIRECTORY_USER) {
+		const Directory__User *from = (const Directory__User *) old,
+				      *to = (const Directory__User *) record;
+
+		if (strcmp(from->user_id, to->user_id) != 0)
+			return err_set(err, POD_E_DENIED, "a user id never changes");
+	}
+	return 0;
+}
