@@ -8,6 +8,8 @@ struct log_conf {
 	enum log_format format;
 	enum log_level level;
 	const char *file; /* NULL: podd's standard error */
+	uint64_t max_size;
+	unsigned int keep; /* old files */
 };
 
 #endif

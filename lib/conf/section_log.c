@@ -13,6 +13,8 @@ static const struct conf_item items[] = {
 	CONF_CHOICE(log_conf, level, "info", levels, "The least important events that are logged."),
 	CONF_PATH(log_conf, file, "log/podmail.log",
                   "File that podd appends the log of all programs to. Empty: podd's standard error."),
+	CONF_SIZE(log_conf, max_size, "64M", "64K", "16G", "Size at which the log file is rotated."),
+	CONF_COUNT(log_conf, keep, "4", "0", "100", "How many old log files are kept: FILE.1 is the newest."),
 };
 
 const struct conf_section conf_section_log = {

@@ -3,7 +3,7 @@
 #include "conf/item.h"
 
 static const struct conf_item items[] = {
-	CONF_PATH(podd_conf, admin_socket, "run/podd.sock",
+	CONF_PATH(podd_conf, admin_socket, "run/admin.sock",
                   "Unix socket of the admin API, for root and podd's own user."),
 	CONF_LISTEN(podd_conf, admin, "900", "The admin API over TCP; \"none\": nowhere."),
 	CONF_LISTEN(podd_conf, metrics, "901", "Counters for Prometheus; \"none\": nowhere."),

@@ -171,3 +171,22 @@ int directory_delete(struct directory *dir, enum directory_kind kind, struct spa
 {
 	return run(dir, kind, name, change_delete, NULL, err);
 }
+
+int directory_delete_check(struct directory *dir, enum directory_kind kind, struct span name, struct err *err)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(SCRATCH_MEMORY);
+	KV_TXN txn = {0};
+	struct change c = {.dir = dir, .txn = &txn, .a = a, .kind = kind, .err = err};
+	int r;
+
+	if (!a)
+		return err_set(err, POD_E_NOMEM, "reading the directory");
+	r = directory_key(a, kind, name, &c.key, err);
+	if (r == 0)
+		r = kv_txn_begin(dir->kv, KV_READ, &txn, err);
+	if (r == 0)
+		r = directory_record_exists(dir, &txn, kind, c.key, err);
+	if (r == -POD_E_NOTFOUND)
+		return not_there(&c);
+	return r < 0 ? r : directory_refs_none_to(dir, &txn, kind, c.key, err);
+}

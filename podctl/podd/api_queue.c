@@ -1,0 +1,75 @@
+/* The mta's queue: asked there, answered here. */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "podctl/podd/api.h"
+#include "podctl/podd/queue_link.h"
+
+static void queue_on_answer(void *arg, int status, struct span body)
+{
+	struct api_call *call = arg;
+	struct err err = { 0 };
+	json_t *json;
+
+	if (status < 0) {
+		(void) err_set(&err, (enum pod_error) -status, SPAN_FMT, SPAN_ARG(body));
+		api_fail(call, &err);
+		return;
+	}
+	json = json_loadb((const char *) body.p, body.len, 0, NULL);
+	if (!json && status != 204) {
+		(void) err_set(&err, POD_E_PROTOCOL, "the queue's answer is no JSON");
+		api_fail(call, &err);
+		return;
+	}
+	api_reply(call, status == 204 ? 200 : status, json ? json : json_object());
+}
+
+static void queue_call(struct api_call *call, const char *method, const char *target)
+{
+	char path[PATH_MAX];
+	struct err err = { 0 };
+
+	(void) snprintf(path, sizeof(path), "%s/" QUEUE_SOCKET_NAME, call->podd->conf->pod.run_dir);
+	if (queue_ask(call->podd->base, path, method, target, queue_on_answer, call, &err) < 0)
+		api_fail(call, &err);
+}
+
+/* With an id of the queue in it: letters and digits only, so nothing needs encoding. */
+static void queue_call_id(struct api_call *call, const char *method, const char *what)
+{
+	const char *id = call->params[0];
+	struct err err = { 0 };
+	char target[128];
+
+	if (strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != strlen(id) ||
+	    strlen(id) > 64) {
+		(void) err_set(&err, POD_E_SYNTAX, "%.64s is no id of the queue", id);
+		api_fail(call, &err);
+		return;
+	}
+	(void) snprintf(target, sizeof(target), "/queue/%s%s", id, what);
+	queue_call(call, method, target);
+}
+
+void api_queue_list(struct api_call *call)
+{
+	queue_call(call, "GET", "/queue");
+}
+
+void api_queue_get(struct api_call *call)
+{
+	queue_call_id(call, "GET", "");
+}
+
+void api_queue_retry(struct api_call *call)
+{
+	queue_call_id(call, "POST", "/retry");
+}
+
+void api_queue_remove(struct api_call *call)
+{
+	queue_call_id(call, "DELETE", "");
+}
