@@ -47,6 +47,8 @@ static int remove_stale_socket(const struct net_addr *addr, struct err *err)
 		return err_errno(err, errno, "socket");
 	if (connect(fd, (const struct sockaddr *) &addr->ss, addr->len) == 0 || errno == EAGAIN)
 		return err_set(err, POD_E_BUSY, "%s: another process serves this socket", path);
+	if (errno != ECONNREFUSED)
+		return err_errno(err, errno, "%s", path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return err_errno(err, errno, "%s", path);
 	return 0;

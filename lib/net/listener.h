@@ -34,7 +34,8 @@ bool net_set_has(const struct net_set *set, const struct net_addr *addr);
 struct net_set *net_set_free(struct net_set *set);
 
 #define LISTEN_REUSEPORT 1u
-/* A bound, listening, non-blocking, close-on-exec socket. A stale unix socket file is replaced. */
+/* A bound, listening, non-blocking, close-on-exec socket. A stale unix socket file is replaced; its mode is
+ * by umask. */
 int listener_open(const struct net_addr *addr, unsigned int flags, int *ret_fd, struct err *err);
 
 struct accepted {

@@ -226,7 +226,7 @@ int stream_start_tls_client(struct stream *s, struct tls_context *tls, const cha
 
 SSL *stream_ssl(struct stream *s)
 {
-	return s->ssl;
+	return s->ssl && SSL_is_init_finished(s->ssl) ? s->ssl : NULL;
 }
 
 const char *stream_error_text(const struct stream *s)

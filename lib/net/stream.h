@@ -55,7 +55,7 @@ void stream_finish(struct stream *s);
 int stream_start_tls(struct stream *s, struct tls_context *tls, struct err *err);
 /* Client side of the same. name: for SNI and verification. */
 int stream_start_tls_client(struct stream *s, struct tls_context *tls, const char *name, struct err *err);
-SSL *stream_ssl(struct stream *s); /* NULL while plain */
+SSL *stream_ssl(struct stream *s); /* NULL while plain, and until the handshake is done */
 const char *stream_error_text(const struct stream *s);
 
 /*
