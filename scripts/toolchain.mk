@@ -8,7 +8,8 @@ endif
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla \
             -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wundef \
             -Wno-unused-parameter -Wno-missing-field-initializers
-CPPFLAGS += -D_GNU_SOURCE -I. -Ilib -isystem $(BUILD)/gen/lib
+# For quoted includes only: <sasl/sasl.h> is libsasl2's, "sasl/sasl.h" is ours.
+CPPFLAGS += -D_GNU_SOURCE -iquote . -iquote lib -iquote $(BUILD)/gen/lib
 CFLAGS   += -std=gnu17 -g -fno-strict-aliasing -fvisibility=hidden $(WARNINGS)
 LDFLAGS  += -Wl,--as-needed
 

@@ -118,13 +118,14 @@ static int take_descriptor(struct link *l, const struct frame_header *h, int *re
 /* Hands on one whole frame: 1, 0 where it is not all there, or an error. */
 static int dispatch_frame(struct link *l, struct err *err)
 {
-	const uint8_t *p = l->in + l->in_start;
 	size_t have = l->in_end - l->in_start;
 	struct frame_header h;
+	const uint8_t *p;
 	int r, fd;
 
 	if (have < FRAME_HEADER_SIZE)
 		return 0;
+	p = l->in + l->in_start;
 	r = frame_header_decode(p, &h, err);
 	if (r < 0)
 		return r;
