@@ -7,6 +7,10 @@
 
 #include "base/cleanup.h"
 
+#undef err_set
+#undef err_errno
+#undef err_wrap
+
 static const struct {
 	const char *name, *text;
 } errors[] = {

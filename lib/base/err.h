@@ -56,6 +56,13 @@ int err_errno(struct err *err, int errnum, const char *fmt, ...) __attribute__((
 /* Puts "what: " in front of the text already there and returns r unchanged. */
 int err_wrap(struct err *err, int r, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+#ifdef __clang_analyzer__
+/* clang-tidy sees one file at a time, and would follow paths on which a failure returns 0. */
+#define err_set(err, code, ...) (err_set(err, code, __VA_ARGS__), -(int) (code))
+#define err_errno(err, errnum, ...) (err_errno(err, errnum, __VA_ARGS__), -(int) POD_E_IO)
+#define err_wrap(err, r, ...) (err_wrap(err, r, __VA_ARGS__), (r))
+#endif
+
 /* The text of a code, positive or negative; never NULL. And its name, "QUOTA". */
 const char *err_code_text(int code);
 const char *err_code_name(int code);

@@ -43,8 +43,8 @@ static int node_text(const struct conf_item *item, const struct ucl_node *n, str
 static void option_apply(struct conf_loaded *l, const struct conf_section *s, const struct conf_item *item,
                          const struct ucl_node *n, struct problems *problems)
 {
-	_cleanup_buf_ struct buf text = {.limit = LIST_TEXT_MAX};
-	struct err err = {0};
+	_cleanup_buf_ struct buf text = { .limit = LIST_TEXT_MAX };
+	struct err err = { 0 };
 	int r = node_text(item, n, &text, &err);
 
 	if (r == 0)
@@ -121,7 +121,7 @@ static void defaults_apply(struct conf_loaded *l, size_t section, struct problem
 	const struct conf_section *s = conf_sections[section];
 
 	for (size_t i = 0; i < s->n; i++) {
-		const struct ucl_node n = {.kind = UCL_TEXT, .text = s->items[i].default_text};
+		const struct ucl_node n = { .kind = UCL_TEXT, .text = s->items[i].default_text };
 
 		option_apply(l, s, &s->items[i], &n, problems);
 	}

@@ -77,12 +77,12 @@ static int hand_over(const struct problems *found, struct arena *a, struct conf_
 	if (!items)
 		return -POD_E_NOMEM;
 	for (size_t i = 0; i < found->n; i++) {
-		items[i] = (struct conf_problem){found->items[i].line,
-		                                 arena_str(a, span_of(found->items[i].text))};
+		items[i] = (struct conf_problem){ found->items[i].line,
+			                          arena_str(a, span_of(found->items[i].text)) };
 		if (!items[i].text)
 			return -POD_E_NOMEM;
 	}
-	*ret_problems = (struct conf_problems){items, found->n};
+	*ret_problems = (struct conf_problems){ items, found->n };
 	return 0;
 }
 
@@ -107,7 +107,7 @@ int conf_load_text(struct span text, const char *path, struct arena *a, struct c
                    const struct conf **ret_conf, struct err *err)
 {
 	struct conf_loaded *l = loaded_new(path);
-	struct problems problems = {0};
+	struct problems problems = { 0 };
 	int r;
 
 	if (!l)
@@ -123,7 +123,7 @@ int conf_load_text(struct span text, const char *path, struct arena *a, struct c
 		return r;
 	}
 	if (ret_problems)
-		*ret_problems = (struct conf_problems){0};
+		*ret_problems = (struct conf_problems){ 0 };
 	*ret_conf = &l->conf;
 	return 0;
 }

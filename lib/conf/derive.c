@@ -67,14 +67,14 @@ static void require_paths(const struct conf_loaded *l, struct problems *problems
 	const struct {
 		const char *const *field, *name;
 	} required[] = {
-		{&c->pod.run_dir, "pod.run_dir"},
-		{&c->pod.directory_dir, "pod.directory_dir"},
-		{&c->pod.volumes_dir, "pod.volumes_dir"},
-		{&c->tls.cert, "tls.cert"},
-		{&c->tls.key, "tls.key"},
-		{&c->tls.ca, "tls.ca"},
-		{&c->mta.queue_dir, "mta.queue_dir"},
-		{&c->podd.admin_socket, "podd.admin_socket"},
+		{ &c->pod.run_dir, "pod.run_dir" },
+		{ &c->pod.directory_dir, "pod.directory_dir" },
+		{ &c->pod.volumes_dir, "pod.volumes_dir" },
+		{ &c->tls.cert, "tls.cert" },
+		{ &c->tls.key, "tls.key" },
+		{ &c->tls.ca, "tls.ca" },
+		{ &c->mta.queue_dir, "mta.queue_dir" },
+		{ &c->podd.admin_socket, "podd.admin_socket" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(required); i++)
@@ -91,11 +91,11 @@ static void check_pairs(const struct conf_loaded *l, struct problems *problems)
 		const uint64_t *less, *more;
 		const char *less_name, *more_name;
 	} pairs[] = {
-		{&c->mta.queue_retry_min_ms, &c->mta.queue_retry_max_ms, "mta.queue_retry_min",
-	         "mta.queue_retry_max"},
-		{&c->mta.queue_lifetime_ms, &c->stored.delivery_memory_ms, "mta.queue_lifetime",
-	         "stored.delivery_memory"},
-		{&c->podd.restart_min_ms, &c->podd.restart_max_ms, "podd.restart_min", "podd.restart_max"},
+		{ &c->mta.queue_retry_min_ms, &c->mta.queue_retry_max_ms, "mta.queue_retry_min",
+		  "mta.queue_retry_max" },
+		{ &c->mta.queue_lifetime_ms, &c->stored.delivery_memory_ms, "mta.queue_lifetime",
+		  "stored.delivery_memory" },
+		{ &c->podd.restart_min_ms, &c->podd.restart_max_ms, "podd.restart_min", "podd.restart_max" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {

@@ -50,10 +50,11 @@ struct conf_section {
 	size_t n;
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): the arguments are initialisers and names */
+
 /* The field's offset; does not compile where the field has another type. */
-#define CONF_AT(section, field, c_type)             \
-	.offset = offsetof(struct section, field) + \
-	          0 * sizeof(_Generic(((struct section *) 0)->field, c_type : 1))
+#define CONF_AT(section, field, c_type) \
+	.offset = _Generic(((struct section *) 0)->field, c_type : offsetof(struct section, field))
 
 #define CONF_STRING(section, field, default_, check_, help_)                                     \
 	{                                                                                        \
@@ -109,6 +110,8 @@ struct conf_section {
 		.name = #field, .type = CONF_TYPE_CHOICE, CONF_AT(section, field, unsigned int), \
 		.default_text = default_, .choices = choices_, .help = help_                     \
 	}
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 extern const struct conf_section conf_section_pod, conf_section_tls, conf_section_log, conf_section_mta,
 	conf_section_imapd, conf_section_stored, conf_section_podd;

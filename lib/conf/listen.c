@@ -5,15 +5,15 @@ static const struct {
 	size_t offset;     /* of the option in struct conf */
 	unsigned int port; /* the well-known one, or ours */
 } listeners[CONF_LISTENERS] = {
-	[CONF_LISTEN_SMTP] = {"smtp", offsetof(struct conf, mta.smtp), 25},
-	[CONF_LISTEN_LMTP] = {"lmtp", offsetof(struct conf, mta.lmtp), 24},
-	[CONF_LISTEN_SUBMISSION] = {"submission", offsetof(struct conf, mta.submission), 587},
-	[CONF_LISTEN_SUBMISSIONS] = {"submissions", offsetof(struct conf, mta.submissions), 465},
-	[CONF_LISTEN_IMAP] = {"imap", offsetof(struct conf, imapd.imap), 143},
-	[CONF_LISTEN_IMAPS] = {"imaps", offsetof(struct conf, imapd.imaps), 993},
-	[CONF_LISTEN_HTTPS] = {"https", offsetof(struct conf, imapd.https), 443},
-	[CONF_LISTEN_ADMIN] = {"admin", offsetof(struct conf, podd.admin), 900},
-	[CONF_LISTEN_METRICS] = {"metrics", offsetof(struct conf, podd.metrics), 901},
+	[CONF_LISTEN_SMTP] = { "smtp", offsetof(struct conf, mta.smtp), 25 },
+	[CONF_LISTEN_LMTP] = { "lmtp", offsetof(struct conf, mta.lmtp), 24 },
+	[CONF_LISTEN_SUBMISSION] = { "submission", offsetof(struct conf, mta.submission), 587 },
+	[CONF_LISTEN_SUBMISSIONS] = { "submissions", offsetof(struct conf, mta.submissions), 465 },
+	[CONF_LISTEN_IMAP] = { "imap", offsetof(struct conf, imapd.imap), 143 },
+	[CONF_LISTEN_IMAPS] = { "imaps", offsetof(struct conf, imapd.imaps), 993 },
+	[CONF_LISTEN_HTTPS] = { "https", offsetof(struct conf, imapd.https), 443 },
+	[CONF_LISTEN_ADMIN] = { "admin", offsetof(struct conf, podd.admin), 900 },
+	[CONF_LISTEN_METRICS] = { "metrics", offsetof(struct conf, podd.metrics), 901 },
 };
 
 static const char *const *option(const struct conf *conf, size_t which)

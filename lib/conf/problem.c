@@ -15,7 +15,7 @@ void problem_add(struct problems *p, unsigned int line, const char *fmt, ...)
 	va_end(ap);
 	kept = arena_str(p->a, span_of(text));
 	if (kept)
-		p->items[p->n++] = (struct conf_problem){line, kept};
+		p->items[p->n++] = (struct conf_problem){ line, kept };
 	else
 		p->nomem = true;
 }

@@ -363,7 +363,7 @@ static const struct ucl_node *entries(struct parser *p, uint8_t end, struct ucl_
 
 const struct ucl_node *ucl_parse(struct arena *a, struct span in, struct problems *problems)
 {
-	struct parser p = {.a = a, .problems = problems, .in = in, .line = 1};
+	struct parser p = { .a = a, .problems = problems, .in = in, .line = 1 };
 	struct ucl_node *root = node_new(&p, UCL_BLOCK);
 
 	if (!root)

@@ -7,27 +7,29 @@ struct unit {
 
 /* The largest first: printing takes the first that divides. */
 static const struct unit size_units[] = {
-	{"T", 1ull << 40}, {"G", 1ull << 30}, {"M", 1ull << 20}, {"K", 1ull << 10}, {"", 1}, {NULL, 0},
+	{ "T", 1ull << 40 }, { "G", 1ull << 30 }, { "M", 1ull << 20 },
+	{ "K", 1ull << 10 }, { "", 1 },           { NULL, 0 },
 };
 static const struct unit time_units[] = {
-	{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
+	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { NULL, 0 },
 };
-static const struct unit count_units[] = {{"", 1}, {NULL, 0}};
+static const struct unit count_units[] = { { "", 1 }, { NULL, 0 } };
 
 static const struct {
 	const char *word;
 	bool value;
 } bools[] = {
-	{"no", false}, {"yes", true}, {"false", false}, {"true", true}, {"off", false}, {"on", true},
+	{ "no", false },  { "yes", true },  { "false", false },
+	{ "true", true }, { "off", false }, { "on", true },
 };
 
 static const struct {
 	const struct unit *units;
 	const char *expected;
 } numbers[CONF_TYPES] = {
-	[CONF_TYPE_COUNT] = {count_units, "a number"},
-	[CONF_TYPE_SIZE] = {size_units, "a size such as 64K, 10M or 2G"},
-	[CONF_TYPE_TIME] = {time_units, "a duration with its unit, such as 500ms, 30s, 5m, 2h or 7d"},
+	[CONF_TYPE_COUNT] = { count_units, "a number" },
+	[CONF_TYPE_SIZE] = { size_units, "a size such as 64K, 10M or 2G" },
+	[CONF_TYPE_TIME] = { time_units, "a duration with its unit, such as 500ms, 30s, 5m, 2h or 7d" },
 };
 
 bool conf_type_is_string(enum conf_type type)

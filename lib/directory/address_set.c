@@ -25,7 +25,7 @@ static struct span *slot_of(struct address_set *set, struct span address)
 
 static int grow(struct address_set *set, struct arena *a)
 {
-	struct address_set larger = {.size = set->size ? set->size * 2 : SIZE_FIRST, .n = set->n};
+	struct address_set larger = { .size = set->size ? set->size * 2 : SIZE_FIRST, .n = set->n };
 
 	larger.slots = arena_array(a, larger.size, sizeof(*larger.slots));
 	if (!larger.slots)

@@ -133,6 +133,7 @@ int directory_replace(struct directory *dir, enum directory_kind kind, struct sp
                       const ProtobufCMessage *record, struct err *err);
 int directory_delete(struct directory *dir, enum directory_kind kind, struct span name, struct err *err);
 /* What directory_delete would say now, with nothing done: for who has to undo more than a record. */
-int directory_delete_check(struct directory *dir, enum directory_kind kind, struct span name, struct err *err);
+int directory_delete_check(struct directory *dir, enum directory_kind kind, struct span name,
+                           struct err *err);
 
 #endif

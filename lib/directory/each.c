@@ -38,8 +38,8 @@ int directory_each(struct directory *dir, enum directory_kind kind, struct span 
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(RECORD_MEMORY);
 	struct span key, bytes;
-	KV_TXN txn = {0};
-	KV_CURSOR c = {0};
+	KV_TXN txn = { 0 };
+	KV_CURSOR c = { 0 };
 	int r;
 
 	if (!a)

@@ -10,7 +10,7 @@ static int find(struct directory *dir, struct arena *a, enum directory_kind kind
                 struct span *ret_key, const ProtobufCMessage **ret_record, struct err *err)
 {
 	struct span key = directory_lower(a, name);
-	KV_TXN txn = {0};
+	KV_TXN txn = { 0 };
 	int r;
 
 	if (!key.p)
@@ -35,10 +35,10 @@ int directory_volume_find(struct directory *dir, struct arena *a, struct span na
 	struct span key;
 	int r = find(dir, a, DIRECTORY_VOLUME, name, &key, &record, err);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
 	v = (const Directory__Volume *) record;
-	*ret = (struct directory_volume){arena_str(a, key), v->id, v->endpoint, v->token};
+	*ret = (struct directory_volume){ arena_str(a, key), v->id, v->endpoint, v->token };
 	return ret->name ? 0 : nomem(err);
 }
 
@@ -51,14 +51,14 @@ int directory_user_find(struct directory *dir, struct arena *a, struct span addr
 	struct span key;
 	int r = find(dir, a, DIRECTORY_USER, address, &key, &record, err);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
 	u = (const Directory__User *) record;
 	if (strcmp(u->state, "suspended") == 0)
 		return err_set(err, POD_E_DENIED, "user " SPAN_FMT " is suspended", SPAN_ARG(key));
 	if (strcmp(u->state, "active") != 0) /* still being made */
 		return err_set(err, POD_E_NOTFOUND, "there is no user " SPAN_FMT, SPAN_ARG(key));
-	user = (struct directory_user){arena_str(a, key), u->user_id, u->volume};
+	user = (struct directory_user){ arena_str(a, key), u->user_id, u->volume };
 	if (!user.address)
 		return nomem(err);
 	*ret = user;
@@ -69,7 +69,7 @@ int directory_domain_find(struct directory *dir, struct span domain, struct err 
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(4096);
 	struct span key = a ? directory_lower(a, span_head(domain, DIRECTORY_NAME_MAX + 1)) : SPAN_NONE;
-	KV_TXN txn = {0};
+	KV_TXN txn = { 0 };
 	int r;
 
 	if (!key.p)

@@ -10,12 +10,12 @@ static int find_exact(struct directory *dir, struct kv_txn *txn, struct arena *a
 		enum directory_kind kind;
 		int what;
 	} tables[] = {
-		{DIRECTORY_USER, FOUND_USER},
-		{DIRECTORY_ALIAS, FOUND_ALIAS},
-		{DIRECTORY_GROUP, FOUND_GROUP},
+		{ DIRECTORY_USER, FOUND_USER },
+		{ DIRECTORY_ALIAS, FOUND_ALIAS },
+		{ DIRECTORY_GROUP, FOUND_GROUP },
 	};
 
-	*ret = (struct directory_found){.what = FOUND_NOTHING};
+	*ret = (struct directory_found){ .what = FOUND_NOTHING };
 	if (key.len > DIRECTORY_NAME_MAX)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
@@ -25,7 +25,9 @@ static int find_exact(struct directory *dir, struct kv_txn *txn, struct arena *a
 		if (r == -POD_E_NOTFOUND)
 			continue;
 		if (r == 0)
-			*ret = (struct directory_found){.what = tables[i].what, .key = key, .record = record};
+			*ret = (struct directory_found){ .what = tables[i].what,
+				                         .key = key,
+				                         .record = record };
 		return r;
 	}
 	return 0;
@@ -69,7 +71,7 @@ static int pod_domain(struct directory *dir, struct kv_txn *txn, struct arena *a
 {
 	const ProtobufCMessage *record;
 	struct span key, bytes;
-	KV_CURSOR c = {0};
+	KV_CURSOR c = { 0 };
 	int r = kv_cursor_open(txn, dir->tables[DIRECTORY_POD], &c, err);
 
 	*ret_domain = SPAN_NONE;
@@ -80,7 +82,7 @@ static int pod_domain(struct directory *dir, struct kv_txn *txn, struct arena *a
 		return 0;
 	if (r == 0)
 		r = directory_record_unpack(a, DIRECTORY_POD, bytes, &record, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	*ret_domain = directory_lower(a, span_of(((const Directory__Pod *) record)->domain));
 	return ret_domain->p ? 0 : err_set(err, POD_E_NOMEM, "resolving an address");
@@ -119,7 +121,7 @@ int directory_lookup(struct directory *dir, struct kv_txn *txn, struct arena *a,
 	struct span local, domain;
 	int r;
 
-	*ret = (struct directory_found){.what = FOUND_NOTHING};
+	*ret = (struct directory_found){ .what = FOUND_NOTHING };
 	if (span_eq(key, POSTMASTER))
 		return find_postmaster(dir, txn, a, SPAN_NONE, ret, err);
 	if (!directory_address_split(key, &local, &domain) || key.len > DIRECTORY_NAME_MAX)

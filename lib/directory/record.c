@@ -4,14 +4,14 @@ static const struct {
 	const char *name;
 	const ProtobufCMessageDescriptor *descriptor;
 } kinds[DIRECTORY_KINDS] = {
-	[DIRECTORY_SITE] = {"site", &directory__site__descriptor},
-	[DIRECTORY_POD] = {"pod", &directory__pod__descriptor},
-	[DIRECTORY_HOST] = {"host", &directory__host__descriptor},
-	[DIRECTORY_VOLUME] = {"volume", &directory__volume__descriptor},
-	[DIRECTORY_DOMAIN] = {"domain", &directory__domain__descriptor},
-	[DIRECTORY_USER] = {"user", &directory__user__descriptor},
-	[DIRECTORY_ALIAS] = {"alias", &directory__alias__descriptor},
-	[DIRECTORY_GROUP] = {"group", &directory__group__descriptor},
+	[DIRECTORY_SITE] = { "site", &directory__site__descriptor },
+	[DIRECTORY_POD] = { "pod", &directory__pod__descriptor },
+	[DIRECTORY_HOST] = { "host", &directory__host__descriptor },
+	[DIRECTORY_VOLUME] = { "volume", &directory__volume__descriptor },
+	[DIRECTORY_DOMAIN] = { "domain", &directory__domain__descriptor },
+	[DIRECTORY_USER] = { "user", &directory__user__descriptor },
+	[DIRECTORY_ALIAS] = { "alias", &directory__alias__descriptor },
+	[DIRECTORY_GROUP] = { "group", &directory__group__descriptor },
 };
 
 const char *directory_kind_name(enum directory_kind kind)
@@ -46,8 +46,8 @@ static void source_free(void *arg, void *p)
 int directory_record_unpack(struct arena *a, enum directory_kind kind, struct span bytes,
                             const ProtobufCMessage **ret_record, struct err *err)
 {
-	struct arena_source source = {a, false};
-	ProtobufCAllocator allocator = {source_alloc, source_free, &source};
+	struct arena_source source = { a, false };
+	ProtobufCAllocator allocator = { source_alloc, source_free, &source };
 	ProtobufCMessage *m =
 		protobuf_c_message_unpack(kinds[kind].descriptor, &allocator, bytes.len, bytes.p);
 
@@ -91,7 +91,7 @@ int directory_record_exists(struct directory *dir, struct kv_txn *txn, enum dire
 int directory_get(struct directory *dir, struct arena *a, enum directory_kind kind, struct span name,
                   const ProtobufCMessage **ret_record, struct err *err)
 {
-	KV_TXN txn = {0};
+	KV_TXN txn = { 0 };
 	struct span key;
 	int r = directory_key(a, kind, name, &key, err);
 

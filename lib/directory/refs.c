@@ -121,7 +121,7 @@ static int check_one(void *arg, enum directory_kind to, struct span name)
 int directory_refs_check(struct directory *dir, struct kv_txn *txn, struct arena *a, enum directory_kind kind,
                          struct span key, const ProtobufCMessage *record, struct err *err)
 {
-	struct refs_call call = {dir, txn, a, kind, key, err};
+	struct refs_call call = { dir, txn, a, kind, key, err };
 
 	return refs_walk(&call, record, check_one);
 }
@@ -178,7 +178,7 @@ static int remove_one(void *arg, enum directory_kind to, struct span name)
 int directory_refs_add(struct directory *dir, struct kv_txn *txn, struct arena *a, enum directory_kind kind,
                        struct span key, const ProtobufCMessage *record, struct err *err)
 {
-	struct refs_call call = {dir, txn, a, kind, key, err};
+	struct refs_call call = { dir, txn, a, kind, key, err };
 
 	return refs_walk(&call, record, add_one);
 }
@@ -187,7 +187,7 @@ int directory_refs_remove(struct directory *dir, struct kv_txn *txn, struct aren
                           enum directory_kind kind, struct span key, const ProtobufCMessage *record,
                           struct err *err)
 {
-	struct refs_call call = {dir, txn, a, kind, key, err};
+	struct refs_call call = { dir, txn, a, kind, key, err };
 
 	return refs_walk(&call, record, remove_one);
 }
@@ -195,9 +195,10 @@ int directory_refs_remove(struct directory *dir, struct kv_txn *txn, struct aren
 int directory_refs_none_to(struct directory *dir, struct kv_txn *txn, enum directory_kind kind,
                            struct span key, struct err *err)
 {
-	struct key k = {.len = 0};
-	struct span found, from;
-	KV_CURSOR c = {0};
+	struct key k = { .len = 0 };
+	enum directory_kind by;
+	struct span found;
+	KV_CURSOR c = { 0 };
 	int r = prefix(&k, kind, key) < 0 ? err_set(err, POD_E_LIMIT, "the name is too long")
 	                                  : kv_cursor_open(txn, dir->refs, &c, err);
 
@@ -206,10 +207,10 @@ int directory_refs_none_to(struct directory *dir, struct kv_txn *txn, enum direc
 	r = kv_cursor_seek(&c, key_span(&k), &found, NULL);
 	if (r == -POD_E_NOTFOUND || (r == 0 && !span_eq(span_head(found, k.len), key_span(&k))))
 		return 0;
-	from = span_skip(found, k.len);
-	if (r < 0 || from.len < 2 || from.p[0] >= DIRECTORY_KINDS)
+	if (r != 0 || found.len < k.len + 2u || found.p[k.len] >= DIRECTORY_KINDS)
 		return err_set(err, POD_E_CORRUPT, "the directory's references cannot be read");
+	by = (enum directory_kind) found.p[k.len];
 	return err_set(err, POD_E_BUSY, "%s " SPAN_FMT " is in use by %s " SPAN_FMT,
-	               directory_kind_name(kind), SPAN_ARG(key),
-	               directory_kind_name((enum directory_kind) from.p[0]), SPAN_ARG(span_skip(from, 1)));
+	               directory_kind_name(kind), SPAN_ARG(key), directory_kind_name(by),
+	               SPAN_ARG(span_skip(found, k.len + 1u)));
 }

@@ -43,7 +43,7 @@ static int push(struct resolver *rs, struct span address, struct span detail, st
 		rs->pending = p;
 		rs->cap = cap;
 	}
-	rs->pending[rs->n++] = (struct pending){address, detail};
+	rs->pending[rs->n++] = (struct pending){ address, detail };
 	return 0;
 }
 
@@ -133,7 +133,7 @@ static int resolve_one(struct resolver *rs, size_t i, struct directory_found *re
 	struct span key = directory_lower(rs->scratch, p.address);
 	int r = key.p ? address_set_add(&rs->seen, rs->scratch, key) : -POD_E_NOMEM;
 
-	*ret_found = (struct directory_found){.what = FOUND_NOTHING};
+	*ret_found = (struct directory_found){ .what = FOUND_NOTHING };
 	if (r < 0)
 		return nomem(err);
 	if (r == 0)
@@ -167,7 +167,7 @@ static int resolve_in(struct directory *dir, struct kv_txn *txn, struct arena *a
                       struct directory_targets *ret, struct err *err)
 {
 	_cleanup_(arena_freep) struct arena *scratch = arena_create(SCRATCH_MEMORY);
-	struct resolver rs = {.dir = dir, .txn = txn, .a = a, .scratch = scratch};
+	struct resolver rs = { .dir = dir, .txn = txn, .a = a, .scratch = scratch };
 	int r = scratch ? resolve_all(&rs, address, err) : nomem(err);
 
 	if (r == 0)
@@ -178,7 +178,7 @@ static int resolve_in(struct directory *dir, struct kv_txn *txn, struct arena *a
 int directory_resolve(struct directory *dir, struct arena *a, struct span address,
                       struct directory_targets *ret, struct err *err)
 {
-	KV_TXN txn = {0};
+	KV_TXN txn = { 0 };
 	int r = kv_txn_begin(dir->kv, KV_READ, &txn, err);
 
 	return r < 0 ? r : resolve_in(dir, &txn, a, address, ret, err);
@@ -196,7 +196,7 @@ static bool is_among(const struct directory_targets *targets, const char *addres
 static int sender_is_member(struct directory *dir, struct kv_txn *txn, struct arena *scratch,
                             struct span group, struct span sender, struct err *err)
 {
-	struct directory_targets members = {0}, self = {0};
+	struct directory_targets members = { 0 }, self = { 0 };
 	char *address = arena_str(scratch, sender);
 	int r = address ? resolve_in(dir, txn, scratch, group, &members, err) : nomem(err);
 
@@ -215,9 +215,9 @@ static int sender_is_member(struct directory *dir, struct kv_txn *txn, struct ar
 int directory_sender_check(struct directory *dir, struct span recipient, struct span sender, struct err *err)
 {
 	_cleanup_(arena_freep) struct arena *scratch = arena_create(SCRATCH_MEMORY);
-	struct directory_found found = {0};
+	struct directory_found found = { 0 };
 	struct span key = scratch ? directory_lower(scratch, recipient) : SPAN_NONE;
-	KV_TXN txn = {0};
+	KV_TXN txn = { 0 };
 	int r = key.p ? kv_txn_begin(dir->kv, KV_READ, &txn, err) : nomem(err);
 
 	if (r == 0)

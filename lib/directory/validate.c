@@ -12,8 +12,8 @@ static bool is_one_of(const char *word, const char *const *words)
 
 static int volume_validate(const Directory__Volume *v, struct err *err)
 {
-	static const char *const states[] = {"active", "full", "offline", NULL};
-	static const char *const modes[] = {"sync", "semi-sync", "async", "none", NULL};
+	static const char *const states[] = { "active", "full", "offline", NULL };
+	static const char *const modes[] = { "sync", "semi-sync", "async", "none", NULL };
 
 	if (!v->id[0])
 		return err_set(err, POD_E_SYNTAX, "a volume needs an id");
@@ -30,7 +30,7 @@ static int volume_validate(const Directory__Volume *v, struct err *err)
 
 static int user_validate(const Directory__User *u, struct err *err)
 {
-	static const char *const states[] = {"pending", "active", "suspended", NULL};
+	static const char *const states[] = { "pending", "active", "suspended", NULL };
 
 	if (!u->volume[0] || !u->user_id[0])
 		return err_set(err, POD_E_SYNTAX, "a user needs a volume and a user id");

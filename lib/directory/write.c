@@ -22,7 +22,7 @@ static int not_there(const struct change *c)
 /* An address is one thing only; other names are taken by their own kind. */
 static int check_free(const struct change *c)
 {
-	static const enum directory_kind addresses[] = {DIRECTORY_USER, DIRECTORY_ALIAS, DIRECTORY_GROUP};
+	static const enum directory_kind addresses[] = { DIRECTORY_USER, DIRECTORY_ALIAS, DIRECTORY_GROUP };
 	bool address = directory_kind_is_address(c->kind);
 
 	for (size_t i = 0; i < (address ? ARRAY_SIZE(addresses) : 1); i++) {
@@ -139,8 +139,8 @@ static int run(struct directory *dir, enum directory_kind kind, struct span name
                const ProtobufCMessage *record, struct err *err)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(SCRATCH_MEMORY);
-	KV_TXN txn = {0};
-	struct change c = {.dir = dir, .txn = &txn, .a = a, .kind = kind, .err = err};
+	KV_TXN txn = { 0 };
+	struct change c = { .dir = dir, .txn = &txn, .a = a, .kind = kind, .err = err };
 	int r;
 
 	if (!a)
@@ -175,8 +175,8 @@ int directory_delete(struct directory *dir, enum directory_kind kind, struct spa
 int directory_delete_check(struct directory *dir, enum directory_kind kind, struct span name, struct err *err)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(SCRATCH_MEMORY);
-	KV_TXN txn = {0};
-	struct change c = {.dir = dir, .txn = &txn, .a = a, .kind = kind, .err = err};
+	KV_TXN txn = { 0 };
+	struct change c = { .dir = dir, .txn = &txn, .a = a, .kind = kind, .err = err };
 	int r;
 
 	if (!a)

@@ -7,7 +7,7 @@ int kv_cursor_open(struct kv_txn *txn, kv_table t, struct kv_cursor *ret_cursor,
 
 	if (r != 0)
 		return kv_error(err, r, "opening a cursor");
-	*ret_cursor = (struct kv_cursor){.impl = mdb, .txn = txn, .next = txn->cursors};
+	*ret_cursor = (struct kv_cursor){ .impl = mdb, .txn = txn, .next = txn->cursors };
 	txn->cursors = ret_cursor;
 	return 0;
 }
@@ -22,7 +22,7 @@ void kv_cursor_close(struct kv_cursor *c)
 		;
 	*at = c->next;
 	mdb_cursor_close(c->impl);
-	*c = (struct kv_cursor){0};
+	*c = (struct kv_cursor){ 0 };
 }
 
 static int move(struct kv_cursor *c, MDB_cursor_op op, MDB_val key, struct span *ret_key,
@@ -47,17 +47,17 @@ int kv_cursor_seek(struct kv_cursor *c, struct span key, struct span *ret_key, s
 
 int kv_cursor_next(struct kv_cursor *c, struct span *ret_key, struct span *ret_value)
 {
-	return move(c, MDB_NEXT, (MDB_val){0}, ret_key, ret_value);
+	return move(c, MDB_NEXT, (MDB_val){ 0 }, ret_key, ret_value);
 }
 
 int kv_cursor_last(struct kv_cursor *c, struct span *ret_key, struct span *ret_value)
 {
-	return move(c, MDB_LAST, (MDB_val){0}, ret_key, ret_value);
+	return move(c, MDB_LAST, (MDB_val){ 0 }, ret_key, ret_value);
 }
 
 int kv_cursor_prev(struct kv_cursor *c, struct span *ret_key, struct span *ret_value)
 {
-	return move(c, MDB_PREV, (MDB_val){0}, ret_key, ret_value);
+	return move(c, MDB_PREV, (MDB_val){ 0 }, ret_key, ret_value);
 }
 
 int kv_cursor_delete(struct kv_cursor *c, struct err *err)

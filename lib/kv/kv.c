@@ -40,7 +40,8 @@ static int prepare_folder(const char *path, mode_t mode, struct err *err)
 	if (mkdir(path, folder) == 0) {
 		struct stat st;
 
-		/* the set-group-ID bit that it got from its parent stays, so that the files get the group too */
+		/* the set-group-ID bit that it got from its parent stays, so that the files get the group too
+		 */
 		if (stat(path, &st) < 0 || chmod(path, folder | (st.st_mode & S_ISGID)) < 0)
 			return err_errno(err, errno, "setting the mode of %s", path);
 	} else if (errno != EEXIST) {
@@ -188,7 +189,7 @@ static int table_open(struct kv *kv, const char *name, unsigned int flags, kv_ta
                       struct err *err)
 {
 	unsigned int mdb_flags = flags & KV_TABLE_CREATE ? MDB_CREATE : 0;
-	KV_TXN txn = {0};
+	KV_TXN txn = { 0 };
 	MDB_dbi dbi;
 	int r = kv_txn_begin(kv, kv->flags & KV_READONLY || !mdb_flags ? KV_READ : KV_WRITE, &txn, err);
 

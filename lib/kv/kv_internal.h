@@ -37,7 +37,10 @@ static inline MDB_txn *txn_mdb(const struct kv_txn *txn)
 
 static inline MDB_val val_of(struct span s)
 {
-	return (MDB_val){s.len, (void *) (uintptr_t) s.p}; /* LMDB does not write through it */
+	MDB_val v = { .mv_size = s.len };
+
+	memcpy(&v.mv_data, &s.p, sizeof(v.mv_data)); /* not const there, but LMDB does not write through it */
+	return v;
 }
 
 static inline struct span span_of_val(MDB_val v)

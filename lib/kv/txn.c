@@ -96,7 +96,7 @@ int kv_txn_begin(struct kv *kv, enum kv_mode mode, struct kv_txn *ret_txn, struc
 		leave(kv);
 		return kv_error(err, r, "beginning a transaction");
 	}
-	*ret_txn = (struct kv_txn){.impl = (struct kv_txn_impl *) txn, .kv = kv, .mode = mode};
+	*ret_txn = (struct kv_txn){ .impl = (struct kv_txn_impl *) txn, .kv = kv, .mode = mode };
 	return 0;
 }
 
@@ -108,7 +108,7 @@ int kv_txn_nest(struct kv_txn *parent, struct kv *kv, struct kv_txn *ret_txn, st
 	if (r != 0)
 		return kv_error(err, r, "beginning a nested transaction");
 	enter(kv);
-	*ret_txn = (struct kv_txn){.impl = (struct kv_txn_impl *) txn, .kv = kv, .mode = KV_WRITE};
+	*ret_txn = (struct kv_txn){ .impl = (struct kv_txn_impl *) txn, .kv = kv, .mode = KV_WRITE };
 	return 0;
 }
 
@@ -155,7 +155,7 @@ int kv_get(struct kv_txn *txn, kv_table t, struct span key, struct span *ret_val
 
 	if (r == MDB_NOTFOUND) {
 		if (err)
-			*err = (struct err){.code = POD_E_NOTFOUND};
+			*err = (struct err){ .code = POD_E_NOTFOUND };
 		return -POD_E_NOTFOUND;
 	}
 	if (r != 0)
@@ -189,7 +189,7 @@ int kv_append(struct kv_txn *txn, kv_table t, struct span key, struct span value
 
 int kv_reserve(struct kv_txn *txn, kv_table t, struct span key, size_t len, void **ret_value, struct err *err)
 {
-	MDB_val k = val_of(key), v = {len, NULL};
+	MDB_val k = val_of(key), v = { len, NULL };
 	int r = mdb_put(txn_mdb(txn), t, &k, &v, MDB_RESERVE);
 
 	if (r == 0)

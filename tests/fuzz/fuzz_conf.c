@@ -27,8 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
 	_cleanup_(conf_freep) const struct conf *conf = NULL;
-	struct conf_problems problems = {0};
-	struct err err = {0};
+	struct conf_problems problems = { 0 };
+	struct err err = { 0 };
 	int r = conf_load_text(span_make(data, len), "/etc/podmail/podmail.conf", a, &problems, &conf, &err);
 
 	if (r == 0)

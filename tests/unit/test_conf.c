@@ -17,7 +17,7 @@
 static const struct conf *load(const char *text)
 {
 	const struct conf *conf = NULL;
-	struct err err = {0};
+	struct err err = { 0 };
 
 	if (conf_load_text(span_of(text), FILE_PATH, NULL, NULL, &conf, &err) < 0)
 		fail_msg("%s", err.text);
@@ -97,79 +97,79 @@ static void each_mistake_is_told_with_its_line(void **state)
 		unsigned int line;
 		const char *says;
 	} cases[] = {
-		{"\nmta { max_mesage_size = 1M }", 2,
-	         "unknown option max_mesage_size in mta; did you mean max_message_size?"},
-		{"mtaa { }", 1, "unknown section mtaa; did you mean mta?"},
-		{"mta { colour = red }", 1, "unknown option colour in mta"},
-		{"max_recipients = 5", 1, "unknown section max_recipients"},
-		{"mta = 5", 1, "mta is a section"},
-		{"mta { }\nmta { }", 2, "section mta was there in line 1 already"},
-		{"mta {\nmax_hops = 20\nmax_hops = 30\n}", 3, "mta.max_hops is set in line 2 already"},
-		{"mta { max_recipients = many }", 1, "mta.max_recipients: a number is expected"},
-		{"mta { max_recipients = -1 }", 1, "a number is expected"},
-		{"mta { max_recipients = 99999999999999999999 }", 1, "a number is expected"},
-		{"mta { max_recipients = 99 }", 1,
-	         "mta.max_recipients: a value from 100 to 10000 is expected"},
-		{"mta { max_recipients = 10001 }", 1, "a value from 100 to 10000 is expected"},
-		{"mta { max_message_size = 64X }", 1, "a size such as"},
-		{"mta { max_message_size = 99999999999T }", 1, "a size such as"},
-		{"mta { max_message_size = 3G }", 1, "a value from 64K to 2G is expected"},
-		{"mta { command_timeout = 300 }", 1, "a duration with its unit"},
-		{"mta { allow_cleartext_auth = maybe }", 1, "yes or no is expected"},
-		{"mta { smtp = localhost:25 }", 1, "an address such as"},
-		{"mta { smtp = 127.0.0.1 }", 1, "an address such as"},
-		{"mta { smtp = 127.0.0.1:0 }", 1, "an address such as"},
-		{"mta { smtp = 127.0.0.1:65536 }", 1, "an address such as"},
-		{"mta { smtp = ::1:25 }", 1, "an address such as"},
-		{"mta { smtp { } }", 1, "one value is expected, not a block"},
-		{"mta { smtp = [ ] }", 1, "one value is expected, not a list"},
-		{"log { level = loud }", 1, "one of debug, info, notice, warning, error is expected"},
-		{"pod { domain = -x.org }", 1, "a domain name"},
-		{"pod { domain = a..org }", 1, "a domain name"},
-		{"pod { name = ../x }", 1, "a name of up to 64"},
-		{"pod { name = \"\" }", 1, "a name of up to 64"},
-		{"pod { proxy_protocol_from = [10.0.0.0/33] }", 1, "networks such as"},
-		{"pod { proxy_protocol_from = [[::1]] }", 1, "a list of texts is expected"},
-		{"pod { run_dir = \"\" }", 1, "pod.run_dir: a path is expected"},
-		{"pod { listen_address = localhost }", 1, "an IPv4 or IPv6 address"},
-		{"mta {\nqueue_retry_min = 2h\n}", 2,
-	         "mta.queue_retry_min is longer than mta.queue_retry_max"},
-		{"stored { delivery_memory = 1d }", 1,
-	         "mta.queue_lifetime is longer than stored.delivery_memory"},
-		{"tls { client_key = k }", 1, "go together"},
-		{"\nimapd { imap = 127.0.0.1:25 }", 2, "smtp and imap would both listen on 127.0.0.1:25"},
-		{"mta { lmtp = *:25 }", 1, "smtp and lmtp would both listen"},
+		{ "\nmta { max_mesage_size = 1M }", 2,
+		  "unknown option max_mesage_size in mta; did you mean max_message_size?" },
+		{ "mtaa { }", 1, "unknown section mtaa; did you mean mta?" },
+		{ "mta { colour = red }", 1, "unknown option colour in mta" },
+		{ "max_recipients = 5", 1, "unknown section max_recipients" },
+		{ "mta = 5", 1, "mta is a section" },
+		{ "mta { }\nmta { }", 2, "section mta was there in line 1 already" },
+		{ "mta {\nmax_hops = 20\nmax_hops = 30\n}", 3, "mta.max_hops is set in line 2 already" },
+		{ "mta { max_recipients = many }", 1, "mta.max_recipients: a number is expected" },
+		{ "mta { max_recipients = -1 }", 1, "a number is expected" },
+		{ "mta { max_recipients = 99999999999999999999 }", 1, "a number is expected" },
+		{ "mta { max_recipients = 99 }", 1,
+		  "mta.max_recipients: a value from 100 to 10000 is expected" },
+		{ "mta { max_recipients = 10001 }", 1, "a value from 100 to 10000 is expected" },
+		{ "mta { max_message_size = 64X }", 1, "a size such as" },
+		{ "mta { max_message_size = 99999999999T }", 1, "a size such as" },
+		{ "mta { max_message_size = 3G }", 1, "a value from 64K to 2G is expected" },
+		{ "mta { command_timeout = 300 }", 1, "a duration with its unit" },
+		{ "mta { allow_cleartext_auth = maybe }", 1, "yes or no is expected" },
+		{ "mta { smtp = localhost:25 }", 1, "an address such as" },
+		{ "mta { smtp = 127.0.0.1 }", 1, "an address such as" },
+		{ "mta { smtp = 127.0.0.1:0 }", 1, "an address such as" },
+		{ "mta { smtp = 127.0.0.1:65536 }", 1, "an address such as" },
+		{ "mta { smtp = ::1:25 }", 1, "an address such as" },
+		{ "mta { smtp { } }", 1, "one value is expected, not a block" },
+		{ "mta { smtp = [ ] }", 1, "one value is expected, not a list" },
+		{ "log { level = loud }", 1, "one of debug, info, notice, warning, error is expected" },
+		{ "pod { domain = -x.org }", 1, "a domain name" },
+		{ "pod { domain = a..org }", 1, "a domain name" },
+		{ "pod { name = ../x }", 1, "a name of up to 64" },
+		{ "pod { name = \"\" }", 1, "a name of up to 64" },
+		{ "pod { proxy_protocol_from = [10.0.0.0/33] }", 1, "networks such as" },
+		{ "pod { proxy_protocol_from = [[::1]] }", 1, "a list of texts is expected" },
+		{ "pod { run_dir = \"\" }", 1, "pod.run_dir: a path is expected" },
+		{ "pod { listen_address = localhost }", 1, "an IPv4 or IPv6 address" },
+		{ "mta {\nqueue_retry_min = 2h\n}", 2,
+		  "mta.queue_retry_min is longer than mta.queue_retry_max" },
+		{ "stored { delivery_memory = 1d }", 1,
+		  "mta.queue_lifetime is longer than stored.delivery_memory" },
+		{ "tls { client_key = k }", 1, "go together" },
+		{ "\nimapd { imap = 127.0.0.1:25 }", 2, "smtp and imap would both listen on 127.0.0.1:25" },
+		{ "mta { lmtp = *:25 }", 1, "smtp and lmtp would both listen" },
 		/* the language */
-		{"mta {\n\n", 1, "the block that begins here does not end"},
-		{"/* a\n/* b */\n", 1, "the comment that begins here does not end"},
-		{"pod { proxy_protocol_from = [\n1", 1, "the list that begins here does not end"},
-		{"pod { name = \"x\n\" }", 1, "the quoted text does not end on its line"},
-		{"pod { name = \"\\x\" }", 1, "no such escape"},
-		{"pod { name = \"\\ud800\" }", 1, "no such escape"},
-		{"pod { name = \"a\\u0007\" }", 1, "control characters"},
-		{"pod { name = \"\xff\" }", 1, "not UTF-8"},
-		{"pod { dir = /a\x01 }", 1, "control characters"},
-		{"pod { dir = ; }", 1, "a value is missing"},
-		{"pod { dir = \"a\" b }", 1, "is expected after a value"},
-		{"pod { = 4 }", 1, "an option's name is expected here"},
-		{"}", 1, "an option's name is expected here"},
-		{"{ } x", 1, "nothing may follow the closing brace"},
-		{"a [[[[[[[[[[[[[[", 1, "nested too deeply"},
-		{"pod x { }", 1, "quote a value that has braces"},
+		{ "mta {\n\n", 1, "the block that begins here does not end" },
+		{ "/* a\n/* b */\n", 1, "the comment that begins here does not end" },
+		{ "pod { proxy_protocol_from = [\n1", 1, "the list that begins here does not end" },
+		{ "pod { name = \"x\n\" }", 1, "the quoted text does not end on its line" },
+		{ "pod { name = \"\\x\" }", 1, "no such escape" },
+		{ "pod { name = \"\\ud800\" }", 1, "no such escape" },
+		{ "pod { name = \"a\\u0007\" }", 1, "control characters" },
+		{ "pod { name = \"\xff\" }", 1, "not UTF-8" },
+		{ "pod { dir = /a\x01 }", 1, "control characters" },
+		{ "pod { dir = ; }", 1, "a value is missing" },
+		{ "pod { dir = \"a\" b }", 1, "is expected after a value" },
+		{ "pod { = 4 }", 1, "an option's name is expected here" },
+		{ "}", 1, "an option's name is expected here" },
+		{ "{ } x", 1, "nothing may follow the closing brace" },
+		{ "a [[[[[[[[[[[[[[", 1, "nested too deeply" },
+		{ "pod x { }", 1, "quote a value that has braces" },
 		/* what would read other files or run something */
-		{"\n.include \"/etc/passwd\"\n", 2, "macros such as .include are not allowed"},
-		{"pod { .include(try=true) \"/etc/passwd\" }", 1, "macros"},
-		{"pod { dir = ${HOME} }", 1, "quote a value"},
-		{"pod { dir = \"${HOME}\" }", 1, "variables are not supported"},
-		{"pod { dir = '${HOME}' }", 1, "variables are not supported"},
-		{"pod { dir = <<EOD\n/x\nEOD\n}", 1, "here documents are not supported"},
+		{ "\n.include \"/etc/passwd\"\n", 2, "macros such as .include are not allowed" },
+		{ "pod { .include(try=true) \"/etc/passwd\" }", 1, "macros" },
+		{ "pod { dir = ${HOME} }", 1, "quote a value" },
+		{ "pod { dir = \"${HOME}\" }", 1, "variables are not supported" },
+		{ "pod { dir = '${HOME}' }", 1, "variables are not supported" },
+		{ "pod { dir = <<EOD\n/x\nEOD\n}", 1, "here documents are not supported" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
 		const struct conf *conf = NULL;
 		struct conf_problems problems;
-		struct err err = {0};
+		struct err err = { 0 };
 
 		assert_int_equal(conf_load_text(span_of(cases[i].text), FILE_PATH, a, &problems, &conf, &err),
 		                 -POD_E_CONFIG);
@@ -191,11 +191,11 @@ static void all_mistakes_are_told_at_once_in_line_order(void **state)
 				   "  max_recipients = 3\n"
 				   "}\n"
 				   "podd { restart_min = never }\n";
-	static const unsigned int lines[] = {2, 3, 4, 5, 7};
+	static const unsigned int lines[] = { 2, 3, 4, 5, 7 };
 	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
 	const struct conf *conf = NULL;
 	struct conf_problems problems;
-	struct err err = {0};
+	struct err err = { 0 };
 
 	assert_int_equal(conf_load_text(span_of(text), FILE_PATH, a, &problems, &conf, &err), -POD_E_CONFIG);
 	assert_int_equal(problems.n, ARRAY_SIZE(lines));
@@ -279,7 +279,7 @@ static void the_tables_are_sound(void **state)
 		assert_true(section->n <= CONF_ITEMS_MAX);
 		for (size_t i = 0; i < section->n; i++) {
 			const struct conf_item *item = &section->items[i];
-			struct conf_loaded l = {.arena = arena_create(4096)};
+			struct conf_loaded l = { .arena = arena_create(4096) };
 			void *values = conf_section_of(&l, section);
 
 			assert_true(item->name && item->help && item->default_text);
@@ -326,7 +326,7 @@ static void a_file_is_read_and_an_unreadable_one_is_an_error(void **state)
 {
 	char dir[] = "/tmp/podmail-conf-XXXXXX", path[64], real[PATH_MAX];
 	_cleanup_(conf_freep) const struct conf *c = NULL;
-	struct err err = {0};
+	struct err err = { 0 };
 	FILE *f;
 
 	assert_non_null(mkdtemp(dir));

@@ -18,7 +18,7 @@ struct fixture {
 static void create(struct fixture *f, enum directory_kind kind, const char *name,
                    const ProtobufCMessage *record)
 {
-	struct err err = {0};
+	struct err err = { 0 };
 
 	if (directory_create(f->dir, kind, span_of(name), record, &err) < 0)
 		fail_msg("%s: %s", name, err.text);
@@ -128,7 +128,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const files[] = {"/data.mdb", "/lock.mdb", ""};
+	static const char *const files[] = { "/data.mdb", "/lock.mdb", "" };
 	struct fixture *f = *state;
 
 	(void) directory_close(f->dir);
@@ -147,7 +147,7 @@ static int teardown(void **state)
 /* "address[+detail]@volume address ..." of what an address resolves to, or the error's name. */
 static const char *resolve(struct fixture *f, const char *address)
 {
-	struct directory_targets targets = {0};
+	struct directory_targets targets = { 0 };
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	int r = directory_resolve(f->dir, f->a, span_of(address), &targets, NULL);
 
@@ -328,7 +328,7 @@ static void only_members_may_send_to_a_group_that_says_so(void **state)
 static void an_address_is_one_thing_only(void **state)
 {
 	struct fixture *f = *state;
-	struct err err = {0};
+	struct err err = { 0 };
 
 	assert_int_equal(write_alias(f, false, "ALICE@example.test", "bob@example.test", &err),
 	                 -POD_E_EXISTS);
@@ -343,7 +343,7 @@ static void a_record_may_only_refer_to_what_is_there(void **state)
 {
 	struct fixture *f = *state;
 	Directory__Host host = DIRECTORY__HOST__INIT;
-	struct err err = {0};
+	struct err err = { 0 };
 
 	assert_int_equal(create_user(f, "x@example.test", "vol99", &err), -POD_E_NOTFOUND);
 	assert_string_equal(err.text, "there is no volume vol99");
@@ -363,7 +363,7 @@ static void a_record_may_only_refer_to_what_is_there(void **state)
 static void what_is_in_use_cannot_be_deleted(void **state)
 {
 	struct fixture *f = *state;
-	struct err err = {0};
+	struct err err = { 0 };
 
 	assert_int_equal(write_group(f, "g@other.test", "alice@example.test alice@example.test", false, NULL),
 	                 0);
@@ -471,16 +471,16 @@ static void listing_goes_in_name_order_from_where_it_is_told_until_it_is_told(vo
 		size_t stop_after;
 		int r;
 	} cases[] = {
-		{"", "alice@example.test bob@example.test carol@other.test ", 99, 0},
-		{"Alice@example.test", "bob@example.test carol@other.test ", 99, 0},
-		{"alice@example.tesu", "bob@example.test carol@other.test ", 99, 0},
-		{"zoe", "", 99, 0},
-		{"", "alice@example.test bob@example.test ", 2, 7},
+		{ "", "alice@example.test bob@example.test carol@other.test ", 99, 0 },
+		{ "Alice@example.test", "bob@example.test carol@other.test ", 99, 0 },
+		{ "alice@example.tesu", "bob@example.test carol@other.test ", 99, 0 },
+		{ "zoe", "", 99, 0 },
+		{ "", "alice@example.test bob@example.test ", 2, 7 },
 	};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct listed l = {.stop_after = cases[i].stop_after};
+		struct listed l = { .stop_after = cases[i].stop_after };
 
 		assert_int_equal(
 			directory_each(f->dir, DIRECTORY_USER, span_of(cases[i].after), list_one, &l, NULL),
@@ -496,16 +496,16 @@ static void names_that_are_none_are_refused(void **state)
 		enum directory_kind kind;
 		const char *name;
 	} cases[] = {
-		{DIRECTORY_SITE, ""},
-		{DIRECTORY_SITE, "a b"},
-		{DIRECTORY_SITE, "../x"},
-		{DIRECTORY_SITE, "a@b"},
-		{DIRECTORY_GROUP, "nobody"},
-		{DIRECTORY_GROUP, "@example.test"},
-		{DIRECTORY_GROUP, "a@"},
-		{DIRECTORY_GROUP, "a@b c"},
-		{DIRECTORY_GROUP, "a\nb@example.test"},
-		{DIRECTORY_SITE, "x\x01"},
+		{ DIRECTORY_SITE, "" },
+		{ DIRECTORY_SITE, "a b" },
+		{ DIRECTORY_SITE, "../x" },
+		{ DIRECTORY_SITE, "a@b" },
+		{ DIRECTORY_GROUP, "nobody" },
+		{ DIRECTORY_GROUP, "@example.test" },
+		{ DIRECTORY_GROUP, "a@" },
+		{ DIRECTORY_GROUP, "a@b c" },
+		{ DIRECTORY_GROUP, "a\nb@example.test" },
+		{ DIRECTORY_SITE, "x\x01" },
 	};
 	struct fixture *f = *state;
 	Directory__Site site = DIRECTORY__SITE__INIT;
@@ -614,7 +614,7 @@ static void another_process_sees_each_change_without_reopening(void **state)
 static void a_directory_that_was_never_made_is_told_apart(void **state)
 {
 	struct directory *dir = NULL;
-	struct err err = {0};
+	struct err err = { 0 };
 
 	assert_int_equal(directory_open("/nonexistent/directory", &dir, &err), -POD_E_NOTFOUND);
 	assert_non_null(strstr(err.text, "/nonexistent/directory"));

@@ -4,6 +4,9 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -17,8 +20,8 @@ struct fixture {
 	kv_table t;
 };
 
-static const struct kv_options writer = {.map_bytes = MAP_BYTES, .flags = KV_CREATE, .mode = 0640};
-static const struct kv_options reader = {.map_bytes = MAP_BYTES, .flags = KV_READONLY, .mode = 0640};
+static const struct kv_options writer = { .map_bytes = MAP_BYTES, .flags = KV_CREATE, .mode = 0640 };
+static const struct kv_options reader = { .map_bytes = MAP_BYTES, .flags = KV_READONLY, .mode = 0640 };
 
 static int setup(void **state)
 {
@@ -46,7 +49,7 @@ static int setup_open(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const files[] = {"kv/data.mdb", "kv/lock.mdb"};
+	static const char *const files[] = { "kv/data.mdb", "kv/lock.mdb" };
 	struct fixture *f = *state;
 	char path[64];
 
@@ -63,7 +66,7 @@ static int teardown(void **state)
 
 static void put_one(struct kv *kv, kv_table t, const char *key, const char *value)
 {
-	KV_TXN txn = {0};
+	KV_TXN txn = { 0 };
 
 	assert_int_equal(kv_txn_begin(kv, KV_WRITE, &txn, NULL), 0);
 	assert_int_equal(kv_put(&txn, t, span_of(key), span_of(value), NULL), 0);
@@ -72,7 +75,7 @@ static void put_one(struct kv *kv, kv_table t, const char *key, const char *valu
 
 static bool has(struct kv *kv, kv_table t, const char *key, const char *value)
 {
-	KV_TXN txn = {0};
+	KV_TXN txn = { 0 };
 	struct span v;
 
 	return kv_txn_begin(kv, KV_READ, &txn, NULL) == 0 && kv_get(&txn, t, span_of(key), &v, NULL) == 0 &&
@@ -82,19 +85,19 @@ static bool has(struct kv *kv, kv_table t, const char *key, const char *value)
 static void what_is_committed_is_there_and_what_is_aborted_is_not(void **state)
 {
 	struct fixture *f = *state;
-	struct err err = {0};
+	struct err err = { 0 };
 	struct span v;
 
 	put_one(f->kv, f->t, "a", "1");
 	{
-		KV_TXN txn = {0};
+		KV_TXN txn = { 0 };
 
 		assert_int_equal(kv_txn_begin(f->kv, KV_WRITE, &txn, NULL), 0);
 		assert_int_equal(kv_put(&txn, f->t, SPAN_LIT("b"), SPAN_LIT("2"), NULL), 0);
 		assert_int_equal(kv_insert(&txn, f->t, SPAN_LIT("a"), SPAN_LIT("x"), NULL), -POD_E_EXISTS);
 	}
 	{
-		KV_TXN txn = {0};
+		KV_TXN txn = { 0 };
 
 		assert_int_equal(kv_txn_begin(f->kv, KV_READ, &txn, NULL), 0);
 		assert_int_equal(kv_get(&txn, f->t, SPAN_LIT("b"), &v, &err), -POD_E_NOTFOUND);
@@ -110,8 +113,8 @@ static void what_is_committed_is_there_and_what_is_aborted_is_not(void **state)
 static void opening_what_is_not_there_says_so(void **state)
 {
 	struct fixture *f = *state;
-	const struct kv_options no_create = {.map_bytes = MAP_BYTES};
-	struct err err = {0};
+	const struct kv_options no_create = { .map_bytes = MAP_BYTES };
+	struct err err = { 0 };
 	kv_table t;
 
 	assert_int_equal(kv_open(f->dir, &reader, &f->kv, &err), -POD_E_NOTFOUND);
@@ -138,12 +141,12 @@ static void a_damaged_file_is_reported_as_damage(void **state)
 static void a_nested_transaction_is_undone_alone(void **state)
 {
 	struct fixture *f = *state;
-	KV_TXN txn = {0};
+	KV_TXN txn = { 0 };
 
 	assert_int_equal(kv_txn_begin(f->kv, KV_WRITE, &txn, NULL), 0);
 	assert_int_equal(kv_put(&txn, f->t, SPAN_LIT("outer"), SPAN_LIT("1"), NULL), 0);
 	for (int keep = 0; keep < 2; keep++) {
-		KV_TXN inner = {0};
+		KV_TXN inner = { 0 };
 
 		assert_int_equal(kv_txn_nest(&txn, f->kv, &inner, NULL), 0);
 		assert_int_equal(kv_put(&inner, f->t, keep ? SPAN_LIT("kept") : SPAN_LIT("undone"),
@@ -160,10 +163,10 @@ static void a_nested_transaction_is_undone_alone(void **state)
 
 static void cursors_walk_in_key_order_both_ways_and_delete(void **state)
 {
-	static const char *const keys[] = {"b", "a", "d", "c"};
+	static const char *const keys[] = { "b", "a", "d", "c" };
 	struct fixture *f = *state;
-	KV_TXN txn = {0};
-	KV_CURSOR c = {0};
+	KV_TXN txn = { 0 };
+	KV_CURSOR c = { 0 };
 	struct span k;
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -192,7 +195,7 @@ static void cursors_walk_in_key_order_both_ways_and_delete(void **state)
 static void a_reserved_value_and_appended_keys_are_stored(void **state)
 {
 	struct fixture *f = *state;
-	KV_TXN txn = {0};
+	KV_TXN txn = { 0 };
 	void *room;
 
 	assert_int_equal(kv_txn_begin(f->kv, KV_WRITE, &txn, NULL), 0);
@@ -208,13 +211,13 @@ static void a_reserved_value_and_appended_keys_are_stored(void **state)
 /* Writes until the map is full; returns how many commits were acknowledged. */
 static uint32_t fill(struct fixture *f)
 {
-	static const uint8_t page[3000] = {'v'};
+	static const uint8_t page[3000] = { 'v' };
 	uint32_t n = 0;
 
 	for (int r = 0; r == 0; n += r == 0) {
-		struct key k = {.len = 0};
-		struct err err = {0};
-		KV_TXN txn = {0};
+		struct key k = { .len = 0 };
+		struct err err = { 0 };
+		KV_TXN txn = { 0 };
 
 		key_u32(&k, n);
 		assert_int_equal(kv_txn_begin(f->kv, KV_WRITE, &txn, NULL), 0);
@@ -228,13 +231,13 @@ static uint32_t fill(struct fixture *f)
 
 static void a_full_map_refuses_and_loses_nothing(void **state)
 {
-	const struct kv_options larger = {.map_bytes = 2 * MAP_BYTES};
+	const struct kv_options larger = { .map_bytes = 2 * MAP_BYTES };
 	struct fixture *f = *state;
 	uint32_t n = fill(f);
 
 	assert_in_range(n, 50, MAP_BYTES / 3000);
 	for (int again = 0; again < 2; again++) {
-		KV_TXN txn = {0};
+		KV_TXN txn = { 0 };
 
 		assert_int_equal(kv_txn_begin(f->kv, KV_READ, &txn, NULL), 0);
 		assert_int_equal(kv_count(&txn, f->t), n);
@@ -251,8 +254,8 @@ static void a_nested_transaction_without_room_leaves_its_parent_whole(void **sta
 {
 	static uint8_t big[2 * MAP_BYTES];
 	struct fixture *f = *state;
-	KV_TXN txn = {0};
-	KV_TXN inner = {0};
+	KV_TXN txn = { 0 };
+	KV_TXN inner = { 0 };
 
 	assert_int_equal(kv_txn_begin(f->kv, KV_WRITE, &txn, NULL), 0);
 	assert_int_equal(kv_put(&txn, f->t, SPAN_LIT("outer"), SPAN_LIT("1"), NULL), 0);
@@ -268,8 +271,8 @@ static void keys_and_values_out_of_bounds_are_refused(void **state)
 {
 	static const uint8_t big[KV_KEY_MAX + 1];
 	struct fixture *f = *state;
-	struct key k = {.len = 0};
-	KV_TXN txn = {0};
+	struct key k = { .len = 0 };
+	KV_TXN txn = { 0 };
 
 	assert_int_equal(kv_txn_begin(f->kv, KV_WRITE, &txn, NULL), 0);
 	assert_int_equal(kv_put(&txn, f->t, SPAN_NONE, SPAN_LIT("v"), NULL), -POD_E_LIMIT);
@@ -282,10 +285,10 @@ static void keys_and_values_out_of_bounds_are_refused(void **state)
 
 static void numbers_in_keys_sort_as_numbers(void **state)
 {
-	static const uint64_t values[] = {0, 1, 255, 256, UINT32_MAX, 1ull << 40, UINT64_MAX};
+	static const uint64_t values[] = { 0, 1, 255, 256, UINT32_MAX, 1ull << 40, UINT64_MAX };
 
 	for (size_t i = 0; i + 1 < ARRAY_SIZE(values); i++) {
-		struct key a = {.len = 0}, b = {.len = 0};
+		struct key a = { .len = 0 }, b = { .len = 0 };
 
 		key_u32(&a, 5);
 		key_u64(&a, values[i]);
@@ -324,9 +327,9 @@ static void reader_process(const char *dir, int orders, int answers)
 	if (kv_open(dir, &reader, &kv, NULL) < 0 || kv_table_open(kv, "t", KV_TABLE_CREATE, &t, NULL) < 0)
 		_exit(1);
 	for (char c; (c = next_order(orders)) != 'q';) {
-		const char key[] = {c, '\0'};
+		const char key[] = { c, '\0' };
 		char answer = has(kv, t, key, "1") ? 'y' : 'n';
-		KV_TXN txn = {0};
+		KV_TXN txn = { 0 };
 
 		if (kv_txn_begin(kv, KV_WRITE, &txn, NULL) != -POD_E_DENIED)
 			_exit(2);
@@ -401,7 +404,7 @@ static void the_lock_file_is_writable_for_those_who_may_read(void **state)
 static void a_reader_keeps_its_snapshot_while_others_write(void **state)
 {
 	struct fixture *f = *state;
-	KV_TXN txn = {0};
+	KV_TXN txn = { 0 };
 	struct span v;
 
 	put_one(f->kv, f->t, "a", "1");
@@ -417,7 +420,7 @@ static void readers_beyond_the_slots_are_told_busy(void **state)
 {
 	struct kv_options few = writer;
 	struct fixture *f = *state;
-	struct kv_txn txn[3] = {0};
+	struct kv_txn txn[3] = { 0 };
 
 	few.readers_max = 2;
 	assert_int_equal(kv_open(f->dir, &few, &f->kv, NULL), 0);
@@ -429,10 +432,62 @@ static void readers_beyond_the_slots_are_told_busy(void **state)
 	kv_txn_abort(&txn[2]);
 }
 
+struct reading {
+	struct kv *kv;
+	kv_table t;
+	atomic_bool *stop;
+	unsigned int torn;
+};
+
+/* The two values are written together: a snapshot that shows them apart is none. */
+static void *read_pairs(void *arg)
+{
+	struct reading *r = arg;
+
+	while (!atomic_load(r->stop)) {
+		struct span a = SPAN_NONE, b = SPAN_NONE;
+		KV_TXN txn = { 0 };
+
+		if (kv_txn_begin(r->kv, KV_READ, &txn, NULL) < 0)
+			r->torn++;
+		else if (kv_get(&txn, r->t, SPAN_LIT("a"), &a, NULL) == 0)
+			r->torn += kv_get(&txn, r->t, SPAN_LIT("b"), &b, NULL) != 0 || !span_eq(a, b);
+	}
+	return NULL;
+}
+
+static void threads_read_whole_snapshots_while_one_writes(void **state)
+{
+	struct fixture *f = *state;
+	atomic_bool stop = false;
+	struct reading readings[3];
+	pthread_t threads[3];
+
+	for (int i = 0; i < 3; i++) {
+		readings[i] = (struct reading){ f->kv, f->t, &stop, 0 };
+		assert_int_equal(pthread_create(&threads[i], NULL, read_pairs, &readings[i]), 0);
+	}
+	for (uint32_t n = 0; n < 100; n++) {
+		struct key v = { .len = 0 };
+		KV_TXN txn = { 0 };
+
+		key_u32(&v, n);
+		assert_int_equal(kv_txn_begin(f->kv, KV_WRITE, &txn, NULL), 0);
+		assert_int_equal(kv_put(&txn, f->t, SPAN_LIT("a"), key_span(&v), NULL), 0);
+		assert_int_equal(kv_put(&txn, f->t, SPAN_LIT("b"), key_span(&v), NULL), 0);
+		assert_int_equal(kv_txn_commit(&txn, NULL), 0);
+	}
+	atomic_store(&stop, true);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_int_equal(readings[i].torn, 0);
+	}
+}
+
 /* The reader has reserved less address space than the writer then fills. */
 static void small_map_process(const char *dir, int orders, int answers)
 {
-	const struct kv_options small = {.flags = KV_READONLY};
+	const struct kv_options small = { .flags = KV_READONLY };
 	struct kv *kv = NULL;
 	kv_table t;
 	char ok = 'y';
@@ -450,7 +505,7 @@ static void small_map_process(const char *dir, int orders, int answers)
 
 static void a_reader_follows_a_map_that_was_enlarged(void **state)
 {
-	const struct kv_options larger = {.map_bytes = 4 * MAP_BYTES};
+	const struct kv_options larger = { .map_bytes = 4 * MAP_BYTES };
 	struct fixture *f = *state;
 	int to[2], from[2], status;
 	pid_t pid;
@@ -470,7 +525,8 @@ static void a_reader_follows_a_map_that_was_enlarged(void **state)
 	assert_int_equal(kv_table_open(f->kv, "t", 0, &f->t, NULL), 0);
 	assert_true(fill(f) > MAP_BYTES / 3000);
 	f->kv = kv_close(f->kv);
-	assert_int_equal(kv_open(f->dir, &(struct kv_options){.map_bytes = 8 * MAP_BYTES}, &f->kv, NULL), 0);
+	assert_int_equal(kv_open(f->dir, &(struct kv_options){ .map_bytes = 8 * MAP_BYTES }, &f->kv, NULL),
+	                 0);
 	assert_int_equal(kv_table_open(f->kv, "t", 0, &f->t, NULL), 0);
 	put_one(f->kv, f->t, "last", "1");
 	assert_int_equal(write(to[1], "r", 1), 1);
@@ -502,6 +558,7 @@ int main(void)
 		TEST_OPEN(the_lock_file_is_writable_for_those_who_may_read),
 		TEST_OPEN(a_reader_keeps_its_snapshot_while_others_write),
 		TEST(readers_beyond_the_slots_are_told_busy),
+		TEST_OPEN(threads_read_whole_snapshots_while_one_writes),
 		TEST(a_reader_follows_a_map_that_was_enlarged),
 	};
 
