@@ -153,7 +153,7 @@ void auth_exchange_step(struct auth_exchange *x, struct span message, bool has_m
 
 static bool mechanism_known(struct span m)
 {
-	static const char *const names[] = { "PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256" PLUS };
+	static const char *const names[] = { "PLAIN", "LOGIN", "SCRAM-SHA-256", ("SCRAM-SHA-256" PLUS) };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (span_eq_nocase(m, span_of(names[i])))
