@@ -80,6 +80,11 @@ struct conf_section {
 		.name = #field, .type = CONF_TYPE_PATH, CONF_AT(section, field, const char *), \
 		.default_text = default_, .help = help_                                        \
 	}
+#define CONF_PATH_DERIVED(section, field, derived_, help_)                                     \
+	{                                                                                      \
+		.name = #field, .type = CONF_TYPE_PATH, CONF_AT(section, field, const char *), \
+		.default_text = "", .derived = derived_, .help = help_                         \
+	}
 #define CONF_NETWORKS(section, field, default_, help_)                                             \
 	{                                                                                          \
 		.name = #field, .type = CONF_TYPE_NETWORKS, CONF_AT(section, field, const char *), \

@@ -10,10 +10,11 @@ static const struct conf_item items[] = {
 	            "The pod's own domain: of postmaster without a domain, and of host names. International "
 	            "names "
 	            "are written in their xn-- form."),
-	CONF_PATH(pod_conf, dir, ".",
-	          "Folder of the pod. Every other relative path is taken from here; this one from the folder "
-	          "of "
-	          "the configuration file."),
+	CONF_PATH_DERIVED(
+		pod_conf, dir, "the folder of the configuration file",
+		"Folder of the pod. Every other relative path is taken from here; this one from the folder "
+		"of "
+		"the configuration file."),
 	CONF_PATH(pod_conf, run_dir, "run",
 	          "Sockets, process ids and counters: what need not survive a restart."),
 	CONF_PATH(pod_conf, directory_dir, "directory", "The directory's database."),
