@@ -2,26 +2,28 @@
 
 #include "conf/item.h"
 
+/* clang-format off */
 static const struct conf_item items[] = {
 	CONF_COUNT(imapd_conf, workers, "0", "0", "256", "Worker processes; 0: one per processor."),
 	CONF_LISTEN(imapd_conf, imap, "143",
-	            "Where IMAP clients connect and use STARTTLS; \"none\": nowhere."),
+	        "Where IMAP clients connect and use STARTTLS; \"none\": nowhere."),
 	CONF_LISTEN(imapd_conf, imaps, "993", "Where IMAP clients connect with TLS; \"none\": nowhere."),
 	CONF_LISTEN(imapd_conf, https, "443",
-	            "Where phones and autodiscover clients connect; \"none\": nowhere."),
+	        "Where phones and autodiscover clients connect; \"none\": nowhere."),
 	CONF_COUNT(imapd_conf, max_connections, "10000", "1", "1000000", "Most connections of one worker."),
 	CONF_TIME(imapd_conf, idle_timeout, "30m", "30m", "1d",
-	          "A client that is silent for so long is logged out; RFC 3501 5.4 asks for 30 minutes at "
-	          "least."),
+	        "A client that is silent for so long is logged out; RFC 3501 5.4 asks for 30 minutes at "
+	        "least."),
 	CONF_TIME(imapd_conf, preauth_timeout, "60s", "1s", "30m", "How long a client may take to log in."),
 	CONF_SIZE(imapd_conf, max_literal, "64M", "64K", "2G", "Largest message that APPEND takes."),
 	CONF_SIZE(imapd_conf, max_line, "64K", "8K", "1M",
-	          "Longest command line, literals not counted; RFC 7162 section 4 asks for 8192 bytes."),
+	        "Longest command line, literals not counted; RFC 7162 section 4 asks for 8192 bytes."),
 	CONF_TIME(imapd_conf, store_timeout, "15s", "100ms", "10m",
-	          "How long a volume may take to answer before a command fails with UNAVAILABLE."),
+	        "How long a volume may take to answer before a command fails with UNAVAILABLE."),
 	CONF_BOOL(imapd_conf, allow_cleartext_auth, "no",
-	          "Whether passwords are taken without TLS from other hosts. Loopback addresses always may."),
+	        "Whether passwords are taken without TLS from other hosts. Loopback addresses always may."),
 };
+/* clang-format on */
 
 const struct conf_section conf_section_imapd = {
 	.name = "imapd",

@@ -8,14 +8,17 @@ static const char *const levels[] = {
 	[LOGL_WARNING] = "warning", [LOGL_ERROR] = "error", NULL,
 };
 
+/* clang-format off */
 static const struct conf_item items[] = {
 	CONF_CHOICE(log_conf, format, "text", formats, "Lines for people, or one JSON object per line."),
 	CONF_CHOICE(log_conf, level, "info", levels, "The least important events that are logged."),
 	CONF_PATH(log_conf, file, "log/podmail.log",
-	          "File that podd appends the log of all programs to. Empty: podd's standard error."),
+	        "File that podd appends the log of all programs to. Empty: podd's standard error."),
 	CONF_SIZE(log_conf, max_size, "64M", "64K", "16G", "Size at which the log file is rotated."),
-	CONF_COUNT(log_conf, keep, "4", "0", "100", "How many old log files are kept: FILE.1 is the newest."),
+	CONF_COUNT(log_conf, keep, "4", "0", "100",
+	        "How many old log files are kept: FILE.1 is the newest."),
 };
+/* clang-format on */
 
 const struct conf_section conf_section_log = {
 	.name = "log",

@@ -2,44 +2,46 @@
 
 #include "conf/item.h"
 
+/* clang-format off */
 static const struct conf_item items[] = {
 	CONF_COUNT(mta_conf, workers, "0", "0", "256", "Worker processes; 0: one per processor."),
 	CONF_LISTEN(mta_conf, smtp, "25", "Where mail comes in from other servers; \"none\": nowhere."),
 	CONF_LISTEN(mta_conf, lmtp, "24", "Where mail comes in over LMTP; \"none\": nowhere."),
 	CONF_LISTEN(mta_conf, submission, "587",
-	            "Where users submit mail after STARTTLS; \"none\": nowhere."),
+	        "Where users submit mail after STARTTLS; \"none\": nowhere."),
 	CONF_LISTEN(mta_conf, submissions, "465", "Where users submit mail over TLS; \"none\": nowhere."),
 	CONF_DOMAIN(mta_conf, hostname, "", "\"mx.\" and pod.domain", conf_check_domain_or_empty,
-	            "Name in the greeting, in EHLO and in Received fields."),
+	        "Name in the greeting, in EHLO and in Received fields."),
 	CONF_SIZE(mta_conf, max_message_size, "64M", "64K", "2G",
-	          "Largest message accepted, advertised in SIZE."),
+	        "Largest message accepted, advertised in SIZE."),
 	CONF_COUNT(mta_conf, max_recipients, "1000", "100", "10000",
-	           "Most recipients of one message. RFC 5321 4.5.3.1.8 asks for 100 at least."),
+	        "Most recipients of one message. RFC 5321 4.5.3.1.8 asks for 100 at least."),
 	CONF_COUNT(mta_conf, max_hops, "100", "10", "1000",
-	           "A message with more Received fields than this is in a loop and refused; RFC 5321 6.3 "
-	           "asks for 100."),
+	        "A message with more Received fields than this is in a loop and refused; RFC 5321 6.3 "
+	        "asks for 100."),
 	CONF_COUNT(mta_conf, max_connections, "10000", "1", "1000000",
-	           "Most SMTP connections of one worker."),
+	        "Most SMTP connections of one worker."),
 	CONF_COUNT(mta_conf, max_errors, "20", "1", "10000",
-	           "A client that makes more errors is disconnected."),
+	        "A client that makes more errors is disconnected."),
 	CONF_TIME(mta_conf, command_timeout, "5m", "1s", "1h",
-	          "How long a client may take to the next command; RFC 5321 4.5.3.2.7 asks for 5 minutes."),
+	        "How long a client may take to the next command; RFC 5321 4.5.3.2.7 asks for 5 minutes."),
 	CONF_TIME(mta_conf, data_timeout, "10m", "1s", "1h",
-	          "How long a client may be silent while it sends a message."),
+	        "How long a client may be silent while it sends a message."),
 	CONF_SIZE(mta_conf, memory_per_message, "256K", "4K", "64M",
-	          "A message larger than this is spooled to a file while it comes in."),
+	        "A message larger than this is spooled to a file while it comes in."),
 	CONF_TIME(mta_conf, store_timeout, "15s", "100ms", "10m",
-	          "How long a volume may take to store a message before the message goes to the queue."),
+	        "How long a volume may take to store a message before the message goes to the queue."),
 	CONF_PATH(mta_conf, queue_dir, "queue", "Messages that wait for a volume or for another server."),
 	CONF_TIME(mta_conf, queue_retry_min, "5s", "100ms", "1d",
-	          "Wait before the second attempt; it doubles each time."),
+	        "Wait before the second attempt; it doubles each time."),
 	CONF_TIME(mta_conf, queue_retry_max, "1h", "1s", "1d", "Longest wait between two attempts."),
 	CONF_TIME(mta_conf, queue_lifetime, "5d", "1m", "30d",
-	          "A message that could not be delivered for so long is returned; RFC 5321 4.5.4.1 asks for "
-	          "4 to 5 days."),
+	        "A message that could not be delivered for so long is returned; RFC 5321 4.5.4.1 asks for "
+	        "4 to 5 days."),
 	CONF_BOOL(mta_conf, allow_cleartext_auth, "no",
-	          "Whether passwords are taken without TLS from other hosts. Loopback addresses always may."),
+	        "Whether passwords are taken without TLS from other hosts. Loopback addresses always may."),
 };
+/* clang-format on */
 
 const struct conf_section conf_section_mta = {
 	.name = "mta",

@@ -2,29 +2,29 @@
 
 #include "conf/item.h"
 
+/* clang-format off */
 static const struct conf_item items[] = {
 	CONF_COUNT(stored_conf, readers, "4", "1", "64", "Threads that answer requests which only read."),
 	CONF_SIZE(stored_conf, map_size, "64G", "16M", "1T",
-	          "Largest size the index of a volume can reach. It reserves addresses, not memory."),
+	        "Largest size the index of a volume can reach. It reserves addresses, not memory."),
 	CONF_COUNT(stored_conf, commit_max_messages, "256", "1", "10000",
-	           "Most changes made durable in one commit."),
+	        "Most changes made durable in one commit."),
 	CONF_TIME(stored_conf, commit_window, "0", "0", "100ms",
-	          "How long a commit waits for company. 0: it takes what has gathered while the one before "
-	          "it was at "
-	          "the disk, which is best for most disks."),
+	        "How long a commit waits for company. 0: it takes what has gathered while the one before "
+	        "it was at the disk, which is best for most disks."),
 	CONF_TIME(stored_conf, auth_cache, "5m", "0", "1h",
-	          "How long a successful password check is remembered in memory, as a keyed digest; 0: not "
-	          "at all."),
+	        "How long a successful password check is remembered in memory, as a keyed digest; 0: not "
+	        "at all."),
 	CONF_SIZE(stored_conf, quota_default, "10G", "0", "1T",
-	          "Quota of users who have none of their own; 0: unlimited."),
+	        "Quota of users who have none of their own; 0: unlimited."),
 	CONF_COUNT(stored_conf, users_max, "1000", "1", "1000", "Most users on a volume."),
 	CONF_TIME(stored_conf, write_behind, "3s", "0", "1m",
-	          "How long after a change of flags the file is renamed."),
-	CONF_TIME(
-		stored_conf, delivery_memory, "7d", "1d", "30d",
-		"How long the id of a delivery is remembered, to recognise one that is repeated. Longer than "
-		"mta.queue_lifetime."),
+	        "How long after a change of flags the file is renamed."),
+	CONF_TIME(stored_conf, delivery_memory, "7d", "1d", "30d",
+	        "How long the id of a delivery is remembered, to recognise one that is repeated. Longer "
+	        "than mta.queue_lifetime."),
 };
+/* clang-format on */
 
 const struct conf_section conf_section_stored = {
 	.name = "stored",
