@@ -36,7 +36,13 @@ struct address_list {
 	size_t n;
 };
 
-/* Parses whatever is there as well as it can be parsed (it never fails on bytes); NOMEM or LIMIT only. */
+#define ADDRESS_LIST_MAX 10000
+
+/*
+ * Parses whatever is there as well as it can be parsed: it never fails on bytes, only with NOMEM, or LIMIT
+ * over ADDRESS_LIST_MAX entries. Where a part of an address is missing it is empty: "Bob" gives local "Bob"
+ * and no domain, "Bob Smith" a name alone. A comment serves as the name where there is no other.
+ */
 int address_list_parse(struct arena *a, struct span value, struct address_list *ret_list);
 
 #endif

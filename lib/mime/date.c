@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "mime/cfws.h"
 #include "mime/date_internal.h"
 
 #define DAY_S 86400
@@ -92,29 +93,9 @@ int date_compose(struct civil_day day, struct clock_time t, int zone_min, struct
 	return 0;
 }
 
-/* Skips FWS and comments, which may nest (RFC 5322 3.2.2); a counter serves, no recursion. */
-static void skip_cfws(struct span *s)
-{
-	size_t depth = 0, i = 0;
-
-	for (; i < s->len; i++) {
-		uint8_t c = s->p[i];
-
-		if (c == '(')
-			depth++;
-		else if (c == ')' && depth)
-			depth--;
-		else if (c == '\\' && depth)
-			i++;
-		else if (!depth && c != ' ' && c != '\t' && c != '\r' && c != '\n')
-			break;
-	}
-	*s = span_skip(*s, i);
-}
-
 static bool take_byte(struct span *s, uint8_t c)
 {
-	skip_cfws(s);
+	cfws_skip(s);
 	if (s->len == 0 || s->p[0] != c)
 		return false;
 	*s = span_skip(*s, 1);
@@ -126,7 +107,7 @@ static struct span take_alpha(struct span *s)
 	struct span word;
 	size_t n = 0;
 
-	skip_cfws(s);
+	cfws_skip(s);
 	while (n < s->len && ascii_is_alpha(s->p[n]))
 		n++;
 	word = span_head(*s, n);
@@ -140,7 +121,7 @@ static size_t take_number(struct span *s, size_t max_digits, int *ret_value)
 	size_t n = 0;
 	int v = 0;
 
-	skip_cfws(s);
+	cfws_skip(s);
 	for (; n < s->len && n < max_digits && ascii_is_digit(s->p[n]); n++)
 		v = v * 10 + (s->p[n] - '0');
 	*s = span_skip(*s, n);
@@ -199,7 +180,7 @@ static int take_zone(struct span *s)
 	struct span word;
 	int min = 0;
 
-	skip_cfws(s);
+	cfws_skip(s);
 	if (s->len && (s->p[0] == '+' || s->p[0] == '-'))
 		return date_zone_offset(s, &min) == 0 ? min : 0;
 	word = take_alpha(s);
@@ -249,7 +230,7 @@ int date_parse_rfc5322(struct span s, struct mail_date *ret_date)
 	(void) take_byte(&s, '-');
 	if (!take_year(&s, &day.year))
 		return -POD_E_SYNTAX;
-	skip_cfws(&s);
+	cfws_skip(&s);
 	if (s.len == 0) /* a day alone, as some programs write: midnight, so that it still sorts and is found */
 		return date_compose(day, (struct clock_time){ 0 }, 0, ret_date);
 	if (!take_clock(&s, &t))

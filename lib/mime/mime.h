@@ -14,6 +14,8 @@
 
 #define MIME_DEPTH_MAX 100
 #define MIME_PARTS_MAX 10000
+#define MIME_HEADER_MAX (256u << 10) /* fields beyond that many bytes of a header are not looked at */
+#define MIME_BODYSTRUCTURE_MAX (4u << 20) /* a structure of more text is given up: one leaf */
 
 #define MIME_NO_PART UINT32_MAX
 
@@ -32,6 +34,10 @@ struct mime_tree {
 	uint32_t n;
 };
 
+/*
+ * Fails only with -POD_E_NOMEM: 16 MiB of arena are enough for any message. A multipart in which no delimiter
+ * was found is a leaf, so is a message/rfc822 in base64, whose inside has no offsets.
+ */
 int mime_parse(struct arena *a, struct span message, struct mime_tree *ret_tree);
 
 /*

@@ -1,0 +1,26 @@
+/* RFC 5322 address lists taken one entry at a time. Internal to lib/mime; see address.h for the entries. */
+#ifndef POD_MIME_ADDRESS_LIST_H
+#define POD_MIME_ADDRESS_LIST_H
+
+#include "mime/address.h"
+
+struct address_word {
+	struct span text; /* without the quotes of a quoted string, escapes still in */
+	bool quoted, at; /* at: it is the "@" between local part and domain */
+	bool spaced; /* white space or a comment stood before it */
+};
+
+struct address_reader {
+	struct arena *a;
+	struct span rest;
+	bool in_group;
+	struct address_word *words; /* of the entry being read; memory is kept from one to the next */
+	size_t words_n, words_cap;
+	struct span comment; /* the last one of the entry, inside its parentheses */
+};
+
+void address_reader_init(struct address_reader *r, struct arena *a, struct span value);
+/* 1 and the next entry, 0 at the end, -POD_E_NOMEM. */
+int address_reader_next(struct address_reader *r, struct address_entry *ret_entry);
+
+#endif

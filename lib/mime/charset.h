@@ -1,0 +1,14 @@
+/* Text of any charset turned into UTF-8 (iconv). Internal to lib/mime. */
+#ifndef POD_MIME_CHARSET_H
+#define POD_MIME_CHARSET_H
+
+#include "base/arena.h"
+#include "base/span.h"
+
+/*
+ * UTF-8 of text in that charset; bytes that mean nothing in it become U+FFFD. Where the charset is unknown or
+ * the text is UTF-8 already, the span given. SPAN_NONE where memory is out.
+ */
+struct span charset_to_utf8(struct arena *a, struct span charset, struct span text);
+
+#endif
