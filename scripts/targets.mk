@@ -41,6 +41,7 @@ unit: $(UNIT_TESTS)
 # tests/component/test_NAME.c drives real daemons from a cmocka program, test_NAME.py from Python with clients
 # that are not ours. They find the programs in $PODMAIL_BIN.
 COMPONENT_SRCS  := $(wildcard tests/component/test_*.c)
+COMPONENT_TOOLS := tests/component/mime_dump.c
 COMPONENT_TESTS := $(patsubst tests/component/%.c,$(BUILD)/tests/component/%,$(COMPONENT_SRCS))
 COMPONENT_PY    := $(wildcard tests/component/test_*.py tests/fault/test_*.py)
 RUN_IN_TREE     := PODMAIL_BIN=$(CURDIR)/$(BUILD)/bin PYTHONPATH=$(CURDIR)/tests/support PYTHON=$(PYTHON)
@@ -51,12 +52,12 @@ $(BUILD)/tests/component/%: $(BUILD)/obj/tests/component/%.o $(call obj,$(SUPPOR
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(call module_ldlibs,$(ALL_MODULES)) -lcmocka
 
-$(call obj,$(COMPONENT_SRCS)): | $(GENERATED_HDRS)
+$(call obj,$(COMPONENT_SRCS) $(COMPONENT_TOOLS)): | $(GENERATED_HDRS)
 
 component-build: $(COMPONENT_TESTS)
 component: all $(COMPONENT_TESTS)
 	$(Q)$(if $(COMPONENT_TESTS),$(RUN_IN_TREE) scripts/run-tests component $(BUILD)/summary $(COMPONENT_TESTS))
-component-python: all
+component-python: all $(BUILD)/tests/component/mime_dump
 	$(Q)$(if $(COMPONENT_PY),$(RUN_IN_TREE) scripts/run-tests component-python $(BUILD)/summary $(COMPONENT_PY))
 .PHONY: component component-build component-python
 

@@ -287,11 +287,17 @@ static int open_parts(struct scanner *sc)
 	return 0;
 }
 
-static void close_part(struct scanner *sc, uint32_t i, size_t end, uint32_t newlines)
+/* Ends part i at `end`; where that cuts its header, not before `limit`. */
+static void close_part(struct scanner *sc, uint32_t i, size_t end, size_t limit, uint32_t newlines)
 {
 	struct mime_part *part = &sc->parts[i];
 
-	if (end < part->body_off) { /* the line end before the delimiter was the header's */
+	if (part->body_off > limit) {
+		part->header_off = part->header_off < limit ? part->header_off : limit;
+		part->body_off = limit;
+		part->header_len = limit - part->header_off;
+	}
+	if (end < part->body_off) {
 		part->body_len = 0;
 		part->lines = 0;
 		return;
@@ -300,16 +306,22 @@ static void close_part(struct scanner *sc, uint32_t i, size_t end, uint32_t newl
 	part->lines = newlines - part->lines;
 }
 
-/* Closes what is open inside the first `depth` levels; a multipart in which no part began is a leaf. */
+/*
+ * Closes what is open inside the first `depth` levels; a multipart in which no part began is a leaf. The line
+ * end before a delimiter may be the empty line of a header: the part that the delimiter ends keeps it, but not
+ * one deeper, which would reach beyond the part it is in.
+ */
 static void close_levels(struct scanner *sc, size_t depth, size_t end, uint32_t newlines)
 {
+	uint32_t up = depth ? sc->levels[depth - 1].part : MIME_NO_PART;
+
 	if (sc->leaf != MIME_NO_PART)
-		close_part(sc, sc->leaf, end, newlines);
+		close_part(sc, sc->leaf, end, sc->parts[sc->leaf].parent == up ? sc->pos : end, newlines);
 	sc->leaf = MIME_NO_PART;
 	while (sc->depth > depth) {
 		struct level *l = &sc->levels[--sc->depth];
 
-		close_part(sc, l->part, end, newlines);
+		close_part(sc, l->part, end, sc->parts[l->part].parent == up ? sc->pos : end, newlines);
 		if (l->last_child == MIME_NO_PART)
 			sc->parts[l->part].kind = MIME_LEAF;
 		if (l->boundary.len)
