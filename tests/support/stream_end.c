@@ -60,6 +60,8 @@ static void on_input(void *owner)
 			stream_write(e->s, span_make(p, n));
 		(void) evbuffer_drain(in, n);
 	}
+	if (e->pause_on_input)
+		stream_pause(e->s);
 	if (e->finish_on_input) {
 		stream_finish(e->s);
 		e->s = NULL;

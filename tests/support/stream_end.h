@@ -21,7 +21,7 @@ struct stream_end_rec {
 	bool echo; /* answers every input with itself */
 	bool free_on_input, free_on_tls, free_on_writable; /* the owner frees the stream inside that callback */
 	bool free_on_end; /* else the test does */
-	bool finish_on_input;
+	bool finish_on_input, pause_on_input;
 };
 
 extern const struct stream_ops stream_end_ops;

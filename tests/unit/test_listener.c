@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -96,7 +97,7 @@ static void networks_hold_the_addresses_inside_them(void **state)
 struct seen {
 	struct event_base *base;
 	struct listener *l;
-	int count, fd;
+	int count, fd, troubles;
 	char peer[NET_ADDR_TEXT_SIZE], local[NET_ADDR_TEXT_SIZE];
 	bool free_listener;
 };
@@ -319,6 +320,39 @@ static void freeing_a_listener_closes_proxies_that_wait(void **state)
 	(void) net_set_free(from);
 }
 
+static void on_trouble(void *arg, const struct err *err)
+{
+	struct seen *s = arg;
+
+	s->troubles++;
+	assert_int_equal(err->code, POD_E_LIMIT);
+	(void) event_base_loopbreak(s->base);
+}
+
+static void without_descriptors_it_waits_and_then_goes_on(void **state)
+{
+	struct rlimit before, low;
+	struct seen s;
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	seen_start(&s, "127.0.0.1:0", NULL, &ss, &len);
+	listener_set_trouble(s.l, on_trouble);
+	_cleanup_(closep) int fd = dial(&ss, len);
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	low.rlim_cur = (rlim_t) fd + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(event_base_dispatch(s.base), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(s.troubles, 1);
+	assert_int_equal(s.count, 0);
+	assert_int_equal(event_base_dispatch(s.base), 0);
+	assert_int_equal(s.count, 1);
+	seen_stop(&s);
+}
+
 static void a_stale_unix_socket_is_replaced_and_a_live_one_is_not(void **state)
 {
 	char dir[] = "/tmp/podtestXXXXXX", path[64], text[80];
@@ -369,6 +403,7 @@ int main(void)
 		cmocka_unit_test(a_bad_proxy_header_closes_the_connection),
 		cmocka_unit_test(a_header_from_a_stranger_is_not_taken),
 		cmocka_unit_test(freeing_a_listener_closes_proxies_that_wait),
+		cmocka_unit_test(without_descriptors_it_waits_and_then_goes_on),
 		cmocka_unit_test(a_stale_unix_socket_is_replaced_and_a_live_one_is_not),
 		cmocka_unit_test(a_port_that_is_taken_is_an_error_that_names_it),
 	};
