@@ -1,7 +1,5 @@
 MODULES += mta_core
-PROTOS  += mta/queue/queue.proto
-mta_core_SRCS := $(wildcard mta/*/*.c) gen/mta/queue/queue.pb-c.c
-mta_core_LDLIBS := -ljansson -lprotobuf-c -pthread
+mta_core_SRCS := $(wildcard mta/*/*.c)
 
 PROGRAMS += $(if $(wildcard mta/main.c),mta)
 mta_MAIN := mta/main.c
