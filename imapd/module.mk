@@ -1,5 +1,5 @@
 MODULES += imapd_core
-imapd_core_SRCS := $(wildcard imapd/*/*.c)
+imapd_core_SRCS := $(filter-out imapd/main.c,$(wildcard imapd/*.c imapd/*/*.c))
 
 PROGRAMS += $(if $(wildcard imapd/main.c),imapd)
 imapd_MAIN := imapd/main.c

@@ -1,5 +1,7 @@
 MODULES += mta_core
-mta_core_SRCS := $(wildcard mta/*/*.c)
+PROTOS  += mta/queue/queue.proto
+mta_core_SRCS := $(wildcard mta/*/*.c) gen/mta/queue/queue.pb-c.c
+mta_core_LDLIBS := -ljansson -lprotobuf-c -pthread
 
 PROGRAMS += $(if $(wildcard mta/main.c),mta)
 mta_MAIN := mta/main.c

@@ -11,6 +11,8 @@ static const struct conf_item items[] = {
 	CONF_LISTEN(imapd_conf, https, "443",
 	        "Where phones and autodiscover clients connect; \"none\": nowhere."),
 	CONF_COUNT(imapd_conf, max_connections, "10000", "1", "1000000", "Most connections of one worker."),
+	CONF_COUNT(imapd_conf, max_user_connections, "100", "1", "100000",
+	           "Most connections of one user to one worker."),
 	CONF_TIME(imapd_conf, idle_timeout, "30m", "30m", "1d",
 	        "A client that is silent for so long is logged out; RFC 3501 5.4 asks for 30 minutes at "
 	        "least."),

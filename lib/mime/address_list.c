@@ -277,19 +277,47 @@ static int take_route(struct address_reader *r, struct span *ret_route)
 	return ret_route->p ? 0 : -POD_E_NOMEM;
 }
 
-/* angle-addr = [CFWS] "<" [obs-route] addr-spec ">" [CFWS]; what stands behind it in the entry is dropped. */
+/* addr-spec inside "<" and ">". Of "<junk<bob@x>" the junk is dropped: the innermost "<" opened the address. */
+static int take_addr_spec(struct address_reader *r, struct address_entry *e, size_t phrase)
+{
+	uint8_t stop = '<';
+	int f = 0;
+
+	while (f == 0 && stop == '<') {
+		r->words_n = phrase;
+		r->rest = span_skip(r->rest, 1);
+		f = take_route(r, &e->route);
+		if (f == 0)
+			f = take_words(r, "<>,", &stop);
+	}
+	if (f == 0 && stop == '>')
+		r->rest = span_skip(r->rest, 1);
+	return f;
+}
+
+/*
+ * Passes over what stands behind an angle-addr in its entry. Where that is another one, a comma was left out:
+ * it is read as an entry of its own, and not hidden.
+ */
+static int pass_trailer(struct address_reader *r)
+{
+	struct span after = r->rest;
+	uint8_t stop;
+	int f = take_words(r, ",;<", &stop);
+
+	if (f == 0 && stop == '<')
+		r->rest = after;
+	return f;
+}
+
+/* angle-addr = [CFWS] "<" [obs-route] addr-spec ">" [CFWS] */
 static int resolve_angle(struct address_reader *r, struct address_entry *e)
 {
 	size_t phrase = r->words_n, at;
-	uint8_t stop;
 	int f = join_words(r, r->words, phrase, false, &e->name);
 
-	while (r->rest.len && (r->rest.p[0] == '<' || cfws_is_space(r->rest.p[0])))
-		r->rest = span_skip(r->rest, 1);
 	if (f == 0)
-		f = take_route(r, &e->route);
-	if (f == 0)
-		f = take_words(r, ">,", &stop);
+		f = take_addr_spec(r, e, phrase);
 	if (f < 0)
 		return f;
 	at = last_at(r, phrase);
@@ -298,9 +326,7 @@ static int resolve_angle(struct address_reader *r, struct address_entry *e)
 	f = join_address(r, r->words + phrase, at - phrase, &e->local);
 	if (f == 0 && at < r->words_n)
 		f = join_address(r, r->words + at + 1, r->words_n - at - 1, &e->domain);
-	if (f == 0)
-		f = take_words(r, ",;", &stop);
-	return f;
+	return f < 0 ? f : pass_trailer(r);
 }
 
 static bool take_byte(struct address_reader *r, uint8_t c)
@@ -352,11 +378,11 @@ int address_reader_next(struct address_reader *r, struct address_entry *ret_entr
 		f = take_words(r, ",;:<", &stop);
 		if (f < 0)
 			return f;
-		if (stop == ':')
+		if (stop == ':' && r->words_n)
 			f = start_group(r, &e);
 		else if (stop == '<' || r->words_n)
 			f = read_mailbox(r, stop, &e);
-		else if (take_byte(r, ','))
+		else if (take_byte(r, ',') || take_byte(r, ':'))
 			continue;
 		else if (take_byte(r, ';') && !r->in_group)
 			continue;

@@ -119,3 +119,69 @@ struct span content_param_find(struct arena *a, struct span params, struct span 
 			return p.value;
 	return SPAN_NONE;
 }
+
+/*
+ * Which piece of the parameter `name` a name like "name*", "name*3" or "name*3*" says; false where it is of
+ * another. *ret_encoded: percent signs are to be decoded.
+ */
+static bool piece_of(struct span param, struct span name, uint32_t *ret_index, bool *ret_encoded)
+{
+	struct span index;
+
+	if (param.len <= name.len || param.p[name.len] != '*' || !span_eq_nocase(span_head(param, name.len), name))
+		return false;
+	index = span_skip(param, name.len + 1);
+	*ret_index = 0;
+	*ret_encoded = index.len == 0 || index.p[index.len - 1] == '*';
+	if (index.len && *ret_encoded)
+		index.len--;
+	return index.len == 0 || span_to_u32(index, ret_index) == 0;
+}
+
+/* extended-value = [charset] "'" [language] "'" *(ext-octet / attribute-char): what is behind the second quote. */
+static struct span skip_charset(struct span value)
+{
+	struct span rest;
+
+	(void) span_split(value, '\'', &rest);
+	if (rest.p)
+		(void) span_split(rest, '\'', &rest);
+	return rest.p ? rest : value;
+}
+
+static int hex_digit(uint8_t c)
+{
+	c = ascii_lower(c);
+	return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static size_t put_piece(uint8_t *to, struct span value, bool encoded)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < value.len; i++) {
+		int high = encoded && value.p[i] == '%' && i + 2 < value.len ? hex_digit(value.p[i + 1]) : -1;
+		int low = high >= 0 ? hex_digit(value.p[i + 2]) : -1;
+
+		to[n++] = low >= 0 ? (uint8_t) (high << 4 | low) : value.p[i];
+		i += low >= 0 ? 2 : 0;
+	}
+	return n;
+}
+
+struct span content_param_find_extended(struct arena *a, struct span params, struct span name)
+{
+	uint8_t *to = arena_alloc(a, params.len);
+	struct content_param p;
+	uint32_t want = 0, index;
+	size_t n = 0;
+	bool encoded;
+
+	while (to && content_param_next(a, &params, &p)) {
+		if (!piece_of(p.name, name, &index, &encoded) || index != want)
+			continue;
+		n += put_piece(to + n, want == 0 && encoded ? skip_charset(p.value) : p.value, encoded);
+		want++;
+	}
+	return to && want ? span_make(to, n) : SPAN_NONE;
+}

@@ -26,6 +26,9 @@ struct span content_token(struct span value, struct span *ret_params);
 /* Takes the next parameter off *params. A value that needs unquoting is put in a (empty where that is out). */
 bool content_param_next(struct arena *a, struct span *params, struct content_param *ret_param);
 
+/* The same put together from its RFC 2231 pieces, "name*", "name*0*" "name*1"... (section 3 and 4), charset dropped. */
+struct span content_param_find_extended(struct arena *a, struct span params, struct span name);
+
 /* The parameter of that name (any case), SPAN_NONE where there is none. */
 struct span content_param_find(struct arena *a, struct span params, struct span name);
 

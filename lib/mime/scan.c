@@ -134,6 +134,19 @@ static int note_field(struct scanner *sc, struct scan_part *info, struct span *f
 	return sc->want_cached && sc->n == 1 && id != FIELD_UNKNOWN ? keep_cached(sc, f->whole) : 0;
 }
 
+/*
+ * Whether a body part begins with text where its header should be, the empty line forgotten: it is shown then.
+ * A "From " line that a mailbox file left behind is no such text.
+ */
+static bool starts_with_text(const struct scan_part *info, struct span s)
+{
+	struct mime_field f;
+
+	if (info->is_message || !mime_field_next(&s, &f) || f.name.len)
+		return false;
+	return !span_starts_nocase(f.value, SPAN_LIT("From ")) && !span_starts_nocase(f.value, SPAN_LIT(">From "));
+}
+
 static uint32_t count_newlines(struct span s)
 {
 	uint32_t n = 0;
@@ -149,7 +162,7 @@ static int read_header(struct scanner *sc, struct mime_part *part, struct scan_p
 	struct span *fields = arena_array(sc->a, info->is_message ? FIELD_MESSAGE_END : FIELD_PART_END,
 	                                  sizeof(*fields));
 	struct span rest = rest_of(sc);
-	bool close, more = true;
+	bool close, more = !starts_with_text(info, rest);
 	size_t level;
 	int r = 0;
 
@@ -237,6 +250,8 @@ static struct span boundary_of(struct scanner *sc, const struct scan_part *info)
 {
 	struct span b = content_param_find(sc->a, info->type.params, SPAN_LIT("boundary"));
 
+	if (b.len == 0)
+		b = content_param_find_extended(sc->a, info->type.params, SPAN_LIT("boundary"));
 	while (b.len && cfws_is_space(b.p[b.len - 1]))
 		b.len--;
 	return b;
@@ -287,23 +302,19 @@ static int open_parts(struct scanner *sc)
 	return 0;
 }
 
-/* Ends part i at `end`; where that cuts its header, not before `limit`. */
+/* Ends part i at `end`; a header that reaches beyond `limit` is cut there. */
 static void close_part(struct scanner *sc, uint32_t i, size_t end, size_t limit, uint32_t newlines)
 {
 	struct mime_part *part = &sc->parts[i];
+	bool empty = end < part->body_off;
 
 	if (part->body_off > limit) {
 		part->header_off = part->header_off < limit ? part->header_off : limit;
 		part->body_off = limit;
 		part->header_len = limit - part->header_off;
 	}
-	if (end < part->body_off) {
-		part->body_len = 0;
-		part->lines = 0;
-		return;
-	}
-	part->body_len = end - part->body_off;
-	part->lines = newlines - part->lines;
+	part->body_len = empty ? 0 : end - part->body_off;
+	part->lines = empty ? 0 : newlines - part->lines;
 }
 
 /*
@@ -313,15 +324,18 @@ static void close_part(struct scanner *sc, uint32_t i, size_t end, size_t limit,
  */
 static void close_levels(struct scanner *sc, size_t depth, size_t end, uint32_t newlines)
 {
-	uint32_t up = depth ? sc->levels[depth - 1].part : MIME_NO_PART;
+	uint32_t outer = sc->depth > depth ? sc->levels[depth].part : sc->leaf;
+	size_t limit = outer == MIME_NO_PART ? end : sc->parts[outer].body_off;
 
+	if (limit < end)
+		limit = end;
 	if (sc->leaf != MIME_NO_PART)
-		close_part(sc, sc->leaf, end, sc->parts[sc->leaf].parent == up ? sc->pos : end, newlines);
+		close_part(sc, sc->leaf, end, limit, newlines);
 	sc->leaf = MIME_NO_PART;
 	while (sc->depth > depth) {
 		struct level *l = &sc->levels[--sc->depth];
 
-		close_part(sc, l->part, end, sc->parts[l->part].parent == up ? sc->pos : end, newlines);
+		close_part(sc, l->part, end, limit, newlines);
 		if (l->last_child == MIME_NO_PART)
 			sc->parts[l->part].kind = MIME_LEAF;
 		if (l->boundary.len)

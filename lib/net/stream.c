@@ -175,8 +175,9 @@ struct stream *stream_free(struct stream *s)
 
 void stream_finish(struct stream *s)
 {
-	bool half_closed = s->state == STREAM_OVER && s->pending_why == STREAM_EOF;
-	bool can_write = s->state == STREAM_OPEN || half_closed;
+	/* The peer may still read: it closed its side only, or was silent for too long and is told so. */
+	bool may_hear = s->pending_why == STREAM_EOF || s->pending_why == STREAM_TIMEOUT;
+	bool can_write = s->state == STREAM_OPEN || (s->state == STREAM_OVER && may_hear);
 
 	if (!can_write || s->next_ssl) {
 		(void) stream_free(s);

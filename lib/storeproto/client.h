@@ -85,6 +85,8 @@ struct store_pool;
 int store_pool_create(struct event_base *base, struct directory *dir, const char *program, const char *role,
                       struct tls_context *tls, struct store_pool **ret_pool, struct err *err);
 struct store_pool *store_pool_free(struct store_pool *p);
+/* fn is called whenever the connection to a volume of the pool comes up or is lost. */
+void store_pool_on_state(struct store_pool *p, void (*fn)(void *arg, const char *volume, bool connected), void *arg);
 /* The client of a volume, owned by the pool. NULL with err where the directory has no such volume. */
 struct store_client *store_pool_get(struct store_pool *p, const char *volume, struct err *err);
 

@@ -27,6 +27,8 @@ struct store_pool {
 	struct pool_entry *entries; /* a pod has a handful of volumes */
 	struct event look_event;
 	bool closing;
+	void (*state_fn)(void *arg, const char *volume, bool connected);
+	void *state_arg;
 };
 
 /* Follows a volume that moved. What cannot be looked up stays where it was. */
@@ -62,8 +64,18 @@ static void on_state(void *entry, struct store_client *c, bool connected)
 {
 	struct pool_entry *e = entry;
 
-	if (!connected && !e->pool->closing)
+	if (e->pool->closing)
+		return;
+	if (!connected)
 		event_active(&e->pool->look_event, EV_TIMEOUT, 0);
+	if (e->pool->state_fn)
+		e->pool->state_fn(e->pool->state_arg, e->volume, connected);
+}
+
+void store_pool_on_state(struct store_pool *p, void (*fn)(void *arg, const char *volume, bool connected), void *arg)
+{
+	p->state_fn = fn;
+	p->state_arg = arg;
 }
 
 int store_pool_create(struct event_base *base, struct directory *dir, const char *program, const char *role,

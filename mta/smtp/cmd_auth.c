@@ -80,7 +80,7 @@ void smtp_auth_line(struct smtp_session *s, struct span line)
 /* Why this mechanism cannot be used now; code 0 where it can. */
 static struct smtp_status refusal(const struct smtp_session *s, unsigned int flags)
 {
-	if ((flags & SASL_CLEARTEXT) && !*s->tls && !s->peer.loopback)
+	if ((flags & SASL_CLEARTEXT) && !smtp_may_send_password(s))
 		return (struct smtp_status){ 538, "5.7.11", "Encryption is required for this mechanism" };
 	if ((flags & SASL_CHANNEL_BINDING) && !*s->tls)
 		return (struct smtp_status){ 504, "5.5.4", "This mechanism needs TLS" };

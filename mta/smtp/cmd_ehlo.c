@@ -23,9 +23,9 @@ bool smtp_take_helo(struct smtp_session *s, struct span argument)
 	return true;
 }
 
-static bool may_send_password(const struct smtp_session *s)
+bool smtp_may_send_password(const struct smtp_session *s)
 {
-	return *s->tls || s->peer.loopback;
+	return *s->tls || s->peer.loopback || s->set->cleartext_auth;
 }
 
 static void offer_auth(struct smtp_session *s)
@@ -34,7 +34,7 @@ static void offer_auth(struct smtp_session *s)
 	for (size_t i = 0; i < SASL_MECHANISMS; i++) {
 		unsigned int flags = sasl_mechanisms[i].flags;
 
-		if (((flags & SASL_CLEARTEXT) && !may_send_password(s)) || ((flags & SASL_CHANNEL_BINDING) && !*s->tls))
+		if (((flags & SASL_CLEARTEXT) && !smtp_may_send_password(s)) || ((flags & SASL_CHANNEL_BINDING) && !*s->tls))
 			continue;
 		buf_printf(s->out, " %s", sasl_mechanisms[i].name);
 	}

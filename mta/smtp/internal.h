@@ -123,6 +123,8 @@ void smtp_auth_line(struct smtp_session *s, struct span line);
 
 /* cmd_ehlo.c: takes over the argument of EHLO, HELO or LHLO; false after a 501. */
 bool smtp_take_helo(struct smtp_session *s, struct span argument);
+/* Whether mechanisms that show the password to who listens are allowed now. */
+bool smtp_may_send_password(const struct smtp_session *s);
 
 /* trace.c: Return-Path and Received (RFC 5321 4.4); SPAN_NONE where memory is out. In the mail's arena. */
 struct span smtp_trace_fields(const struct smtp_session *s);

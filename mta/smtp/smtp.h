@@ -37,6 +37,7 @@ struct smtp_settings {
 	unsigned int hops_max; /* Received fields before a message counts as looping */
 	bool starttls; /* offered */
 	bool auth; /* offered */
+	bool cleartext_auth; /* passwords without TLS are taken from anybody, not from loopback alone */
 	bool mend_line_ends; /* a bare CR or LF in a message becomes CRLF; else such a message is refused */
 };
 

@@ -55,10 +55,17 @@ static int print_message(const char *path)
 	struct mime_summary s;
 	struct mime_tree tree;
 	struct span text = SPAN_NONE;
+	int r;
 
-	if (!a || read_file(path, &message) < 0 || mime_summarize(a, buf_span(&message), &s) < 0 ||
-	    mime_tree_unpack(a, s.parts, &tree) < 0 || mime_body_of_bodystructure(s.bodystructure, &body) < 0)
-		return 1;
+	if (!a || read_file(path, &message) < 0)
+		return -POD_E_IO;
+	r = mime_summarize(a, buf_span(&message), &s);
+	if (r == 0)
+		r = mime_tree_unpack(a, s.parts, &tree);
+	if (r == 0)
+		r = mime_body_of_bodystructure(s.bodystructure, &body);
+	if (r < 0)
+		return r;
 	print_field("file", span_of(path));
 	print_tree(&tree);
 	print_field("envelope", s.envelope);
@@ -86,8 +93,10 @@ int main(void)
 
 	while (fgets(path, sizeof(path), stdin)) {
 		path[strcspn(path, "\n")] = '\0';
-		if (print_message(path)) {
-			(void) fprintf(stderr, "%s: not parsed\n", path);
+		int one = print_message(path);
+
+		if (one < 0) {
+			(void) fprintf(stderr, "%s: %s\n", path, err_code_text(one));
 			r = 1;
 		}
 	}

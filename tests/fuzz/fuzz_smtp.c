@@ -143,6 +143,8 @@ static size_t pump(struct fuzz *f, struct span in, size_t piece)
 	return SIZE_MAX;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const struct smtp_peer peer = { "2001:db8::1", true };

@@ -1,0 +1,312 @@
+#include "imapd/conn/store_session.h"
+
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+
+enum session_state { SESSION_NONE, SESSION_OPENING, SESSION_OPEN };
+
+struct imap_call {
+	TAILQ_ENTRY(imap_call) entry;
+	struct store_session *ss;
+	enum store_method method;
+	ProtobufCMessage *request;
+	struct span blob;
+	int fd;
+	store_reply_fn *fn; /* NULL: cancelled */
+	void *arg;
+	struct store_call *call; /* NULL while it waits for the session */
+	uint64_t deadline_ms; /* 0: none */
+	unsigned int generation; /* of the session it was sent in */
+	bool paused;
+	bool repeated; /* an answer was lost: it may have been done already */
+	bool begun; /* a part of the answer was passed on */
+};
+
+struct store_session {
+	struct store_session_options o;
+	uint8_t *token;
+	enum session_state state;
+	unsigned int generation; /* counts the sessions opened */
+	uint32_t session;
+	bool watch_lost;
+	struct store_call *opening;
+	TAILQ_HEAD(, imap_call) calls;
+};
+
+static void send_call(struct imap_call *call);
+static void open_session(struct store_session *ss);
+
+struct store_session *store_session_create(const struct store_session_options *o)
+{
+	struct store_session *ss = calloc(1, sizeof(*ss));
+
+	if (!ss)
+		return NULL;
+	ss->o = *o;
+	ss->token = malloc(o->token.len + 1);
+	if (!ss->token) {
+		free(ss);
+		return NULL;
+	}
+	memcpy(ss->token, o->token.p, o->token.len);
+	TAILQ_INIT(&ss->calls);
+	return ss;
+}
+
+static void call_free(struct imap_call *call)
+{
+	TAILQ_REMOVE(&call->ss->calls, call, entry);
+	free(call);
+}
+
+/* Nobody waits for the answer. */
+static void on_closed(void *arg, const struct store_reply *reply)
+{
+}
+
+struct store_session *store_session_free(struct store_session *ss)
+{
+	struct imap_call *call;
+
+	if (!ss)
+		return NULL;
+	while ((call = TAILQ_FIRST(&ss->calls))) {
+		if (call->call)
+			store_call_cancel(call->call);
+		call_free(call);
+	}
+	if (ss->opening)
+		store_call_cancel(ss->opening);
+	if (ss->state == SESSION_OPEN) {
+		Podstore__SessionClose request = PODSTORE__SESSION_CLOSE__INIT;
+
+		request.session = ss->session;
+		/* Where it can not be told, the store forgets the session with the connection. */
+		(void) store_call(ss->o.client, STORE_SESSION_CLOSE, &request.base, SPAN_NONE, -1, ss->o.timeout_ms,
+		                  on_closed, NULL);
+	}
+	free(ss->token);
+	free(ss);
+	return NULL;
+}
+
+/* The final answer of our own making. */
+static void fail_call(struct imap_call *call, int code)
+{
+	struct store_reply reply = { .final = true, .code = code, .text = "", .fd = -1 };
+	store_reply_fn *fn = call->fn;
+	void *arg = call->arg;
+
+	call_free(call);
+	if (fn)
+		fn(arg, &reply);
+}
+
+/* Calls that wait for a session that can not be had. */
+static void fail_waiting(struct store_session *ss, int code)
+{
+	struct imap_call *call, *next;
+
+	for (call = TAILQ_FIRST(&ss->calls); call; call = next) {
+		next = TAILQ_NEXT(call, entry);
+		if (!call->call && call->fn) {
+			fail_call(call, code);
+			next = TAILQ_FIRST(&ss->calls); /* the callback may have made or ended others */
+		}
+	}
+}
+
+static void send_waiting(struct store_session *ss)
+{
+	struct imap_call *call, *next;
+
+	for (call = TAILQ_FIRST(&ss->calls); call && ss->state == SESSION_OPEN; call = next) {
+		next = TAILQ_NEXT(call, entry);
+		if (!call->call && call->fn)
+			send_call(call);
+	}
+}
+
+static void on_opened(void *arg, const struct store_reply *reply)
+{
+	struct store_session *ss = arg;
+	const Podstore__SessionOpenReply *opened = (const Podstore__SessionOpenReply *) reply->message;
+
+	ss->opening = NULL;
+	ss->state = SESSION_NONE;
+	if (reply->code == -POD_E_UNAVAILABLE) { /* lost once more, before the answer */
+		open_session(ss);
+	} else if (reply->code == -POD_E_TIMEOUT) {
+		fail_waiting(ss, reply->code);
+		if (ss->watch_lost)
+			open_session(ss);
+		ss->o.on_answered(ss->o.arg);
+	} else if (reply->code < 0) {
+		fail_waiting(ss, reply->code);
+		ss->o.on_refused(ss->o.arg, reply->code);
+	} else {
+		bool back = ss->watch_lost;
+
+		ss->state = SESSION_OPEN;
+		ss->session = opened->session;
+		ss->generation++;
+		ss->watch_lost = false;
+		send_waiting(ss);
+		if (back)
+			ss->o.on_back(ss->o.arg);
+	}
+}
+
+static void open_session(struct store_session *ss)
+{
+	Podstore__SessionOpen request = PODSTORE__SESSION_OPEN__INIT;
+
+	if (ss->state != SESSION_NONE)
+		return;
+	request.session_token.data = ss->token;
+	request.session_token.len = ss->o.token.len;
+	ss->opening = store_call(ss->o.client, STORE_SESSION_OPEN, &request.base, SPAN_NONE, -1, ss->o.timeout_ms,
+	                         on_opened, ss);
+	if (ss->opening)
+		ss->state = SESSION_OPENING;
+}
+
+/* The connection is gone, and with it the session; of several calls that fail with it the first one says so. */
+static void session_lost(struct store_session *ss, unsigned int generation)
+{
+	if (ss->state == SESSION_OPEN && ss->generation == generation)
+		ss->state = SESSION_NONE;
+}
+
+static bool can_repeat(const struct imap_call *call)
+{
+	if (call->method == STORE_WATCH || !call->fn)
+		return false;
+	if (call->method == STORE_BODY_OPEN && call->begun)
+		return false; /* its bytes would come twice */
+	return call->deadline_ms > clock_mono_ms();
+}
+
+/* A change that cannot be done twice, and was found done when it was repeated. */
+static bool was_done(const struct imap_call *call, int code)
+{
+	if (!call->repeated)
+		return false;
+	return (call->method == STORE_MAILBOX_CREATE && code == -POD_E_EXISTS) ||
+	       (call->method == STORE_MAILBOX_DELETE && code == -POD_E_NOTFOUND) ||
+	       (call->method == STORE_MAILBOX_RENAME && code == -POD_E_NOTFOUND);
+}
+
+static void pass_on(struct imap_call *call, const struct store_reply *reply)
+{
+	struct store_session *ss = call->ss;
+	struct store_reply done = *reply;
+	store_reply_fn *fn = call->fn;
+	void *arg = call->arg;
+
+	if (was_done(call, reply->code))
+		done.code = 0;
+	call->begun = true;
+	if (reply->final)
+		call_free(call);
+	if (!fn)
+		return;
+	fn(arg, &done);
+	ss->o.on_answered(ss->o.arg); /* may free ss */
+}
+
+static void on_reply(void *arg, const struct store_reply *reply)
+{
+	struct imap_call *call = arg;
+	struct store_session *ss = call->ss;
+
+	if (reply->final)
+		call->call = NULL;
+	if (reply->code == -POD_E_UNAVAILABLE) {
+		session_lost(ss, call->generation);
+		if (call->method == STORE_WATCH)
+			ss->watch_lost = true;
+		open_session(ss);
+		if (can_repeat(call)) {
+			call->repeated = true;
+			if (ss->state == SESSION_OPEN)
+				send_call(call);
+			return;
+		}
+	}
+	pass_on(call, reply);
+}
+
+/* Every message of a session has it as its first field. */
+static void set_session(ProtobufCMessage *request, uint32_t session)
+{
+	const ProtobufCFieldDescriptor *field = &request->descriptor->fields[0];
+
+	memcpy((uint8_t *) request + field->offset, &session, sizeof(session));
+}
+
+static void send_call(struct imap_call *call)
+{
+	struct store_session *ss = call->ss;
+	uint64_t now = clock_mono_ms();
+	unsigned int left = 0;
+
+	if (call->deadline_ms)
+		left = call->deadline_ms > now ? (unsigned int) (call->deadline_ms - now) : 1;
+	set_session(call->request, ss->session);
+	call->generation = ss->generation;
+	call->call = store_call(ss->o.client, call->method, call->request, call->blob, call->fd, left, on_reply, call);
+	/* Without memory it stays waiting, and goes out (or fails) with the next one that is sent. */
+	if (call->call && call->paused)
+		store_call_pause(call->call);
+}
+
+struct imap_call *store_session_call(struct store_session *ss, enum store_method method, ProtobufCMessage *request,
+                                     struct span blob, int fd, store_reply_fn *fn, void *arg)
+{
+	struct imap_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	*call = (struct imap_call){ .ss = ss, .method = method, .request = request, .blob = blob, .fd = fd, .fn = fn, .arg = arg };
+	if (method != STORE_WATCH)
+		call->deadline_ms = clock_mono_ms() + ss->o.timeout_ms;
+	TAILQ_INSERT_TAIL(&ss->calls, call, entry);
+	if (ss->state == SESSION_OPEN) {
+		send_call(call);
+		if (!call->call) {
+			call_free(call);
+			return NULL;
+		}
+		return call;
+	}
+	open_session(ss);
+	if (ss->state == SESSION_NONE) {
+		call_free(call);
+		return NULL;
+	}
+	return call;
+}
+
+void store_session_cancel(struct imap_call *call)
+{
+	if (call->call)
+		store_call_cancel(call->call);
+	call_free(call);
+}
+
+void store_session_pause(struct imap_call *call)
+{
+	call->paused = true;
+	if (call->call)
+		store_call_pause(call->call);
+}
+
+void store_session_resume(struct imap_call *call)
+{
+	call->paused = false;
+	if (call->call)
+		store_call_resume(call->call);
+}

@@ -1,0 +1,51 @@
+/* An imapd worker process: its event loop, listeners, and what its connections share. */
+#ifndef POD_IMAPD_CONN_WORKER_H
+#define POD_IMAPD_CONN_WORKER_H
+
+#include "conf/conf.h"
+#include "directory/directory.h"
+#include "imapd/conn/users.h"
+#include "imapd/imap/imap.h"
+#include "net/listener.h"
+#include "net/tls.h"
+
+#define IMAPD_VERSION "1.0"
+
+/* What the parent prepared; shared by all workers. */
+struct imapd_listen {
+	enum conf_listener which;
+	int fd; /* -1: off */
+};
+
+struct imapd_options {
+	const char *config_file; /* read again on SIGHUP */
+	const struct conf *conf;
+	const struct tls_server_options *tls;
+	const struct imapd_listen *listen;
+	size_t listen_n;
+};
+
+struct http;
+struct imap_conn;
+
+struct imapd_worker {
+	const struct imapd_options *o;
+	const struct conf *conf;
+	struct event_base *base;
+	struct directory *directory;
+	struct store_pool *stores;
+	struct tls_context *tls;
+	struct net_set *proxy_from;
+	struct imap_settings settings;
+	struct users *users;
+	struct imap_conn *conns; /* all of them */
+	unsigned int connections;
+	struct listener *listeners[CONF_LISTENERS];
+	struct http *http;
+	bool draining;
+};
+
+/* Runs until SIGTERM; the exit status. Opens the directory and metrics, so call it after fork. */
+int imapd_worker_run(const struct imapd_options *o, unsigned int index);
+
+#endif

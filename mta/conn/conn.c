@@ -1,0 +1,308 @@
+#include "mta/conn/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "mta/service/metrics.h"
+
+#define TLS_HANDSHAKE_MS 30000
+#define WRITE_MS 60000
+
+static void on_delay_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct smtp_conn *c = arg;
+
+	c->delayed = false;
+	smtp_conn_pump(c);
+}
+
+/* Commands and bodies have different patience (RFC 5321 4.5.3.2). */
+static void set_patience(struct smtp_conn *c, bool body)
+{
+	const struct mta_conf *conf = &c->w->conf->mta;
+
+	if (c->timed_body == body)
+		return;
+	c->timed_body = body;
+	stream_set_timeouts(c->stream, (unsigned int) (body ? conf->data_timeout_ms : conf->command_timeout_ms), WRITE_MS);
+}
+
+static void feed_line(struct smtp_conn *c, bool *more)
+{
+	struct span line;
+	int r = line_take(c->stream, SMTP_LINE_MAX, &line);
+
+	*more = r != 0;
+	if (r == 1)
+		smtp_session_line(c->session, line);
+	else if (r < 0)
+		smtp_session_line_bad(c->session, r);
+}
+
+/* The body goes from the socket's buffers to the spool in runs, without being put together first. */
+static void feed_data(struct smtp_conn *c, bool *more)
+{
+	struct evbuffer *in = stream_input(c->stream);
+	struct evbuffer_iovec piece;
+	size_t taken;
+
+	set_patience(c, true);
+	*more = evbuffer_peek(in, -1, NULL, &piece, 1) > 0 && piece.iov_len > 0;
+	if (!*more)
+		return;
+	taken = smtp_session_data(c->session, span_make(piece.iov_base, piece.iov_len));
+	(void) evbuffer_drain(in, taken);
+}
+
+static void write_replies(struct smtp_conn *c)
+{
+	if (!c->out.len && !c->out.failed)
+		return;
+	stream_write(c->stream, buf_span(&c->out));
+	if (c->out.failed)
+		smtp_session_abort(c->session, "4.3.0", "Out of memory");
+	buf_clear(&c->out);
+}
+
+/* A peer that errs too often gets its replies late; meanwhile it is not read from. */
+static bool hold_back(struct smtp_conn *c)
+{
+	unsigned int ms = smtp_session_take_delay(c->session);
+	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	if (!ms || event_add(&c->delay, &tv) < 0)
+		return false;
+	c->delayed = true;
+	if (!c->ended)
+		stream_pause(c->stream);
+	return true;
+}
+
+static void start_tls(struct smtp_conn *c)
+{
+	struct err err = { 0 };
+
+	stream_set_timeouts(c->stream, TLS_HANDSHAKE_MS, TLS_HANDSHAKE_MS);
+	if (stream_start_tls(c->stream, c->w->tls, &err) < 0) {
+		log_event(&c->log, LOGL_ERROR, "tls.failed", F_ERR(&err));
+		smtp_conn_free(c);
+	}
+}
+
+static void finish(struct smtp_conn *c)
+{
+	stream_finish(c->stream);
+	c->stream = NULL;
+	smtp_conn_free(c);
+}
+
+/* What is to be done when no more input can be fed now. */
+static void settle_down(struct smtp_conn *c)
+{
+	enum smtp_want want = smtp_session_wants(c->session);
+
+	if (hold_back(c))
+		return;
+	write_replies(c);
+	if (c->ended) {
+		/* The peer closed its side: what it began is answered, more will not come. */
+		if (want != SMTP_WANT_ANSWER)
+			finish(c);
+		return;
+	}
+	switch (want) {
+	case SMTP_WANT_LINE:
+		if (c->w->draining && smtp_session_is_idle(c->session)) {
+			smtp_session_abort(c->session, "4.3.2", "Shutting down");
+			write_replies(c);
+			finish(c);
+			return;
+		}
+		set_patience(c, false);
+		stream_resume(c->stream);
+		break;
+	case SMTP_WANT_DATA: stream_resume(c->stream); break;
+	case SMTP_WANT_ANSWER: stream_pause(c->stream); break;
+	case SMTP_WANT_TLS: start_tls(c); break;
+	case SMTP_WANT_CLOSE: finish(c); break;
+	}
+}
+
+/* Runs commands until one must wait for another process, or the input is out; the kernel buffers the rest. */
+void smtp_conn_pump(struct smtp_conn *c)
+{
+	bool more = true;
+
+	if (c->pumping || c->delayed || !c->stream)
+		return;
+	c->pumping = true;
+	smtp_session_set_time(c->session, clock_wall_s());
+	while (more && !stream_is_full(c->stream)) {
+		enum smtp_want want = smtp_session_wants(c->session);
+
+		if (want == SMTP_WANT_LINE)
+			feed_line(c, &more);
+		else if (want == SMTP_WANT_DATA)
+			feed_data(c, &more);
+		else
+			break;
+	}
+	c->pumping = false;
+	settle_down(c);
+}
+
+static void on_input(void *owner)
+{
+	smtp_conn_pump(owner);
+}
+
+static void on_tls(void *owner)
+{
+	struct smtp_conn *c = owner;
+	char words[96];
+	bool implicit = c->door->implicit_tls;
+
+	tls_describe(stream_ssl(c->stream), words, sizeof(words));
+	smtp_session_tls_done(c->session, words);
+	log_event(&c->log, LOGL_DEBUG, "tls.started", F_STR("tls", words));
+	c->timed_body = true;
+	set_patience(c, false);
+	if (implicit)
+		smtp_session_greet(c->session);
+	smtp_conn_pump(c);
+}
+
+static const char *const end_words[] = {
+	[STREAM_EOF] = "closed by the peer",
+	[STREAM_ERROR] = "connection lost",
+	[STREAM_TLS_FAILED] = "TLS failed",
+	[STREAM_TIMEOUT] = "timed out",
+};
+
+static void on_end(void *owner, enum stream_end why)
+{
+	struct smtp_conn *c = owner;
+	bool polite = smtp_session_is_idle(c->session);
+
+	if (why == STREAM_TLS_FAILED)
+		metric_add(M_TLS_FAILED, 1);
+	log_event(&c->log, polite ? LOGL_DEBUG : LOGL_INFO, "session.lost", F_STR("why", end_words[why]),
+	          F_STR("error", stream_error_text(c->stream)));
+	c->ended = true;
+	if (why == STREAM_TIMEOUT && smtp_session_wants(c->session) != SMTP_WANT_TLS) {
+		smtp_session_abort(c->session, "4.4.2", "Timed out waiting for you");
+		write_replies(c);
+		finish(c);
+	} else if (why == STREAM_EOF) {
+		smtp_conn_pump(c);
+	} else {
+		smtp_conn_free(c);
+	}
+}
+
+static const struct stream_ops stream_ops = { .on_input = on_input, .on_writable = on_input, .on_tls = on_tls, .on_end = on_end };
+
+/* A client of port 25 that talks before it was greeted is a spammer's script (RFC 5321 4.3.1 forbids it). */
+static bool talks_too_early(const struct smtp_conn *c, int fd)
+{
+	uint8_t byte;
+
+	return c->door->which == CONF_LISTEN_SMTP && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static void log_opened(struct smtp_conn *c)
+{
+	static const enum mta_metric counters[] = { [SMTP_SERVICE_MX] = M_SESSIONS_SMTP,
+		                                    [SMTP_SERVICE_SUBMISSION] = M_SESSIONS_SUBMISSION,
+		                                    [SMTP_SERVICE_LMTP] = M_SESSIONS_LMTP };
+
+	metric_add(counters[c->door->settings.service], 1);
+	metric_add(M_SESSIONS_OPEN, 1);
+	log_event(&c->log, LOGL_DEBUG, "session.opened", F_STR("service", conf_listener_name(c->door->which)));
+}
+
+static struct smtp_conn *conn_create(struct door *door, const struct accepted *a)
+{
+	struct smtp_conn *c = calloc(1, sizeof(*c));
+	struct smtp_peer peer;
+
+	if (!c)
+		return NULL;
+	c->w = door->w;
+	c->door = door;
+	if (a->peer.ss.ss_family != AF_UNIX)
+		(void) net_addr_host(&a->peer, c->address, sizeof(c->address));
+	trace_id_new(c->conn_id);
+	c->log = (struct log){ NULL, { F_STR("conn", c->conn_id), F_STR("peer", c->address) } };
+	c->mail_log = (struct log){ &c->log, { F_STR("trace", c->trace) } };
+	peer = (struct smtp_peer){ c->address, net_addr_is_loopback(&a->peer) };
+	c->session = smtp_session_create(&door->settings, &peer, &smtp_conn_host, c, &c->out);
+	(void) evtimer_assign(&c->delay, door->w->base, on_delay_over, c);
+	LIST_INSERT_HEAD(&door->w->conns, c, link);
+	door->w->n_conns++;
+	log_opened(c);
+	return c;
+}
+
+static void say_goodbye(int fd, const char *words)
+{
+	/* Whether it arrives makes no difference. */
+	if (send(fd, words, strlen(words), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return;
+}
+
+void smtp_conn_open(struct door *door, const struct accepted *a)
+{
+	struct tls_context *tls = door->implicit_tls ? door->w->tls : NULL;
+	struct smtp_conn *c = NULL;
+	bool full = door->w->n_conns >= door->w->conf->mta.max_connections;
+	struct err err = { 0 };
+
+	if (!full)
+		c = conn_create(door, a);
+	if (!c || !c->session || talks_too_early(c, a->fd)) {
+		metric_add(M_SESSIONS_REFUSED, 1);
+		if (!door->implicit_tls)
+			say_goodbye(a->fd, c && c->session ? "554 5.5.1 You spoke before you were greeted\r\n"
+			                                   : "421 4.3.2 Too many connections\r\n");
+		(void) close(a->fd);
+		smtp_conn_free(c);
+		return;
+	}
+	if (stream_create(door->w->base, a->fd, tls, &stream_ops, c, &c->stream, &err) < 0) {
+		log_event(&c->log, LOGL_ERROR, "session.failed", F_ERR(&err));
+		smtp_conn_free(c);
+		return;
+	}
+	c->timed_body = true;
+	set_patience(c, false);
+	if (tls)
+		return; /* on_tls greets */
+	smtp_session_greet(c->session);
+	smtp_conn_pump(c);
+}
+
+void smtp_conn_free(struct smtp_conn *c)
+{
+	if (!c)
+		return;
+	c->session = smtp_session_free(c->session);
+	(void) event_del(&c->delay);
+	c->stream = stream_free(c->stream);
+	c->spool = spool_free(c->spool);
+	buf_done(&c->out);
+	free(c->auth_user);
+	LIST_REMOVE(c, link);
+	c->w->n_conns--;
+	metric_add(M_SESSIONS_OPEN, -1);
+	free(c);
+}
+
+void smtp_conn_shut_down(struct smtp_conn *c)
+{
+	if (c->stream && !c->delayed)
+		smtp_conn_pump(c);
+}

@@ -1,0 +1,33 @@
+/*
+ * A worker of the mta: accepts connections, pumps bytes between them and SMTP sessions, spools bodies and
+ * hands them to volumes, or to the queue. Single-threaded; all on its event_base.
+ */
+#ifndef POD_MTA_CONN_H
+#define POD_MTA_CONN_H
+
+#include <event2/event.h>
+
+#include "net/tls.h"
+
+#include "base/err.h"
+#include "conf/conf.h"
+#include "mta/smtp/smtp.h"
+
+/* One way in. */
+struct smtp_door {
+	enum conf_listener which; /* CONF_LISTEN_SMTP, _LMTP, _SUBMISSION or _SUBMISSIONS */
+	int fd; /* bound and listening, opened by the parent; -1: this door is shut */
+};
+#define SMTP_DOORS 4
+
+struct smtp_worker_options {
+	const struct conf *conf;
+	const struct smtp_door *doors; /* SMTP_DOORS of them; their descriptors stay the caller's */
+	struct tls_context *tls; /* read before privileges went; NULL: no TLS */
+	uint8_t ticket_key[80];
+};
+
+/* Serves until SIGTERM, then until the messages under way are done. Returns the exit status. */
+int smtp_worker_run(const struct smtp_worker_options *o);
+
+#endif

@@ -1,0 +1,109 @@
+/* What a session asks about recipients and bodies. */
+#include <stdlib.h>
+
+#include "mta/conn/internal.h"
+#include "mta/service/metrics.h"
+
+static void on_mail_begin(void *arg, char trace[TRACE_ID_SIZE])
+{
+	struct smtp_conn *c = arg;
+
+	trace_id_new(c->trace);
+	memcpy(trace, c->trace, TRACE_ID_SIZE);
+}
+
+static bool may_relay(const struct smtp_conn *c)
+{
+	return *smtp_session_user(c->session) != '\0';
+}
+
+/* A remote recipient of an authenticated user is a target of its own. */
+static int relay_target(struct arena *a, struct span address, struct directory_targets *ret)
+{
+	struct directory_target *t = arena_new(a, struct directory_target);
+
+	if (!t)
+		return -POD_E_NOMEM;
+	t->kind = TARGET_REMOTE;
+	t->address = arena_str(a, address);
+	t->detail = "";
+	*ret = (struct directory_targets){ t, 1 };
+	return t->address ? 0 : -POD_E_NOMEM;
+}
+
+static enum mta_metric rcpt_metric(int r)
+{
+	switch (-r) {
+	case 0:                 return M_RCPT_ACCEPTED;
+	case POD_E_NOTFOUND:    return M_RCPT_UNKNOWN;
+	case POD_E_UNSUPPORTED: return M_RCPT_RELAY;
+	case POD_E_DENIED:      return M_RCPT_SUSPENDED;
+	default:                return M_RCPT_ERROR;
+	}
+}
+
+static void on_rcpt_check(void *arg, struct smtp_mail *mail, struct smtp_rcpt *rcpt)
+{
+	struct smtp_conn *c = arg;
+	struct directory_targets *targets = arena_new(mail->arena, struct directory_targets);
+	struct smtp_status status;
+	struct err err = { 0 };
+	int r = targets ? directory_resolve(c->w->dir, mail->arena, rcpt->key, targets, &err) : -POD_E_NOMEM;
+
+	if (r == -POD_E_UNSUPPORTED && may_relay(c))
+		r = relay_target(mail->arena, rcpt->address, targets);
+	else if (r == 0 && targets->n == 0)
+		r = err_set(&err, POD_E_NOTFOUND, "a list without members");
+	rcpt->host = targets;
+	metric_add(rcpt_metric(r), 1);
+	if (r < 0)
+		log_event(&c->mail_log, LOGL_INFO, "rcpt.refused", F_SPAN("sender", mail->sender),
+		          F_SPAN("rcpt", rcpt->address), F_CODE(r));
+	status = smtp_status_of_rcpt(r);
+	smtp_session_rcpt_done(c->session, &status);
+}
+
+static int on_body_add(void *arg, struct span bytes)
+{
+	struct smtp_conn *c = arg;
+	struct err err = { 0 };
+	int r = spool_add(c->spool, bytes, &err);
+
+	if (r < 0)
+		log_event(&c->mail_log, LOGL_ERROR, "spool.failed", F_ERR(&err));
+	return r;
+}
+
+static int on_body_begin(void *arg, const struct smtp_mail *mail, struct span header)
+{
+	struct smtp_conn *c = arg;
+
+	if (!c->spool)
+		c->spool = spool_create(c->w->conf->mta.memory_per_message, c->w->tmp_dir);
+	if (!c->spool)
+		return -POD_E_NOMEM;
+	spool_reset(c->spool);
+	return on_body_add(c, header);
+}
+
+static void on_mail_end(void *arg, struct smtp_mail *mail)
+{
+	struct smtp_conn *c = arg;
+
+	smtp_conn_handover_cancel(c);
+	if (c->spool)
+		spool_reset(c->spool);
+	c->trace[0] = '\0';
+}
+
+const struct smtp_host smtp_conn_host = {
+	.mail_begin = on_mail_begin,
+	.rcpt_check = on_rcpt_check,
+	.body_begin = on_body_begin,
+	.body_add = on_body_add,
+	.body_end = smtp_conn_on_body_end,
+	.mail_end = on_mail_end,
+	.auth_start = smtp_conn_auth_start,
+	.auth_step = smtp_conn_auth_step,
+	.auth_cancel = smtp_conn_auth_cancel,
+};

@@ -1,0 +1,113 @@
+/* What the files of mta/conn share. */
+#ifndef POD_MTA_CONN_INTERNAL_H
+#define POD_MTA_CONN_INTERNAL_H
+
+#include <event2/event_struct.h>
+#include <sys/queue.h>
+
+#include "base/log.h"
+#include "directory/directory.h"
+#include "mta/conn/conn.h"
+#include "mta/conn/plan.h"
+#include "mta/queue/queue.h"
+#include "mta/spool/spool.h"
+#include "net/listener.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "storeproto/client.h"
+
+struct worker;
+
+struct door {
+	struct worker *w;
+	enum conf_listener which;
+	bool implicit_tls;
+	struct smtp_settings settings;
+	struct listener *listener;
+};
+
+struct worker {
+	struct event_base *base;
+	const struct conf *conf; /* the newest that was loaded */
+	const struct conf *reloaded;
+	struct tls_context *tls;
+	uint8_t ticket_key[80];
+	struct directory *dir;
+	struct store_pool *pool;
+	struct queue_client *queue;
+	struct net_set *proxy_from;
+	struct door doors[SMTP_DOORS];
+	char tmp_dir[4096];
+	LIST_HEAD(, smtp_conn) conns;
+	size_t n_conns;
+	bool draining;
+};
+
+/* A message on its way from its last byte to the reply. */
+struct handover {
+	struct smtp_mail *mail;
+	struct plan plan;
+	struct mime_summary *summary;
+	struct guid id;
+	uint64_t size;
+	uint64_t began_us;
+	size_t pending; /* volumes that have not answered */
+	struct handover_part {
+		struct smtp_conn *c;
+		struct plan_volume volume;
+		struct deliver_call *call;
+	} *parts;
+	size_t n_parts;
+	enum plan_rest *rests;
+	struct smtp_status *statuses;
+	size_t n_statuses;
+	struct queue_call *queue_call;
+};
+
+struct smtp_conn {
+	LIST_ENTRY(smtp_conn) link;
+	struct worker *w;
+	const struct door *door;
+	struct stream *stream;
+	struct smtp_session *session;
+	struct buf out;
+	struct spool *spool; /* NULL until the first message */
+	struct handover *handover; /* in the mail's arena; NULL: none under way */
+	struct event delay; /* replies held back */
+	bool delayed, pumping, timed_body, ended;
+	char conn_id[TRACE_ID_SIZE];
+	char address[NET_ADDR_TEXT_SIZE];
+	char trace[TRACE_ID_SIZE]; /* of the message under way */
+	struct log log, mail_log;
+	/* AUTH under way */
+	struct store_call *auth_call;
+	char *auth_user;
+	bool auth_finished; /* the store said yes and sent a last message, which the client has to answer */
+};
+
+/* ---- conn.c ---- */
+
+void smtp_conn_open(struct door *door, const struct accepted *a);
+/* Goes on after an answer came; safe to call from inside the pump. */
+void smtp_conn_pump(struct smtp_conn *c);
+void smtp_conn_free(struct smtp_conn *c);
+/* 421 for those who do nothing; the others may end what they began. */
+void smtp_conn_shut_down(struct smtp_conn *c);
+
+/* ---- host.c, message.c, auth.c: what sessions ask ---- */
+
+extern const struct smtp_host smtp_conn_host;
+
+void smtp_conn_on_body_end(void *arg, struct smtp_mail *mail);
+/* Forgets a handover under way; volumes may deliver it nevertheless. */
+void smtp_conn_handover_cancel(struct smtp_conn *c);
+
+void smtp_conn_auth_start(void *arg, enum sasl_mechanism m, struct span user, struct span message);
+void smtp_conn_auth_step(void *arg, struct span response);
+void smtp_conn_auth_cancel(void *arg);
+
+/* submission.c: what the queue has to take over of a message. In arena; -POD_E_NOMEM. */
+int smtp_submission_make(const struct smtp_conn *c, const struct smtp_mail *mail, struct arena *arena,
+                         Queue__Submission **ret_submission);
+
+#endif

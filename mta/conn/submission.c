@@ -1,0 +1,85 @@
+/* What the queue has to take over of a message, in its words. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "mime/mime.h"
+#include "mta/conn/internal.h"
+
+/* Generated structs want pointers to char that they never write through. */
+static char *text_of(struct arena *a, struct span s)
+{
+	return arena_str(a, s.p ? s : SPAN_LIT(""));
+}
+
+static Queue__Recipient *recipient(struct arena *a, const struct plan_link *l, enum plan_rest rest)
+{
+	Queue__Recipient *r = arena_new(a, Queue__Recipient);
+
+	if (!r)
+		return NULL;
+	queue__recipient__init(r);
+	r->address = text_of(a, span_of(l->address));
+	r->original = text_of(a, l->rcpt->address);
+	r->orcpt = text_of(a, l->rcpt->orcpt);
+	r->detail = text_of(a, span_of(l->detail));
+	r->text = text_of(a, span_of(l->text ? l->text : ""));
+	r->notify = l->rcpt->notify;
+	r->code = (uint32_t) abs(l->code);
+	if (rest == PLAN_QUEUE)
+		r->state = l->volume ? QUEUE__STATE__WAITING : QUEUE__STATE__OUTBOUND;
+	else
+		r->state = rest == PLAN_TELL_FAILED ? QUEUE__STATE__FAILED : QUEUE__STATE__DELIVERED;
+	if (!l->volume && rest == PLAN_QUEUE)
+		r->text = text_of(a, SPAN_LIT(QUEUE_OUTBOUND_TEXT));
+	return r->address && r->original && r->orcpt && r->detail && r->text ? r : NULL;
+}
+
+static int add_recipients(struct arena *a, const struct handover *h, Queue__Item *item)
+{
+	item->recipients = arena_array(a, h->plan.n, sizeof(*item->recipients));
+	if (!item->recipients)
+		return -POD_E_NOMEM;
+	for (size_t i = 0; i < h->plan.n; i++) {
+		if (h->rests[i] == PLAN_NOTHING)
+			continue;
+		item->recipients[item->n_recipients] = recipient(a, &h->plan.links[i], h->rests[i]);
+		if (!item->recipients[item->n_recipients++])
+			return -POD_E_NOMEM;
+	}
+	return 0;
+}
+
+static int fill_item(const struct handover *h, const struct smtp_mail *mail, struct arena *a, int64_t now_s, Queue__Item *item)
+{
+	item->id.data = arena_alloc(a, ID_SIZE);
+	item->trace = text_of(a, span_of(mail->trace));
+	item->sender = text_of(a, mail->sender);
+	item->envid = text_of(a, mail->envid);
+	if (!item->id.data || !item->trace || !item->sender || !item->envid)
+		return -POD_E_NOMEM;
+	memcpy(item->id.data, h->id.b, ID_SIZE);
+	item->id.len = ID_SIZE;
+	item->ret_full = mail->ret == SMTP_RET_FULL;
+	item->utf8 = mail->utf8;
+	item->size = h->size;
+	item->arrived_s = now_s;
+	return add_recipients(a, h, item);
+}
+
+int smtp_submission_make(const struct smtp_conn *c, const struct smtp_mail *mail, struct arena *a,
+                         Queue__Submission **ret_submission)
+{
+	Queue__Submission *s = arena_new(a, Queue__Submission);
+	Queue__Item *item = arena_new(a, Queue__Item);
+	Queue__Summary *summary = arena_new(a, Queue__Summary);
+
+	if (!s || !item || !summary)
+		return -POD_E_NOMEM;
+	queue__submission__init(s);
+	queue__item__init(item);
+	queue_summary_set(summary, c->handover->summary);
+	s->item = item;
+	s->summary = summary;
+	*ret_submission = s;
+	return fill_item(c->handover, mail, a, clock_wall_s(), item);
+}

@@ -1,0 +1,207 @@
+/*
+ * mta: the SMTP front end. A small parent binds the ports, forks workers that parse and one process that owns
+ * the queue, and restarts what dies.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "conf/conf.h"
+#include "mta/conn/conn.h"
+#include "mta/queue/queue.h"
+#include "mta/service/metrics.h"
+#include "net/listener.h"
+#include "net/tls.h"
+#include "proc/proc.h"
+
+#define DRAIN_MS 20000
+#define PROBLEMS_ARENA (1u << 20)
+
+static const enum conf_listener door_kinds[SMTP_DOORS] = { CONF_LISTEN_SMTP, CONF_LISTEN_LMTP, CONF_LISTEN_SUBMISSION,
+	                                                   CONF_LISTEN_SUBMISSIONS };
+
+struct mta {
+	const struct conf *conf;
+	struct tls_context *tls;
+	uint8_t ticket_key[80];
+	struct smtp_door (*doors)[SMTP_DOORS]; /* of each worker */
+	struct queue_options queue;
+};
+
+static void usage(FILE *f)
+{
+	(void) fprintf(f, "usage: mta --config FILE\n"
+	                  "\n"
+	                  "The SMTP front end of a pod: mail in (SMTP, LMTP), submission, and the queue.\n"
+	                  "\n"
+	                  "  --config FILE   the pod's podmail.conf\n"
+	                  "  --help          this text\n"
+	                  "  --version       the version\n"
+	                  "\n"
+	                  "SIGHUP reads the configuration and certificates again; SIGTERM ends it when the messages\n"
+	                  "under way are done. See mta(8) and podmail.conf(5).\n");
+}
+
+/* Exit status, or -1 to go on. */
+static int parse_options(int argc, char **argv, const char **ret_config)
+{
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+		                                 { "help", no_argument, NULL, 'h' },
+		                                 { "version", no_argument, NULL, 'v' },
+		                                 { NULL, 0, NULL, 0 } };
+	int o;
+
+	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (o) {
+		case 'c': *ret_config = optarg; break;
+		case 'h': usage(stdout); return EXIT_SUCCESS;
+		case 'v': (void) printf("mta (podmail) %s\n", POD_VERSION); return EXIT_SUCCESS;
+		default: usage(stderr); return 2;
+		}
+	}
+	if (!*ret_config || optind < argc) {
+		usage(stderr);
+		return 2;
+	}
+	return -1;
+}
+
+static int open_door(const struct conf *conf, enum conf_listener which, struct smtp_door *ret_door, struct err *err)
+{
+	const struct conf_endpoint *e = conf_listen(conf, which);
+	struct net_addr addr;
+	int r;
+
+	*ret_door = (struct smtp_door){ which, -1 };
+	if (!e)
+		return 0;
+	r = net_addr_parse(span_of(e->address), &addr, err);
+	if (r == 0)
+		r = listener_open(&addr, LISTEN_REUSEPORT, &ret_door->fd, err);
+	return r < 0 ? err_wrap(err, r, "%s", e->name) : 0;
+}
+
+/* Each worker has sockets of its own, so that the kernel spreads connections; the parent keeps them all. */
+static int open_doors(struct mta *m, struct err *err)
+{
+	unsigned int n = m->conf->mta.workers;
+	int r = 0;
+
+	m->doors = calloc(n, sizeof(*m->doors));
+	if (!m->doors)
+		return err_set(err, POD_E_NOMEM, "no memory for listeners");
+	for (unsigned int i = 0; i < n; i++)
+		for (size_t k = 0; r == 0 && k < SMTP_DOORS; k++)
+			r = open_door(m->conf, door_kinds[k], &m->doors[i][k], err);
+	return r;
+}
+
+static int open_tls(struct mta *m, struct err *err)
+{
+	struct tls_server_options o = { .cert_file = m->conf->tls.cert, .key_file = m->conf->tls.key,
+		                        .sni_dir = m->conf->tls.sni_dir };
+
+	random_bytes(m->ticket_key, sizeof(m->ticket_key));
+	memcpy(o.ticket_key, m->ticket_key, sizeof(o.ticket_key));
+	return tls_server_create(&o, &m->tls, err);
+}
+
+/* Everything that needs privileges. */
+static int prepare(struct mta *m, struct err *err)
+{
+	const struct conf *c = m->conf;
+	int r = open_doors(m, err);
+
+	m->queue = (struct queue_options){ .conf = c, .hostname = c->mta.hostname };
+	if (r == 0)
+		r = open_tls(m, err);
+	if (r == 0)
+		r = queue_prepare(c->mta.queue_dir, c->pod.user_mta, err);
+	if (r == 0)
+		r = queue_listen(c, &m->queue.submit_fd, &m->queue.control_fd, err);
+	return r;
+}
+
+static int open_metrics(const struct conf *c, const char *kind, unsigned int index, struct err *err)
+{
+	char path[4096];
+
+	(void) snprintf(path, sizeof(path), "%s/metrics/mta-%s.%u", c->pod.run_dir, kind, index);
+	return metric_open(path, mta_metrics, MTA_METRICS_N, err);
+}
+
+/* What every child does before it reads a byte from outside. */
+static int become_worker(const struct mta *m, const char *kind, unsigned int index)
+{
+	struct err err = { 0 };
+	int r = open_metrics(m->conf, kind, index, &err);
+
+	if (r == 0)
+		r = privilege_drop(m->conf->pod.user_mta, &err);
+	if (r == 0)
+		r = privilege_harden(&err);
+	if (r < 0)
+		log_event(NULL, LOGL_ERROR, "worker.failed", F_ERR(&err));
+	return r;
+}
+
+static int run_smtp(void *arg, unsigned int index)
+{
+	const struct mta *m = arg;
+	struct smtp_worker_options o = { .conf = m->conf, .doors = m->doors[index], .tls = m->tls };
+
+	if (become_worker(m, "smtp", index) < 0)
+		return EXIT_FAILURE;
+	memcpy(o.ticket_key, m->ticket_key, sizeof(o.ticket_key));
+	return smtp_worker_run(&o);
+}
+
+static int run_queue(void *arg, unsigned int index)
+{
+	const struct mta *m = arg;
+
+	return become_worker(m, "queue", index) < 0 ? EXIT_FAILURE : queue_run(&m->queue);
+}
+
+static int run(struct mta *m, struct err *err)
+{
+	struct worker_kind kinds[] = { { .name = "queue", .count = 1, .run = run_queue, .arg = m },
+		                       { .name = "smtp", .count = m->conf->mta.workers, .run = run_smtp, .arg = m } };
+	int r = prepare(m, err);
+
+	if (r < 0)
+		return r;
+	/* From here on connections are taken by the kernel and wait for a worker. */
+	proc_notify_ready();
+	return workers_run(kinds, ARRAY_SIZE(kinds), DRAIN_MS, NULL, NULL, err);
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(PROBLEMS_ARENA);
+	struct mta m = { 0 };
+	struct err err = { 0 };
+	const char *config = NULL;
+	int r = parse_options(argc, argv, &config);
+
+	if (r >= 0)
+		return r;
+	log_setup("mta", STDERR_FILENO, LOG_FORMAT_TEXT, LOGL_INFO);
+	proc_die_with_parent(getppid());
+	r = a ? conf_load(config, a, NULL, &m.conf, &err) : -POD_E_NOMEM;
+	if (r == 0) {
+		log_setup("mta", STDERR_FILENO, m.conf->log.format, m.conf->log.level);
+		r = run(&m, &err);
+	}
+	if (r < 0)
+		log_event(NULL, LOGL_ERROR, "mta.failed", F_ERR(&err));
+	m.conf = conf_free(m.conf);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

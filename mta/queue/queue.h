@@ -1,0 +1,69 @@
+/*
+ * The queue: messages that were accepted and cannot be delivered now. One process of the mta owns it; what it
+ * has taken over is durable before it says so. Sessions hand messages to it over a unix socket, with the body
+ * as a descriptor; podd looks into it and acts on it over another (control.c).
+ *
+ * On disk, under queue_dir: index/ (LMDB: items and MIME summaries) and messages/ID, one file per message.
+ * A message is in the queue when the index says so; a file without an entry is left over from a crash.
+ */
+#ifndef POD_MTA_QUEUE_H
+#define POD_MTA_QUEUE_H
+
+#include <event2/event.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "conf/conf.h"
+#include "mta/queue/queue.pb-c.h"
+
+/* What is said of remote recipients, until there is a part that sends to them. */
+#define QUEUE_OUTBOUND_TEXT "waiting for the outbound part: mail to other domains is not sent yet"
+
+/* ---- the sessions' end ---- */
+
+struct queue_client;
+struct queue_call;
+
+/* code 0: it is durable. Else -POD_E_* and words; -POD_E_TIMEOUT, -POD_E_UNAVAILABLE: it may be or not. */
+typedef void queue_done_fn(void *arg, int code, const char *text);
+
+/* Connects when first used, and again when the queue's process was restarted. path: copied. */
+int queue_client_create(struct event_base *base, const char *path, unsigned int timeout_ms,
+                        struct queue_client **ret_client, struct err *err);
+/* No callback follows. NULL is fine; returns NULL. */
+struct queue_client *queue_client_free(struct queue_client *c);
+/*
+ * Hands a message over: body_fd from its start, duplicated. The item's id makes a repetition harmless.
+ * Recipients that are FAILED or DELIVERED are those its sender is to be told of. NULL where memory or
+ * descriptors are out; no callback then.
+ */
+struct queue_call *queue_submit(struct queue_client *c, const Queue__Submission *submission, int body_fd,
+                                queue_done_fn *fn, void *arg);
+void queue_submit_cancel(struct queue_call *call); /* NULL is fine */
+
+/* A summary as it travels, pointing into the parsed one. */
+struct mime_summary;
+void queue_summary_set(Queue__Summary *ret_summary, const struct mime_summary *from);
+
+/* ---- the process ---- */
+
+struct queue_options {
+	const struct conf *conf;
+	const char *hostname;
+	int submit_fd; /* listening, SOCK_SEQPACKET; owned */
+	int control_fd; /* listening; owned */
+};
+
+/* Makes queue_dir and what is in it; run by the parent, before privileges go. owner: a user name, "" nobody's. */
+int queue_prepare(const char *queue_dir, const char *owner, struct err *err);
+/* Opens the sockets in run_dir. */
+int queue_listen(const struct conf *conf, int *ret_submit_fd, int *ret_control_fd, struct err *err);
+/* Where sessions find the queue; buf holds a socket path. */
+char *queue_submit_path(const struct conf *conf, char *buf, size_t size);
+/* Serves until SIGTERM. Returns the exit status. */
+int queue_run(const struct queue_options *o);
+
+/* Milliseconds to wait before the next attempt, after attempts of them: doubling, with up to 10% taken off. */
+uint64_t queue_backoff_ms(uint32_t attempts, uint64_t min_ms, uint64_t max_ms, uint32_t random);
+
+#endif

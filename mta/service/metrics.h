@@ -1,0 +1,44 @@
+/* What the mta counts: one table (metrics.c), an index for each row. */
+#ifndef POD_MTA_METRICS_H
+#define POD_MTA_METRICS_H
+
+#include "base/metric.h"
+
+/* clang-format off */
+#define MTA_METRICS(X) \
+	X(SESSIONS_SMTP,       COUNTER, "podmail_mta_sessions_total{service=\"smtp\"}", "Sessions begun") \
+	X(SESSIONS_SUBMISSION, COUNTER, "podmail_mta_sessions_total{service=\"submission\"}", "Sessions begun") \
+	X(SESSIONS_LMTP,       COUNTER, "podmail_mta_sessions_total{service=\"lmtp\"}", "Sessions begun") \
+	X(SESSIONS_REFUSED,    COUNTER, "podmail_mta_sessions_refused_total", "Sessions refused: too many, or talking before the greeting") \
+	X(SESSIONS_OPEN,       GAUGE,   "podmail_mta_sessions", "Sessions open now") \
+	X(TLS_FAILED,          COUNTER, "podmail_mta_tls_failed_total", "TLS handshakes that failed") \
+	X(AUTH_OK,             COUNTER, "podmail_mta_auth_total{result=\"ok\"}", "Authentications") \
+	X(AUTH_FAILED,         COUNTER, "podmail_mta_auth_total{result=\"failed\"}", "Authentications") \
+	X(AUTH_ERROR,          COUNTER, "podmail_mta_auth_total{result=\"error\"}", "Authentications") \
+	X(MESSAGES_ACCEPTED,   COUNTER, "podmail_mta_messages_total{result=\"accepted\"}", "Messages received whole") \
+	X(MESSAGES_REFUSED,    COUNTER, "podmail_mta_messages_total{result=\"refused\"}", "Messages received whole") \
+	X(MESSAGES_QUEUED,     COUNTER, "podmail_mta_messages_queued_total", "Accepted messages that went to the queue, in whole or in part") \
+	X(BYTES,               COUNTER, "podmail_mta_message_bytes_total", "Bytes of accepted messages") \
+	X(DELIVERY_US,         COUNTER, "podmail_mta_delivery_microseconds_total", "Time from the end of a message to its reply, summed over all of them") \
+	X(RCPT_ACCEPTED,       COUNTER, "podmail_mta_recipients_total{result=\"accepted\"}", "Recipients asked for with RCPT") \
+	X(RCPT_UNKNOWN,        COUNTER, "podmail_mta_recipients_total{result=\"unknown\"}", "Recipients asked for with RCPT") \
+	X(RCPT_RELAY,          COUNTER, "podmail_mta_recipients_total{result=\"relay_denied\"}", "Recipients asked for with RCPT") \
+	X(RCPT_SUSPENDED,      COUNTER, "podmail_mta_recipients_total{result=\"suspended\"}", "Recipients asked for with RCPT") \
+	X(RCPT_ERROR,          COUNTER, "podmail_mta_recipients_total{result=\"error\"}", "Recipients asked for with RCPT") \
+	X(QUEUE_MESSAGES,      GAUGE,   "podmail_mta_queue_messages", "Messages in the queue") \
+	X(QUEUE_SUBMITTED,     COUNTER, "podmail_mta_queue_submitted_total", "Messages taken over by the queue") \
+	X(QUEUE_DELIVERED,     COUNTER, "podmail_mta_queue_recipients_total{result=\"delivered\"}", "Outcomes of the queue's attempts") \
+	X(QUEUE_DEFERRED,      COUNTER, "podmail_mta_queue_recipients_total{result=\"deferred\"}", "Outcomes of the queue's attempts") \
+	X(QUEUE_FAILED,        COUNTER, "podmail_mta_queue_recipients_total{result=\"failed\"}", "Outcomes of the queue's attempts")
+/* clang-format on */
+
+enum mta_metric {
+#define X(name, type, text, help) M_##name,
+	MTA_METRICS(X)
+#undef X
+	MTA_METRICS_N
+};
+
+extern const struct metric_item mta_metrics[MTA_METRICS_N];
+
+#endif

@@ -1,0 +1,149 @@
+#include "mta/spool/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+#define KEEP_MAX (64u << 10) /* memory that stays with an idle connection's next message */
+#define WRITE_AT (128u << 10) /* bytes gathered before they are written to the file */
+
+struct spool {
+	size_t memory_max;
+	const char *dir;
+	struct buf memory; /* everything, or what is not yet in the file */
+	int fd;
+	uint64_t in_file;
+	void *map;
+	size_t map_len;
+};
+
+struct spool *spool_create(size_t memory_max, const char *dir)
+{
+	struct spool *sp = calloc(1, sizeof(*sp));
+
+	if (!sp)
+		return NULL;
+	*sp = (struct spool){ .memory_max = memory_max, .dir = dir, .fd = -1 };
+	return sp;
+}
+
+struct spool *spool_free(struct spool *sp)
+{
+	if (sp) {
+		spool_reset(sp);
+		buf_done(&sp->memory);
+		free(sp);
+	}
+	return NULL;
+}
+
+void spool_reset(struct spool *sp)
+{
+	if (sp->map)
+		(void) munmap(sp->map, sp->map_len);
+	sp->map = NULL;
+	closep(&sp->fd);
+	sp->fd = -1;
+	sp->in_file = 0;
+	if (sp->memory.cap > KEEP_MAX)
+		buf_done(&sp->memory);
+	else
+		buf_clear(&sp->memory);
+}
+
+uint64_t spool_size(const struct spool *sp)
+{
+	return sp->in_file + sp->memory.len;
+}
+
+static int write_all(int fd, struct span s, struct err *err)
+{
+	while (s.len) {
+		ssize_t n = write(fd, s.p, s.len);
+
+		if (n < 0 && errno != EINTR)
+			return err_errno(err, errno, "writing a message's spool file");
+		if (n > 0)
+			s = span_skip(s, (size_t) n);
+	}
+	return 0;
+}
+
+static int flush(struct spool *sp, struct err *err)
+{
+	int r = write_all(sp->fd, buf_span(&sp->memory), err);
+
+	if (r < 0)
+		return r;
+	sp->in_file += sp->memory.len;
+	buf_clear(&sp->memory);
+	return 0;
+}
+
+static int open_file(struct spool *sp, struct err *err)
+{
+	sp->fd = open(sp->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	return sp->fd < 0 ? err_errno(err, errno, "a spool file in %s", sp->dir) : 0;
+}
+
+int spool_add(struct spool *sp, struct span bytes, struct err *err)
+{
+	int r = 0;
+
+	if (sp->fd < 0 && sp->memory.len + bytes.len > sp->memory_max)
+		r = open_file(sp, err);
+	if (r == 0) {
+		buf_add(&sp->memory, bytes);
+		if (sp->memory.failed)
+			return err_set(err, POD_E_NOMEM, "no memory for a message");
+	}
+	if (r == 0 && sp->fd >= 0 && sp->memory.len >= WRITE_AT)
+		r = flush(sp, err);
+	return r;
+}
+
+int spool_bytes(struct spool *sp, struct span *ret_bytes, struct err *err)
+{
+	if (sp->fd < 0 || sp->in_file == 0) {
+		*ret_bytes = buf_span(&sp->memory);
+		return 0;
+	}
+	if (!sp->map) {
+		int r = flush(sp, err);
+		void *map;
+
+		if (r < 0)
+			return r;
+		map = mmap(NULL, sp->in_file, PROT_READ, MAP_PRIVATE, sp->fd, 0);
+		if (map == MAP_FAILED)
+			return err_errno(err, errno, "mapping a spool file");
+		sp->map = map;
+		sp->map_len = sp->in_file;
+	}
+	*ret_bytes = span_make(sp->map, sp->map_len);
+	return 0;
+}
+
+int spool_fd(struct spool *sp, int *ret_fd, struct err *err)
+{
+	int r = 0;
+
+	if (sp->fd < 0) {
+		/* Memory stays as it is: the file is a copy for others. */
+		_cleanup_(closep) int fd = memfd_create("message", MFD_CLOEXEC);
+
+		if (fd < 0)
+			return err_errno(err, errno, "memory to pass a message on");
+		r = write_all(fd, buf_span(&sp->memory), err);
+		if (r == 0)
+			sp->fd = take_fd(&fd);
+	} else if (sp->memory.len && (sp->in_file || sp->memory.len > sp->memory_max)) {
+		r = flush(sp, err);
+	}
+	if (r == 0)
+		*ret_fd = sp->fd;
+	return r;
+}
