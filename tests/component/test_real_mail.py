@@ -1,0 +1,183 @@
+"""Real messages go in over SMTP with STARTTLS and come back byte for byte, but for the trace header on top, through
+clients that are not ours: Python's imaplib, curl, mbsync and mutt.
+
+The messages are those of tests/corpus; PODMAIL_CORPUS names a folder with more (*.eml, any depth).
+"""
+import glob
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+from pod import Pod
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CORPUS = os.environ.get("PODMAIL_CORPUS") or os.path.join(HERE, "..", "corpus")
+LIMIT = int(os.environ.get("PODMAIL_CORPUS_LIMIT", "100000"))
+TRACE_FIELDS = {b"return-path", b"received", b"delivered-to"}
+
+
+def load_corpus():
+    """(name, bytes) with line ends as SMTP has them; what SMTP cannot carry at all (a bare CR, a NUL) is left out."""
+    messages = []
+    for path in sorted(glob.glob(os.path.join(CORPUS, "**", "*.eml"), recursive=True)):
+        with open(path, "rb") as f:
+            text = re.sub(rb"\r?\n", b"\r\n", f.read())
+        if not text.endswith(b"\r\n"):
+            text += b"\r\n"
+        if b"\0" not in text and b"\r" not in text.replace(b"\r\n", b""):
+            messages.append((os.path.relpath(path, CORPUS), text))
+    return messages[:LIMIT]
+
+
+def split_trace(received, original):
+    """The fields that were put on top, by name; None where the rest is not the original."""
+    if not received.endswith(original):
+        return None
+    top = received[:len(received) - len(original)]
+    return {line.split(b":")[0].lower() for line in top.split(b"\r\n") if line and line[:1] not in b" \t"}
+
+
+class RealMailTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.messages = load_corpus()
+        cls.pod = Pod()
+        cls.pod.up()
+        cls.send_all()
+        cls.work = tempfile.mkdtemp(prefix="podmail-real-")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.pod.close()
+        shutil.rmtree(cls.work, ignore_errors=True)
+
+    @classmethod
+    def send_all(cls):
+        """One after the other on one connection: UIDs are then in the order of sending."""
+        with cls.pod.smtp("smtp", starttls=True) as client:
+            for name, text in cls.messages:
+                client.mail("sender@example.com", ["BODY=8BITMIME"])
+                client.rcpt(cls.pod.address("alice"))
+                code, answer = client.data(text)
+                assert code == 250, f"{name}: {code} {answer}"
+
+    def check(self, name, received, original):
+        fields = split_trace(received, original)
+        self.assertIsNotNone(fields, f"{name} came back different")
+        self.assertLessEqual(fields, TRACE_FIELDS, name)
+        self.assertIn(b"received", fields, name)
+
+    def test_imaplib_gets_every_byte(self):
+        box = self.pod.imap("alice", "imaps")
+        box.select("INBOX", readonly=True)
+        for i, (name, original) in enumerate(self.messages):
+            _, data = box.fetch(str(i + 1), "(RFC822.SIZE BODY.PEEK[])")
+            self.check(name, data[0][1], original)
+            size = int(re.search(rb"RFC822.SIZE (\d+)", data[0][0])[1])
+            self.assertEqual(size, len(data[0][1]), name)
+        box.logout()
+
+    def test_curl_gets_every_byte(self):
+        out = os.path.join(self.work, "curl")
+        os.makedirs(out)
+        subprocess.run(["curl", "-sS", "--cacert", os.path.join(self.pod.dir, "tls", "ca.pem"), "--ssl-reqd",
+                        "-u", f"{self.pod.address('alice')}:{self.pod.password('alice')}",
+                        f"imap://127.0.0.1:{self.pod.port('imap')}/INBOX;MAILINDEX=[1-{len(self.messages)}]",
+                        "-o", f"{out}/#1"], check=True, timeout=600)
+        for i, (name, original) in enumerate(self.messages):
+            with open(f"{out}/{i + 1}", "rb") as f:
+                self.check(name, f.read(), original)
+
+    def mbsync(self, maildir):
+        rc = os.path.join(self.work, "mbsyncrc")
+        os.makedirs(maildir, exist_ok=True)
+        with open(rc, "w", encoding="utf-8") as f:
+            f.write(f"""
+IMAPAccount pod
+Host 127.0.0.1
+Port {self.pod.port('imaps')}
+User {self.pod.address('alice')}
+Pass {self.pod.password('alice')}
+SSLType IMAPS
+CertificateFile {self.pod.dir}/tls/ca.pem
+AuthMechs *
+
+IMAPStore remote
+Account pod
+
+MaildirStore local
+Path {maildir}/
+Inbox {maildir}/INBOX
+SubFolders Verbatim
+
+Channel all
+Far :remote:
+Near :local:
+Patterns *
+Create Near
+SyncState *
+CopyArrivalDate yes
+""")
+        return subprocess.run(["mbsync", "-c", rc, "-V", "all"], text=True, capture_output=True, timeout=600, check=False)
+
+    def test_mbsync_gets_every_byte_and_then_sees_no_change(self):
+        maildir = os.path.join(self.work, "mbsync")
+        done = self.mbsync(maildir)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        got = {}
+        for path in glob.glob(f"{maildir}/INBOX/new/*") + glob.glob(f"{maildir}/INBOX/cur/*"):
+            with open(path, "rb") as f:
+                got[int(re.search(r"U=(\d+)", path)[1])] = f.read()
+        self.assertEqual(len(got), len(self.messages))
+        for (_, text), (name, original) in zip(sorted(got.items()), self.messages):
+            self.check(name, re.sub(rb"\r?\n", b"\r\n", text), original)
+        before = sorted(os.listdir(f"{maildir}/INBOX/new") + os.listdir(f"{maildir}/INBOX/cur"))
+        done = self.mbsync(maildir)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(before, sorted(os.listdir(f"{maildir}/INBOX/new") + os.listdir(f"{maildir}/INBOX/cur")))
+
+    @unittest.skipUnless(shutil.which("mutt"), "mutt is not installed")
+    def test_mutt_copies_the_mailbox_out(self):
+        """mutt runs on a terminal of its own and is told by keys to copy all messages into an mbox."""
+        mbox, rc = os.path.join(self.work, "mutt.mbox"), os.path.join(self.work, "muttrc")
+        with open(rc, "w", encoding="utf-8") as f:
+            f.write(f"""
+set imap_user="{self.pod.address('alice')}" imap_pass="{self.pod.password('alice')}"
+set ssl_starttls=yes ssl_force_tls=yes certificate_file="{self.pod.dir}/tls/ca.pem" ssl_verify_host=no
+set ssl_usesystemcerts=no header_cache="" message_cachedir="" copy=no confirmcreate=no confirmappend=no
+set mbox_type=mbox delete=no quit=yes wait_key=no sleep_time=0 read_inc=0 net_inc=0 beep=no
+push "<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{mbox}<enter><quit>"
+""")
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.environ.update(TERM="xterm", HOME=self.work)
+            os.execvp("mutt", ["mutt", "-n", "-F", rc, "-R", "-f", f"imap://127.0.0.1:{self.pod.port('imap')}/INBOX"])
+        screen, deadline = b"", time.monotonic() + 300
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([terminal], [], [], 1)
+            try:
+                chunk = os.read(terminal, 65536) if ready else b""
+            except OSError:
+                break
+            if ready and not chunk:
+                break
+            screen += chunk
+            if b"(r)eject" in chunk or b"(o)nce" in chunk:
+                os.write(terminal, b"o")
+        else:
+            os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        self.assertTrue(os.path.exists(mbox), screen[-2000:])
+        with open(mbox, "rb") as f:
+            copied = f.read()
+        self.assertEqual(len(re.findall(rb"^Return-Path: <sender@example.com>", copied, re.M)), len(self.messages))
+
+
+if __name__ == "__main__":
+    unittest.main()
