@@ -134,32 +134,17 @@ class Load:
                     self.book.flags[(user, uid)] = flags
 
 
-class KillTest(unittest.TestCase):
-    def setUp(self):
-        print(f"seed {SEED}, {CYCLES} kills", flush=True)
+class PodUnderLoad(unittest.TestCase):
+    """A pod with users, a book of what its clients were told, and the check of one against the other."""
+
+    def start(self, pod):
         self.rng = random.Random(SEED)
-        self.pod = Pod()
+        self.pod = pod
         self.addCleanup(self.pod.close)
         self.pod.up()
         for user in USERS:
             self.pod.add_user(user, PASSWORD)
         self.book = Book()
-
-    def kill_one(self):
-        victims = self.pod.processes()
-        kinds = sorted({os.path.basename(line.split(" ")[0]).rstrip(":") for line in victims.values()})
-        kind = self.rng.choice([k for k in kinds if k in ("mta", "imapd", "stored")] * 4 +
-                               [k for k in kinds if k == "podd"])
-        pid = self.rng.choice([p for p, line in victims.items()
-                               if os.path.basename(line.split(" ")[0]).rstrip(":") == kind])
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return kind
-        if kind == "podd":  # its children end with it; an operator's service manager would start it anew
-            until(lambda: not self.pod.processes(), "the pod's processes to end with podd")
-            self.pod.up()
-        return kind
 
     def wait_until_answering(self):
         def answers():
@@ -213,6 +198,28 @@ class KillTest(unittest.TestCase):
         for token, users in seen.items():
             self.assertEqual(len(users), len(set(users)), f"{token} is there twice: {users}")
         return len(self.book.acked)
+
+
+class KillTest(PodUnderLoad):
+    def setUp(self):
+        print(f"seed {SEED}, {CYCLES} kills", flush=True)
+        self.start(Pod())
+
+    def kill_one(self):
+        victims = self.pod.processes()
+        kinds = sorted({os.path.basename(line.split(" ")[0]).rstrip(":") for line in victims.values()})
+        kind = self.rng.choice([k for k in kinds if k in ("mta", "imapd", "stored")] * 4 +
+                               [k for k in kinds if k == "podd"])
+        pid = self.rng.choice([p for p, line in victims.items()
+                               if os.path.basename(line.split(" ")[0]).rstrip(":") == kind])
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return kind
+        if kind == "podd":  # its children end with it; an operator's service manager would start it anew
+            until(lambda: not self.pod.processes(), "the pod's processes to end with podd")
+            self.pod.up()
+        return kind
 
     def test_acknowledged_mail_and_flags_survive_sigkill(self):
         done = 0
