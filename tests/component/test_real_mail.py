@@ -14,6 +14,7 @@ import tempfile
 import time
 import unittest
 
+from mbsync import Mbsync
 from pod import Pod
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -94,53 +95,16 @@ class RealMailTest(unittest.TestCase):
             with open(f"{out}/{i + 1}", "rb") as f:
                 self.check(name, f.read(), original)
 
-    def mbsync(self, maildir):
-        rc = os.path.join(self.work, "mbsyncrc")
-        os.makedirs(maildir, exist_ok=True)
-        with open(rc, "w", encoding="utf-8") as f:
-            f.write(f"""
-IMAPAccount pod
-Host 127.0.0.1
-Port {self.pod.port('imaps')}
-User {self.pod.address('alice')}
-Pass {self.pod.password('alice')}
-SSLType IMAPS
-CertificateFile {self.pod.dir}/tls/ca.pem
-AuthMechs *
-
-IMAPStore remote
-Account pod
-
-MaildirStore local
-Path {maildir}/
-Inbox {maildir}/INBOX
-SubFolders Verbatim
-
-Channel all
-Far :remote:
-Near :local:
-Patterns *
-Create Near
-SyncState *
-CopyArrivalDate yes
-""")
-        return subprocess.run(["mbsync", "-c", rc, "-V", "all"], text=True, capture_output=True, timeout=600, check=False)
-
     def test_mbsync_gets_every_byte_and_then_sees_no_change(self):
-        maildir = os.path.join(self.work, "mbsync")
-        done = self.mbsync(maildir)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        got = {}
-        for path in glob.glob(f"{maildir}/INBOX/new/*") + glob.glob(f"{maildir}/INBOX/cur/*"):
-            with open(path, "rb") as f:
-                got[int(re.search(r"U=(\d+)", path)[1])] = f.read()
+        local = Mbsync(self.pod, "alice", os.path.join(self.work, "mbsync"))
+        local.sync()
+        got = local.by_uid()
         self.assertEqual(len(got), len(self.messages))
         for (_, text), (name, original) in zip(sorted(got.items()), self.messages):
             self.check(name, re.sub(rb"\r?\n", b"\r\n", text), original)
-        before = sorted(os.listdir(f"{maildir}/INBOX/new") + os.listdir(f"{maildir}/INBOX/cur"))
-        done = self.mbsync(maildir)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertEqual(before, sorted(os.listdir(f"{maildir}/INBOX/new") + os.listdir(f"{maildir}/INBOX/cur")))
+        before = local.files()
+        local.sync()
+        self.assertEqual(before, local.files())
 
     @unittest.skipUnless(shutil.which("mutt"), "mutt is not installed")
     def test_mutt_copies_the_mailbox_out(self):
