@@ -47,6 +47,12 @@ bench: all
 	$(Q)scripts/install-deps build run bench
 	$(Q)bench/run $(ARGS)
 
+# The long runs of the fault tests, once before a release; their figures are in bench/RESULTS.md.
+soak: all
+	$(Q)scripts/install-deps build run test
+	$(Q)$(RUN_IN_TREE) PODMAIL_KILL_CYCLES=300 $(PYTHON) tests/fault/test_kill.py
+	$(Q)$(RUN_IN_TREE) PODMAIL_POWER_CUTS=50 $(PYTHON) tests/fault/test_power_cut.py
+
 clean:
 	rm -rf build compile_commands.json
 
@@ -57,4 +63,4 @@ help:
 	@echo "make bench      figures beside Postfix and Dovecot     make soak     the long runs"
 	@echo "make tidy format layers     make install [DESTDIR= PREFIX=/usr/local]     make clean"
 
-.PHONY: check asan tsan fuzz layers tidy format bench clean help
+.PHONY: check asan tsan fuzz layers tidy format bench soak clean help
