@@ -13,6 +13,7 @@
 #include "proc/proc.h"
 
 #define READY_FD 3 /* in the child */
+#define READY_FD_TEXT "3"
 
 struct process {
 	pid_t pid;
@@ -37,7 +38,7 @@ static void birth_close(struct birth *b)
 	}
 }
 
-/* In the child, after fork: only calls that are safe there. */
+/* In the child, after fork (of a process with one thread, so that any call is safe). */
 static _Noreturn void become(const struct birth *b, const char *const *argv, pid_t parent)
 {
 	static const int restored[] = { SIGPIPE, SIGHUP, SIGTERM, SIGINT, SIGCHLD };
@@ -50,7 +51,8 @@ static _Noreturn void become(const struct birth *b, const char *const *argv, pid
 	(void) sigprocmask(SIG_SETMASK, &none, NULL);
 	(void) setpgid(0, 0); /* Ctrl-C at a terminal is for podctl, which stops the pod in order */
 	if (null_fd < 0 || ready_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(b->log[1], STDOUT_FILENO) < 0 ||
-	    dup2(b->log[1], STDERR_FILENO) < 0 || dup2(ready_fd, READY_FD) < 0)
+	    dup2(b->log[1], STDERR_FILENO) < 0 || dup2(ready_fd, READY_FD) < 0 ||
+	    setenv("PODMAIL_READY_FD", READY_FD_TEXT, 1) < 0)
 		_exit(127);
 	if (ready_fd != READY_FD)
 		(void) close(ready_fd);

@@ -29,6 +29,22 @@
 struct volume;
 struct volume_event;
 
+/* The steps of a commit and of what follows it, in order. */
+enum volume_step {
+	VOLUME_STEP_STAGE, /* a body's unnamed file */
+	VOLUME_STEP_LINK, /* a name in staging/ */
+	VOLUME_STEP_SYNC, /* syncfs */
+	VOLUME_STEP_COMMIT, /* of the index */
+	VOLUME_STEP_COMMITTED, /* durable, not yet answered */
+	VOLUME_STEP_FOLDER, /* a folder or small file is moved to its place */
+	VOLUME_STEP_ANSWERED,
+	VOLUME_STEP_PLACE, /* a message is moved to its place */
+	VOLUME_STEP_UNLINK, /* an expunged message's file goes */
+	VOLUME_STEP_CLEAR, /* rows of what was written behind go, in a commit */
+	VOLUME_STEP_TRASH, /* a deleted folder goes */
+	VOLUME_STEPS
+};
+
 struct volume_options {
 	const char *path;
 	const char *name; /* for a new volume's volume.json */
@@ -42,6 +58,12 @@ struct volume_options {
 	 */
 	void (*on_changed)(void *arg, const struct volume_event *events, size_t n);
 	void *arg;
+	/*
+	 * For fault tests; NULL in service. Called before each step, on the thread that takes it: may end the process,
+	 * or return an errno for the step to fail with (0: go on).
+	 */
+	int (*on_step)(void *arg, enum volume_step step);
+	void *step_arg;
 };
 
 struct volume_event {
@@ -180,6 +202,11 @@ enum change_kind {
 	CHANGE_USER_ADD,
 	CHANGE_USER_SET,
 	CHANGE_USER_REMOVE,
+	/* The volume's own: */
+	CHANGE_CLEAR, /* write-behind did what was pending */
+	CHANGE_FORGET, /* fsck: the files of these uids are gone; as EXPUNGE, \Deleted or not */
+	CHANGE_RECOUNT, /* fsck: the mailbox's and the user's counters from its records */
+	CHANGE_KINDS
 };
 
 struct deliver_recipient {
@@ -196,6 +223,8 @@ struct deliver_recipient {
  * A change and its result. Spans and arrays are in arena a, which lives until done was called and takes the
  * results' memory too. Belongs to the volume between volume_submit and done.
  */
+struct cleared; /* see write_behind.c */
+
 struct change {
 	enum change_kind kind;
 	struct arena *a;
@@ -259,6 +288,10 @@ struct change {
 			bool subscribed;
 			struct volume_mailbox after; /* result of CREATE */
 		} mailbox_op;
+		struct {
+			const struct cleared *rows;
+			size_t rows_n;
+		} clear;
 		struct {
 			struct volume_user user; /* ADD: all of it; SET: what set_ flags say */
 			bool set_address, set_display_name, set_quota, set_credentials;

@@ -1,0 +1,68 @@
+#include "base/cleanup.h"
+#include "podctl/client.h"
+#include "podctl/commands.h"
+#include "podctl/output.h"
+
+static const struct output_column columns[] = {
+	{ "DOMAIN", "name", OUTPUT_TEXT },
+	{ "VOLUME", "default_volume", OUTPUT_TEXT },
+	{ "SUBADDRESSES", "subaddressing", OUTPUT_YESNO },
+	{ "DESCRIPTION", "description", OUTPUT_TEXT },
+};
+
+static int run_add(struct cli *cli)
+{
+	json_t *body = json_pack("{ss, ss*, ss*, sb}", "name", cli->args[0], "description", cli_option(cli, "--description"),
+	                         "default_volume", cli_option(cli, "--volume"), "subaddressing",
+	                         cli_option(cli, "--no-subaddresses") == NULL);
+	json_t *answer;
+	int status;
+
+	if (client_call(cli, "POST", "/domains", body, &answer) < 0)
+		return cli_fail(cli);
+	status = output_done(cli, answer, "Added the domain %s.", cli->args[0]);
+	json_decref(answer);
+	return status;
+}
+
+static int run_list(struct cli *cli)
+{
+	json_t *answer;
+	int status;
+
+	if (client_list(cli, "/domains", "domains", &answer) < 0)
+		return cli_fail(cli);
+	status = output_rows(cli, columns, ARRAY_SIZE(columns), json_object_get(answer, "domains"), answer);
+	json_decref(answer);
+	return status;
+}
+
+static int run_remove(struct cli *cli)
+{
+	const char *path = arena_printf(cli->arena, "/domains/%s", client_segment(cli, cli->args[0]));
+	json_t *answer;
+	int status;
+
+	if (client_call(cli, "DELETE", path, NULL, &answer) < 0)
+		return cli_fail(cli);
+	status = output_done(cli, answer, "Removed the domain %s.", cli->args[0]);
+	json_decref(answer);
+	return status;
+}
+
+static const struct command_option add_options[] = {
+	{ "--description", "TEXT", "A remark for people." },
+	{ "--volume", "NAME", "The volume that new users of the domain go to. Default: the emptiest." },
+	{ "--no-subaddresses", NULL, "user+detail@ does not reach user@." },
+	{ NULL, NULL, NULL },
+};
+
+static const struct command commands[] = {
+	{ "add", "DOMAIN", 1, 1, "Takes mail for a domain from now on.", NULL, add_options, run_add },
+	{ "list", "", 0, 0, "Lists the domains.", NULL, NULL, run_list },
+	{ "remove", "DOMAIN", 1, 1, "Takes no more mail for a domain.", "Its users, aliases and groups have to be removed first.",
+	  NULL, run_remove },
+};
+
+const struct command_group command_domain = { "domain", "Domains that mail is taken for.", commands,
+	                                      ARRAY_SIZE(commands) };

@@ -1,0 +1,123 @@
+#include "base/cleanup.h"
+#include "podctl/client.h"
+#include "podctl/commands.h"
+#include "podctl/output.h"
+
+#define MEMBERS_PER_CALL 500
+
+static const struct output_column list_columns[] = {
+	{ "GROUP", "address", OUTPUT_TEXT },
+	{ "NAME", "display_name", OUTPUT_TEXT },
+	{ "MEMBERS ONLY", "members_only", OUTPUT_YESNO },
+	{ "MEMBERS", "members", OUTPUT_LIST },
+};
+
+static json_t *members_json(const struct cli *cli)
+{
+	json_t *members = json_array();
+
+	for (size_t i = 1; i < cli->args_n; i++)
+		(void) json_array_append_new(members, json_string(cli->args[i]));
+	return members;
+}
+
+static const char *group_path(struct cli *cli, const char *rest)
+{
+	return arena_printf(cli->arena, "/groups/%s%s", client_segment(cli, cli->args[0]), rest);
+}
+
+/* Prints the group after a change, or says what was done. */
+static int finish(struct cli *cli, int r, json_t *answer, const char *done)
+{
+	int status;
+
+	if (r < 0)
+		return cli_fail(cli);
+	status = output_done(cli, answer, "%s %s.", done, cli->args[0]);
+	json_decref(answer);
+	return status;
+}
+
+static int run_add(struct cli *cli)
+{
+	json_t *body = json_pack("{ss, ss*, sb, so}", "address", cli->args[0], "display_name",
+	                         cli_option(cli, "--display-name"), "members_only",
+	                         cli_option(cli, "--members-only") != NULL, "members", members_json(cli));
+	json_t *answer = NULL;
+
+	return finish(cli, client_call(cli, "POST", "/groups", body, &answer), answer, "Added the group");
+}
+
+static int run_list(struct cli *cli)
+{
+	json_t *answer;
+	int status;
+
+	if (client_list(cli, "/groups", "groups", &answer) < 0)
+		return cli_fail(cli);
+	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "groups"), answer);
+	json_decref(answer);
+	return status;
+}
+
+static int run_show(struct cli *cli)
+{
+	json_t *answer;
+	int status;
+
+	if (client_call(cli, "GET", group_path(cli, ""), NULL, &answer) < 0)
+		return cli_fail(cli);
+	status = output_object(cli, list_columns, ARRAY_SIZE(list_columns), answer);
+	json_decref(answer);
+	return status;
+}
+
+static int run_remove(struct cli *cli)
+{
+	json_t *answer = NULL;
+
+	return finish(cli, client_call(cli, "DELETE", group_path(cli, ""), NULL, &answer), answer, "Removed the group");
+}
+
+static int run_member_add(struct cli *cli)
+{
+	json_t *body = json_pack("{so}", "members", members_json(cli)), *answer = NULL;
+
+	return finish(cli, client_call(cli, "POST", group_path(cli, "/members"), body, &answer), answer, "Changed the group");
+}
+
+static int run_member_remove(struct cli *cli)
+{
+	json_t *answer = NULL;
+
+	for (size_t i = 1; i < cli->args_n; i++) {
+		const char *rest = arena_printf(cli->arena, "/members/%s", client_segment(cli, cli->args[i]));
+
+		json_decref(answer);
+		answer = NULL;
+		if (client_call(cli, "DELETE", group_path(cli, rest), NULL, &answer) < 0)
+			return cli_fail(cli);
+	}
+	return finish(cli, 0, answer, "Changed the group");
+}
+
+static const struct command_option add_options[] = {
+	{ "--display-name", "TEXT", "The name that people see." },
+	{ "--members-only", NULL, "Only members may send to the group." },
+	{ NULL, NULL, NULL },
+};
+
+static const struct command commands[] = {
+	{ "add", "ADDRESS [MEMBER...]", 1, MEMBERS_PER_CALL + 1, "Makes an address that reaches all its members.",
+	  "A member may be a user, an alias, another group, or an address elsewhere.", add_options, run_add },
+	{ "list", "", 0, 0, "Lists the groups.", NULL, NULL, run_list },
+	{ "show", "ADDRESS", 1, 1, "Shows a group and its members.", NULL, NULL, run_show },
+	{ "remove", "ADDRESS", 1, 1, "Removes a group; its members stay.", NULL, NULL, run_remove },
+	{ "member-add", "ADDRESS MEMBER...", 2, MEMBERS_PER_CALL + 1, "Adds members to a group.", NULL, NULL,
+	  run_member_add },
+	{ "member-remove", "ADDRESS MEMBER...", 2, MEMBERS_PER_CALL + 1, "Takes members out of a group.", NULL, NULL,
+	  run_member_remove },
+};
+
+const struct command_group command_group = { "group", "Addresses that reach all their members.", commands,
+	                                     ARRAY_SIZE(commands) };

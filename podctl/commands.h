@@ -1,0 +1,11 @@
+/* The command groups, each in its cmd_NAME.c. */
+#ifndef PODCTL_COMMANDS_H
+#define PODCTL_COMMANDS_H
+
+#include "podctl/command.h"
+
+extern const struct command_group command_up, command_down, command_status, command_domain, command_user, command_alias,
+        command_group, command_volume, command_queue, command_trace, command_config, command_completion,
+        command_version;
+
+#endif

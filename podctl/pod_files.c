@@ -1,0 +1,143 @@
+#include "podctl/pod_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+/* The users of the programs are written out only where they change: without root all run as the caller. */
+static const char conf_head[] =
+        "# Configuration of a pod of podmail. podmail.conf(5) and `podctl config show` list every option with its\n"
+        "# default; `podctl config check` lists mistakes; `podctl config reload` puts changes in force.\n"
+        "\n";
+
+static const char conf_text[] =
+        "pod {\n"
+        "    # The pod's own domain: its postmaster, and the names that its servers call themselves.\n"
+        "    domain = \"%s\"\n"
+        "\n"
+        "    # Added to every well-known port: SMTP listens on %u, IMAP on %u. 0 for a server of its own.\n"
+        "    base_port = %u\n"
+        "\n"
+        "    # Where the services listen; \"*\" for all addresses.\n"
+        "    listen_address = \"127.0.0.1\"\n"
+        "%s"
+        "}\n"
+        "\n"
+        "tls {\n"
+        "    # Made at first start, signed by the pod's own CA (tls/ca.pem). Put a real certificate here.\n"
+        "    cert = \"tls/server.pem\"\n"
+        "    key = \"tls/server.key\"\n"
+        "}\n";
+
+static const char conf_caller[] = "\n"
+                                  "    # Made by a user who is not root: the programs run as that user.\n"
+                                  "    user_mta = \"\"\n"
+                                  "    user_imap = \"\"\n"
+                                  "    user_store = \"\"\n";
+
+static int make_folders(const char *dir, struct err *err)
+{
+	char path[PATH_MAX];
+
+	if (strlen(dir) >= sizeof(path))
+		return err_set(err, POD_E_LIMIT, "%s: name too long", dir);
+	for (const char *p = dir; p;) {
+		p = strchr(p + 1, '/');
+		(void) snprintf(path, sizeof(path), "%.*s", p ? (int) (p - dir) : (int) strlen(dir), dir);
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			return err_errno(err, errno, "making %s", path);
+	}
+	return 0;
+}
+
+/* A unix socket's name has 107 bytes (unix(7)); the longest of ours is run/store-VOLUME.sock. */
+static int check_length(const char *dir, struct err *err)
+{
+	static const char longest[] = "/run/store-12345678901234567890123456789012.sock";
+	struct sockaddr_un addr;
+
+	if (strlen(dir) + strlen(longest) >= sizeof(addr.sun_path))
+		return err_set(err, POD_E_LIMIT, "%s: too long a name for the sockets in it; at most %zu bytes", dir,
+		               sizeof(addr.sun_path) - sizeof(longest));
+	return 0;
+}
+
+static int write_conf(const char *path, unsigned int base_port, const char *domain, struct err *err)
+{
+	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return err_errno(err, errno, "%s", path);
+	if (dprintf(fd, "%s", conf_head) < 0 ||
+	    dprintf(fd, conf_text, domain, base_port + 25, base_port + 143, base_port,
+	            geteuid() == 0 ? "" : conf_caller) < 0 ||
+	    fsync(fd) < 0) {
+		int saved = errno;
+
+		(void) unlink(path);
+		return err_errno(err, saved, "%s", path);
+	}
+	return 0;
+}
+
+static int make(struct cli *cli, const char *path, const char *base_port, const char *domain)
+{
+	uint32_t port = POD_BASE_PORT_DEFAULT;
+	char real[PATH_MAX];
+	int r;
+
+	if (base_port && (span_to_u32(span_of(base_port), &port) < 0 || port > 64000))
+		return err_set(&cli->err, POD_E_SYNTAX, "--base-port is 0 to 64000");
+	r = make_folders(cli->dir, &cli->err);
+	if (r == 0 && !realpath(cli->dir, real))
+		r = err_errno(&cli->err, errno, "%s", cli->dir);
+	if (r == 0)
+		r = check_length(real, &cli->err);
+	return r < 0 ? r : write_conf(path, port, domain ? domain : POD_DOMAIN_DEFAULT, &cli->err);
+}
+
+/* What is asked for must be so already. */
+static int compare(struct cli *cli, const char *base_port, const char *domain)
+{
+	const struct conf *conf;
+	uint32_t port;
+	int r = cli_conf(cli, &conf);
+
+	if (r < 0)
+		return r;
+	if (base_port && (span_to_u32(span_of(base_port), &port) < 0 || port != conf->pod.base_port)) {
+		cli->hint = "leave --base-port out, or change pod.base_port in podmail.conf";
+		return err_set(&cli->err, POD_E_SYNTAX, "the pod in %s has base port %u", cli->dir, conf->pod.base_port);
+	}
+	if (domain && strcasecmp(domain, conf->pod.domain) != 0) {
+		cli->hint = "leave --domain out; podctl domain add adds one";
+		return err_set(&cli->err, POD_E_SYNTAX, "the pod in %s is %s", cli->dir, conf->pod.domain);
+	}
+	return 0;
+}
+
+int pod_files_make(struct cli *cli, const char *base_port, const char *domain)
+{
+	const char *path;
+	int r = cli_find_dir(cli);
+
+	if (r < 0)
+		return r;
+	path = arena_printf(cli->arena, "%s/podmail.conf", cli->dir);
+	if (!path)
+		return err_set(&cli->err, POD_E_NOMEM, "configuration");
+	if (access(path, F_OK) < 0 && errno == ENOENT) {
+		r = make(cli, path, base_port, domain);
+		if (r < 0)
+			return r;
+	}
+	return compare(cli, base_port, domain);
+}

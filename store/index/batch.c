@@ -1,0 +1,337 @@
+#include "store/index/batch.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/index/space.h"
+#include "store/maildir/layout.h"
+
+#define BATCH_MEMORY ((size_t) 1 << 30)
+/* How far ahead the promises in volume.json are made: one small file for so many commits or mailboxes. */
+#define MODSEQ_STEP 1000000
+#define ID_STEP 10000
+
+static int reserve(struct batch *b, struct err *err)
+{
+	struct volume_file f = b->vol->file;
+	int r;
+
+	if (b->modseq < f.modseq_reserve && b->counters.next_mailbox < f.mailbox_reserve &&
+	    b->counters.next_uidvalidity < f.uidvalidity_reserve)
+		return 0;
+	f.modseq_reserve = b->modseq + MODSEQ_STEP;
+	f.mailbox_reserve = b->counters.next_mailbox + ID_STEP;
+	f.uidvalidity_reserve = b->counters.next_uidvalidity + ID_STEP;
+	r = volume_file_write(b->vol->dir, &f, err);
+	if (r < 0)
+		return r;
+	b->vol->file = f;
+	b->needs_sync = true;
+	return 0;
+}
+
+static int clear_intents(struct batch *b, struct err *err)
+{
+	int r;
+
+	if (!b->vol->writer.intents_open || b->vol->writer.intents_stuck)
+		return 0;
+	/* The moves they asked for were done; the syncfs of this batch makes them durable before the rows go. */
+	r = kv_clear(&b->txn, b->vol->t.intents, err);
+	b->needs_sync = true;
+	return r;
+}
+
+int batch_begin(struct batch *b, struct volume *vol, struct err *err)
+{
+	int r;
+
+	*b = (struct batch){ .vol = vol, .a = arena_create(BATCH_MEMORY), .now = clock_wall_s() };
+	if (!b->a)
+		return err_set(err, POD_E_NOMEM, "commit");
+	r = kv_txn_begin(vol->kv, KV_WRITE, &b->txn, err);
+	if (r == 0)
+		r = counters_get(&b->txn, &vol->t, &b->counters, err);
+	if (r == 0) {
+		b->modseq = b->counters.modseq + 1;
+		r = reserve(b, err);
+	}
+	if (r == 0)
+		r = clear_intents(b, err);
+	if (r < 0) {
+		batch_done(b);
+		return r;
+	}
+	b->needs_sync |= vol->writer.sync_owed;
+	b->no_room = space_is_short(vol);
+	return 0;
+}
+
+void batch_unstage(struct batch *b, struct staged *mark)
+{
+	for (; b->staged != mark; b->staged = b->staged->before) {
+		/* What stays behind, recovery takes away: it is in no committed row. */
+		if (b->staged->tree)
+			(void) file_remove_tree(b->vol->staging, b->staged->name, NULL);
+		else
+			(void) unlinkat(b->vol->staging, b->staged->name, 0);
+	}
+}
+
+void batch_abort(struct batch *b)
+{
+	kv_txn_abort(&b->txn);
+	batch_unstage(b, NULL);
+	batch_done(b);
+}
+
+void batch_done(struct batch *b)
+{
+	kv_txn_abort(&b->txn);
+	b->a = arena_free(b->a);
+}
+
+int batch_wrote(struct batch *b, int r, const struct err *err)
+{
+	if (r < 0 && b->hard == 0) {
+		b->hard = r;
+		if (err)
+			b->hard_err = *err;
+	}
+	b->dirty = true;
+	return r;
+}
+
+int batch_staged(struct batch *b, const char *name, bool tree, struct err *err)
+{
+	struct staged *s = arena_new(b->a, struct staged);
+	char *copy = arena_str(b->a, span_of(name));
+
+	if (!s || !copy)
+		return err_set(err, POD_E_NOMEM, "stage %s", name);
+	*s = (struct staged){ copy, tree, b->staged };
+	b->staged = s;
+	b->needs_sync = true;
+	return 0;
+}
+
+int batch_intent(struct batch *b, enum intent_op op, const char *from, const char *to, struct err *err)
+{
+	const struct intent i = { op, from, to };
+
+	b->intents++;
+	b->full = true;
+	b->needs_sync = true;
+	return batch_wrote(b, intent_put(&b->txn, &b->vol->t, b->counters.next_intent++, &i, err), err);
+}
+
+int batch_check_room(const struct batch *b, struct err *err)
+{
+	return b->no_room ? err_set(err, POD_E_NOSPACE, "the volume's disk is full") : 0;
+}
+
+/* ---- states ---- */
+
+static struct user_state **user_slot(struct batch *b, struct span id)
+{
+	uint32_t h = 0;
+	struct user_state **at;
+
+	for (size_t i = 0; i < id.len; i++)
+		h = h * 31 + id.p[i];
+	for (at = &b->users[h % BATCH_BUCKETS]; *at && !span_eq((*at)->id, id); at = &(*at)->next)
+		;
+	return at;
+}
+
+struct user_state *batch_new_user(struct batch *b, struct span user_id)
+{
+	struct user_state *u = arena_new(b->a, struct user_state), **at = user_slot(b, user_id);
+
+	if (!u)
+		return NULL;
+	u->id = span_make(arena_str(b->a, user_id), user_id.len);
+	if (!u->id.p)
+		return NULL;
+	if (*at) /* one that went in this batch */
+		u->next = (*at)->next;
+	*at = u;
+	return u;
+}
+
+int batch_user(struct batch *b, struct span user_id, struct user_state **ret, struct err *err)
+{
+	struct user_state *u = *user_slot(b, user_id);
+	struct user_info info;
+	struct usage usage;
+	int r;
+
+	if (u && u->gone)
+		return err_set(err, POD_E_NOTFOUND, "no such user");
+	if (u) {
+		*ret = u;
+		return 0;
+	}
+	r = user_get(&b->txn, &b->vol->t, user_id, &info, err);
+	if (r == 0)
+		r = usage_get(&b->txn, &b->vol->t, info.no, &usage, err);
+	if (r == -POD_E_NOTFOUND)
+		return err_set(err, POD_E_NOTFOUND, "no such user");
+	if (r < 0)
+		return r;
+	u = user_copy(b->a, &info) < 0 ? NULL : batch_new_user(b, user_id);
+	if (!u)
+		return err_set(err, POD_E_NOMEM, "user");
+	u->info = info;
+	u->usage = usage;
+	*ret = u;
+	return 0;
+}
+
+static struct mailbox_state **mailbox_slot(struct batch *b, uint32_t id)
+{
+	struct mailbox_state **at;
+
+	for (at = &b->mailboxes[id % BATCH_BUCKETS]; *at && (*at)->id != id; at = &(*at)->next)
+		;
+	return at;
+}
+
+struct mailbox_state *batch_new_mailbox(struct batch *b, uint32_t id)
+{
+	struct mailbox_state *m = arena_new(b->a, struct mailbox_state), **at = mailbox_slot(b, id);
+
+	if (m) {
+		m->id = id;
+		*at = m;
+	}
+	return m;
+}
+
+int batch_mailbox(struct batch *b, uint32_t id, struct mailbox_state **ret, struct err *err)
+{
+	struct mailbox_state *m = *mailbox_slot(b, id);
+	struct mailbox_info info;
+	struct mailbox_counts counts;
+	int r;
+
+	if (m && m->gone)
+		return err_set(err, POD_E_NOTFOUND, "no such mailbox");
+	if (m) {
+		*ret = m;
+		return 0;
+	}
+	r = mailbox_get(&b->txn, &b->vol->t, id, &info, err);
+	if (r == 0)
+		r = counts_get(&b->txn, &b->vol->t, id, &counts, err);
+	if (r == -POD_E_NOTFOUND)
+		return err_set(err, POD_E_NOTFOUND, "no such mailbox");
+	if (r < 0)
+		return r;
+	m = mailbox_copy(b->a, &info) < 0 ? NULL : batch_new_mailbox(b, id);
+	if (!m)
+		return err_set(err, POD_E_NOMEM, "mailbox");
+	m->info = info;
+	m->counts = counts;
+	*ret = m;
+	return 0;
+}
+
+void batch_touch(struct batch *b, struct mailbox_state *m)
+{
+	m->counts.highestmodseq = b->modseq;
+	m->dirty = true;
+	b->dirty = true;
+}
+
+int batch_next_mailbox(struct batch *b, uint32_t *ret_id, uint32_t *ret_uidvalidity, struct err *err)
+{
+	int r;
+
+	/* UIDVALIDITY is a time where it can be (RFC 3501 2.3.1.1), and always above all before it. */
+	if (b->now > b->counters.next_uidvalidity && b->now < UINT32_MAX)
+		b->counters.next_uidvalidity = (uint32_t) b->now;
+	r = reserve(b, err);
+	if (r < 0)
+		return r;
+	if (b->counters.next_mailbox == UINT32_MAX || b->counters.next_uidvalidity == UINT32_MAX)
+		return err_set(err, POD_E_LIMIT, "the volume has no mailbox ids left");
+	*ret_id = b->counters.next_mailbox++;
+	*ret_uidvalidity = b->counters.next_uidvalidity++;
+	return 0;
+}
+
+/* ---- commit ---- */
+
+static int write_states(struct batch *b, struct err *err)
+{
+	const struct tables *t = &b->vol->t;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < BATCH_BUCKETS; i++) {
+		for (struct user_state *u = b->users[i]; r == 0 && u; u = u->next)
+			if (u->dirty && !u->gone)
+				r = usage_put(&b->txn, t, u->info.no, &u->usage, err);
+		for (struct mailbox_state *m = b->mailboxes[i]; r == 0 && m; m = m->next) {
+			if (!m->dirty || m->gone)
+				continue;
+			m->counts.recent_from = recent_from(&b->vol->recent, m->id, m->counts.recent_from);
+			r = counts_put(&b->txn, t, m->id, &m->counts, err);
+		}
+	}
+	b->counters.modseq = b->modseq;
+	b->counters.commits++;
+	return r < 0 ? r : counters_put(&b->txn, t, &b->counters, err);
+}
+
+/* The errors that say that nothing was written and all is as before; after others only a restart knows. */
+static bool is_harmless(int r)
+{
+	return r == -POD_E_NOSPACE || r == -POD_E_NOMEM || r == -POD_E_LIMIT;
+}
+
+static int sync_files(struct batch *b, struct err *err)
+{
+	int e;
+
+	if (!b->needs_sync)
+		return 0;
+	e = STEP(b->vol, VOLUME_STEP_SYNC);
+	if (e == 0 && syncfs(b->vol->dir) < 0)
+		e = errno;
+	return e ? err_errno(err, e, "syncfs of the volume") : 0;
+}
+
+static int commit_index(struct batch *b, struct err *err)
+{
+	int e = STEP(b->vol, VOLUME_STEP_COMMIT);
+
+	return e ? err_errno(err, e, "commit of the index") : kv_txn_commit(&b->txn, err);
+}
+
+int batch_commit(struct batch *b, struct err *err)
+{
+	struct err why = { 0 };
+	int r = write_states(b, &why);
+
+	if (r == 0)
+		r = sync_files(b, &why);
+	if (r == 0)
+		r = commit_index(b, &why);
+	if (r == 0) {
+		b->vol->writer.sync_owed &= !b->needs_sync;
+		if (b->intents || b->needs_sync)
+			b->vol->writer.intents_open = b->intents > 0 || b->vol->writer.intents_stuck;
+		return 0;
+	}
+	kv_txn_abort(&b->txn);
+	b->vol->writer.sync_owed = b->needs_sync;
+	if (is_harmless(r))
+		batch_unstage(b, NULL);
+	else
+		volume_break(b->vol, &why);
+	if (err)
+		*err = why;
+	return r;
+}
