@@ -53,17 +53,6 @@ static void attempt_free(struct attempt *at)
 
 /* ---- the end: what came of it becomes durable ---- */
 
-static void free_for_others(struct queue *q, struct queued *it)
-{
-	it->busy = false;
-	q->busy--;
-	if (it->again) {
-		it->again = false;
-		it->record->next_ms = 0;
-	}
-	queue_reschedule(q);
-}
-
 static void postpone(struct queue *q, struct queued *it)
 {
 	const struct mta_conf *c = &q->conf->mta;
@@ -91,13 +80,12 @@ static void on_committed(void *arg, struct shelf_change *change, int r, const st
 			it->record = take_ptr(at->next);
 		}
 	}
-	free_for_others(q, it);
+	queue_end(q, it);
 	if (r == 0 && !at->settle.stays) {
 		log_event(NULL, LOGL_INFO, "queue.done", F_STR("trace", it->record->trace));
 		queue_drop(q, it);
 	}
 	attempt_free(at);
-	queue_reschedule(q);
 }
 
 static bool still_waits(const Queue__Recipient *r)
@@ -137,7 +125,7 @@ static void attempt_end(struct attempt *at)
 	if (queue_settle(at->q, &at->settle, &change, &err) < 0) {
 		log_event(NULL, LOGL_ERROR, "queue.settle_failed", F_STR("trace", at->next->trace), F_ERR(&err));
 		postpone(at->q, at->it);
-		free_for_others(at->q, at->it);
+		queue_end(at->q, at->it);
 		attempt_free(at);
 		return;
 	}
@@ -321,16 +309,16 @@ void queue_attempt(struct queue *q, struct queued *it)
 
 	if (!at) {
 		postpone(q, it);
+		queue_reconsider(q, it);
 		return;
 	}
 	*at = (struct attempt){ .q = q, .it = it, .body_fd = -1 };
-	it->busy = true;
 	it->waits_for[0] = '\0';
-	q->busy++;
+	queue_begin(q, it);
 	if (prepare(at, &m, &err) < 0) {
 		log_event(NULL, LOGL_ERROR, "queue.attempt_failed", F_STR("trace", it->record->trace), F_ERR(&err));
 		postpone(q, it);
-		free_for_others(q, it);
+		queue_end(q, it);
 		attempt_free(at);
 		return;
 	}

@@ -102,11 +102,9 @@ static void retry_all(struct queue *q, struct evhttp_request *rq)
 
 	TAILQ_FOREACH(it, &q->items, link)
 		if (queue_has_state(it->record, QUEUE__STATE__WAITING)) {
-			it->again = it->busy;
-			it->record->next_ms = 0;
+			queue_hurry(q, it);
 			n++;
 		}
-	queue_reschedule(q);
 	reply_json(rq, HTTP_OK, json_pack("{s:I}", "retried", n));
 }
 
@@ -120,8 +118,7 @@ static void on_removed(void *arg, struct shelf_change *change, int r, const stru
 {
 	struct removal *rm = arg;
 
-	rm->q->busy--;
-	rm->it->busy = false;
+	queue_end(rm->q, rm->it);
 	if (r == 0) {
 		log_event(NULL, LOGL_NOTICE, "queue.removed", F_STR("trace", rm->it->record->trace));
 		queue_drop(rm->q, rm->it);
@@ -130,7 +127,6 @@ static void on_removed(void *arg, struct shelf_change *change, int r, const stru
 		reply_json(rm->rq, HTTP_OK, json_pack("{s:b}", "removed", 1));
 	else
 		reply_error(rm->rq, HTTP_INTERNAL, err_text(err));
-	queue_reschedule(rm->q);
 	free(rm);
 }
 
@@ -146,8 +142,7 @@ static void remove_item(struct queue *q, struct queued *it, struct evhttp_reques
 		return;
 	}
 	*rm = (struct removal){ q, it, rq };
-	it->busy = true;
-	q->busy++;
+	queue_begin(q, it);
 	change->remove = true;
 	change->removed = it->id;
 	change->done = on_removed;

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "directory/directory.h"
+#include "mta/queue/agenda.h"
 #include "mta/queue/queue.h"
 #include "mta/queue/shelf.h"
 #include "storeproto/client.h"
@@ -13,12 +14,12 @@
 
 /* A message in the queue. record is always what is durable; a change makes a copy, which replaces it. */
 struct queued {
+	struct agenda_entry due; /* on the agenda while it waits for an attempt; first: an entry is its item */
 	TAILQ_ENTRY(queued) link;
 	struct guid id;
 	Queue__Item *record;
 	bool busy; /* an attempt or a commit is under way */
 	bool again; /* and another is wanted after it */
-	bool removing; /* podctl wants it away */
 	char waits_for[64]; /* the volume that did not take it; "" several or none */
 };
 
@@ -29,6 +30,7 @@ struct queue {
 	struct shelf *shelf;
 	struct directory *dir;
 	struct store_pool *pool;
+	struct agenda agenda;
 	struct event due; /* the earliest attempt */
 	TAILQ_HEAD(queued_list, queued) items;
 	size_t n, busy;
@@ -44,12 +46,17 @@ struct queued *queue_find(struct queue *q, const struct guid *id);
 struct queued *queue_add(struct queue *q, Queue__Item *record);
 void queue_drop(struct queue *q, struct queued *it);
 bool queue_has_state(const Queue__Item *item, Queue__State state);
-/* Sets the timer by the earliest item that is not busy. */
-void queue_reschedule(struct queue *q);
+/* Puts it on the agenda by its next_ms, or takes it off where it is busy or nobody waits for a volume. */
+void queue_reconsider(struct queue *q, struct queued *it);
+/* An attempt or change begins; it ends, and the next may begin. */
+void queue_begin(struct queue *q, struct queued *it);
+void queue_end(struct queue *q, struct queued *it);
 /* Tries it now, or again after what is under way. */
 void queue_hurry(struct queue *q, struct queued *it);
 /* A volume is back: whatever waits for it is tried now. */
 void queue_on_volume(void *queue, const char *volume, bool connected);
+/* No more attempts begin. */
+void queue_drain(struct queue *q);
 /* A deep copy; NULL where memory is out. */
 Queue__Item *queue_item_copy(const Queue__Item *item);
 /* Replaces a string of a generated message. -POD_E_NOMEM. */

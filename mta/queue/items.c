@@ -91,11 +91,13 @@ struct queued *queue_add(struct queue *q, Queue__Item *record)
 	TAILQ_INSERT_TAIL(&q->items, it, link);
 	q->n++;
 	metric_set(M_QUEUE_MESSAGES, (int64_t) q->n);
+	queue_reconsider(q, it);
 	return it;
 }
 
 void queue_drop(struct queue *q, struct queued *it)
 {
+	agenda_remove(&q->agenda, &it->due);
 	TAILQ_REMOVE(&q->items, it, link);
 	queue__item__free_unpacked(it->record, NULL);
 	free(it);
@@ -103,54 +105,66 @@ void queue_drop(struct queue *q, struct queued *it)
 	metric_set(M_QUEUE_MESSAGES, (int64_t) q->n);
 }
 
-static void try_due(struct queue *q)
+/* The timer stands at the earliest; where as many attempts run as may, the end of one sets it. */
+static void set_timer(struct queue *q)
 {
-	struct queued *it;
-	int64_t now = clock_wall_ms();
-
-	TAILQ_FOREACH(it, &q->items, link) {
-		if (q->busy >= BUSY_MAX)
-			return;
-		if (!it->busy && it->record->next_ms <= now && queue_has_state(it->record, QUEUE__STATE__WAITING))
-			queue_attempt(q, it);
-	}
-}
-
-static void on_due(evutil_socket_t fd, short what, void *queue)
-{
-	struct queue *q = queue;
-
-	if (!q->draining)
-		try_due(q);
-	queue_reschedule(q);
-}
-
-void queue_reschedule(struct queue *q)
-{
-	int64_t now = clock_wall_ms(), wait = LOOK_MAX_MS;
-	struct queued *it;
+	const struct agenda_entry *first = agenda_first(&q->agenda);
+	int64_t wait = first ? first->due_ms - clock_wall_ms() : LOOK_MAX_MS;
 	struct timeval tv;
 
-	/* An attempt that ends calls this again. */
 	if (q->draining || q->busy >= BUSY_MAX)
 		return;
-	TAILQ_FOREACH(it, &q->items, link)
-		if (!it->busy && it->record->next_ms - now < wait && queue_has_state(it->record, QUEUE__STATE__WAITING))
-			wait = it->record->next_ms - now;
-	if (wait < 0)
-		wait = 0;
+	wait = wait < 0 ? 0 : wait > LOOK_MAX_MS ? LOOK_MAX_MS : wait;
 	tv = (struct timeval){ wait / 1000, (wait % 1000) * 1000 };
 	if (event_add(&q->due, &tv) < 0)
 		log_event(NULL, LOGL_ERROR, "queue.timer_failed");
 }
 
+static void on_due(evutil_socket_t fd, short what, void *queue)
+{
+	struct queue *q = queue;
+	int64_t now = clock_wall_ms();
+	struct agenda_entry *first;
+
+	while (!q->draining && q->busy < BUSY_MAX && (first = agenda_first(&q->agenda)) && first->due_ms <= now)
+		queue_attempt(q, (struct queued *) first);
+	set_timer(q);
+}
+
+void queue_reconsider(struct queue *q, struct queued *it)
+{
+	if (it->busy || !queue_has_state(it->record, QUEUE__STATE__WAITING))
+		agenda_remove(&q->agenda, &it->due);
+	else if (agenda_set(&q->agenda, &it->due, it->record->next_ms) < 0)
+		log_event(NULL, LOGL_ERROR, "queue.no_memory", F_STR("trace", it->record->trace));
+	set_timer(q);
+}
+
+void queue_begin(struct queue *q, struct queued *it)
+{
+	it->busy = true;
+	q->busy++;
+	agenda_remove(&q->agenda, &it->due);
+}
+
+void queue_end(struct queue *q, struct queued *it)
+{
+	it->busy = false;
+	q->busy--;
+	if (it->again)
+		it->record->next_ms = 0;
+	it->again = false;
+	queue_reconsider(q, it);
+}
+
 void queue_hurry(struct queue *q, struct queued *it)
 {
-	if (it->busy)
+	if (it->busy) {
 		it->again = true;
-	else
-		it->record->next_ms = 0; /* in memory only: after a restart everything is due early enough */
-	queue_reschedule(q);
+		return;
+	}
+	it->record->next_ms = 0; /* in memory only: after a restart it is due early enough */
+	queue_reconsider(q, it);
 }
 
 void queue_on_volume(void *queue, const char *volume, bool connected)
@@ -162,13 +176,14 @@ void queue_on_volume(void *queue, const char *volume, bool connected)
 		return;
 	TAILQ_FOREACH(it, &q->items, link)
 		if (it->record->attempts && (!*it->waits_for || strcmp(it->waits_for, volume) == 0) &&
-		    queue_has_state(it->record, QUEUE__STATE__WAITING)) {
-			if (it->busy)
-				it->again = true;
-			else
-				it->record->next_ms = 0;
-		}
-	queue_reschedule(q);
+		    queue_has_state(it->record, QUEUE__STATE__WAITING))
+			queue_hurry(q, it);
+}
+
+void queue_drain(struct queue *q)
+{
+	q->draining = true;
+	(void) event_del(&q->due);
 }
 
 static int load_item(void *queue, Queue__Item *item)
@@ -190,7 +205,9 @@ int queue_load(struct queue *q, struct err *err)
 
 void queue_unload(struct queue *q)
 {
-	(void) event_del(&q->due);
+	if (event_initialized(&q->due))
+		(void) event_del(&q->due);
 	while (!TAILQ_EMPTY(&q->items))
 		queue_drop(q, TAILQ_FIRST(&q->items));
+	agenda_done(&q->agenda);
 }

@@ -118,7 +118,7 @@ static void on_term(evutil_socket_t signum, short what, void *arg)
 {
 	struct signals *s = arg;
 
-	s->q->draining = true;
+	queue_drain(s->q);
 	(void) event_add(s->check, &(struct timeval){ 0, 20000 });
 	(void) event_add(s->late, &(struct timeval){ DRAIN_S, 0 });
 }
@@ -182,10 +182,8 @@ static int serve(struct queue *q, const struct queue_options *o, struct err *err
 
 	if (r == 0)
 		r = queue_control_serve(q, o->control_fd, &control, err);
-	if (r == 0) {
-		queue_reschedule(q);
-		r = event_base_dispatch(q->base) < 0 ? err_set(err, POD_E_INTERNAL, "the queue's event loop failed") : 0;
-	}
+	if (r == 0 && event_base_dispatch(q->base) < 0)
+		r = err_set(err, POD_E_INTERNAL, "the queue's event loop failed");
 	(void) queue_submit_stop(submit);
 	(void) queue_control_stop(control);
 	return r;
@@ -208,8 +206,9 @@ int queue_run(const struct queue_options *o)
 		r = serve(&q, o, &err);
 	if (r < 0)
 		log_event(NULL, LOGL_ERROR, "queue.failed", F_ERR(&err));
-	q.shelf = shelf_close(q.shelf);
+	/* In this order: calls that end now still find the shelf; what they commit no more is done again. */
 	q.pool = store_pool_free(q.pool);
+	q.shelf = shelf_close(q.shelf);
 	queue_unload(&q);
 	q.dir = directory_close(q.dir);
 	event_freep(&s.term);

@@ -100,7 +100,6 @@ static void on_committed(void *arg, struct shelf_change *change, int r, const st
 		}
 		if (t->settle.report && !queue_add(q, t->settle.report))
 			log_event(NULL, LOGL_ERROR, "queue.no_memory");
-		queue_reschedule(q);
 	} else if (t->settle.report) {
 		queue__item__free_unpacked(t->settle.report, NULL);
 	}

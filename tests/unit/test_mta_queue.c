@@ -1,0 +1,408 @@
+/* The queue on disk, its schedule, and what it tells senders. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "mta/queue/agenda.h"
+#include "mta/queue/report.h"
+#include "mta/queue/shelf.h"
+#include "mta/smtp/smtp.h"
+
+struct fixture {
+	char dir[64];
+	struct event_base *base;
+	struct shelf *shelf;
+	unsigned int done, failed;
+	int last;
+};
+
+static char *loose(const char *s)
+{
+	return (char *) (uintptr_t) s;
+}
+
+static void open_shelf(struct fixture *f)
+{
+	struct err err = { 0 };
+
+	f->base = event_base_new();
+	if (shelf_open(f->base, f->dir, &f->shelf, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void close_shelf(struct fixture *f)
+{
+	f->shelf = shelf_close(f->shelf);
+	event_base_free(f->base);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	char path[96];
+
+	(void) snprintf(f->dir, sizeof(f->dir), "/tmp/podmail-queue-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	(void) snprintf(path, sizeof(path), "%s/index", f->dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[128];
+
+	(void) snprintf(command, sizeof(command), "rm -rf '%s'", f->dir);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static void on_done(void *arg, struct shelf_change *change, int r, const struct err *err)
+{
+	struct fixture *f = arg;
+
+	f->done++;
+	f->failed += r < 0;
+	f->last = r;
+}
+
+static struct guid id_of(uint8_t n)
+{
+	return (struct guid){ { n } };
+}
+
+static struct shelf_change *change_put(struct fixture *f, uint8_t n, const char *body)
+{
+	struct shelf_change *c = shelf_change_new();
+	struct guid id = id_of(n);
+	Queue__Item item = QUEUE__ITEM__INIT;
+	struct shelf_put *p;
+
+	item.id = (ProtobufCBinaryData){ ID_SIZE, id.b };
+	item.sender = loose("a@b.test");
+	p = shelf_change_put(c, &item);
+	assert_non_null(p);
+	p->is_new = true;
+	buf_add_str(&p->body, body);
+	p->size = p->body.len;
+	c->done = on_done;
+	c->arg = f;
+	return c;
+}
+
+static void run_until(struct fixture *f, unsigned int done)
+{
+	while (f->done < done)
+		assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE), 0);
+}
+
+static int count_item(void *arg, Queue__Item *item)
+{
+	queue__item__free_unpacked(item, NULL);
+	(*(unsigned int *) arg)++;
+	return 0;
+}
+
+static unsigned int items(struct fixture *f)
+{
+	unsigned int n = 0;
+
+	assert_int_equal(shelf_each(f->shelf, count_item, &n, NULL), 0);
+	return n;
+}
+
+static unsigned int files(const struct fixture *f)
+{
+	char path[96];
+	unsigned int n = 0;
+	struct dirent *e;
+	DIR *d;
+
+	(void) snprintf(path, sizeof(path), "%s/messages", f->dir);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	(void) closedir(d);
+	return n;
+}
+
+static void many_changes_become_durable_together(void **state)
+{
+	struct fixture *f = *state;
+	int fd = -1;
+	char text[16] = "";
+	struct guid id = id_of(7);
+
+	open_shelf(f);
+	for (uint8_t i = 0; i < 50; i++)
+		shelf_commit(f->shelf, change_put(f, i, "body"));
+	run_until(f, 50);
+	assert_int_equal(f->failed, 0);
+	close_shelf(f);
+	open_shelf(f);
+	assert_int_equal(items(f), 50);
+	assert_int_equal(shelf_body(f->shelf, &id, &fd, NULL), 0);
+	assert_int_equal(read(fd, text, sizeof(text)), 4);
+	assert_string_equal(text, "body");
+	(void) close(fd);
+	close_shelf(f);
+}
+
+static void the_same_message_handed_over_twice_is_there_once(void **state)
+{
+	struct fixture *f = *state;
+
+	open_shelf(f);
+	shelf_commit(f->shelf, change_put(f, 1, "first"));
+	run_until(f, 1);
+	shelf_commit(f->shelf, change_put(f, 1, "second"));
+	run_until(f, 2);
+	assert_int_equal(f->last, -POD_E_EXISTS);
+	assert_int_equal(items(f), 1);
+	assert_int_equal(files(f), 1);
+	close_shelf(f);
+}
+
+static void a_removed_message_takes_its_file_along(void **state)
+{
+	struct fixture *f = *state;
+	struct shelf_change *c = shelf_change_new();
+
+	open_shelf(f);
+	shelf_commit(f->shelf, change_put(f, 1, "x"));
+	c->remove = true;
+	c->removed = id_of(1);
+	c->done = on_done;
+	c->arg = f;
+	shelf_commit(f->shelf, c);
+	run_until(f, 2);
+	assert_int_equal(f->failed, 0);
+	assert_int_equal(items(f), 0);
+	close_shelf(f);
+	assert_int_equal(files(f), 0);
+}
+
+static const char *dies_at;
+
+/* As a kill would: no cleanup, no answer. */
+static int die(const char *step)
+{
+	if (strcmp(step, dies_at) == 0)
+		_exit(0);
+	return 0;
+}
+
+/* In a process of its own: message 1 durable, then message 2 put and 1 removed in one change, killed at step. */
+static void crash_at(struct fixture *f, const char *step)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		struct shelf_change *c;
+
+		open_shelf(f);
+		shelf_commit(f->shelf, change_put(f, 1, "one"));
+		run_until(f, 1);
+		dies_at = step;
+		shelf_set_probe(f->shelf, die);
+		c = change_put(f, 2, "two");
+		c->remove = true;
+		c->removed = id_of(1);
+		shelf_commit(f->shelf, c);
+		run_until(f, 2);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void a_crash_at_any_step_leaves_all_or_nothing_of_a_change(void **state)
+{
+	static const struct {
+		const char *step;
+		uint8_t left; /* the message that is in the queue afterwards */
+	} cases[] = { { "body", 1 }, { "folder", 1 }, { "index", 1 }, { "unlink", 2 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct fixture *f;
+		struct guid id = id_of(cases[i].left), other = id_of(3 - cases[i].left);
+		int fd = -1;
+
+		(void) setup((void **) &f);
+		crash_at(f, cases[i].step);
+		open_shelf(f);
+		assert_int_equal(items(f), 1);
+		assert_int_equal(files(f), 1); /* nothing is left over */
+		assert_int_equal(shelf_body(f->shelf, &id, &fd, NULL), 0);
+		(void) close(fd);
+		assert_int_equal(shelf_body(f->shelf, &other, &fd, NULL), -POD_E_NOTFOUND);
+		close_shelf(f);
+		(void) teardown((void **) &f);
+	}
+}
+
+static int fail_index(const char *step)
+{
+	return strcmp(step, "index") == 0;
+}
+
+static void a_commit_that_fails_leaves_no_file_and_says_so(void **state)
+{
+	struct fixture *f = *state;
+
+	open_shelf(f);
+	shelf_set_probe(f->shelf, fail_index);
+	shelf_commit(f->shelf, change_put(f, 1, "x"));
+	run_until(f, 1);
+	assert_int_equal(f->failed, 1);
+	shelf_set_probe(f->shelf, NULL);
+	assert_int_equal(items(f), 0);
+	assert_int_equal(files(f), 0);
+	shelf_commit(f->shelf, change_put(f, 1, "x"));
+	run_until(f, 2);
+	assert_int_equal(f->last, 0);
+	close_shelf(f);
+}
+
+static void waits_double_up_to_a_limit(void **state)
+{
+	static const uint64_t expected[] = { 5000, 5000, 10000, 20000, 40000, 60000, 60000 };
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(expected); i++)
+		assert_int_equal(queue_backoff_ms(i, 5000, 60000, 0), expected[i]);
+	assert_int_equal(queue_backoff_ms(4000000000u, 5000, 60000, 0), 60000);
+	for (uint32_t dice = 0; dice < 2000; dice++) {
+		uint64_t ms = queue_backoff_ms(9, 5000, 60000, dice);
+
+		assert_true(ms > 54000 && ms <= 60000);
+	}
+}
+
+static void the_agenda_gives_the_earliest_first(void **state)
+{
+	struct agenda a = { 0 };
+	struct agenda_entry e[200] = { 0 };
+	int64_t last = INT64_MIN;
+	uint32_t x = 1;
+	size_t n = 0;
+
+	for (size_t round = 0; round < 5; round++)
+		for (size_t i = 0; i < ARRAY_SIZE(e); i++) {
+			x = x * 1664525 + 1013904223;
+			if (x % 7 == 0)
+				agenda_remove(&a, &e[i]);
+			else
+				assert_int_equal(agenda_set(&a, &e[i], (int64_t) (x >> 16)), 0);
+		}
+	for (struct agenda_entry *first; (first = agenda_first(&a)); n++) {
+		assert_true(first->due_ms >= last);
+		last = first->due_ms;
+		agenda_remove(&a, first);
+		assert_int_equal(first->place, 0);
+	}
+	assert_true(n > 100 && n < 200);
+	agenda_done(&a);
+}
+
+static void wanting_to_know_follows_notify(void **state)
+{
+	static const struct {
+		const char *sender;
+		unsigned int notify;
+		bool failed, delayed, delivered;
+	} cases[] = {
+		{ "a@b.test", 0, true, true, false },
+		{ "a@b.test", SMTP_NOTIFY_NEVER, false, false, false },
+		{ "a@b.test", SMTP_NOTIFY_SUCCESS, false, false, true },
+		{ "a@b.test", SMTP_NOTIFY_FAILURE | SMTP_NOTIFY_DELAY, true, true, false },
+		{ "", SMTP_NOTIFY_FAILURE | SMTP_NOTIFY_SUCCESS, false, false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		Queue__Item item = QUEUE__ITEM__INIT;
+		Queue__Recipient r = QUEUE__RECIPIENT__INIT;
+
+		item.sender = loose(cases[i].sender);
+		r.notify = cases[i].notify;
+		assert_int_equal(report_is_wanted(&item, &r, REPORT_FAILED), cases[i].failed);
+		assert_int_equal(report_is_wanted(&item, &r, REPORT_DELAYED), cases[i].delayed);
+		assert_int_equal(report_is_wanted(&item, &r, REPORT_DELIVERED), cases[i].delivered);
+	}
+}
+
+static int file_of(const char *text)
+{
+	char path[] = "/tmp/podmail-report-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t) strlen(text));
+	return fd;
+}
+
+static void a_report_names_recipients_reasons_and_the_message(void **state)
+{
+	Queue__Item item = QUEUE__ITEM__INIT;
+	Queue__Recipient one = QUEUE__RECIPIENT__INIT, two = QUEUE__RECIPIENT__INIT;
+	struct report_line lines[] = { { &one, REPORT_FAILED }, { &two, REPORT_DELIVERED } };
+	struct report rep = { .hostname = "mx.test", .trace = "fedcba9876543210", .now_s = 1000000000, .item = &item, .lines = lines, .n = 2 };
+	_cleanup_buf_ struct buf out = BUF_INIT;
+
+	item.sender = loose("sender@b.test");
+	item.trace = loose("0123456789abcdef");
+	item.envid = loose("q+2B1");
+	item.arrived_s = 1000000000;
+	one.original = loose("full@b.test");
+	one.orcpt = loose("rfc822;Fu+6Cl@b.test");
+	one.code = POD_E_QUOTA;
+	one.text = loose("over\r\nquota");
+	two.original = loose("ok@b.test");
+	rep.body_fd = file_of("Subject: original\r\nX: y\r\n\r\nsecret body\r\n");
+	assert_int_equal(report_write(&rep, &out, NULL), 0);
+	(void) close(rep.body_fd);
+	assert_non_null(strstr(buf_str(&out), "To: <sender@b.test>\r\n"));
+	assert_non_null(strstr(buf_str(&out), "\r\nOriginal-Envelope-Id: q+1\r\nReporting-MTA: dns; mx.test\r\n"));
+	assert_non_null(strstr(buf_str(&out),
+	                       "\r\nOriginal-Recipient: rfc822;Full@b.test\r\nFinal-Recipient: rfc822; full@b.test\r\n"
+	                       "Action: failed\r\nStatus: 5.2.2\r\nDiagnostic-Code: x-podmail; over  quota\r\n"));
+	assert_non_null(strstr(buf_str(&out), "\r\nFinal-Recipient: rfc822; ok@b.test\r\nAction: delivered\r\nStatus: 2.0.0\r\n"));
+	assert_non_null(strstr(buf_str(&out), "Content-Type: text/rfc822-headers\r\n\r\nSubject: original\r\nX: y\r\n\r\n--"));
+	assert_null(strstr(buf_str(&out), "secret body"));
+	item.ret_full = true;
+	buf_clear(&out);
+	rep.body_fd = file_of("Subject: original\r\n\r\nwhole body\r\n");
+	assert_int_equal(report_write(&rep, &out, NULL), 0);
+	(void) close(rep.body_fd);
+	assert_non_null(strstr(buf_str(&out), "Content-Type: message/rfc822\r\n\r\nSubject: original\r\n\r\nwhole body\r\n\r\n--"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(many_changes_become_durable_together, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_same_message_handed_over_twice_is_there_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_removed_message_takes_its_file_along, setup, teardown),
+		cmocka_unit_test(a_crash_at_any_step_leaves_all_or_nothing_of_a_change),
+		cmocka_unit_test_setup_teardown(a_commit_that_fails_leaves_no_file_and_says_so, setup, teardown),
+		cmocka_unit_test(waits_double_up_to_a_limit),
+		cmocka_unit_test(the_agenda_gives_the_earliest_first),
+		cmocka_unit_test(wanting_to_know_follows_notify),
+		cmocka_unit_test(a_report_names_recipients_reasons_and_the_message),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
