@@ -5,12 +5,14 @@
  */
 #include "mime/address_list.h"
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "mime/cfws.h"
 
 void address_reader_init(struct address_reader *r, struct arena *a, struct span value)
 {
-	*r = (struct address_reader){ .a = a, .rest = value };
+	*r = (struct address_reader){ .a = a, .rest = value, .words_cap = ARRAY_SIZE(r->first_words) };
+	r->words = r->first_words;
 }
 
 /* A name of more words is cut: no one wrote it, and each word costs memory. */
@@ -21,7 +23,7 @@ static int add_word(struct address_reader *r, struct address_word w)
 	if (r->words_n == WORDS_MAX)
 		return 0;
 	if (r->words_n == r->words_cap) {
-		size_t cap = r->words_cap ? 2 * r->words_cap : 16;
+		size_t cap = 2 * r->words_cap;
 		struct address_word *grown = arena_grow(r->a, r->words, r->words_n, cap, sizeof(*grown));
 
 		if (!grown)

@@ -14,11 +14,12 @@ struct address_reader {
 	struct arena *a;
 	struct span rest;
 	bool in_group;
-	struct address_word *words; /* of the entry being read; memory is kept from one to the next */
+	struct address_word first_words[8], *words; /* of the entry being read; more than the first are in the arena */
 	size_t words_n, words_cap;
 	struct span comment; /* the last one of the entry, inside its parentheses */
 };
 
+/* The reader points into itself and so is not to be copied. */
 void address_reader_init(struct address_reader *r, struct arena *a, struct span value);
 /* 1 and the next entry, 0 at the end, -POD_E_NOMEM. */
 int address_reader_next(struct address_reader *r, struct address_entry *ret_entry);
