@@ -59,15 +59,21 @@ static bool read_some(struct lines *l)
 	return true;
 }
 
+/* Nothing follows: what stands there without a line end is the last line. */
+static void end(struct lines *l)
+{
+	if (l->len > 0)
+		l->on_line(l->arg, span_make(l->buf, l->len));
+	lines_free(l);
+}
+
 static void lines_on_readable(evutil_socket_t fd, short events, void *arg)
 {
 	struct lines *l = arg;
 
-	if (read_some(l) || errno == EAGAIN) /* one read a turn: a child that babbles must not hold the loop */
-		return;
-	if (l->len > 0)
-		l->on_line(l->arg, span_make(l->buf, l->len));
-	lines_free(l);
+	/* One read a turn: a child that babbles must not hold the loop. */
+	if (!read_some(l) && errno != EAGAIN)
+		end(l);
 }
 
 int lines_create(struct event_base *base, int fd, lines_fn *on_line, void *arg, struct lines **ret_lines,
@@ -95,8 +101,13 @@ int lines_create(struct event_base *base, int fd, lines_fn *on_line, void *arg, 
 void lines_flush(struct lines *l)
 {
 	/* A pipe holds 64 KiB: bounded, so that a writer that never stops cannot keep us here. */
-	for (int i = 0; l && i < 16 && read_some(l); i++)
-		;
+	for (int i = 0; l && i < 16; i++) {
+		if (read_some(l))
+			continue;
+		if (errno != EAGAIN)
+			end(l);
+		return;
+	}
 }
 
 void lines_detach(struct lines *l, lines_fn *on_line, void *arg)

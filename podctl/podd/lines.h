@@ -20,7 +20,7 @@ typedef void lines_fn(void *arg, struct span line);
  */
 int lines_create(struct event_base *base, int fd, lines_fn *on_line, void *arg, struct lines **ret_lines,
                  struct err *err);
-/* Reads what is there now, without waiting. NULL is fine. */
+/* Reads what is there now, without waiting; at the end of the file it frees itself. NULL is fine. */
 void lines_flush(struct lines *l);
 /* Lines that still come go to another function, and the owner's pointer is left alone. NULL is fine. */
 void lines_detach(struct lines *l, lines_fn *on_line, void *arg);
