@@ -42,6 +42,22 @@ static void feed_line(struct smtp_conn *c, bool *more)
 		smtp_session_line_bad(c->session, r);
 }
 
+/* Reading stops only when there is something to hold back: most clients wait for their reply anyway. */
+static void pause_input(struct smtp_conn *c)
+{
+	if (!c->paused && evbuffer_get_length(stream_input(c->stream)) > 0) {
+		stream_pause(c->stream);
+		c->paused = true;
+	}
+}
+
+static void resume_input(struct smtp_conn *c)
+{
+	if (c->paused)
+		stream_resume(c->stream);
+	c->paused = false;
+}
+
 /* The body goes from the socket's buffers to the spool in runs, without being put together first. */
 static void feed_data(struct smtp_conn *c, bool *more)
 {
@@ -77,7 +93,7 @@ static bool hold_back(struct smtp_conn *c)
 		return false;
 	c->delayed = true;
 	if (!c->ended)
-		stream_pause(c->stream);
+		pause_input(c);
 	return true;
 }
 
@@ -89,7 +105,9 @@ static void start_tls(struct smtp_conn *c)
 	if (stream_start_tls(c->stream, c->w->tls, &err) < 0) {
 		log_event(&c->log, LOGL_ERROR, "tls.failed", F_ERR(&err));
 		smtp_conn_free(c);
+		return;
 	}
+	resume_input(c);
 }
 
 static void finish(struct smtp_conn *c)
@@ -122,10 +140,10 @@ static void settle_down(struct smtp_conn *c)
 			return;
 		}
 		set_patience(c, false);
-		stream_resume(c->stream);
+		resume_input(c);
 		break;
-	case SMTP_WANT_DATA: stream_resume(c->stream); break;
-	case SMTP_WANT_ANSWER: stream_pause(c->stream); break;
+	case SMTP_WANT_DATA: resume_input(c); break;
+	case SMTP_WANT_ANSWER: pause_input(c); break;
 	case SMTP_WANT_TLS: start_tls(c); break;
 	case SMTP_WANT_CLOSE: finish(c); break;
 	}
@@ -136,8 +154,12 @@ void smtp_conn_pump(struct smtp_conn *c)
 {
 	bool more = true;
 
-	if (c->pumping || c->delayed || !c->stream)
+	if (c->pumping || !c->stream)
 		return;
+	if (c->delayed) {
+		pause_input(c);
+		return;
+	}
 	c->pumping = true;
 	smtp_session_set_time(c->session, clock_wall_s());
 	while (more && !stream_is_full(c->stream)) {

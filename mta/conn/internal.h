@@ -74,7 +74,7 @@ struct smtp_conn {
 	struct spool *spool; /* NULL until the first message */
 	struct handover *handover; /* in the mail's arena; NULL: none under way */
 	struct event delay; /* replies held back */
-	bool delayed, pumping, timed_body, ended;
+	bool delayed, pumping, paused, timed_body, ended;
 	char conn_id[TRACE_ID_SIZE];
 	char address[NET_ADDR_TEXT_SIZE];
 	char trace[TRACE_ID_SIZE]; /* of the message under way */
