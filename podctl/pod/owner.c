@@ -33,3 +33,12 @@ int owned_folder_make(const char *path, mode_t mode, const char *user, struct er
 		return err_errno(err, errno, "%s", path);
 	return r;
 }
+
+int owned_file_set(const char *path, mode_t mode, struct err *err)
+{
+	int r = geteuid() == 0 ? give(path, "", err) : 0;
+
+	if (r == 0 && chmod(path, mode) < 0)
+		return err_errno(err, errno, "%s", path);
+	return r;
+}

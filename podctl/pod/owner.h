@@ -13,5 +13,7 @@
  * ("" stays root's). -POD_E_NOTFOUND where there is no such user or group, with words how to make them.
  */
 int owned_folder_make(const char *path, mode_t mode, const char *user, struct err *err);
+/* Sets the mode of a file that is there, and as root gives it to root and the group podmail. */
+int owned_file_set(const char *path, mode_t mode, struct err *err);
 
 #endif

@@ -60,6 +60,26 @@ int folders_make(const struct conf *conf, struct err *err)
 	return r;
 }
 
+/*
+ * Workers of mta and imapd read certificate and key again at a reload, when they are no longer root: so the key
+ * is the group's to read, which holds it in memory anyway. The CA's key is nobody's but ours.
+ */
+static int set_modes(const char *dir, struct err *err)
+{
+	static const struct {
+		const char *name;
+		mode_t mode;
+	} files[] = { { "ca.pem", 0644 }, { "ca.key", 0600 }, { "server.pem", 0644 }, { "server.key", 0640 } };
+	char path[PATH_MAX + 16];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++) {
+		(void) snprintf(path, sizeof(path), "%s/%s", dir, files[i].name);
+		r = owned_file_set(path, files[i].mode, err);
+	}
+	return r;
+}
+
 int certificate_make(const struct conf *conf, struct err *err)
 {
 	const char *names[] = { conf->pod.domain, conf->mta.hostname, "localhost", "127.0.0.1", "::1",
@@ -73,5 +93,7 @@ int certificate_make(const struct conf *conf, struct err *err)
 	if (strcmp(conf->tls.cert, ours) != 0 || access(ours, F_OK) == 0)
 		return 0; /* an own certificate is never replaced, not even by its absence */
 	r = make_parent(ours, 0755, err);
-	return r < 0 ? r : tls_make_self_signed(dir, names, n, err);
+	if (r == 0)
+		r = tls_make_self_signed(dir, names, n, err);
+	return r == 0 ? set_modes(dir, err) : r;
 }
