@@ -139,6 +139,17 @@ static bool words_are_one_slice(const struct address_word *w, size_t n)
 	return true;
 }
 
+/* Whether word i hangs together with the one before it: nothing between, or a dot on either side. */
+static bool is_tied(const struct address_word *w, size_t i)
+{
+	struct span before = w[i - 1].text, text = w[i].text;
+
+	if (!w[i].spaced)
+		return true;
+	return (before.len && before.p[before.len - 1] == '.' && !w[i - 1].quoted) ||
+	       (text.len && text.p[0] == '.' && !w[i].quoted);
+}
+
 /* Words as one text: one space where there was any, none round the dots of an address where `tight`. */
 static int join_words(struct address_reader *r, const struct address_word *w, size_t n, bool tight,
                       struct span *ret_text)
@@ -161,7 +172,7 @@ static int join_words(struct address_reader *r, const struct address_word *w, si
 	if (!to)
 		return -POD_E_NOMEM;
 	for (size_t i = 0; i < n; i++) {
-		if (i && w[i].spaced && !(tight && (to[len - (len > 0)] == '.' || w[i].text.p[0] == '.')))
+		if (i && w[i].spaced && !(tight && is_tied(w, i)))
 			to[len++] = ' ';
 		for (size_t k = 0; k < w[i].text.len; k++) {
 			uint8_t c = w[i].text.p[k];
@@ -175,17 +186,6 @@ static int join_words(struct address_reader *r, const struct address_word *w, si
 	}
 	*ret_text = span_make(to, len);
 	return 0;
-}
-
-/* Whether word i hangs together with the one before it: nothing between, or a dot on either side. */
-static bool is_tied(const struct address_word *w, size_t i)
-{
-	struct span before = w[i - 1].text, text = w[i].text;
-
-	if (!w[i].spaced)
-		return true;
-	return (before.len && before.p[before.len - 1] == '.' && !w[i - 1].quoted) ||
-	       (text.len && text.p[0] == '.' && !w[i].quoted);
 }
 
 static bool needs_tightening(const struct address_word *w, size_t n)

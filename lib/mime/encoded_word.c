@@ -6,18 +6,26 @@
 #include "mime/transfer.h"
 #include "mime/utf8.h"
 
+/*
+ * RFC 2047 allows 75 bytes, but there are senders who put a whole subject into one word. Without a bound a
+ * text full of openings would be searched to its end from each of them.
+ */
+#define WORD_MAX 8192
+
 struct encoded_word {
 	struct span charset, text;
 	uint8_t encoding; /* 'b' or 'q' */
 	size_t len; /* of the whole word */
 };
 
-/* Senders leave spaces in encoded-text and make words longer than 75, so only the delimiters count. */
+/* Senders leave spaces in encoded-text, so only the delimiters count. */
 static bool read_word(struct span s, struct encoded_word *ret_word)
 {
-	struct span rest = span_skip(s, 2), charset, encoding, lang;
+	struct span rest, charset, encoding, lang;
 	size_t end;
 
+	s = span_head(s, WORD_MAX);
+	rest = span_skip(s, 2);
 	if (s.len < 2 || s.p[0] != '=' || s.p[1] != '?')
 		return false;
 	charset = span_split(rest, '?', &rest);

@@ -15,7 +15,7 @@
 #define MIME_DEPTH_MAX 100
 #define MIME_PARTS_MAX 10000
 #define MIME_HEADER_MAX (256u << 10) /* fields beyond that many bytes of a header are not looked at */
-#define MIME_BODYSTRUCTURE_MAX (4u << 20) /* a structure of more text is given up: one leaf */
+#define MIME_BODYSTRUCTURE_MAX (2u << 20) /* a structure of more text is given up: one leaf */
 
 #define MIME_NO_PART UINT32_MAX
 
@@ -44,7 +44,7 @@ int mime_parse(struct arena *a, struct span message, struct mime_tree *ret_tree)
  * What is kept in the index beside a message, so that FETCH reads no file. All in the arena.
  * envelope and bodystructure are IMAP text, ready to be sent (RFC 3501 7.4.2, BODYSTRUCTURE with extension
  * data); parts is mime_tree packed; headers holds the raw fields that clients ask for in lists
- * (mime_field_is_cached), exactly as in the message.
+ * (mime_field_is_cached), exactly as in the message. Fails only with -POD_E_NOMEM (see mime_parse).
  */
 struct mime_summary {
 	struct span envelope;
@@ -52,7 +52,7 @@ struct mime_summary {
 	struct span parts;
 	struct span headers;
 	struct span message_id; /* of the Message-ID field, without < >, empty where there is none */
-	struct span subject; /* decoded to UTF-8, for logs and listings */
+	struct span subject; /* its beginning decoded to UTF-8, for logs and listings */
 };
 
 int mime_summarize(struct arena *a, struct span message, struct mime_summary *ret_summary);

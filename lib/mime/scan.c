@@ -4,6 +4,9 @@
 #include "mime/cfws.h"
 #include "mime/header.h"
 
+/* RFC 2046 allows 70 bytes and lines 998; a longer one could end nothing that arrived by SMTP. */
+#define BOUNDARY_MAX 998
+
 /* A multipart or message that is open at the place where the scan is. */
 struct level {
 	uint32_t part, last_child;
@@ -271,7 +274,7 @@ static void open_level(struct scanner *sc, uint32_t i)
 		part->kind = MIME_MESSAGE;
 	} else if (span_eq_nocase(info->type.type, SPAN_LIT("multipart"))) {
 		level.boundary = boundary_of(sc, info);
-		if (level.boundary.len == 0)
+		if (level.boundary.len == 0 || level.boundary.len > BOUNDARY_MAX)
 			return;
 		part->kind = MIME_MULTIPART;
 		sc->boundaries++;

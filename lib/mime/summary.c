@@ -3,6 +3,9 @@
 #include "mime/header.h"
 #include "mime/imap_text.h"
 
+/* Of a subject, this much is decoded: no listing shows more, and each change of charset costs an iconv_open(). */
+#define SUBJECT_MAX 2048
+
 /* What is inside the angle brackets of msg-id = [CFWS] "<" id-left "@" id-right ">" [CFWS]; else all there is. */
 static struct span bare_message_id(struct span value)
 {
@@ -64,7 +67,7 @@ int mime_summarize(struct arena *a, struct span message, struct mime_summary *re
 		return r;
 	s.headers = scan.cached;
 	s.message_id = bare_message_id(scan.parts[0].fields[FIELD_MESSAGE_ID]);
-	s.subject = mime_decode_text(a, scan.parts[0].fields[FIELD_SUBJECT]);
+	s.subject = mime_decode_text(a, span_head(scan.parts[0].fields[FIELD_SUBJECT], SUBJECT_MAX));
 	*ret_summary = s;
 	return 0;
 }
