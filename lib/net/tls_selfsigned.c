@@ -101,7 +101,8 @@ static int write_file(const char *dir, const char *path, struct span bytes, mode
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return err_errno(err, errno, "%s", tmp);
-	if (write_all(fd, bytes) < 0 || rename(tmp, path) < 0) {
+	/* fchmod: whatever the umask, a certificate is for everyone and a key for nobody else */
+	if (fchmod(fd, mode) < 0 || write_all(fd, bytes) < 0 || rename(tmp, path) < 0) {
 		int errnum = errno;
 
 		(void) unlink(tmp);
