@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "net/listener.h"
 
 #define HELLO_TIMEOUT_MS 5000
@@ -27,6 +28,7 @@ static void connection_drop(struct store_client *c)
 	c->connecting_fd = -1;
 	c->link = link_free(c->link);
 	c->state = CLIENT_DOWN;
+	c->break_why = NULL;
 }
 
 static void retry_later(struct store_client *c)
@@ -44,10 +46,19 @@ void client_disconnect(struct store_client *c, int code, const char *text)
 {
 	bool was_ready = c->state == CLIENT_READY;
 
+	/* One that breaks as soon as it stands gets its pauses like one that does not stand at all. */
+	if (was_ready && clock_mono_ms() - c->ready_at_ms > RETRY_MAX_MS)
+		c->retry_ms = 0;
 	connection_drop(c);
 	retry_later(c);
 	if (client_fail_calls(c, &c->open, code, text) && was_ready && c->on_state)
 		c->on_state(c->arg, c, false);
+}
+
+void client_break(struct store_client *c, const char *why)
+{
+	c->break_why = why;
+	event_active(&c->retry_event, EV_TIMEOUT, 0);
 }
 
 static void on_link_down(void *client, int code, const char *text)
@@ -58,7 +69,14 @@ static void on_link_down(void *client, int code, const char *text)
 
 static void on_retry(evutil_socket_t fd, short what, void *client)
 {
-	client_connect(client);
+	struct store_client *c = client;
+
+	if (c->break_why) {
+		c->retry_ms = 0;
+		client_disconnect(c, POD_E_UNAVAILABLE, c->break_why);
+	} else {
+		client_connect(c);
+	}
 }
 
 /* ---- the hello ---- */
@@ -78,13 +96,16 @@ static void on_hello(void *client, const struct store_reply *r)
 		connection_drop(c);
 		c->retry_ms = c->retry_ms < RETRY_FIRST_MS ? RETRY_FIRST_MS : c->retry_ms;
 		retry_later(c);
-		(void) client_fail_calls(c, &c->waiting, code, text);
+		/* The hello itself is still open where it was not answered in time. */
+		if (client_fail_calls(c, &c->open, code, text))
+			(void) client_fail_calls(c, &c->waiting, code, text);
 		return;
 	}
 	c->state = CLIENT_READY;
-	c->retry_ms = 0;
+	c->ready_at_ms = clock_mono_ms();
+	client_hold(c);
 	client_send_waiting(c);
-	if (c->on_state && c->state == CLIENT_READY)
+	if (client_let_go(c) && c->on_state && c->state == CLIENT_READY)
 		c->on_state(c->arg, c, true);
 }
 
@@ -111,12 +132,17 @@ static SSL *tls_begin(struct store_client *c)
 {
 	_cleanup_(freep) char *host = strdup(c->endpoint);
 	char *colon = host ? strrchr(host, ':') : NULL;
+	char *name = host;
 	SSL *ssl;
 
 	if (!c->tls || !colon)
 		return NULL;
 	*colon = 0;
-	ssl = tls_connect_ssl(c->tls, host);
+	if (*host == '[' && colon[-1] == ']') { /* an IPv6 address is in the certificate without them */
+		colon[-1] = 0;
+		name++;
+	}
+	ssl = tls_connect_ssl(c->tls, name);
 	if (ssl && SSL_set_min_proto_version(ssl, TLS1_3_VERSION) != 1) {
 		SSL_free(ssl);
 		return NULL;
@@ -279,7 +305,7 @@ struct store_client *store_client_free(struct store_client *c)
 
 bool store_client_is_connected(const struct store_client *c)
 {
-	return c->state == CLIENT_READY;
+	return c->state == CLIENT_READY && !c->break_why;
 }
 
 void store_client_move(struct store_client *c, const char *endpoint, uint64_t token)
@@ -294,6 +320,5 @@ void store_client_move(struct store_client *c, const char *endpoint, uint64_t to
 	free(c->endpoint);
 	c->endpoint = copy;
 	c->token = token;
-	c->retry_ms = 0;
-	client_disconnect(c, POD_E_UNAVAILABLE, "the volume moved");
+	client_break(c, "the volume moved"); /* the calls under way are the caller's, who is not to be called back now */
 }

@@ -34,7 +34,10 @@ int store_client_create(const struct store_client_options *o, struct store_clien
 /* Ends every call with -POD_E_CANCELLED, then frees. */
 struct store_client *store_client_free(struct store_client *c);
 bool store_client_is_connected(const struct store_client *c);
-/* A new place of the volume (after a failover): reconnects there; calls under way fail with UNAVAILABLE. */
+/*
+ * A new place of the volume (after a failover): reconnects there; calls under way fail with UNAVAILABLE, from
+ * the event loop, never inside this call.
+ */
 void store_client_move(struct store_client *c, const char *endpoint, uint64_t token);
 
 /* A part of an answer, valid during the callback only (take fd over by setting it to -1). */

@@ -148,7 +148,7 @@ static void body_pump(struct store_call *call)
 	struct store_client *c = call->client;
 	uint8_t chunk[BODY_CHUNK];
 
-	while (call->body >= 0 && !link_is_full(c->link)) {
+	while (call->body >= 0 && !c->break_why && !link_is_full(c->link)) {
 		struct frame_header h = {
 			.stream = call->stream,
 			.method = (uint16_t) call->method->method,
@@ -170,7 +170,7 @@ static void body_pump(struct store_call *call)
 		call->body_at += (uint64_t) n;
 		f = frame_pack(h, NULL, span_make(chunk, (size_t) n), -1);
 		if (!f) {
-			client_disconnect(c, POD_E_NOMEM, "no memory for a body");
+			client_break(c, "no memory for a body");
 			return;
 		}
 		link_send(c->link, f);
@@ -207,20 +207,20 @@ void client_on_room(void *client)
 	struct store_client *c = client;
 	struct store_call *call, *next;
 
-	if (!c->tls_endpoint)
-		return;
-	for (call = TAILQ_FIRST(&c->open); call && c->link && !link_is_full(c->link); call = next) {
+	call = c->tls_endpoint ? TAILQ_FIRST(&c->open) : NULL; /* elsewhere no call has a body left to send */
+	for (; call && !link_is_full(c->link); call = next) {
 		next = TAILQ_NEXT(call, entry);
 		if (call->body >= 0)
 			body_pump(call);
 	}
+	client_send_waiting(c);
 }
 
 void client_send_waiting(struct store_client *c)
 {
 	struct store_call *call;
 
-	while (c->state == CLIENT_READY && (call = TAILQ_FIRST(&c->waiting))) {
+	while (c->state == CLIENT_READY && !c->break_why && !link_is_full(c->link) && (call = TAILQ_FIRST(&c->waiting))) {
 		if (!client_call_send(call)) {
 			client_disconnect(c, POD_E_NOMEM, "no memory for calls");
 			return;
@@ -237,10 +237,16 @@ struct store_call *store_call(struct store_client *c, enum store_method method, 
 		call = client_call_new(c, method, request, blob, fd, timeout_ms, fn, arg);
 	if (!call)
 		return NULL;
-	if (c->state == CLIENT_READY && client_call_send(call))
+	/* What a store that hangs does not take stays ours, so that a time-out can free it. */
+	if (c->state != CLIENT_READY || c->break_why || link_is_full(c->link) || !TAILQ_EMPTY(&c->waiting)) {
+		list_move(call, &c->waiting);
 		return call;
-	list_move(call, &c->waiting);
-	return call;
+	}
+	if (client_call_send(call))
+		return call;
+	call_detach(call);
+	call_free(call);
+	return NULL;
 }
 
 /* A frame of ours on an open call; what cannot be queued breaks the connection, so that nobody waits for it. */

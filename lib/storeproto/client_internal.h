@@ -53,7 +53,9 @@ struct store_client {
 	unsigned int retry_ms; /* the next pause before a new attempt */
 	bool tls_endpoint;
 	bool closing; /* takes no new calls */
-	struct call_list waiting; /* for the hello */
+	const char *break_why; /* the connection ends as soon as the loop runs; calls wait for the next one */
+	uint64_t ready_at_ms;
+	struct call_list waiting; /* for the hello, or for room in the link */
 	struct call_list open; /* sent */
 	struct call_list failing; /* being ended */
 	struct store_call **buckets; /* open calls by stream */
@@ -73,7 +75,7 @@ static inline void client_hold(struct store_client *c)
 
 /* False where the client was freed meanwhile. */
 bool client_let_go(struct store_client *c);
-/* Sends what waits, now that the hello is done. */
+/* Sends what waits, as far as there is room. */
 void client_send_waiting(struct store_client *c);
 /* The hello's call goes out before all others. */
 struct store_call *client_call_new(struct store_client *c, enum store_method method, const ProtobufCMessage *request,
@@ -84,6 +86,8 @@ bool client_fail_calls(struct store_client *c, struct call_list *list, int code,
 void client_on_frame(void *client, const struct frame_header *h, struct span message, struct span blob, int *fd);
 void client_on_room(void *client);
 void client_on_deadline(evutil_socket_t fd, short what, void *client);
+/* The same from the loop: for where no callback may come. why: a literal. */
+void client_break(struct store_client *c, const char *why);
 /* Gives the connection up, ends what was sent, and tries again: at once, or after the back-off. */
 void client_disconnect(struct store_client *c, int code, const char *text);
 

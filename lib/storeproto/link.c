@@ -338,6 +338,7 @@ int link_create(struct event_base *base, int fd, SSL *ssl, const struct link_ops
 	(void) event_assign(&l->write_event, base, fd, EV_WRITE, on_flush, l);
 	(void) event_assign(&l->flush_event, base, -1, 0, on_flush, l);
 	if (ssl) {
+		link_io_probe_peer(fd);
 		SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 		(void) SSL_set_fd(ssl, fd);
 	}

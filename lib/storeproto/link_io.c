@@ -1,6 +1,8 @@
 #include "storeproto/link_io_internal.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -204,6 +206,23 @@ static ssize_t tls_write(struct link_io *io, struct frame_out *head, struct err 
 ssize_t link_io_write(struct link_io *io, struct frame_out *head, struct err *err)
 {
 	return io->ssl ? tls_write(io, head, err) : unix_write(io, head, err);
+}
+
+void link_io_probe_peer(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, 10 }, /* seconds of silence, */
+		{ IPPROTO_TCP, TCP_KEEPINTVL, 5 }, /* then a probe each of these, */
+		{ IPPROTO_TCP, TCP_KEEPCNT, 3 }, /* so often without an answer */
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, 25000 }, /* the same for bytes sent, in ms */
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) /* without them it only takes longer */
+		(void) setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
 }
 
 void link_io_done(struct link_io *io)

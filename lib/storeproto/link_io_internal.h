@@ -27,5 +27,7 @@ ssize_t link_io_read(struct link_io *io, void *p, size_t room, struct err *err);
 /* Writes from the head of the queue. Bytes written, or as above. Marks frames' sent and descriptors. */
 ssize_t link_io_write(struct link_io *io, struct frame_out *head, struct err *err);
 void link_io_done(struct link_io *io);
+/* TCP: a host that went without a word is noticed within half a minute. Does nothing to a unix socket. */
+void link_io_probe_peer(int fd);
 
 #endif

@@ -80,14 +80,18 @@ bool store_request_passes_fds(const struct store_request *rq)
 	return !rq->peer->tls;
 }
 
-struct store_request *request_find(struct store_peer *p, uint32_t stream)
+/*
+ * Open for as long as somebody else likes: a client that idles, or one that thinks about a challenge. Thousands
+ * of those are no load, and must not stop the peer that they all come through.
+ */
+static bool is_waiting_kind(const struct store_method_info *method)
 {
-	struct store_request *rq;
+	return method->method == STORE_WATCH || method->method == STORE_AUTH;
+}
 
-	LIST_FOREACH(rq, &p->requests, entry)
-		if (rq->stream == stream)
-			return rq;
-	return NULL;
+static unsigned int *counter_of(struct store_request *rq)
+{
+	return is_waiting_kind(rq->method) ? &rq->peer->waiting_n : &rq->peer->working_n;
 }
 
 /* ---- answers ---- */
@@ -98,7 +102,10 @@ static void request_free(struct store_request *rq)
 	struct store_server *s = p->server;
 
 	LIST_REMOVE(rq, entry);
-	p->requests_n--;
+	if (rq->told_full)
+		LIST_REMOVE(rq, room_entry);
+	streams_remove(&p->streams, rq);
+	--*counter_of(rq);
 	if (rq->fd >= 0)
 		(void) close(rq->fd);
 	for (size_t i = 0; i < rq->more_n; i++)
@@ -127,10 +134,11 @@ static void answer_send(struct frame_out *f)
 		request_free(rq);
 }
 
-void server_take_answers(struct store_server *s)
+/* Turns the stack of new answers round and puts it behind those that are due. */
+static void collect_answers(struct store_server *s)
 {
 	struct frame_out *newest = atomic_exchange_explicit(&s->answers, NULL, memory_order_acquire);
-	struct frame_out *oldest = NULL;
+	struct frame_out *oldest = NULL, *last = newest;
 
 	while (newest) {
 		struct frame_out *next = newest->next;
@@ -139,11 +147,25 @@ void server_take_answers(struct store_server *s)
 		oldest = newest;
 		newest = next;
 	}
-	while (oldest) {
-		struct frame_out *next = oldest->next;
+	*s->due_tail = oldest;
+	if (last)
+		s->due_tail = &last->next;
+}
 
-		answer_send(oldest);
-		oldest = next;
+/*
+ * An answer that cannot be sent ends its peer, whose requests' callbacks may answer and so come here again:
+ * they find what is left in its order, because a stream's answers must not overtake each other.
+ */
+void server_take_answers(struct store_server *s)
+{
+	struct frame_out *f;
+
+	collect_answers(s);
+	while ((f = s->due)) {
+		s->due = f->next;
+		if (!s->due)
+			s->due_tail = &s->due;
+		answer_send(f);
 	}
 }
 
@@ -167,6 +189,32 @@ static void answer_queue(struct store_server *s, struct frame_out *f)
 			;
 }
 
+static struct frame_out *pack_error(struct frame_header h, int code, const char *text)
+{
+	Podstore__Error e = PODSTORE__ERROR__INIT;
+
+	h.kind = FRAME_ERROR;
+	e.code = (uint32_t) code;
+	e.text = (char *) (uintptr_t) text; /* only packed, never written to */
+	return frame_pack(h, &e.base, SPAN_NONE, -1);
+}
+
+/* Why frame_pack would not. */
+static int pack_failure(const ProtobufCMessage *message, struct span blob)
+{
+	size_t size = message ? protobuf_c_message_get_packed_size(message) : 0;
+
+	return size > FRAME_LENGTH_MAX || blob.len > FRAME_LENGTH_MAX - size ? POD_E_LIMIT : POD_E_NOMEM;
+}
+
+/* What takes the place of a final answer that cannot be given whole: its own stream fails, not the connection. */
+static struct frame_out *answer_broken(struct store_request *rq, struct frame_header h)
+{
+	struct frame_out *f = pack_error(h, atomic_load(&rq->broken), "the answer could not be sent whole");
+
+	return f ? f : &rq->last_resort;
+}
+
 static void answer(struct store_request *rq, enum frame_kind kind, const ProtobufCMessage *message, struct span blob,
                    int fd)
 {
@@ -180,22 +228,17 @@ static void answer(struct store_request *rq, enum frame_kind kind, const Protobu
 		return;
 	}
 	f = frame_pack(h, message, blob, fd);
-	if (!f) {
-		/* A "more" that is missing would be a hole in the answer, so that too ends the connection. */
-		if (kind == FRAME_MORE) {
-			atomic_store(&rq->broken, true);
-			return;
-		}
-		f = &rq->last_resort;
-	}
+	if (!f)
+		atomic_store(&rq->broken, pack_failure(message, blob));
 	if (kind == FRAME_MORE) {
+		if (!f)
+			return; /* a hole in the answer: the final one says so */
 		(void) pthread_mutex_lock(&p->lock);
 		rq->unacknowledged += (uint32_t) (f->len - FRAME_HEADER_SIZE);
 		(void) pthread_mutex_unlock(&p->lock);
 	} else if (atomic_load(&rq->broken)) {
-		if (f != &rq->last_resort)
-			(void) frame_out_free(f);
-		f = &rq->last_resort;
+		(void) frame_out_free(f);
+		f = answer_broken(rq, h);
 	}
 	f->owner = rq;
 	f->final = kind != FRAME_MORE;
@@ -243,7 +286,10 @@ bool store_request_has_room(struct store_request *rq)
 	room = rq->unacknowledged < FRAME_WINDOW;
 	(void) pthread_mutex_unlock(&p->lock);
 	room = room && p->link && !link_is_full(p->link);
-	rq->told_full = !room;
+	if (!room && !rq->told_full) {
+		LIST_INSERT_HEAD(&p->wants_room, rq, room_entry);
+		rq->told_full = true;
+	}
 	return room;
 }
 
@@ -262,10 +308,12 @@ void request_tell_room(struct store_request *rq)
 {
 	const struct store_server_options *o = &rq->peer->server->o;
 
-	if (rq->told_full && o->on_room && !store_request_cancelled(rq)) {
-		rq->told_full = false;
+	if (!rq->told_full)
+		return;
+	LIST_REMOVE(rq, room_entry);
+	rq->told_full = false;
+	if (o->on_room && !store_request_cancelled(rq))
 		o->on_room(o->arg, rq);
-	}
 }
 
 void request_cancel(struct store_request *rq)
@@ -297,6 +345,8 @@ static void hand_on(struct store_request *rq)
 		store_request_reply(rq, &empty.base, SPAN_NONE, -1);
 	} else if (rq->peer->server->superseded) {
 		store_request_fail(rq, POD_E_STALE, "this store's fencing token is stale");
+	} else if (rq->peer->waiting_n > PEER_WAITING_MAX && is_waiting_kind(rq->method)) {
+		store_request_fail(rq, POD_E_BUSY, "too many requests of this connection wait");
 	} else if (!(rq->method->roles & rq->peer->role)) {
 		store_request_fail(rq, POD_E_DENIED, "the role of this connection may not ask for this");
 	} else {
@@ -327,11 +377,24 @@ static struct store_request *request_new(struct store_peer *p, const struct fram
 		rq->message = message_unpack(a, method->request, message);
 		rq->blob = blob.len ? arena_dup(a, blob) : SPAN_NONE;
 	}
-	if (!rq || !rq->message || rq->blob.len != blob.len) {
+	if (!rq || !rq->message || rq->blob.len != blob.len || !streams_add(&p->streams, rq)) {
 		server_arena_give_back(p->server, a);
 		return NULL;
 	}
 	return rq;
+}
+
+/* A peer that is newer than this store asks for what it does not know: no reason to end its other requests. */
+static int refuse_unknown(struct store_peer *p, const struct frame_header *h)
+{
+	const struct frame_header answer_to = { .stream = h->stream, .method = h->method };
+	struct frame_out *f = pack_error(answer_to, POD_E_UNSUPPORTED, "this store does not know the method");
+
+	if (!f)
+		return -POD_E_NOMEM;
+	link_send(p->link, f);
+	peer_mind_load(p);
+	return 0;
 }
 
 int request_begin(struct store_peer *p, const struct frame_header *h, struct span message, struct span blob, int *fd)
@@ -339,8 +402,10 @@ int request_begin(struct store_peer *p, const struct frame_header *h, struct spa
 	const struct store_method_info *method = store_method_find(h->method);
 	struct store_request *rq;
 
-	if (!method || method->method == STORE_HELLO || request_find(p, h->stream))
+	if (h->method == STORE_HELLO || streams_find(&p->streams, h->stream))
 		return -POD_E_PROTOCOL;
+	if (!method)
+		return refuse_unknown(p, h);
 	if ((h->flags & FRAME_BODY) && (!p->tls || blob.len))
 		return -POD_E_PROTOCOL;
 	rq = request_new(p, h, message, blob, method);
@@ -349,7 +414,7 @@ int request_begin(struct store_peer *p, const struct frame_header *h, struct spa
 	rq->fd = *fd;
 	*fd = -1;
 	LIST_INSERT_HEAD(&p->requests, rq, entry);
-	p->requests_n++;
+	++*counter_of(rq);
 	peer_mind_load(p);
 	if (!(h->flags & FRAME_BODY)) {
 		hand_on(rq);
@@ -397,7 +462,7 @@ static int body_continue(struct store_request *rq, const struct frame_header *h,
 int request_continue(struct store_peer *p, const struct frame_header *h, struct span message, struct span blob)
 {
 	const struct store_server_options *o = &p->server->o;
-	struct store_request *rq = request_find(p, h->stream);
+	struct store_request *rq = streams_find(&p->streams, h->stream);
 	const ProtobufCMessage *m;
 	struct arena *a;
 

@@ -23,9 +23,10 @@ static const struct {
 
 void peer_maybe_free(struct store_peer *p)
 {
-	if (p->link || !LIST_EMPTY(&p->requests))
+	if (p->link || p->streams.n || p->held)
 		return;
 	LIST_REMOVE(p, entry);
+	streams_done(&p->streams);
 	(void) pthread_cond_destroy(&p->window_opened);
 	(void) pthread_mutex_destroy(&p->lock);
 	free(p);
@@ -34,7 +35,7 @@ void peer_maybe_free(struct store_peer *p)
 /* A peer that asks faster than it is answered, or does not read its answers, is not read from meanwhile. */
 void peer_mind_load(struct store_peer *p)
 {
-	bool pause = p->requests_n >= PEER_REQUESTS_MAX || (p->link && link_is_full(p->link));
+	bool pause = p->working_n >= PEER_REQUESTS_MAX || (p->link && link_is_full(p->link));
 
 	if (!p->link || pause == p->paused)
 		return;
@@ -48,18 +49,20 @@ void peer_mind_load(struct store_peer *p)
 void peer_lost(struct store_peer *p)
 {
 	const struct store_server_options *o = &p->server->o;
-	struct store_request *rq, *next;
+	struct store_request *rq;
 
 	if (!p->link)
 		return;
 	p->link = link_free(p->link);
 	(void) event_del(&p->hello_event);
-	p->requests_n++; /* holds the peer while its requests end */
-	for (rq = LIST_FIRST(&p->requests); rq; rq = next) {
-		next = LIST_NEXT(rq, entry);
+	p->held++;
+	/* Any of them may end while another is told, so no place in the list is kept across the call. */
+	while ((rq = LIST_FIRST(&p->requests))) {
+		LIST_REMOVE(rq, entry);
+		LIST_INSERT_HEAD(&p->ending, rq, entry);
 		request_cancel(rq);
 	}
-	p->requests_n--;
+	p->held--;
 	if (p->role && o->on_peer_gone)
 		o->on_peer_gone(o->arg, p);
 	peer_maybe_free(p);
@@ -78,13 +81,19 @@ static void on_link_down(void *peer, int code, const char *text)
 static void on_link_room(void *peer)
 {
 	struct store_peer *p = peer;
-	struct store_request *rq, *next;
+	struct store_request *rq;
 
+	p->held++;
 	peer_mind_load(p);
-	for (rq = LIST_FIRST(&p->requests); rq && p->link; rq = next) {
-		next = LIST_NEXT(rq, entry);
-		request_tell_room(rq);
+	/* Those that find no room again come back to wants_room, so each is told once. */
+	while ((rq = LIST_FIRST(&p->wants_room))) {
+		LIST_REMOVE(rq, room_entry);
+		LIST_INSERT_HEAD(&p->telling, rq, room_entry);
 	}
+	while (p->link && (rq = LIST_FIRST(&p->telling)))
+		request_tell_room(rq);
+	p->held--;
+	peer_maybe_free(p);
 }
 
 /* ---- hello ---- */
@@ -145,7 +154,8 @@ static int hello_check(struct store_peer *p, const Podstore__Hello *hello, struc
 	return 0;
 }
 
-static void hello_answer(struct store_peer *p, uint32_t stream, enum frame_kind kind, const ProtobufCMessage *m)
+/* False where the peer is gone. */
+static bool hello_answer(struct store_peer *p, uint32_t stream, enum frame_kind kind, const ProtobufCMessage *m)
 {
 	struct frame_header h = { .stream = stream, .method = STORE_HELLO, .kind = (uint8_t) kind };
 	struct frame_out *f = frame_pack(h, m, SPAN_NONE, -1);
@@ -155,7 +165,9 @@ static void hello_answer(struct store_peer *p, uint32_t stream, enum frame_kind 
 	if (!f || kind == FRAME_ERROR) {
 		link_flush(p->link); /* a new connection's buffer has room for one frame */
 		peer_lost(p);
+		return false;
 	}
+	return true;
 }
 
 static void hello_take(struct store_peer *p, const struct frame_header *h, struct span message)
@@ -174,7 +186,7 @@ static void hello_take(struct store_peer *p, const struct frame_header *h, struc
 
 		e.code = (uint32_t) err.code;
 		e.text = err.text;
-		hello_answer(p, h->stream, FRAME_ERROR, &e.base);
+		(void) hello_answer(p, h->stream, FRAME_ERROR, &e.base);
 	} else {
 		Podstore__HelloReply r = PODSTORE__HELLO_REPLY__INIT;
 
@@ -183,8 +195,7 @@ static void hello_take(struct store_peer *p, const struct frame_header *h, struc
 		r.volume = s->volume;
 		r.volume_id = s->volume_id;
 		r.token = s->o.token;
-		hello_answer(p, h->stream, FRAME_REPLY, &r.base);
-		if (s->o.on_peer)
+		if (hello_answer(p, h->stream, FRAME_REPLY, &r.base) && s->o.on_peer)
 			s->o.on_peer(s->o.arg, p);
 	}
 	server_arena_give_back(s, a);
@@ -207,12 +218,12 @@ static void on_frame(void *peer, const struct frame_header *h, struct span messa
 	case FRAME_REQUEST: r = request_begin(p, h, message, blob, fd); break;
 	case FRAME_REQUEST_MORE: r = request_continue(p, h, message, blob); break;
 	case FRAME_CANCEL:
-		rq = request_find(p, h->stream);
+		rq = streams_find(&p->streams, h->stream);
 		if (rq)
 			request_cancel(rq);
 		break;
 	case FRAME_WINDOW_OPEN:
-		rq = request_find(p, h->stream);
+		rq = streams_find(&p->streams, h->stream);
 		r = frame_unpack_window(message, &bytes);
 		if (r == 0 && rq)
 			request_window(rq, bytes);
@@ -247,6 +258,9 @@ static void peer_start(struct acceptor *a, int fd)
 	p->server = s;
 	p->tls = a->tls != NULL;
 	LIST_INIT(&p->requests);
+	LIST_INIT(&p->ending);
+	LIST_INIT(&p->wants_room);
+	LIST_INIT(&p->telling);
 	(void) pthread_mutex_init(&p->lock, NULL);
 	(void) pthread_cond_init(&p->window_opened, NULL);
 	(void) evtimer_assign(&p->hello_event, s->base, on_hello_late, p);
@@ -259,17 +273,15 @@ static void peer_start(struct acceptor *a, int fd)
 		(void) evtimer_add(&p->hello_event, &tv);
 }
 
-static void on_acceptable(evutil_socket_t fd, short what, void *acceptor)
+static void on_accepted(void *acceptor, const struct accepted *conn)
 {
 	struct acceptor *a = acceptor;
-	int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (!a->server->loop_known) {
 		a->server->loop = pthread_self();
 		a->server->loop_known = true;
 	}
-	if (conn >= 0)
-		peer_start(a, conn);
+	peer_start(a, conn->fd);
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *server)
@@ -294,6 +306,7 @@ int store_server_create(const struct store_server_options *o, struct store_serve
 	if (!s)
 		return err_set(err, POD_E_NOMEM, "no memory for a store server");
 	s->base = o->base;
+	s->due_tail = &s->due;
 	s->o = *o;
 	s->volume = copy(o->volume);
 	s->volume_id = copy(o->volume_id);
@@ -317,39 +330,41 @@ int store_server_create(const struct store_server_options *o, struct store_serve
 int store_server_listen(struct store_server *s, int fd, struct tls_context *tls, struct err *err)
 {
 	struct acceptor *a = calloc(1, sizeof(*a));
+	int r;
 
 	if (!a) {
 		(void) close(fd);
 		return err_set(err, POD_E_NOMEM, "no memory for a listener");
 	}
+	r = listener_create(s->base, fd, NULL, on_accepted, a, &a->listener, err);
+	if (r < 0) {
+		free(a);
+		return r;
+	}
 	a->server = s;
-	a->fd = fd;
 	a->tls = tls ? tls_ref(tls) : NULL;
 	LIST_INSERT_HEAD(&s->acceptors, a, entry);
-	(void) event_assign(&a->event, s->base, fd, EV_READ | EV_PERSIST, on_acceptable, a);
-	if (event_add(&a->event, NULL) < 0)
-		return err_set(err, POD_E_NOMEM, "no memory for a listener");
 	return 0;
 }
 
 struct store_server *store_server_free(struct store_server *s)
 {
 	struct acceptor *a;
-	struct store_peer *p, *next;
+	struct store_peer *p;
 
 	if (!s)
 		return NULL;
 	while ((a = LIST_FIRST(&s->acceptors))) {
 		LIST_REMOVE(a, entry);
-		(void) event_del(&a->event);
-		(void) close(a->fd);
+		(void) listener_free(a->listener);
 		if (a->tls)
 			(void) tls_unref(a->tls);
 		free(a);
 	}
 	server_take_answers(s);
-	for (p = LIST_FIRST(&s->peers); p; p = next) {
-		next = LIST_NEXT(p, entry);
+	while ((p = LIST_FIRST(&s->peers))) {
+		LIST_REMOVE(p, entry);
+		LIST_INSERT_HEAD(&s->leaving, p, entry);
 		peer_lost(p);
 	}
 	server_take_answers(s);

@@ -36,7 +36,10 @@ struct store_server_options {
 	void (*on_request)(void *arg, struct store_request *rq);
 	/* A further message on an open stream; it lives as long as the request. */
 	void (*on_more)(void *arg, struct store_request *rq, const ProtobufCMessage *message);
-	/* The peer cancelled, or is gone: answers go nowhere from now on, but the final one must still be given. */
+	/*
+	 * The peer cancelled, or is gone: answers go nowhere from now on, but the final one must still be given.
+	 * It may come while another thread is giving it: who answers whom is for the service to settle.
+	 */
 	void (*on_cancel)(void *arg, struct store_request *rq);
 	/* After store_request_has_room said no: there may be room again. May be NULL. */
 	void (*on_room)(void *arg, struct store_request *rq);
@@ -47,8 +50,13 @@ struct store_server_options {
 };
 
 int store_server_create(const struct store_server_options *o, struct store_server **ret_server, struct err *err);
-/* Serves a listening socket, which it then owns. tls NULL for unix sockets. */
+/* Serves a listening socket (non-blocking, as listener_open makes it), which it then owns. tls NULL for unix
+ * sockets. */
 int store_server_listen(struct store_server *s, int fd, struct tls_context *tls, struct err *err);
+/*
+ * Ends every connection: on_cancel comes for each open request, and no thread may answer one after this
+ * returns, so end the threads that do before. NULL is fine; returns NULL.
+ */
 struct store_server *store_server_free(struct store_server *s);
 
 enum store_method store_request_method(const struct store_request *rq);

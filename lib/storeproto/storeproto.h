@@ -53,7 +53,7 @@
 /* clang-format on */
 
 enum store_method {
-#define X(no, name, request, reply, more, roles) STORE_##name = no,
+#define X(no, name, request, reply, more, roles) STORE_##name = (no),
 	STORE_METHODS(X)
 #undef X
 };

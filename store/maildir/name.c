@@ -64,7 +64,7 @@ void maildir_host_make(struct span text, char host[MAILDIR_HOST_MAX + 1])
 	size_t n = text.len < MAILDIR_HOST_MAX ? text.len : MAILDIR_HOST_MAX;
 
 	for (size_t i = 0; i < n; i++)
-		host[i] = is_host_byte(text.p[i]) ? (char) text.p[i] : '-';
+		host[i] = (char) (is_host_byte(text.p[i]) ? text.p[i] : '-');
 	if (n == 0)
 		host[n++] = '-';
 	host[n] = '\0';

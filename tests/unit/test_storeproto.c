@@ -788,7 +788,6 @@ static void malformed_frames_close_their_own_connection_only(void **state)
 		{ .method = STORE_CHECK, .kind = FRAME_REQUEST, .stream = 3, .flags = 0x80 },
 		{ .method = STORE_CHECK, .kind = FRAME_REQUEST, .stream = 3, .flags = FRAME_FD },
 		{ .method = STORE_CHECK, .kind = FRAME_REQUEST, .stream = 3, .flags = FRAME_BODY },
-		{ .method = 999, .kind = FRAME_REQUEST, .stream = 3 },
 		{ .method = STORE_HELLO, .kind = FRAME_REQUEST, .stream = 3 },
 		{ .method = STORE_CHECK, .kind = FRAME_REQUEST, .stream = 3, .length = 3, .message = 3 }, /* field 0 */
 		{ .method = STORE_CHECK, .kind = FRAME_WINDOW_OPEN, .stream = 3, .length = 3, .message = 3 },
