@@ -130,13 +130,13 @@ static int start(struct smtp_conn *c, struct arena *a, enum sasl_mechanism m, st
 		return r;
 	c->auth_user = strdup(who.address);
 	client = store_pool_get(c->w->pool, who.volume, err);
-	if (!client || !c->auth_user)
-		return err_set(err, client ? POD_E_NOMEM : POD_E_UNAVAILABLE, "volume %s cannot be asked", who.volume);
 	podstore__auth_start__init(&req);
 	req.mechanism = unconst(sasl_mechanisms[m].name);
 	req.user_id = unconst(who.user_id);
-	req.address = unconst(who.address);
+	req.address = arena_str(a, user); /* libsasl2 compares it with what it finds in the message */
 	req.initial = binary(message);
+	if (!client || !c->auth_user || !req.address)
+		return err_set(err, client ? POD_E_NOMEM : POD_E_UNAVAILABLE, "volume %s cannot be asked", who.volume);
 	req.has_initial = true;
 	req.service = unconst("smtp");
 	req.peer = c->address;

@@ -47,7 +47,7 @@ static void refuse_kept(struct handover *h, int code)
 {
 	for (size_t i = 0; i < h->n_statuses; i++)
 		if (h->statuses[i].code < 300)
-			h->statuses[i] = smtp_status_of(code);
+			h->statuses[i] = smtp_status_of_local(code);
 }
 
 static void on_queued(void *arg, int code, const char *text)
@@ -218,7 +218,7 @@ void smtp_conn_on_body_end(void *arg, struct smtp_mail *mail)
 	int fd = -1, r = prepare(c, mail, &bytes, &fd, &err);
 
 	if (r < 0) {
-		struct smtp_status status = smtp_status_of(r == -POD_E_LIMIT ? -POD_E_NOMEM : r);
+		struct smtp_status status = smtp_status_of_local(r == -POD_E_LIMIT ? -POD_E_NOMEM : r);
 
 		log_event(&c->mail_log, LOGL_ERROR, "message.failed", F_CODE(r), F_STR("text", err.text));
 		c->handover = NULL;

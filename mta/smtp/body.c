@@ -79,7 +79,7 @@ static void chunk_end(struct smtp_session *s)
 	}
 	if (s->body_r < 0) {
 		/* RFC 3030 section 2: a failed chunk ends the transaction. */
-		struct smtp_status status = smtp_status_of(s->body_r);
+		struct smtp_status status = smtp_status_of_local(s->body_r);
 
 		smtp_reply_status(s, &status);
 		smtp_mail_reset(s);
@@ -107,7 +107,7 @@ size_t smtp_body_chunk(struct smtp_session *s, struct span bytes)
 static struct smtp_status verdict(const struct smtp_session *s)
 {
 	if (s->body_r < 0)
-		return smtp_status_of(s->body_r);
+		return smtp_status_of_local(s->body_r);
 	if (s->unstuff.bare && !s->unstuff.mend)
 		return (struct smtp_status){ 550, "5.6.0", "Message has a CR or LF that stands alone (RFC 5321 2.3.8)" };
 	if (s->scan.received > s->set->hops_max)

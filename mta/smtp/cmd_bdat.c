@@ -23,7 +23,7 @@ static struct smtp_status refusal(struct smtp_session *s)
 		return (struct smtp_status){ 503, "5.5.1", "BDAT needs MAIL and a valid RCPT first" };
 	r = s->state == SMTP_STATE_RCPT ? smtp_body_begin(s) : 0;
 	if (r < 0)
-		return smtp_status_of(r);
+		return smtp_status_of_local(r);
 	return (struct smtp_status){ 0, "", "" };
 }
 

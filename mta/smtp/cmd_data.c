@@ -5,7 +5,7 @@ void cmd_data(struct smtp_session *s, struct span argument)
 	int r = smtp_body_begin(s);
 
 	if (r < 0) {
-		struct smtp_status status = smtp_status_of(r);
+		struct smtp_status status = smtp_status_of_local(r);
 
 		smtp_reply_status(s, &status);
 		smtp_mail_reset(s);

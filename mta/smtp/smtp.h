@@ -165,6 +165,11 @@ void smtp_session_auth_done(struct smtp_session *s, int r, const char *user);
 
 /* The reply for an error code while a message is delivered. */
 struct smtp_status smtp_status_of(int code);
+/*
+ * The reply for what failed on our side (a spool file, the queue): 4xx whatever the code, for the message was
+ * good; but LIMIT is 552, the message being too large.
+ */
+struct smtp_status smtp_status_of_local(int code);
 /* The reply for the outcome of directory_resolve; 250 for 0. */
 struct smtp_status smtp_status_of_rcpt(int code);
 

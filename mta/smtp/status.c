@@ -36,6 +36,13 @@ struct smtp_status smtp_status_of(int code)
 	return STATUS(451, "4.3.0", "Local error, try again later");
 }
 
+struct smtp_status smtp_status_of_local(int code)
+{
+	struct smtp_status st = smtp_status_of(code);
+
+	return st.code / 100 == 5 && abs(code) != POD_E_LIMIT ? smtp_status_of(-POD_E_INTERNAL) : st;
+}
+
 struct smtp_status smtp_status_of_rcpt(int code)
 {
 	switch (abs(code)) {

@@ -85,8 +85,20 @@ static int flush(struct spool *sp, struct err *err)
 
 static int open_file(struct spool *sp, struct err *err)
 {
+	char path[4096];
+
 	sp->fd = open(sp->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	return sp->fd < 0 ? err_errno(err, errno, "a spool file in %s", sp->dir) : 0;
+	if (sp->fd >= 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != EISDIR)
+		return err_errno(err, errno, "a spool file in %s", sp->dir);
+	/* A file system without unnamed files: one that loses its name at once. */
+	if (snprintf(path, sizeof(path), "%s/spool-XXXXXX", sp->dir) >= (int) sizeof(path))
+		return err_set(err, POD_E_LIMIT, "%s: path too long", sp->dir);
+	sp->fd = mkostemp(path, O_CLOEXEC);
+	if (sp->fd < 0 || unlink(path) < 0)
+		return err_errno(err, errno, "a spool file %s", path);
+	return 0;
 }
 
 int spool_add(struct spool *sp, struct span bytes, struct err *err)

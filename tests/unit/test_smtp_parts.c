@@ -190,6 +190,7 @@ static void every_error_has_a_reply_whose_two_codes_agree(void **state)
 		assert_int_equal(one.code / 100, one.enhanced[0] - '0');
 		assert_int_equal(two.code / 100, two.enhanced[0] - '0');
 		assert_true(*one.text && *two.text);
+		assert_true(smtp_status_of_local(-e).code / 100 == 4 || e == POD_E_NONE || e == POD_E_LIMIT);
 	}
 }
 
