@@ -56,6 +56,8 @@ struct mime_summary {
 };
 
 int mime_summarize(struct arena *a, struct span message, struct mime_summary *ret_summary);
+/* The same without the subject, whose charset could make iconv open a file: for a process that may open none. */
+int mime_summarize_sandboxed(struct arena *a, struct span message, struct mime_summary *ret_summary);
 
 /* BODY from BODYSTRUCTURE: the same text without the extension data. -POD_E_CORRUPT where it is not one. */
 int mime_body_of_bodystructure(struct span bodystructure, struct buf *out);

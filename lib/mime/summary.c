@@ -49,7 +49,7 @@ static int put_bodystructure(struct arena *a, struct span message, struct scan *
 	return put_text(a, message, scan, out, imap_put_bodystructure, ret_text);
 }
 
-int mime_summarize(struct arena *a, struct span message, struct mime_summary *ret_summary)
+static int summarize(struct arena *a, struct span message, bool subject, struct mime_summary *ret_summary)
 {
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	struct mime_summary s = { .message_id = SPAN_NONE };
@@ -67,9 +67,20 @@ int mime_summarize(struct arena *a, struct span message, struct mime_summary *re
 		return r;
 	s.headers = scan.cached;
 	s.message_id = bare_message_id(scan.parts[0].fields[FIELD_MESSAGE_ID]);
-	s.subject = mime_decode_text(a, span_head(scan.parts[0].fields[FIELD_SUBJECT], SUBJECT_MAX));
+	if (subject)
+		s.subject = mime_decode_text(a, span_head(scan.parts[0].fields[FIELD_SUBJECT], SUBJECT_MAX));
 	*ret_summary = s;
 	return 0;
+}
+
+int mime_summarize(struct arena *a, struct span message, struct mime_summary *ret_summary)
+{
+	return summarize(a, message, true, ret_summary);
+}
+
+int mime_summarize_sandboxed(struct arena *a, struct span message, struct mime_summary *ret_summary)
+{
+	return summarize(a, message, false, ret_summary);
 }
 
 bool mime_is_crlf(struct span message)

@@ -25,7 +25,7 @@ int change_mailbox_create(struct batch *b, struct change *c)
 		plan.special_use = arena_str(b->a, c->u.mailbox_op.special_use);
 	if (!plan.special_use)
 		return change_nomem(b, c);
-	r = mailbox_make(b, u, &plan, &m, &c->err);
+	r = c->u.mailbox_op.adopt ? mailbox_adopt(b, u, plan.name, &m, &c->err) : mailbox_make(b, u, &plan, &m, &c->err);
 	if (r < 0)
 		return r;
 	return mailbox_show_state(b, c->a, m, &c->u.mailbox_op.after, &c->err) < 0 ? change_nomem(b, c) : 0;

@@ -1,4 +1,4 @@
-/* fsck's: counters of a mailbox from its records, and the differences to the user's and the volume's. */
+/* fsck's: counters of a mailbox from its records, with the user's and the volume's; and its file from the index. */
 #include "store/index/change.h"
 #include "store/index/mailbox.h"
 #include "store/index/message.h"
@@ -30,6 +30,9 @@ int change_recount(struct batch *b, struct change *c)
 
 	if (r == 0)
 		r = message_pick(b, m, &all, NULL, NULL, &p, &c->err);
+	if (r < 0)
+		return r;
+	r = mailbox_repair_folder(b, m, &c->err);
 	if (r < 0)
 		return r;
 	before = after = m->counts;

@@ -286,6 +286,7 @@ struct change {
 		struct {
 			struct span name, new_name, special_use;
 			bool subscribed;
+			bool adopt; /* fsck's CREATE: of a folder that is there */
 			struct volume_mailbox after; /* result of CREATE */
 		} mailbox_op;
 		struct {

@@ -238,11 +238,49 @@ int mailbox_make(struct batch *b, struct user_state *u, const struct mailbox_pla
 	layout_set(&staged, LAYOUT_STAGING "/%s", name);
 	layout_mailbox(&final, u->id, plan->name);
 	r = batch_staged(b, name, true, err);
+	file.made_for = final.s;
 	if (r == 0)
 		r = mailbox_folder_make(b->vol->dir, staged.s, &file, err);
 	if (batch_wrote(b, r, err) < 0)
 		return r;
 	r = batch_intent(b, INTENT_MOVE, staged.s, final.s, err);
+	if (r == 0)
+		*ret = m;
+	return r;
+}
+
+int mailbox_repair_folder(struct batch *b, const struct mailbox_state *m, struct err *err)
+{
+	const struct mailbox_file f = file_of(m);
+	struct layout_path path;
+
+	layout_mailbox(&path, m->info.user_id, m->info.name);
+	b->dirty = b->needs_sync = true;
+	return mailbox_folder_make(b->vol->dir, path.s, &f, err);
+}
+
+int mailbox_adopt(struct batch *b, struct user_state *u, struct span name, struct mailbox_state **ret, struct err *err)
+{
+	struct mailbox_plan plan = { .name = name, .special_use = "" };
+	struct mailbox_state *m = NULL;
+	struct mailbox_file before;
+	struct layout_path path;
+	uint32_t id = 0;
+	int r = mailbox_find(&b->txn, &b->vol->t, u->info.no, name, &id, err);
+
+	if (r == 0)
+		return err_set(err, POD_E_EXISTS, "mailbox exists already");
+	if (r != -POD_E_NOTFOUND)
+		return r;
+	layout_mailbox(&path, u->id, name);
+	if (mailbox_file_read(b->vol->dir, path.s, b->a, &before, NULL) == 0) {
+		plan.special_use = before.special_use;
+		plan.keywords = before.keywords;
+		plan.keywords_n = before.keywords_n;
+	}
+	r = mailbox_make_rows(b, u, &plan, &m, &before, err);
+	if (r == 0)
+		r = batch_wrote(b, mailbox_repair_folder(b, m, err), err);
 	if (r == 0)
 		*ret = m;
 	return r;

@@ -28,6 +28,10 @@ int mailbox_make(struct batch *b, struct user_state *u, const struct mailbox_pla
 /* The same without the folder, whose file is *ret_file: for a user's tree that is made as a whole. */
 int mailbox_make_rows(struct batch *b, struct user_state *u, const struct mailbox_plan *plan,
                       struct mailbox_state **ret, struct mailbox_file *ret_file, struct err *err);
+/* Rows for a folder that is there, with its keywords; uids and UIDVALIDITY are new. */
+int mailbox_adopt(struct batch *b, struct user_state *u, struct span name, struct mailbox_state **ret, struct err *err);
+/* The folder, where it is missing, and its file as the index has it. */
+int mailbox_repair_folder(struct batch *b, const struct mailbox_state *m, struct err *err);
 /* -POD_E_EXISTS where the canonical name, or its folder, is there. */
 int mailbox_check_free(struct batch *b, const struct user_state *u, struct span name, struct err *err);
 /* All rows of the mailbox and its messages go; the folder is the caller's. */

@@ -16,10 +16,10 @@ int mailbox_file_write(int dir, const char *folder, const struct mailbox_file *f
 	guid_format(&f->guid, guid);
 	layout_set(&path, "%s/" LAYOUT_MAILBOX_FILE, folder);
 	return json_file_write(dir, path.s,
-	                       json_pack("{s:i, s:I, s:s, s:I, s:I, s:s, s:O}", "version", 1, "id", (json_int_t) f->id,
+	                       json_pack("{s:i, s:I, s:s, s:I, s:I, s:s, s:O, s:s*}", "version", 1, "id", (json_int_t) f->id,
 	                                 "guid", guid, "uidvalidity", (json_int_t) f->uidvalidity, "uid_reserve",
 	                                 (json_int_t) f->uid_reserve, "special_use", f->special_use, "keywords",
-	                                 keywords),
+	                                 keywords, "made_for", f->made_for),
 	                       err);
 }
 
@@ -62,7 +62,8 @@ int mailbox_file_read(int dir, const char *folder, struct arena *a, struct mailb
 	validity = json_member_u64(j, "uidvalidity");
 	reserve = json_member_u64(j, "uid_reserve");
 	f.special_use = json_member_str(a, j, "special_use");
-	if (!f.special_use)
+	f.made_for = json_member_str(a, j, "made_for");
+	if (!f.special_use || !f.made_for)
 		return err_set(err, POD_E_NOMEM, "%s", path.s);
 	if (id > UINT32_MAX || validity == 0 || validity > UINT32_MAX || reserve > UINT32_MAX ||
 	    guid_parse(span_of(json_string_value(json_object_get(j, "guid"))), &f.guid) < 0)

@@ -16,6 +16,7 @@ struct mailbox_file {
 	const char *special_use; /* "" for none */
 	const char *const *keywords; /* the letters a to z stand for these */
 	size_t keywords_n;
+	const char *made_for; /* in a folder still in staging/: the path it is made for; else "" or NULL */
 };
 
 /* folder: the path, relative to dir, of the mailbox's folder. Durable with the next syncfs. */

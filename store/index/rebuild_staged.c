@@ -1,0 +1,172 @@
+/* What lies in staging/ when there is no index to say whether it was committed. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "store/index/rebuild_internal.h"
+
+static DIR *open_staging(const struct rebuild *b, struct err *err)
+{
+	int fd = openat(b->vol.dir, LAYOUT_STAGING, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (!d) {
+		(void) err_errno(err, errno, "list " LAYOUT_STAGING);
+		if (fd >= 0)
+			(void) close(fd);
+	}
+	return d;
+}
+
+/* ---- trees and small files ---- */
+
+static int move(struct rebuild *b, const char *name, const char *to, bool replace, struct err *err)
+{
+	if (renameat2(b->vol.staging, name, b->vol.dir, to, replace ? 0 : RENAME_NOREPLACE) == 0) {
+		b->report->repaired++;
+		return 0;
+	}
+	/* Its place is taken or gone: it was superseded, and what is in place is what was committed later. */
+	if (errno != EEXIST && errno != ENOENT && errno != ENOTDIR)
+		return err_errno(err, errno, "move %s to %s", name, to);
+	return file_remove_tree(b->vol.staging, name, NULL) < 0 && unlinkat(b->vol.staging, name, 0) < 0 ?
+	               err_errno(err, errno, "remove %s", name) :
+	               0;
+}
+
+/* A mailbox's tree says itself where it was to go. */
+static int move_mailbox(struct rebuild *b, const char *name, struct err *err)
+{
+	struct layout_path path;
+	struct mailbox_file f;
+	int r;
+
+	layout_set(&path, LAYOUT_STAGING "/%s", name);
+	r = mailbox_file_read(b->vol.dir, path.s, b->a, &f, err);
+	if (r == -POD_E_NOTFOUND || r == -POD_E_CORRUPT || (r == 0 && !*f.made_for)) /* not yet whole: never committed */
+		return file_remove_tree(b->vol.staging, name, err);
+	return r < 0 ? r : move(b, name, f.made_for, false, err);
+}
+
+static int move_staged(struct rebuild *b, const char *name, struct err *err)
+{
+	const struct span user = span_of(name + 2);
+	struct layout_path to, account;
+
+	if (strlen(name) < 3 || name[1] != '-')
+		return 0;
+	if (name[0] == 'm')
+		return move_mailbox(b, name, err);
+	if (!layout_user_is_valid(user))
+		return 0;
+	layout_user(&to, user);
+	switch (name[0]) {
+	case 'u':
+		layout_set(&account, LAYOUT_STAGING "/%s/Maildir/" LAYOUT_SUBSCRIPTIONS, name);
+		if (file_exists(b->vol.dir, account.s, NULL) != 1) /* the last file of a tree: without it, it is not whole */
+			return file_remove_tree(b->vol.staging, name, err);
+		return move(b, name, to.s, false, err);
+	case 'a': layout_add(&to, LAYOUT_ACCOUNT_FILE); return move(b, name, to.s, true, err);
+	case 's': layout_add(&to, "Maildir/" LAYOUT_SUBSCRIPTIONS); return move(b, name, to.s, true, err);
+	default: return 0;
+	}
+}
+
+int rebuild_staged_trees(struct rebuild *b, struct err *err)
+{
+	DIR *d = open_staging(b, err);
+	const struct dirent *e;
+	int r = 0;
+
+	if (!d)
+		return -POD_E_IO;
+	b->a = arena_create(1 << 24);
+	if (!b->a)
+		r = err_set(err, POD_E_NOMEM, "rebuild");
+	while (r == 0 && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			r = move_staged(b, e->d_name, err);
+	(void) closedir(d);
+	b->a = arena_free(b->a);
+	return r;
+}
+
+/* ---- messages ---- */
+
+static int put_pending(struct rebuild *b, uint32_t mailbox, const struct maildir_name *n, struct err *err)
+{
+	const struct pending p = { .op = PENDING_PLACE, .staged = 1, .file_flags = n->flags };
+
+	return pending_put(&b->txn, &b->vol.t, mailbox, n->uid, &p, err);
+}
+
+static int take_in(struct rebuild *b, uint32_t mailbox, const struct maildir_name *n, int fd, struct err *err)
+{
+	struct rebuild_user u = { 0 };
+	struct mailbox_info info;
+	struct mailbox_counts counts;
+	struct record rec = { .size = n->size, .internal_date = n->time, .save_date = n->time, .guid = n->guid,
+		              .flags = n->flags };
+	int r = mailbox_get(&b->txn, &b->vol.t, mailbox, &info, err);
+
+	if (r == 0)
+		r = counts_get(&b->txn, &b->vol.t, mailbox, &counts, err);
+	u.no = info.user;
+	if (r == 0)
+		r = usage_get(&b->txn, &b->vol.t, u.no, &u.usage, err);
+	if (r == 0)
+		r = rebuild_put_message(b, &u, mailbox, &counts, n->uid, &rec, fd, err);
+	if (r == 0)
+		r = put_pending(b, mailbox, n, err);
+	if (r == 0)
+		r = usage_put(&b->txn, &b->vol.t, u.no, &u.usage, err);
+	if (r == 0)
+		r = counts_put(&b->txn, &b->vol.t, mailbox, &counts, err);
+	b->counters.messages++;
+	b->counters.bytes += rec.size;
+	return r;
+}
+
+/* One whose bytes are not all there, whose mailbox is gone or whose uid has a file in place was not to stay. */
+static int put_message(struct rebuild *b, const char *name, struct err *err)
+{
+	_cleanup_(closep) int fd = -1;
+	struct maildir_name n;
+	struct mailbox_info info;
+	struct record rec;
+	uint32_t mailbox;
+	off_t size;
+
+	if (staged_name_parse(span_of(name), &mailbox, &n) < 0)
+		return 0;
+	fd = openat(b->vol.staging, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	size = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
+	if (size >= 0 && (uint64_t) size == n.size && mailbox_get(&b->txn, &b->vol.t, mailbox, &info, NULL) == 0 &&
+	    record_get(&b->txn, &b->vol.t, mailbox, n.uid, &rec, NULL) == -POD_E_NOTFOUND)
+		return take_in(b, mailbox, &n, fd, err);
+	rebuild_problem(b, "staging: %s is in no mailbox or not whole", name);
+	return unlinkat(b->vol.staging, name, 0) < 0 ? err_errno(err, errno, "unlink %s", name) : 0;
+}
+
+int rebuild_staged_messages(struct rebuild *b, struct err *err)
+{
+	DIR *d = open_staging(b, err);
+	const struct dirent *e;
+	int r = d ? kv_txn_begin(b->vol.kv, KV_WRITE, &b->txn, err) : -POD_E_IO;
+
+	if (!d)
+		return r;
+	b->parser = parser_create();
+	if (!b->parser)
+		r = err_set(err, POD_E_NOMEM, "rebuild");
+	while (r == 0 && (e = readdir(d)))
+		r = put_message(b, e->d_name, err);
+	(void) closedir(d);
+	if (r == 0)
+		r = counters_put(&b->txn, &b->vol.t, &b->counters, err);
+	r = r < 0 ? r : kv_txn_commit(&b->txn, err);
+	kv_txn_abort(&b->txn);
+	b->parser = parser_free(b->parser);
+	return r;
+}
