@@ -1,4 +1,7 @@
-/* Addresses: RFC 5321 paths for the envelope, RFC 5322 lists for headers. Pure, thread-safe, non-recursive. */
+/*
+ * Addresses: RFC 5321 paths for the envelope, RFC 5322 lists for headers. Pure,
+ * thread-safe, non-recursive.
+ */
 #ifndef POD_MIME_ADDRESS_H
 #define POD_MIME_ADDRESS_H
 
@@ -8,7 +11,7 @@
 
 /* An address of the envelope (RFC 5321 Mailbox, RFC 6531 for UTF-8). */
 struct address {
-	struct span local; /* unquoted */
+	struct span local;  /* unquoted */
 	struct span domain; /* empty for <> and <postmaster> */
 };
 
@@ -17,7 +20,8 @@ struct address {
  * (RFC 5321 4.1.1.3). The null path "" gives two empty spans. utf8: allow SMTPUTF8 (RFC 6531) forms.
  * -POD_E_SYNTAX with words in err; -POD_E_LIMIT over the sizes of RFC 5321 4.5.3.1. Results in a.
  */
-int address_parse_path(struct arena *a, struct span path, bool utf8, struct address *ret_address, struct err *err);
+int address_parse_path(struct arena *a, struct span path, bool utf8, struct address *ret_address,
+                       struct err *err);
 /* "local@domain" in canonical form, the local part quoted where it must be; for protocol and log. */
 struct span address_format(struct arena *a, const struct address *address);
 /* The form directory look-ups use: domain lower-case, local part lower-case too (as all mail services do). */
@@ -26,7 +30,7 @@ struct span address_key(struct arena *a, const struct address *address);
 /* One entry of an RFC 5322 address-list as IMAP's ENVELOPE needs it (RFC 3501 7.4.2). */
 struct address_entry {
 	enum { ADDRESS_MAILBOX, ADDRESS_GROUP_START, ADDRESS_GROUP_END } kind;
-	struct span name; /* display name, unquoted, encoded words left as they are; group name at GROUP_START */
+	struct span name;  /* unquoted, encoded words left as they are; the group's at GROUP_START */
 	struct span route; /* obs-route or empty */
 	struct span local, domain;
 };

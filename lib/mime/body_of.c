@@ -12,7 +12,7 @@
 
 struct body_level {
 	bool multipart;
-	bool skipping; /* the extension data has begun */
+	bool skipping;           /* the extension data has begun */
 	unsigned int seen, keep; /* elements of this body so far; how many of them are kept */
 	struct span type;
 };
@@ -108,7 +108,8 @@ static bool open_body(struct body_reader *r)
 	if (r->depth == sizeof(r->levels) / sizeof(r->levels[0]) || !starts_with(r, '('))
 		return false;
 	r->rest = span_skip(r->rest, 1);
-	r->levels[r->depth++] = (struct body_level){ .multipart = starts_with(r, '('), .keep = BASIC_ELEMENTS };
+	r->levels[r->depth++] =
+		(struct body_level){ .multipart = starts_with(r, '('), .keep = BASIC_ELEMENTS };
 	buf_add_byte(r->out, '(');
 	return true;
 }
@@ -137,7 +138,8 @@ static void note_element(struct body_level *l, struct span e)
 		if (span_eq_nocase(l->type, SPAN_LIT("\"text\"")))
 			l->keep = BASIC_ELEMENTS + 1;
 		else if (span_eq_nocase(l->type, SPAN_LIT("\"message\"")) &&
-		         (span_eq_nocase(e, SPAN_LIT("\"rfc822\"")) || span_eq_nocase(e, SPAN_LIT("\"global\""))))
+		         (span_eq_nocase(e, SPAN_LIT("\"rfc822\"")) ||
+		          span_eq_nocase(e, SPAN_LIT("\"global\""))))
 			l->keep = BASIC_ELEMENTS + 3;
 	}
 	l->skipping |= l->seen == l->keep;

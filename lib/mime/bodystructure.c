@@ -38,7 +38,10 @@ static void put_value(struct writer *w, struct span value)
 	imap_put_nstring(w->out, text.len ? text : SPAN_NONE);
 }
 
-/* body-fld-dsp = "(" string SP body-fld-param ")" / nil; without a type it is an attachment (RFC 2183 2.8). */
+/*
+ * body-fld-dsp = "(" string SP body-fld-param ")" / nil; without a type it is an attachment (RFC
+ * 2183 2.8).
+ */
 static void put_disposition(struct writer *w, struct span value)
 {
 	struct span params, type = content_token(value, &params);

@@ -19,7 +19,10 @@ size_t cfws_comment_len(struct span s);
 /* Length of the quoted string at the start of s, its quotes included; an open one reaches to the end. */
 size_t cfws_quoted_len(struct span s);
 
-/* What is inside a quoted string or comment: backslashes and line ends taken out. A copy only where needed. */
+/*
+ * What is inside a quoted string or comment: backslashes and line ends taken out. A copy only
+ * where needed.
+ */
 struct span cfws_unquote(struct arena *a, struct span inner);
 
 #endif

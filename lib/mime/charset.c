@@ -7,13 +7,14 @@
 #include "mime/utf8.h"
 
 #define NAME_MAX_LEN 40
-#define REPLACEMENT SPAN_LIT("\xef\xbf\xbd")
+#define REPLACEMENT  SPAN_LIT("\xef\xbf\xbd")
 
 /*
  * What the label in a message means to iconv. Only charsets of this table are converted: the label comes from
  * a stranger, and iconv loads a module for it. As browsers do (WHATWG Encoding), a charset is read as the
  * superset that its senders really use.
  */
+/* clang-format off */
 static const struct {
 	const char *label, *iconv_name;
 } charsets[] = {
@@ -43,6 +44,7 @@ static const struct {
 	{ "utf-16", "UTF-16" },         { "utf-16le", "UTF-16LE" },     { "utf-16be", "UTF-16BE" },
 	{ "utf-8", "UTF-8" },           { "utf8", "UTF-8" },            { "unicode-1-1-utf-8", "UTF-8" },
 };
+/* clang-format on */
 
 static void iconv_closep(iconv_t *cd)
 {
@@ -77,7 +79,7 @@ static bool bytes_are_ascii_text(const char *iconv_name, struct span text)
 static struct span convert(struct arena *a, iconv_t cd, struct span text)
 {
 	size_t cap = 2 * text.len + 16, used = 0, left = text.len;
-	char *in = (char *) (uintptr_t) text.p; /* iconv() takes char ** for history's sake and does not write */
+	char *in = (char *) (uintptr_t) text.p; /* iconv() does not write there, whatever its type says */
 	uint8_t *out = arena_alloc(a, cap);
 
 	while (out) {

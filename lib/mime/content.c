@@ -128,7 +128,8 @@ static bool piece_of(struct span param, struct span name, uint32_t *ret_index, b
 {
 	struct span index;
 
-	if (param.len <= name.len || param.p[name.len] != '*' || !span_eq_nocase(span_head(param, name.len), name))
+	if (param.len <= name.len || param.p[name.len] != '*' ||
+	    !span_eq_nocase(span_head(param, name.len), name))
 		return false;
 	index = span_skip(param, name.len + 1);
 	*ret_index = 0;
@@ -138,7 +139,10 @@ static bool piece_of(struct span param, struct span name, uint32_t *ret_index, b
 	return index.len == 0 || span_to_u32(index, ret_index) == 0;
 }
 
-/* extended-value = [charset] "'" [language] "'" *(ext-octet / attribute-char): what is behind the second quote. */
+/*
+ * extended-value = [charset] "'" [language] "'" *(ext-octet / attribute-char): what is behind the second
+ * quote.
+ */
 static struct span skip_charset(struct span value)
 {
 	struct span rest;

@@ -10,7 +10,7 @@
 
 struct content_type {
 	struct span type, subtype; /* both empty where the value is none (RFC 2045 5.2: text/plain then) */
-	struct span params; /* what follows, for content_param_next */
+	struct span params;        /* what follows, for content_param_next */
 };
 
 struct content_param {
@@ -23,10 +23,16 @@ bool content_type_is(const struct content_type *t, struct span type, struct span
 /* The first token of a value such as Content-Disposition; what follows it is left in *ret_params. */
 struct span content_token(struct span value, struct span *ret_params);
 
-/* Takes the next parameter off *params. A value that needs unquoting is put in a (empty where that is out). */
+/*
+ * Takes the next parameter off *params. A value that needs unquoting is put in a (empty where that
+ * is out).
+ */
 bool content_param_next(struct arena *a, struct span *params, struct content_param *ret_param);
 
-/* The same put together from its RFC 2231 pieces, "name*", "name*0*" "name*1"... (section 3 and 4), charset dropped. */
+/*
+ * The same put together from its RFC 2231 pieces, "name*", "name*0*" "name*1"... (section 3 and 4), charset
+ * dropped.
+ */
 struct span content_param_find_extended(struct arena *a, struct span params, struct span name);
 
 /* The parameter of that name (any case), SPAN_NONE where there is none. */

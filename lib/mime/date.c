@@ -22,7 +22,10 @@ static const struct {
 	{ "CST", -360 }, { "CDT", -300 }, { "MST", -420 }, { "MDT", -360 }, { "PST", -480 }, { "PDT", -420 },
 };
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar; years begin in March so that leap days come last. */
+/*
+ * Days since 1970-01-01 in the proleptic Gregorian calendar; years begin in March so that leap days come
+ * last.
+ */
 int64_t date_days_from_civil(struct civil_day day)
 {
 	int64_t y = day.month <= 2 ? (int64_t) day.year - 1 : day.year;
@@ -39,7 +42,7 @@ struct civil_day date_civil_from_days(int64_t days)
 	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
 	int64_t day_of_era = z - era * 146097;
 	int64_t year_of_era =
-	        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
 	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int64_t mp = (5 * day_of_year + 2) / 153;
 	int month = (int) (mp < 10 ? mp + 3 : mp - 9);
@@ -87,8 +90,8 @@ int date_compose(struct civil_day day, struct clock_time t, int zone_min, struct
 {
 	if (!date_civil_is_valid(day) || !date_clock_is_valid(t))
 		return -POD_E_SYNTAX;
-	ret_date->unix_s = date_days_from_civil(day) * DAY_S + (int64_t) t.hour * 3600 + (int64_t) t.min * 60 +
-	                   t.sec - (int64_t) zone_min * 60;
+	ret_date->unix_s = date_days_from_civil(day) * DAY_S + (int64_t) t.hour * 3600 +
+	                   (int64_t) t.min * 60 + t.sec - (int64_t) zone_min * 60;
 	ret_date->zone_min = zone_min;
 	return 0;
 }
@@ -190,7 +193,10 @@ static int take_zone(struct span *s)
 	return 0;
 }
 
-/* The order of ctime(), which old programs put there: "Nov 21 02:56:43 [zone] 2026", the weekday taken off. */
+/*
+ * The order of ctime(), which old programs put there: "Nov 21 02:56:43 [zone] 2026", the weekday
+ * taken off.
+ */
 static int parse_ctime(struct span s, int month, struct mail_date *ret_date)
 {
 	struct civil_day day = { .month = month };
@@ -231,7 +237,8 @@ int date_parse_rfc5322(struct span s, struct mail_date *ret_date)
 	if (!take_year(&s, &day.year))
 		return -POD_E_SYNTAX;
 	cfws_skip(&s);
-	if (s.len == 0) /* a day alone, as some programs write: midnight, so that it still sorts and is found */
+	/* a day alone, as some programs write, is its midnight, so that it still sorts and is found */
+	if (s.len == 0)
 		return date_compose(day, (struct clock_time){ 0 }, 0, ret_date);
 	if (!take_clock(&s, &t))
 		return -POD_E_SYNTAX;
@@ -254,10 +261,10 @@ char *date_format_rfc5322(struct mail_date d, char *buf, size_t size)
 	struct civil_day day = date_civil_from_days(days);
 	unsigned int zone = (unsigned int) (d.zone_min < 0 ? -d.zone_min : d.zone_min);
 
-	(void) snprintf(buf, size, "%s, %d %s %04d %02d:%02d:%02d %c%02u%02u", weekdays[((days + 4) % 7 + 7) % 7],
-	                day.day, months[day.month - 1], day.year, (int) (second / 3600),
-	                (int) (second / 60 % 60), (int) (second % 60), d.zone_min < 0 ? '-' : '+', zone / 60 % 100,
-	                zone % 60);
+	(void) snprintf(buf, size, "%s, %d %s %04d %02d:%02d:%02d %c%02u%02u",
+	                weekdays[((days + 4) % 7 + 7) % 7], day.day, months[day.month - 1], day.year,
+	                (int) (second / 3600), (int) (second / 60 % 60), (int) (second % 60),
+	                d.zone_min < 0 ? '-' : '+', zone / 60 % 100, zone % 60);
 	return buf;
 }
 

@@ -1,4 +1,7 @@
-/* Dates of RFC 5322 (with its obsolete forms) and of IMAP. Pure and thread-safe; independent of the locale. */
+/*
+ * Dates of RFC 5322 (with its obsolete forms) and of IMAP. Pure and thread-safe; independent of
+ * the locale.
+ */
 #ifndef POD_MIME_DATE_H
 #define POD_MIME_DATE_H
 
@@ -6,7 +9,7 @@
 
 struct mail_date {
 	int64_t unix_s; /* seconds since 1970, UTC */
-	int zone_min; /* the zone it was written in, minutes east of Greenwich */
+	int zone_min;   /* the zone it was written in, minutes east of Greenwich */
 };
 
 /* RFC 5322 date-time including obs-date; -POD_E_SYNTAX where no date can be made of it. */
@@ -15,7 +18,10 @@ int date_parse_rfc5322(struct span s, struct mail_date *ret_date);
 #define DATE_RFC5322_SIZE 40
 char *date_format_rfc5322(struct mail_date d, char *buf, size_t size);
 
-/* IMAP date-time, "21-Nov-2026 02:56:43 +0000" (RFC 3501), without the quotes; and IMAP date, "21-Nov-2026". */
+/*
+ * IMAP date-time, "21-Nov-2026 02:56:43 +0000" (RFC 3501), without the quotes; and IMAP
+ * date, "21-Nov-2026".
+ */
 int date_parse_imap(struct span s, struct mail_date *ret_date);
 #define DATE_IMAP_SIZE 32
 char *date_format_imap(struct mail_date d, char *buf, size_t size);

@@ -1,4 +1,7 @@
-/* The date forms of IMAP (RFC 3501 section 9): fixed columns, nothing optional, so they are read by position. */
+/*
+ * The date forms of IMAP (RFC 3501 section 9): fixed columns, nothing optional, so they are read
+ * by position.
+ */
 #include "mime/date.h"
 
 #include <stdio.h>
@@ -33,7 +36,10 @@ static bool parse_month_year(struct span s, struct civil_day *day)
 	return day->month != 0;
 }
 
-/* date-time = date-day-fixed "-" date-month "-" date-year SP time SP zone; date-day-fixed = (SP DIGIT) / 2DIGIT */
+/*
+ * date-time = date-day-fixed "-" date-month "-" date-year SP time SP zone
+ * date-day-fixed = (SP DIGIT) / 2DIGIT
+ */
 int date_parse_imap(struct span s, struct mail_date *ret_date)
 {
 	struct civil_day day;
@@ -60,9 +66,9 @@ char *date_format_imap(struct mail_date d, char *buf, size_t size)
 	struct civil_day day = date_civil_from_days(days);
 	unsigned int zone = (unsigned int) (d.zone_min < 0 ? -d.zone_min : d.zone_min);
 
-	(void) snprintf(buf, size, "%2d-%s-%04d %02d:%02d:%02d %c%02u%02u", day.day, date_month_name(day.month),
-	                day.year, (int) (second / 3600), (int) (second / 60 % 60), (int) (second % 60),
-	                d.zone_min < 0 ? '-' : '+', zone / 60 % 100, zone % 60);
+	(void) snprintf(buf, size, "%2d-%s-%04d %02d:%02d:%02d %c%02u%02u", day.day,
+	                date_month_name(day.month), day.year, (int) (second / 3600), (int) (second / 60 % 60),
+	                (int) (second % 60), d.zone_min < 0 ? '-' : '+', zone / 60 % 100, zone % 60);
 	return buf;
 }
 

@@ -38,7 +38,7 @@ int mime_decode_body(struct arena *a, struct span part_header, struct span body,
 {
 	struct content_type type = content_type_parse(field_value(part_header, SPAN_LIT("Content-Type")));
 	transfer_decoder *decode =
-	        decoder_of(field_value(part_header, SPAN_LIT("Content-Transfer-Encoding")));
+		decoder_of(field_value(part_header, SPAN_LIT("Content-Transfer-Encoding")));
 	struct span charset, text = body;
 
 	if (decode) {

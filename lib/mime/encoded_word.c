@@ -15,7 +15,7 @@
 struct encoded_word {
 	struct span charset, text;
 	uint8_t encoding; /* 'b' or 'q' */
-	size_t len; /* of the whole word */
+	size_t len;       /* of the whole word */
 };
 
 /* Senders leave spaces in encoded-text, so only the delimiters count. */
@@ -75,8 +75,8 @@ static void add_bytes(const struct encoded_word *w, struct buf *bytes)
 }
 
 /*
- * Decodes a run of words with nothing but white space between, which is not shown (RFC 2047 6.2). The bytes of
- * neighbours in one charset are joined first, for senders do split characters. Returns where the run ends.
+ * Decodes a run of words with nothing but white space between, which is not shown (RFC 2047 6.2). The bytes
+ * of neighbours in one charset are joined first, for senders do split characters. Returns where the run ends.
  */
 static size_t decode_run(struct arena *a, struct span s, size_t at, struct encoded_word w, struct buf *out)
 {

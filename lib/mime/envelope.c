@@ -21,9 +21,7 @@ static void put_address(struct buf *out, const struct address_entry *e)
 		imap_put_string(out, e->name);
 		buf_add(out, SPAN_LIT(" NIL)"));
 		break;
-	case ADDRESS_GROUP_END:
-		buf_add(out, SPAN_LIT("(NIL NIL NIL NIL)"));
-		break;
+	case ADDRESS_GROUP_END: buf_add(out, SPAN_LIT("(NIL NIL NIL NIL)")); break;
 	case ADDRESS_MAILBOX:
 		buf_add_byte(out, '(');
 		put_nil_or(out, e->name);
@@ -103,7 +101,8 @@ static void put_text(struct buf *out, struct arena *a, struct span value)
 	imap_put_nstring(out, text);
 }
 
-void imap_put_envelope(struct buf *out, struct arena *a, struct span message, const struct scan *scan, uint32_t i)
+void imap_put_envelope(struct buf *out, struct arena *a, struct span message, const struct scan *scan,
+                       uint32_t i)
 {
 	static const enum field_id recipients[] = { FIELD_TO, FIELD_CC, FIELD_BCC };
 	/* "the server MUST default" these two "to the value of the From field" where absent or empty */

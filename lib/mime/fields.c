@@ -9,12 +9,13 @@ struct known_field {
 };
 
 #define NAME_MAX_LEN 31
-#define OTHER FIELD_OTHER_CACHED
+#define OTHER        FIELD_OTHER_CACHED
 
 /*
  * By length of the name, so that a look-up compares two or three names and not all. Beside what ENVELOPE and
  * BODYSTRUCTURE need, this is what mutt, Thunderbird, Apple Mail, Outlook, K-9, Roundcube and mbsync name in
- * BODY.PEEK[HEADER.FIELDS (...)] when they fill their lists. Received and spam reports are long and unasked for.
+ * BODY.PEEK[HEADER.FIELDS (...)] when they fill their lists. Received and spam reports are long and unasked
+ * for.
  */
 /* clang-format off */
 static const struct known_field

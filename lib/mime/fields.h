@@ -27,7 +27,10 @@ enum field_id {
 	FIELD_IN_REPLY_TO,
 	FIELD_MESSAGE_ID,
 	FIELD_MESSAGE_END,
-	/* asked for by clients in their lists of messages, so kept in mime_summary.headers; so are all above */
+	/*
+	 * asked for by clients in their lists of messages, so kept in mime_summary.headers; so are
+	 * all above
+	 */
 	FIELD_OTHER_CACHED = FIELD_MESSAGE_END,
 	FIELD_UNKNOWN,
 };

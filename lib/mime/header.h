@@ -10,7 +10,7 @@
 
 struct mime_field {
 	struct span whole; /* from the name to the line end of the last folded line, included */
-	struct span name; /* without the colon and the space before it */
+	struct span name;  /* without the colon and the space before it */
 	struct span value; /* raw, after the colon, still folded, without the final line end */
 };
 
@@ -30,7 +30,10 @@ bool mime_field_find(struct span header, struct span name, struct mime_field *re
 /* The value unfolded (RFC 5322 2.2.3: CRLF before white space removed) and trimmed; in a. */
 struct span mime_unfold(struct arena *a, struct span value);
 
-/* The value unfolded and with RFC 2047 encoded words turned into UTF-8 (by iconv), for people and for search. */
+/*
+ * The value unfolded and with RFC 2047 encoded words turned into UTF-8 (by iconv), for people and
+ * for search.
+ */
 struct span mime_decode_text(struct arena *a, struct span value);
 
 #endif

@@ -19,7 +19,8 @@ void imap_put_nstring(struct buf *out, struct span s);
 void imap_put_lower(struct buf *out, struct span s);
 
 /* The ENVELOPE of a message of the scan (part i has is_message). */
-void imap_put_envelope(struct buf *out, struct arena *a, struct span message, const struct scan *scan, uint32_t i);
+void imap_put_envelope(struct buf *out, struct arena *a, struct span message, const struct scan *scan,
+                       uint32_t i);
 
 /* The BODYSTRUCTURE, with extension data. */
 void imap_put_bodystructure(struct buf *out, struct arena *a, struct span message, const struct scan *scan);

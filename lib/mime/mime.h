@@ -12,10 +12,10 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define MIME_DEPTH_MAX 100
-#define MIME_PARTS_MAX 10000
-#define MIME_HEADER_MAX (256u << 10) /* fields beyond that many bytes of a header are not looked at */
-#define MIME_BODYSTRUCTURE_MAX (2u << 20) /* a structure of more text is given up: one leaf */
+#define MIME_DEPTH_MAX         100
+#define MIME_PARTS_MAX         10000
+#define MIME_HEADER_MAX        (256u << 10) /* fields beyond that many bytes of a header are not looked at */
+#define MIME_BODYSTRUCTURE_MAX (2u << 20)   /* a structure of more text is given up: one leaf */
 
 #define MIME_NO_PART UINT32_MAX
 
@@ -23,8 +23,8 @@ enum mime_kind { MIME_LEAF, MIME_MULTIPART, MIME_MESSAGE /* message/rfc822, mess
 
 struct mime_part {
 	uint64_t header_off, header_len; /* with the empty line */
-	uint64_t body_off, body_len; /* without the line end that belongs to the boundary after it */
-	uint32_t lines; /* line ends in the body */
+	uint64_t body_off, body_len;     /* without the line end that belongs to the boundary after it */
+	uint32_t lines;                  /* line ends in the body */
 	enum mime_kind kind;
 	uint32_t parent, first_child, next; /* indexes into parts, or MIME_NO_PART */
 };
@@ -52,7 +52,7 @@ struct mime_summary {
 	struct span parts;
 	struct span headers;
 	struct span message_id; /* of the Message-ID field, without < >, empty where there is none */
-	struct span subject; /* its beginning decoded to UTF-8, for logs and listings */
+	struct span subject;    /* its beginning decoded to UTF-8, for logs and listings */
 };
 
 int mime_summarize(struct arena *a, struct span message, struct mime_summary *ret_summary);

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "mime/mime.h"
 
-#define PACK_VERSION 1
+#define PACK_VERSION   1
 #define NUMBER_MAX_LEN 10
 #define NUMBERS_A_PART 5
 
@@ -40,7 +40,8 @@ static bool take_number(struct span *s, uint64_t max, uint64_t *ret_value)
 
 int mime_tree_pack(struct arena *a, const struct mime_tree *tree, struct span *ret_packed)
 {
-	uint8_t *start = arena_alloc(a, 1 + NUMBER_MAX_LEN * (1 + NUMBERS_A_PART * (size_t) tree->n)), *to = start;
+	uint8_t *start = arena_alloc(a, 1 + NUMBER_MAX_LEN * (1 + NUMBERS_A_PART * (size_t) tree->n)),
+		*to = start;
 	uint64_t before = 0;
 
 	if (!start)
@@ -72,7 +73,7 @@ static bool take_part(struct span *s, uint32_t i, uint64_t before, struct mime_p
 	    !take_number(s, max, &p.header_len) || !take_number(s, max, &p.body_len) ||
 	    !take_number(s, UINT32_MAX, &lines) || (link & 3) > MIME_MESSAGE)
 		return false;
-	p.kind = (enum mime_kind) (link & 3);
+	p.kind = (enum mime_kind)(link & 3);
 	p.header_off += before;
 	p.body_off = p.header_off + p.header_len;
 	p.lines = (uint32_t) lines;
@@ -130,7 +131,8 @@ int mime_tree_unpack(struct arena *a, struct span packed, struct mime_tree *ret_
 		struct mime_part *p = &tree.parts[i];
 
 		last[i] = MIME_NO_PART;
-		if (!take_part(&packed, i, before, p) || (i > 0 && !link_part(tree.parts, i, &last[p->parent])))
+		if (!take_part(&packed, i, before, p) ||
+		    (i > 0 && !link_part(tree.parts, i, &last[p->parent])))
 			return -POD_E_CORRUPT;
 		before = p->header_off;
 	}

@@ -6,10 +6,10 @@
 #include "mime/utf8.h"
 
 /* RFC 5321 4.5.3.1; the path's 256 count the < and > that are not here any more. */
-#define LOCAL_MAX 64
-#define DOMAIN_MAX 255
+#define LOCAL_MAX     64
+#define DOMAIN_MAX    255
 #define PATH_MAX_BARE 254
-#define LABEL_MAX 63
+#define LABEL_MAX     63
 
 static bool is_atext(uint8_t c)
 {
@@ -90,7 +90,10 @@ static bool is_label(struct span label, bool utf8)
 	return true;
 }
 
-/* address-literal = "[" ( IPv4-address-literal / IPv6-address-literal ) "]"; no other tag was ever registered. */
+/*
+ * address-literal = "[" ( IPv4-address-literal / IPv6-address-literal ) "]"; no other tag was ever
+ * registered.
+ */
 static bool is_literal(struct span s)
 {
 	struct span tag = SPAN_LIT("IPv6:"), inner;
@@ -164,7 +167,8 @@ static int parse_local(struct arena *a, struct span *s, bool utf8, struct span *
 	return r == 0 ? 0 : err_set(err, -r, "quoted local part of the address is malformed");
 }
 
-int address_parse_path(struct arena *a, struct span path, bool utf8, struct address *ret_address, struct err *err)
+int address_parse_path(struct arena *a, struct span path, bool utf8, struct address *ret_address,
+                       struct err *err)
 {
 	struct address adr = { SPAN_NONE, SPAN_NONE };
 	int r;

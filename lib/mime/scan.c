@@ -2,16 +2,11 @@
 
 #include "base/err.h"
 #include "mime/cfws.h"
+#include "mime/delimiter.h"
 #include "mime/header.h"
 
 /* RFC 2046 allows 70 bytes and lines 998; a longer one could end nothing that arrived by SMTP. */
 #define BOUNDARY_MAX 998
-
-/* A multipart or message that is open at the place where the scan is. */
-struct level {
-	uint32_t part, last_child;
-	struct span boundary; /* empty for a message, and for a multipart behind its close-delimiter */
-};
 
 struct scanner {
 	struct arena *a;
@@ -21,9 +16,9 @@ struct scanner {
 	struct mime_part *parts;
 	struct scan_part *info;
 	uint32_t n, cap;
-	struct level *levels; /* MIME_DEPTH_MAX of them */
-	size_t depth, boundaries; /* levels in use; how many of them have a boundary */
-	uint32_t leaf; /* the open part that has no level, or MIME_NO_PART */
+	struct scan_level *levels; /* MIME_DEPTH_MAX of them */
+	size_t depth, boundaries;  /* levels in use; how many of them have a boundary */
+	uint32_t leaf;             /* the open part that has no level, or MIME_NO_PART */
 	bool want_cached;
 	uint8_t *cached;
 	size_t cached_len, cached_cap;
@@ -34,46 +29,7 @@ static struct span rest_of(const struct scanner *sc)
 	return span_skip(sc->msg, sc->pos);
 }
 
-/* ---- delimiters (RFC 2046 5.1.1) ---------------------------------------------------------------- */
-
-static bool is_blank(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (!cfws_is_space(s.p[i]))
-			return false;
-	return true;
-}
-
-/*
- * delimiter := "--" boundary, close-delimiter := delimiter "--", then transport-padding. The innermost open
- * multipart that the whole line fits wins, so that a boundary used twice does no harm. Where the whole line
- * fits none, its start is enough ("it is sufficient that the boundary appear in its entirety"), the longest
- * one first. Returns the level or SIZE_MAX.
- */
-static size_t find_delimiter(const struct scanner *sc, struct span line, bool *ret_close)
-{
-	size_t best = SIZE_MAX;
-
-	for (size_t i = sc->depth; i > 0; i--) {
-		struct span boundary = sc->levels[i - 1].boundary, tail;
-		bool close;
-
-		if (boundary.len == 0 || line.len < boundary.len ||
-		    memcmp(line.p, boundary.p, boundary.len) != 0)
-			continue;
-		tail = span_skip(line, boundary.len);
-		close = tail.len >= 2 && tail.p[0] == '-' && tail.p[1] == '-';
-		if (best == SIZE_MAX || boundary.len > sc->levels[best].boundary.len) {
-			best = i - 1;
-			*ret_close = close;
-		}
-		if (is_blank(span_skip(tail, close ? 2 : 0))) {
-			*ret_close = close;
-			return i - 1;
-		}
-	}
-	return best;
-}
+/* ---- delimiters ------------------------------------------------------------------------------- */
 
 /* Whether a line that matters as a delimiter starts at pos; a further part beyond the bound does not. */
 static bool at_delimiter(const struct scanner *sc, size_t *ret_level, bool *ret_close)
@@ -85,7 +41,7 @@ static bool at_delimiter(const struct scanner *sc, size_t *ret_level, bool *ret_
 		return false;
 	end = span_find_byte(line, '\n');
 	line = span_skip(span_head(line, end), 2);
-	*ret_level = find_delimiter(sc, line, ret_close);
+	*ret_level = delimiter_find(sc->levels, sc->depth, line, ret_close);
 	return *ret_level != SIZE_MAX && (*ret_close || sc->n < MIME_PARTS_MAX);
 }
 
@@ -123,7 +79,8 @@ static int keep_cached(struct scanner *sc, struct span field)
 	return 0;
 }
 
-static int note_field(struct scanner *sc, struct scan_part *info, struct span *fields, const struct mime_field *f)
+static int note_field(struct scanner *sc, struct scan_part *info, struct span *fields,
+                      const struct mime_field *f)
 {
 	enum field_id id = f->name.len ? field_lookup(f->name) : FIELD_UNKNOWN;
 	enum field_id end = info->is_message ? FIELD_MESSAGE_END : FIELD_PART_END;
@@ -138,8 +95,8 @@ static int note_field(struct scanner *sc, struct scan_part *info, struct span *f
 }
 
 /*
- * Whether a body part begins with text where its header should be, the empty line forgotten: it is shown then.
- * A "From " line that a mailbox file left behind is no such text.
+ * Whether a body part begins with text where its header should be, the empty line forgotten: it is shown
+ * then. A "From " line that a mailbox file left behind is no such text.
  */
 static bool starts_with_text(const struct scan_part *info, struct span s)
 {
@@ -147,7 +104,8 @@ static bool starts_with_text(const struct scan_part *info, struct span s)
 
 	if (info->is_message || !mime_field_next(&s, &f) || f.name.len)
 		return false;
-	return !span_starts_nocase(f.value, SPAN_LIT("From ")) && !span_starts_nocase(f.value, SPAN_LIT(">From "));
+	return !span_starts_nocase(f.value, SPAN_LIT("From ")) &&
+	       !span_starts_nocase(f.value, SPAN_LIT(">From "));
 }
 
 static uint32_t count_newlines(struct span s)
@@ -162,8 +120,8 @@ static uint32_t count_newlines(struct span s)
 /* Reads the header at pos: up to and with the empty line, or to a delimiter that cuts it off. */
 static int read_header(struct scanner *sc, struct mime_part *part, struct scan_part *info)
 {
-	struct span *fields = arena_array(sc->a, info->is_message ? FIELD_MESSAGE_END : FIELD_PART_END,
-	                                  sizeof(*fields));
+	struct span *fields =
+		arena_array(sc->a, info->is_message ? FIELD_MESSAGE_END : FIELD_PART_END, sizeof(*fields));
 	struct span rest = rest_of(sc);
 	bool close, more = !starts_with_text(info, rest);
 	size_t level;
@@ -212,7 +170,7 @@ static int grow_parts(struct scanner *sc)
 static uint32_t add_part(struct scanner *sc)
 {
 	uint32_t i = sc->n++;
-	struct level *up = sc->depth ? &sc->levels[sc->depth - 1] : NULL;
+	struct scan_level *up = sc->depth ? &sc->levels[sc->depth - 1] : NULL;
 	struct mime_part *part = &sc->parts[i];
 
 	*part = (struct mime_part){ .kind = MIME_LEAF, .first_child = MIME_NO_PART, .next = MIME_NO_PART };
@@ -226,8 +184,9 @@ static uint32_t add_part(struct scanner *sc)
 		sc->parts[up->last_child].next = i;
 	up->last_child = i;
 	sc->info[i].is_message = sc->parts[up->part].kind == MIME_MESSAGE;
-	sc->info[i].in_digest = !sc->info[i].is_message && content_type_is(&sc->info[up->part].type, SPAN_LIT("multipart"),
-	                                                                    SPAN_LIT("digest"));
+	sc->info[i].in_digest =
+		!sc->info[i].is_message &&
+		content_type_is(&sc->info[up->part].type, SPAN_LIT("multipart"), SPAN_LIT("digest"));
 	return i;
 }
 
@@ -246,7 +205,8 @@ static bool is_base64(const struct scan_part *info)
 {
 	struct span rest;
 
-	return span_eq_nocase(content_token(info->fields[FIELD_CONTENT_TRANSFER_ENCODING], &rest), SPAN_LIT("base64"));
+	return span_eq_nocase(content_token(info->fields[FIELD_CONTENT_TRANSFER_ENCODING], &rest),
+	                      SPAN_LIT("base64"));
 }
 
 static struct span boundary_of(struct scanner *sc, const struct scan_part *info)
@@ -265,7 +225,7 @@ static void open_level(struct scanner *sc, uint32_t i)
 {
 	struct mime_part *part = &sc->parts[i];
 	struct scan_part *info = &sc->info[i];
-	struct level level = { .part = i, .last_child = MIME_NO_PART };
+	struct scan_level level = { .part = i, .last_child = MIME_NO_PART };
 
 	sc->leaf = i;
 	if (sc->depth == MIME_DEPTH_MAX || sc->n == MIME_PARTS_MAX)
@@ -322,8 +282,8 @@ static void close_part(struct scanner *sc, uint32_t i, size_t end, size_t limit,
 
 /*
  * Closes what is open inside the first `depth` levels; a multipart in which no part began is a leaf. The line
- * end before a delimiter may be the empty line of a header: the part that the delimiter ends keeps it, but not
- * one deeper, which would reach beyond the part it is in.
+ * end before a delimiter may be the empty line of a header: the part that the delimiter ends keeps it, but
+ * not one deeper, which would reach beyond the part it is in.
  */
 static void close_levels(struct scanner *sc, size_t depth, size_t end, uint32_t newlines)
 {
@@ -336,7 +296,7 @@ static void close_levels(struct scanner *sc, size_t depth, size_t end, uint32_t 
 		close_part(sc, sc->leaf, end, limit, newlines);
 	sc->leaf = MIME_NO_PART;
 	while (sc->depth > depth) {
-		struct level *l = &sc->levels[--sc->depth];
+		struct scan_level *l = &sc->levels[--sc->depth];
 
 		close_part(sc, l->part, end, limit, newlines);
 		if (l->last_child == MIME_NO_PART)
@@ -376,7 +336,8 @@ static int scan_body(struct scanner *sc)
 		close_before_delimiter(sc, level + 1);
 		pass_line(sc);
 		if (close) {
-			sc->levels[level].boundary = SPAN_NONE; /* the epilogue runs up to the parent's delimiter */
+			sc->levels[level].boundary =
+				SPAN_NONE; /* the epilogue runs up to the parent's delimiter */
 			sc->boundaries--;
 		} else {
 			r = open_parts(sc);
@@ -387,9 +348,13 @@ static int scan_body(struct scanner *sc)
 
 int scan_message(struct arena *a, struct span message, bool want_cached, struct scan *ret_scan)
 {
-	struct level levels[MIME_DEPTH_MAX];
+	struct scan_level levels[MIME_DEPTH_MAX];
 	struct scanner sc = {
-		.a = a, .msg = message, .levels = levels, .leaf = MIME_NO_PART, .want_cached = want_cached,
+		.a = a,
+		.msg = message,
+		.levels = levels,
+		.leaf = MIME_NO_PART,
+		.want_cached = want_cached,
 	};
 	int r = open_parts(&sc);
 

@@ -13,8 +13,8 @@ struct scan_part {
 	const struct span *fields; /* raw values by enum field_id, the first of each name; see is_message */
 	struct content_type type;
 	uint32_t repeated; /* bit n: field n occurs more than once */
-	bool is_message; /* fields go up to FIELD_MESSAGE_END, else to FIELD_PART_END */
-	bool in_digest; /* without a Content-Type it is message/rfc822, not text/plain (RFC 2046 5.1.5) */
+	bool is_message;   /* fields go up to FIELD_MESSAGE_END, else to FIELD_PART_END */
+	bool in_digest;    /* without a Content-Type it is message/rfc822, not text/plain (RFC 2046 5.1.5) */
 };
 
 struct scan {

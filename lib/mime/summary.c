@@ -3,10 +3,16 @@
 #include "mime/header.h"
 #include "mime/imap_text.h"
 
-/* Of a subject, this much is decoded: no listing shows more, and each change of charset costs an iconv_open(). */
+/*
+ * Of a subject, this much is decoded: no listing shows more, and each change of charset costs an
+ * iconv_open().
+ */
 #define SUBJECT_MAX 2048
 
-/* What is inside the angle brackets of msg-id = [CFWS] "<" id-left "@" id-right ">" [CFWS]; else all there is. */
+/*
+ * What is inside the angle brackets of msg-id = [CFWS] "<" id-left "@" id-right ">" [CFWS]; else all there
+ * is.
+ */
 static struct span bare_message_id(struct span value)
 {
 	size_t open = span_find_byte(value, '<');

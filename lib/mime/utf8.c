@@ -13,7 +13,7 @@ static bool second_is_in_range(uint8_t lead, uint8_t second)
 	case 0xed: return second <= 0x9f;
 	case 0xf0: return second >= 0x90;
 	case 0xf4: return second <= 0x8f;
-	default:   return true;
+	default: return true;
 	}
 }
 

@@ -1,6 +1,7 @@
 /*
- * Prints what lib/mime makes of messages, for test_mime_against_python.py to compare: one record a file named on standard
- * input, each field as "name length\n", its bytes and a newline, so that any byte can stand in it.
+ * Prints what lib/mime makes of messages, for test_mime_against_python.py to compare: one record a file named
+ * on standard input, each field as "name length\n", its bytes and a newline, so that any byte can stand in
+ * it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -41,9 +42,9 @@ static void print_tree(const struct mime_tree *tree)
 	for (uint32_t i = 0; i < tree->n; i++) {
 		const struct mime_part *p = &tree->parts[i];
 
-		buf_printf(&b, "%d %llu %llu %llu %llu %u\n", (int) p->kind, (unsigned long long) p->header_off,
-		           (unsigned long long) p->header_len, (unsigned long long) p->body_off,
-		           (unsigned long long) p->body_len, p->lines);
+		buf_printf(&b, "%d %llu %llu %llu %llu %u\n", (int) p->kind,
+		           (unsigned long long) p->header_off, (unsigned long long) p->header_len,
+		           (unsigned long long) p->body_off, (unsigned long long) p->body_len, p->lines);
 	}
 	print_field("parts", buf_span(&b));
 }

@@ -8,10 +8,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-#define CHECK(x)                                                                                             \
-	do {                                                                                                 \
-		if (!(x))                                                                                    \
-			abort();                                                                             \
+#define CHECK(x)                 \
+	do {                     \
+		if (!(x))        \
+			abort(); \
 	} while (0)
 
 static void check_leaf(struct arena *a, struct span message, const struct mime_part *p)
@@ -31,7 +31,8 @@ static void check_tree(struct arena *a, struct span message, const struct mime_t
 		const struct mime_part *p = &tree->parts[i], *up = i ? &tree->parts[p->parent] : NULL;
 		uint32_t lines = 0;
 
-		CHECK(p->body_off == p->header_off + p->header_len && p->body_off + p->body_len <= message.len);
+		CHECK(p->body_off == p->header_off + p->header_len &&
+		      p->body_off + p->body_len <= message.len);
 		CHECK(!up || (p->parent < i && p->header_off >= up->body_off &&
 		              p->body_off + p->body_len <= up->body_off + up->body_len));
 		for (size_t k = 0; k < p->body_len; k++)

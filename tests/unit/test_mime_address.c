@@ -76,12 +76,14 @@ static void utf8_paths_need_smtputf8_and_well_formed_utf8(void **state)
 		const char *in;
 		int r;
 	} cases[] = {
-		{ "\xc3\xa4\xc3\xb6@b\xc3\xbc" "cher.test", 0 },
+		{ "\xc3\xa4\xc3\xb6@b\xc3\xbc"
+		  "cher.test",
+		  0 },
 		{ "\"\xc3\xa4 b\"@x.test", 0 },
 		{ "\xe7\x94\xb2@\xe9\xbb\x91.\xe5\xb7\x9d.\xe6\x97\xa5\xe6\x9c\xac", 0 },
 		{ "\xc3@x.test", -POD_E_SYNTAX },
-		{ "\xed\xa0\x80@x.test", -POD_E_SYNTAX }, /* a surrogate */
-		{ "\xc0\xaf@x.test", -POD_E_SYNTAX }, /* overlong */
+		{ "\xed\xa0\x80@x.test", -POD_E_SYNTAX },     /* a surrogate */
+		{ "\xc0\xaf@x.test", -POD_E_SYNTAX },         /* overlong */
 		{ "\xf4\x90\x80\x80@x.test", -POD_E_SYNTAX }, /* beyond U+10FFFF */
 		{ "a@\xff.test", -POD_E_SYNTAX },
 	};

@@ -18,8 +18,9 @@ static void describe(const struct address_list *list, struct buf *out)
 		else if (e->kind == ADDRESS_GROUP_END)
 			buf_add_str(out, "} ");
 		else
-			buf_printf(out, SPAN_FMT "|" SPAN_FMT "|" SPAN_FMT "|" SPAN_FMT " ", SPAN_ARG(e->name),
-			           SPAN_ARG(e->route), SPAN_ARG(e->local), SPAN_ARG(e->domain));
+			buf_printf(out, SPAN_FMT "|" SPAN_FMT "|" SPAN_FMT "|" SPAN_FMT " ",
+			           SPAN_ARG(e->name), SPAN_ARG(e->route), SPAN_ARG(e->local),
+			           SPAN_ARG(e->domain));
 	}
 }
 
@@ -67,7 +68,8 @@ static void groups_and_routes_and_comments_are_told_apart(void **state)
 		{ "g:a@x", "{g ||a|x } " }, /* never closed */
 		{ "g:h:a@x;;b@y", "{g ||h:a|x } ||b|y " },
 		{ "<@a.test,@b.test:joe@c.test>", "|@a.test,@b.test|joe|c.test " },
-		{ "Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>", "Pete||pete|silly.test " },
+		{ "Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>",
+		  "Pete||pete|silly.test " },
 		{ "secretary@x.test (The Secretary)", "The Secretary||secretary|x.test " },
 		{ "a@x (one (nested) two)", "one (nested) two||a|x " },
 		{ "(only a comment)", "" },

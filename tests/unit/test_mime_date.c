@@ -18,8 +18,9 @@ static void rfc5322_dates_are_read_in_all_their_old_forms(void **state)
 		{ "Fri, 21 Nov 1997 09:55:06 -0600", 0, 880127706, -360 },
 		{ "21 Nov 1997 09:55 -0600", 0, 880127700, -360 },
 		{ "21 Nov 97 09:55:06 GMT", 0, 880106106, 0 },
-		{ "Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n   -0330 (Newfoundland Time)", 0,
-		  -27723480, -210 },
+		{ "Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n   -0330 "
+		  "(Newfoundland Time)",
+		  0, -27723480, -210 },
 		{ "Fri, 21 Nov 1997 09(comment (nested \\) )):   55  :  06 -0600", 0, 880127706, -360 },
 		{ "Sat, 1 Jan 49 00:00:00 PST", 0, 2493072000 + 8 * 3600, -480 },
 		{ "1 Jan 50 00:00:00 EDT", 0, -631152000 + 4 * 3600, -240 },
@@ -125,7 +126,8 @@ static void what_is_written_reads_back_the_same(void **state)
 
 		if (s < -61e9)
 			continue; /* years of fewer than four digits are obs-year and mean something else */
-		assert_int_equal(date_parse_rfc5322(span_of(date_format_rfc5322(d, text, sizeof(text))), &mail), 0);
+		assert_int_equal(
+			date_parse_rfc5322(span_of(date_format_rfc5322(d, text, sizeof(text))), &mail), 0);
 		assert_int_equal(mail.unix_s, s);
 		assert_int_equal(mail.zone_min, d.zone_min);
 		assert_int_equal(date_parse_imap(span_of(date_format_imap(d, text, sizeof(text))), &imap), 0);

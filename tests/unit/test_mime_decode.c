@@ -26,7 +26,8 @@ static void encoded_words_become_utf8(void **state)
 		{ "=?utf-8?Q?=C3?= =?UTF-8?Q?=A9?=", "\xc3\xa9" },
 		{ "=?iso-2022-jp?B?GyRCJCIbKEI=?=", "\xe3\x81\x82" },
 		{ "=?gb2312?B?xOO6ww==?=", "\xe4\xbd\xa0\xe5\xa5\xbd" },
-		{ "=?utf-8?Q?a=FFb?=", "a\xef\xbf\xbd" "b" },
+		{ "=?utf-8?Q?a=FFb?=", "a\xef\xbf\xbd"
+		                       "b" },
 		{ "=?no-such-charset?Q?abc?=", "abc" },
 		{ "=?utf-8?X?abc?=", "=?utf-8?X?abc?=" },
 		{ "raw \xe4", "raw \xc3\xa4" }, /* eight-bit text of nobody knows which charset */
@@ -46,7 +47,8 @@ static void bodies_are_decoded_to_utf8(void **state)
 		const char *type, *encoding, *body, *text;
 	} cases[] = {
 		{ "text/plain", "7bit", "abc\r\n", "abc\r\n" },
-		{ "text/plain; charset=utf-8", "quoted-printable", "caf=C3=A9 =\r\nx  \r\n=20\r\n", "caf\xc3\xa9 x\r\n \r\n" },
+		{ "text/plain; charset=utf-8", "quoted-printable", "caf=C3=A9 =\r\nx  \r\n=20\r\n",
+		  "caf\xc3\xa9 x\r\n \r\n" },
 		{ "text/plain; charset=utf-8", "quoted-printable", "a=XYb= \t\nc=", "a=XYbc" },
 		{ "text/plain; charset=iso-8859-1", "base64", "Y2Fm\r\n6Q==\r\n", "caf\xc3\xa9" },
 		{ "text/plain", "base64", "YQ==YmM=", "abc" },

@@ -33,10 +33,12 @@ static void envelopes_follow_rfc3501(void **state)
 		{ "Subject:\r\nDate:\r\nFrom:\r\nMessage-ID:\r\nIn-Reply-To:\r\n",
 		  "(\"\" \"\" NIL NIL NIL NIL NIL NIL \"\" \"\")" },
 		/* Sender and Reply-To default to From */
-		{ "From: A <a@x>\r\n", "(NIL NIL ((\"A\" NIL \"a\" \"x\")) ((\"A\" NIL \"a\" \"x\")) ((\"A\" NIL \"a\" \"x\")) "
-		                       "NIL NIL NIL NIL NIL)" },
+		{ "From: A <a@x>\r\n",
+		  "(NIL NIL ((\"A\" NIL \"a\" \"x\")) ((\"A\" NIL \"a\" \"x\")) ((\"A\" NIL \"a\" \"x\")) "
+		  "NIL NIL NIL NIL NIL)" },
 		{ "From: a@x\r\nSender: b@x\r\nReply-To:\r\n",
-		  "(NIL NIL ((NIL NIL \"a\" \"x\")) ((NIL NIL \"b\" \"x\")) ((NIL NIL \"a\" \"x\")) NIL NIL NIL NIL NIL)" },
+		  "(NIL NIL ((NIL NIL \"a\" \"x\")) ((NIL NIL \"b\" \"x\")) ((NIL NIL \"a\" \"x\")) NIL NIL "
+		  "NIL NIL NIL)" },
 		{ "To: g:a@x;\r\nCc: <@r:b@y>\r\nBcc: c\r\n",
 		  "(NIL NIL NIL NIL NIL ((NIL NIL \"g\" NIL)(NIL NIL \"a\" \"x\")(NIL NIL NIL NIL)) "
 		  "((NIL \"@r\" \"b\" \"y\")) ((NIL NIL \"c\" \"\")) NIL NIL)" },
@@ -80,27 +82,37 @@ static void bodystructures_follow_rfc3501(void **state)
 	} cases[] = {
 		{ "", "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0" NO_EXTENSION,
 		  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)" },
-		{ "Content-Type: TEXT/HTML; Charset=\"UTF-8\"\r\nContent-Transfer-Encoding: Quoted-Printable\r\n\r\nx\r\n",
+		{ "Content-Type: TEXT/HTML; Charset=\"UTF-8\"\r\nContent-Transfer-Encoding: "
+		  "Quoted-Printable\r\n\r\nx\r\n",
 		  "(\"text\" \"html\" (\"charset\" \"UTF-8\") NIL NIL \"quoted-printable\" 3 1" NO_EXTENSION,
 		  "(\"text\" \"html\" (\"charset\" \"UTF-8\") NIL NIL \"quoted-printable\" 3 1)" },
 		{ "Content-Type: text\r\n\r\n",
 		  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0" NO_EXTENSION,
 		  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)" },
-		{ "Content-Type: image/png (a picture); name*0*=utf-8''a%20; name*1=\"b;\\\"c\"\r\nContent-ID: <i@x>\r\n"
-		  "Content-Description: it\r\nContent-MD5: Q2hl\r\nContent-Disposition: Attachment; filename=a b.png\r\n"
+		{ "Content-Type: image/png (a picture); name*0*=utf-8''a%20; "
+		  "name*1=\"b;\\\"c\"\r\nContent-ID: <i@x>\r\n"
+		  "Content-Description: it\r\nContent-MD5: Q2hl\r\nContent-Disposition: Attachment; "
+		  "filename=a b.png\r\n"
 		  "Content-Language: en, de\r\nContent-Location: http://x/\r\n\r\nabc",
-		  "(\"image\" \"png\" (\"name*0*\" \"utf-8''a%20\" \"name*1\" \"b;\\\"c\") \"<i@x>\" \"it\" \"7bit\" 3 \"Q2hl\" "
+		  "(\"image\" \"png\" (\"name*0*\" \"utf-8''a%20\" \"name*1\" \"b;\\\"c\") \"<i@x>\" \"it\" "
+		  "\"7bit\" 3 \"Q2hl\" "
 		  "(\"attachment\" (\"filename\" \"a b.png\")) (\"en\" \"de\") \"http://x/\")",
-		  "(\"image\" \"png\" (\"name*0*\" \"utf-8''a%20\" \"name*1\" \"b;\\\"c\") \"<i@x>\" \"it\" \"7bit\" 3)" },
-		{ "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\nContent-Type: a/b\r\n\r\n--b--",
+		  "(\"image\" \"png\" (\"name*0*\" \"utf-8''a%20\" \"name*1\" \"b;\\\"c\") \"<i@x>\" \"it\" "
+		  "\"7bit\" 3)" },
+		{ "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\nContent-Type: "
+		  "a/b\r\n\r\n--b--",
 		  "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0" NO_EXTENSION
-		  "(\"a\" \"b\" NIL NIL NIL \"7bit\" 0" NO_EXTENSION " \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)",
+		  "(\"a\" \"b\" NIL NIL NIL \"7bit\" 0" NO_EXTENSION
+		  " \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)",
 		  "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0)"
 		  "(\"a\" \"b\" NIL NIL NIL \"7bit\" 0) \"mixed\")" },
 		{ "Content-Type: message/rfc822\r\n\r\nSubject: (x\r\n\r\ny\r\n",
-		  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 18 (NIL \"(x\" NIL NIL NIL NIL NIL NIL NIL NIL) "
-		  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 3 1" NO_EXTENSION " 3" NO_EXTENSION,
-		  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 18 (NIL \"(x\" NIL NIL NIL NIL NIL NIL NIL NIL) "
+		  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 18 (NIL \"(x\" NIL NIL NIL NIL NIL NIL NIL "
+		  "NIL) "
+		  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 3 1" NO_EXTENSION
+		  " 3" NO_EXTENSION,
+		  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 18 (NIL \"(x\" NIL NIL NIL NIL NIL NIL NIL "
+		  "NIL) "
 		  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 3 1) 3)" },
 		/* what was not looked into is shown as something that has no inside */
 		{ "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==",
@@ -110,7 +122,8 @@ static void bodystructures_follow_rfc3501(void **state)
 		  "(\"text\" \"plain\" (\"boundary\" \"b\") NIL NIL \"7bit\" 3 1" NO_EXTENSION,
 		  "(\"text\" \"plain\" (\"boundary\" \"b\") NIL NIL \"7bit\" 3 1)" },
 		{ "Content-Type: a/b; name=\xe4\r\nContent-Disposition: ; filename=x\r\n\r\n",
-		  "(\"a\" \"b\" (\"name\" {1}\r\n\xe4) NIL NIL \"7bit\" 0 NIL (\"attachment\" (\"filename\" \"x\")) NIL NIL)",
+		  "(\"a\" \"b\" (\"name\" {1}\r\n\xe4) NIL NIL \"7bit\" 0 NIL (\"attachment\" (\"filename\" "
+		  "\"x\")) NIL NIL)",
 		  "(\"a\" \"b\" (\"name\" {1}\r\n\xe4) NIL NIL \"7bit\" 0)" },
 	};
 
@@ -128,9 +141,17 @@ static void bodystructures_follow_rfc3501(void **state)
 static void what_is_no_bodystructure_is_refused(void **state)
 {
 	static const char *const cases[] = {
-		"", "NIL", "(", "()", "(\"text\" \"plain\")", "(\"a\" \"b\" NIL NIL NIL \"7bit\" 3) x",
-		"(\"a\" \"b\" NIL NIL NIL \"7bit\" 3", "(\"a\" \"b\" NIL NIL NIL {9}\r\n7bit 3)", "((((((((((",
-		"(\"a\" \"b\" ((((((((((NIL)))))))))) NIL NIL \"7bit\" 3)", "(\"a\" \"b NIL NIL NIL 7bit 3)",
+		"",
+		"NIL",
+		"(",
+		"()",
+		"(\"text\" \"plain\")",
+		"(\"a\" \"b\" NIL NIL NIL \"7bit\" 3) x",
+		"(\"a\" \"b\" NIL NIL NIL \"7bit\" 3",
+		"(\"a\" \"b\" NIL NIL NIL {9}\r\n7bit 3)",
+		"((((((((((",
+		"(\"a\" \"b\" ((((((((((NIL)))))))))) NIL NIL \"7bit\" 3)",
+		"(\"a\" \"b NIL NIL NIL 7bit 3)",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -152,7 +173,8 @@ static void cached_headers_are_the_fields_as_they_stand(void **state)
 	                                              "Message-ID: (c) <1@x> \r\n"
 	                                              "\r\nTo: not@here\r\n"));
 
-	assert_text(s.headers, "FROM : a@x\r\nSubject: =?utf-8?q?caf=C3=A9?=\r\n folded\r\nList-Id: l\r\nMessage-ID: (c) <1@x> \r\n");
+	assert_text(s.headers, "FROM : a@x\r\nSubject: =?utf-8?q?caf=C3=A9?=\r\n folded\r\nList-Id: "
+	                       "l\r\nMessage-ID: (c) <1@x> \r\n");
 	assert_text(s.message_id, "1@x");
 	assert_text(s.subject, "caf\xc3\xa9 folded");
 	assert_true(mime_field_is_cached(SPAN_LIT("list-UNSUBSCRIBE")));

@@ -9,7 +9,10 @@
 #include "base/err.h"
 #include "mime/mime.h"
 
-/* What a tree is compared by: of each part the kind and parent, the header's length, the body if it is a leaf, lines. */
+/*
+ * What a tree is compared by: of each part the kind and parent, the header's length, the body if it is a
+ * leaf, lines.
+ */
 static void describe(const char *message, const struct mime_tree *tree, struct buf *out)
 {
 	static const char kinds[] = { [MIME_LEAF] = 'L', [MIME_MULTIPART] = 'P', [MIME_MESSAGE] = 'M' };
@@ -57,7 +60,8 @@ static void the_line_end_before_a_delimiter_belongs_to_it(void **state)
 {
 	assert_tree(MULTI("b") "--b\r\n\r\nx\r\n--b--\r\n", "P-1 h45 4;L0 h2 'x' 0;");
 	assert_tree(MULTI("b") "--b\r\n\r\nx\r\n\r\n--b--\r\n", "P-1 h45 5;L0 h2 'x\r\n' 1;");
-	assert_tree("Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n", "P-1 h43 4;L0 h1 'x' 0;");
+	assert_tree("Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n",
+	            "P-1 h43 4;L0 h1 'x' 0;");
 	assert_tree(MULTI("b") "--b\r\n\r\n--b--\r\n", "P-1 h45 3;L0 h2 '' 0;");
 }
 
@@ -88,13 +92,15 @@ static void the_same_boundary_twice_ends_the_inner_multipart_first(void **state)
 
 static void an_outer_delimiter_cuts_off_what_is_open_inside(void **state)
 {
-	assert_tree(MULTI("o") "--o\r\n" MULTI("i") "--i\r\n\r\nx\r\n--o--\r\n", "P-1 h45 7;P0 h45 2;L1 h2 'x' 0;");
+	assert_tree(MULTI("o") "--o\r\n" MULTI("i") "--i\r\n\r\nx\r\n--o--\r\n",
+	            "P-1 h45 7;P0 h45 2;L1 h2 'x' 0;");
 	/* even in the middle of a header */
 	assert_tree(MULTI("o") "--o\r\nContent-Type: text/plain\r\n--o--\r\n", "P-1 h45 3;L0 h26 '' 0;");
 	/* and no part reaches beyond the one it is in */
 	assert_tree(MULTI("o") "--o\r\nContent-Type: message/rfc822\r\n\r\nA: b\r\n\r\n--o--\r\n",
 	            "P-1 h45 6;M0 h32 1;L1 h6 '' 0;");
-	assert_tree(MULTI("o") "--o\r\nContent-Type: message/rfc822\r\n\r\n--o--\r\n", "P-1 h45 4;M0 h32 0;L1 h0 '' 0;");
+	assert_tree(MULTI("o") "--o\r\nContent-Type: message/rfc822\r\n\r\n--o--\r\n",
+	            "P-1 h45 4;M0 h32 0;L1 h0 '' 0;");
 }
 
 static void a_boundary_may_begin_with_another(void **state)
@@ -110,7 +116,8 @@ static void messages_nest_and_base64_ones_are_opaque(void **state)
 {
 	assert_tree("Content-Type: message/rfc822\r\n\r\nA: b\r\n\r\nx\r\n", "M-1 h32 3;L0 h8 'x\r\n' 1;");
 	assert_tree("Content-Type: message/global\r\n\r\n", "M-1 h32 0;L0 h0 '' 0;");
-	assert_tree("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==", "L-1 h67 'QQ==' 0;");
+	assert_tree("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==",
+	            "L-1 h67 'QQ==' 0;");
 }
 
 static void a_digest_holds_messages_where_nothing_else_is_said(void **state)
@@ -185,13 +192,13 @@ static void a_damaged_packed_tree_is_refused(void **state)
 		size_t len;
 	} cases[] = {
 		{ "", 0 },
-		{ "\2\1\0\0\0\0\0", 7 }, /* another version */
-		{ "\1\0", 2 }, /* no part */
-		{ "\1\1\0\0\0\0", 6 }, /* cut off */
-		{ "\1\1\0\0\0\0\0x", 8 }, /* too long */
-		{ "\1\1\1\0\0\0\0", 7 }, /* a multipart without a child */
-		{ "\1\1\3\0\0\0\0", 7 }, /* no such kind */
-		{ "\1\1\4\0\0\0\0", 7 }, /* the message has a parent */
+		{ "\2\1\0\0\0\0\0", 7 },            /* another version */
+		{ "\1\0", 2 },                      /* no part */
+		{ "\1\1\0\0\0\0", 6 },              /* cut off */
+		{ "\1\1\0\0\0\0\0x", 8 },           /* too long */
+		{ "\1\1\1\0\0\0\0", 7 },            /* a multipart without a child */
+		{ "\1\1\3\0\0\0\0", 7 },            /* no such kind */
+		{ "\1\1\4\0\0\0\0", 7 },            /* the message has a parent */
 		{ "\1\2\1\0\0\5\0\4\0\0\6\0", 12 }, /* a child longer than its parent */
 		{ "\1\2\0\0\0\5\0\4\0\0\5\0", 12 }, /* a leaf with a child */
 		{ "\1\1\0\377\377\377\377\377\377\377\377\377\177\0\0\0", 16 }, /* a number beyond 64 bits */
@@ -202,19 +209,19 @@ static void a_damaged_packed_tree_is_refused(void **state)
 	assert_int_equal(mime_tree_unpack(a, SPAN_LIT("\1\1\0\0\0\0\0"), &tree), 0);
 	assert_int_equal(mime_tree_unpack(a, SPAN_LIT("\1\2\1\0\0\5\0\4\0\0\5\0"), &tree), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		assert_int_equal(mime_tree_unpack(a, span_make(cases[i].bytes, cases[i].len), &tree), -POD_E_CORRUPT);
+		assert_int_equal(mime_tree_unpack(a, span_make(cases[i].bytes, cases[i].len), &tree),
+		                 -POD_E_CORRUPT);
 }
 
 /* The example of RFC 3501 6.4.5, with a body in each part that is its own number. */
-static const char sections[] =
-        "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
-        "--b\r\nContent-Type: text/plain\r\n\r\n1\r\n"
-        "--b\r\nContent-Type: message/rfc822\r\n\r\n"
-        "Subject: two\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
-        "--c\r\n\r\n2.1\r\n"
-        "--c\r\nContent-Type: message/rfc822\r\n\r\nSubject: two-two\r\n\r\n2.2.1\r\n"
-        "--c--\r\n"
-        "--b--\r\n";
+static const char sections[] = "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+			       "--b\r\nContent-Type: text/plain\r\n\r\n1\r\n"
+			       "--b\r\nContent-Type: message/rfc822\r\n\r\n"
+			       "Subject: two\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
+			       "--c\r\n\r\n2.1\r\n"
+			       "--c\r\nContent-Type: message/rfc822\r\n\r\nSubject: two-two\r\n\r\n2.2.1\r\n"
+			       "--c--\r\n"
+			       "--b--\r\n";
 
 static void sections_are_numbered_as_rfc3501_says(void **state)
 {
@@ -254,7 +261,9 @@ static void sections_are_numbered_as_rfc3501_says(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct mime_range range = { 0, 0 };
 
-		assert_int_equal(mime_section_find(&tree, cases[i].path, cases[i].n, cases[i].section, &range), cases[i].r);
+		assert_int_equal(
+			mime_section_find(&tree, cases[i].path, cases[i].n, cases[i].section, &range),
+			cases[i].r);
 		if (cases[i].r == 0)
 			assert_memory_equal(message.p + range.off, cases[i].text, strlen(cases[i].text));
 	}
@@ -274,7 +283,8 @@ static void a_message_without_parts_is_its_own_part_1(void **state)
 	assert_int_equal(mime_section_find(&tree, one, 2, MIME_SECTION_BODY, &range), -POD_E_NOTFOUND);
 
 	/* a message that is nothing but another one: part 1 is that one, 1.1 its body */
-	assert_int_equal(mime_parse(a, SPAN_LIT("Content-Type: message/rfc822\r\n\r\nA: b\r\n\r\nbody"), &tree), 0);
+	assert_int_equal(
+		mime_parse(a, SPAN_LIT("Content-Type: message/rfc822\r\n\r\nA: b\r\n\r\nbody"), &tree), 0);
 	assert_int_equal(mime_section_find(&tree, one, 1, MIME_SECTION_BODY, &range), 0);
 	assert_int_equal(range.off, 32);
 	assert_int_equal(mime_section_find(&tree, one, 1, MIME_SECTION_TEXT, &range), 0);
