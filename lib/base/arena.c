@@ -68,6 +68,10 @@ void arena_reset(struct arena *a)
 		free(oldest);
 		oldest = next;
 	}
+	if (oldest && oldest->size > BLOCK_MAX) { /* made for one large thing, which the next user may not need */
+		free(oldest);
+		oldest = NULL;
+	}
 	a->newest = oldest;
 	if (oldest)
 		oldest->used = 0;

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -8,7 +9,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-#define LINE_MAX_BYTES 8192
+/* A pipe takes this much in one piece, so that lines of processes that share podd's pipe do not mix (pipe(7)). */
+#define LINE_MAX_BYTES PIPE_BUF
+#define VALUE_MAX 600 /* bytes of one value, before quoting makes them up to six times as many */
+#define TAIL_ROOM 32 /* of the line, for saying that something is missing, and for its end */
 
 static const char *const level_names[] = { "debug", "info", "notice", "warning", "error" };
 
@@ -44,7 +48,7 @@ int log_level_parse(struct span name, enum log_level *ret_level)
 	return -POD_E_SYNTAX;
 }
 
-/* Bytes from a peer may be anything: what is not plain ASCII or valid-looking UTF-8 text leaves as an escape. */
+/* Bytes from a peer may be anything: what is not printable ASCII leaves as an escape, byte by byte. */
 static void add_quoted(struct buf *b, struct span s)
 {
 	buf_add_byte(b, '"');
@@ -81,32 +85,56 @@ static void add_text_value(struct buf *b, struct span s)
 		add_quoted(b, s);
 }
 
-static void add_value(struct buf *b, const struct log_field *f)
+/* A peer decides how long its words are. What is cut off is marked. */
+static void add_bounded(struct buf *b, struct span s)
 {
 	void (*add)(struct buf *, struct span) = logger.format == LOG_FORMAT_JSON ? add_quoted : add_text_value;
+	uint8_t cut[VALUE_MAX + 3];
 
+	if (s.len > VALUE_MAX) {
+		memcpy(cut, s.p, VALUE_MAX);
+		memcpy(cut + VALUE_MAX, "...", 3);
+		s = span_make(cut, sizeof(cut));
+	}
+	add(b, s);
+}
+
+static void add_value(struct buf *b, const struct log_field *f)
+{
 	switch (f->type) {
-	case LOG_FIELD_STR: add(b, span_of(f->v.s ? f->v.s : "")); break;
-	case LOG_FIELD_SPAN: add(b, f->v.span); break;
+	case LOG_FIELD_STR: add_bounded(b, span_of(f->v.s ? f->v.s : "")); break;
+	case LOG_FIELD_SPAN: add_bounded(b, f->v.span); break;
 	case LOG_FIELD_INT: buf_printf(b, "%lld", (long long) f->v.i); break;
 	case LOG_FIELD_UINT: buf_printf(b, "%llu", (unsigned long long) f->v.u); break;
 	case LOG_FIELD_END: break;
 	}
 }
 
-static void add_field(struct buf *b, const struct log_field *f)
+/* Whole or not at all: a reader must never meet half a field. False where it did not fit. */
+static bool add_field(struct buf *b, const struct log_field *f)
 {
+	size_t before = b->len;
+
 	buf_printf(b, logger.format == LOG_FORMAT_JSON ? ",\"%s\":" : " %s=", f->name);
 	add_value(b, f);
+	if (!b->failed)
+		return true;
+	b->len = before;
+	b->failed = false;
+	return false;
 }
 
-static void add_inherited(struct buf *b, const struct log *log)
+/* Returns how many did not fit. */
+static unsigned int add_inherited(struct buf *b, const struct log *log)
 {
+	unsigned int lost;
+
 	if (!log)
-		return;
-	add_inherited(b, log->parent);
+		return 0;
+	lost = add_inherited(b, log->parent);
 	for (size_t i = 0; i < LOG_FIELDS_MAX && log->fields[i].type != LOG_FIELD_END; i++)
-		add_field(b, &log->fields[i]);
+		lost += !add_field(b, &log->fields[i]);
+	return lost;
 }
 
 static void write_line(struct span line)
@@ -121,8 +149,9 @@ static void write_line(struct span line)
 
 void log_write(const struct log *log, enum log_level level, const char *event, const struct log_field *fields)
 {
-	_cleanup_buf_ struct buf b = { .limit = LINE_MAX_BYTES };
+	_cleanup_buf_ struct buf b = { .limit = LINE_MAX_BYTES - TAIL_ROOM };
 	char stamp[CLOCK_ISO_SIZE];
+	unsigned int lost;
 
 	clock_format_iso(clock_wall_ms(), stamp, sizeof(stamp));
 	if (logger.format == LOG_FORMAT_JSON)
@@ -130,14 +159,12 @@ void log_write(const struct log *log, enum log_level level, const char *event, c
 		           stamp, level_names[level], logger.program, (int) getpid(), event);
 	else
 		buf_printf(&b, "%s %s %s[%d] %s", stamp, level_names[level], logger.program, (int) getpid(), event);
-	add_inherited(&b, log);
+	lost = add_inherited(&b, log);
 	for (; fields->type != LOG_FIELD_END; fields++)
-		add_field(&b, fields);
-	if (b.failed) { /* too long: keep the head, which says what and who */
-		b.failed = false;
-		b.len = b.len > LINE_MAX_BYTES - 16 ? LINE_MAX_BYTES - 16 : b.len;
-		buf_add_str(&b, logger.format == LOG_FORMAT_JSON ? "\"" : " ...");
-	}
+		lost += !add_field(&b, fields);
+	b.limit = LINE_MAX_BYTES;
+	if (lost)
+		(void) add_field(&b, &F_UINT("fields_left_out", lost));
 	buf_add_str(&b, logger.format == LOG_FORMAT_JSON ? "}\n" : "\n");
 	write_line(buf_span(&b));
 }

@@ -3,7 +3,8 @@
  * podd collects it). A struct log carries fields that every event through it inherits: the program's, then
  * a connection's (conn=, peer=), then a message's (trace=). Peers' bytes are quoted; credentials never go in.
  *
- * log_setup runs once before threads start. log_event is thread-safe: a line is one write(2).
+ * log_setup runs once before threads start. log_event is thread-safe: a line is one write(2) of at most
+ * PIPE_BUF bytes. Long values are cut ("..."); a field that does not fit any more is left out and counted.
  * A struct log belongs to whoever embeds it and must outlive its children.
  */
 #ifndef POD_BASE_LOG_H

@@ -134,23 +134,51 @@ static int sums_add(struct sums *sums, const struct slot *slot)
 	return 0;
 }
 
-static int add_file(int dirfd, const char *name, struct sums *sums)
+/*
+ * A copy of what is in the file: the process that it belongs to parses bytes from the internet and may do with
+ * it what it likes at any moment, shorten it under a mapping of ours, too. NULL where it is no file of metrics.
+ */
+static int read_copy(int fd, struct file **ret_file)
 {
-	_cleanup_(closep) int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 	struct file *f;
-	int r = 0;
+	size_t size;
 
+	*ret_file = NULL;
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < (off_t) sizeof(*f))
 		return 0;
-	f = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (f == MAP_FAILED)
-		return 0;
-	if (memcmp(f->magic, MAGIC, sizeof(f->magic)) == 0 && f->n <= ITEMS_MAX &&
-	    file_size(f->n) <= (size_t) st.st_size)
-		for (size_t i = 0; r == 0 && i < f->n; i++)
+	size = (size_t) st.st_size < file_size(ITEMS_MAX) ? (size_t) st.st_size : file_size(ITEMS_MAX);
+	f = malloc(size);
+	if (!f)
+		return -POD_E_NOMEM;
+	if (pread(fd, f, size, 0) != (ssize_t) size || memcmp(f->magic, MAGIC, sizeof(f->magic)) != 0 ||
+	    f->n > ITEMS_MAX || file_size(f->n) > size)
+		free(f);
+	else
+		*ret_file = f;
+	return 0;
+}
+
+/* Control characters in a name or help would forge other lines of the exposition. */
+static bool is_text(const char *s, size_t room)
+{
+	size_t n = strnlen(s, room);
+
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char) s[i] < ' ' || s[i] == 0x7f)
+			return false;
+	return n > 0 && n < room;
+}
+
+static int add_file(int dirfd, const char *name, struct sums *sums)
+{
+	_cleanup_(closep) int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	_cleanup_(freep) struct file *f = NULL;
+	int r = read_copy(fd, &f);
+
+	for (size_t i = 0; f && r == 0 && i < f->n; i++)
+		if (is_text(f->slots[i].name, NAME_SIZE) && is_text(f->slots[i].help, HELP_SIZE))
 			r = sums_add(sums, &f->slots[i]);
-	(void) munmap(f, (size_t) st.st_size);
 	return r;
 }
 

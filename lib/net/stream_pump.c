@@ -378,8 +378,8 @@ void stream_on_read_event(evutil_socket_t fd, short what, void *arg)
 			s->write_wants_read = false;
 			pump_out(s);
 		}
-		if (is_open(s) && s->paused)
-			(void) event_del(&s->ev_read);
+		if (is_open(s) ? s->paused : !s->freed && s->state == STREAM_FLUSHING && !s->write_wants_read)
+			(void) event_del(&s->ev_read); /* what comes is not read now, and would wake us for ever */
 		else if (is_open(s))
 			pump_in(s);
 	}

@@ -2,8 +2,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -126,6 +128,51 @@ static void log_lines_quote_what_peers_sent(void **state)
 	assert_null(strstr(text, "never.seen"));
 }
 
+/* A line is one write that a pipe takes whole; what does not fit goes as whole fields. */
+static void log_lines_are_bounded_and_stay_json(void **state)
+{
+	static const uint8_t noise[5000] = { 1 };
+	struct span s = span_make(noise, sizeof(noise));
+	char path[] = "/tmp/podmail-log-XXXXXX", text[PIPE_BUF + 2];
+	_cleanup_(closep) int fd = mkstemp(path);
+	ssize_t n;
+
+	assert_int_equal(unlink(path), 0);
+	log_setup("test", fd, LOG_FORMAT_JSON, LOGL_INFO);
+	log_event(NULL, LOGL_INFO, "line.long", F_SPAN("a", s), F_SPAN("b", s), F_INT("n", 7), F_SPAN("c", s));
+	log_setup("test", STDERR_FILENO, LOG_FORMAT_TEXT, LOGL_INFO);
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	assert_in_range(n, 1, PIPE_BUF);
+	text[n] = '\0';
+	assert_non_null(strstr(text, "\"a\":\"\\u0001\\u0000"));
+	assert_string_equal(strstr(text, "...\""), "...\",\"n\":7,\"fields_left_out\":2}\n");
+}
+
+static void a_metric_cannot_forge_lines_of_others(void **state)
+{
+	static const struct metric_item items[] = {
+		{ METRIC_COUNTER, "podmail_test_total", "Help\npodmail_forged_total 1" },
+		{ METRIC_COUNTER, "podmail_a\npodmail_forged_total 1", "Help" },
+		{ METRIC_COUNTER, "podmail_honest_total", "Help" },
+	};
+	char dir[] = "/tmp/podmail-metric-XXXXXX", path[64];
+	_cleanup_buf_ struct buf out = BUF_INIT;
+
+	assert_non_null(mkdtemp(dir));
+	(void) snprintf(path, sizeof(path), "%s/p", dir);
+	assert_int_equal(metric_open(path, items, ARRAY_SIZE(items), NULL), 0);
+	assert_int_equal(metric_collect(dir, &out, NULL), 0);
+	assert_string_equal(buf_str(&out), "# HELP podmail_honest_total Help\n# TYPE podmail_honest_total counter\n"
+	                                   "podmail_honest_total 0\n");
+	buf_clear(&out);
+	assert_int_equal(truncate(path, 300), 0); /* by another process, at any moment */
+	assert_int_equal(metric_collect(dir, &out, NULL), 0);
+	assert_int_equal(out.len, 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+	buf_done(&out);
+}
+
 static void metrics_of_all_processes_are_summed(void **state)
 {
 	static const struct metric_item items[] = {
@@ -165,6 +212,8 @@ int main(void)
 		cmocka_unit_test(errors_are_wrapped_from_the_inside_out),
 		cmocka_unit_test(guids_survive_their_text_form_and_sort_by_time),
 		cmocka_unit_test(log_lines_quote_what_peers_sent),
+		cmocka_unit_test(log_lines_are_bounded_and_stay_json),
+		cmocka_unit_test(a_metric_cannot_forge_lines_of_others),
 		cmocka_unit_test(metrics_of_all_processes_are_summed),
 	};
 
