@@ -225,7 +225,7 @@ static int addition_start(struct volume_addition *va, struct err *err)
 	char program[PATH_MAX];
 	const char *const argv[] = { podd_program(va->podd, "stored", program, sizeof(program)), "--config",
 		                     va->podd->options->config_file, "--volume", va->name, "--create", NULL };
-	bool there;
+	bool there = false;
 	int r = addition_prepare(va, &there, err);
 
 	if (r < 0)
