@@ -277,15 +277,22 @@ int store_request_wait_window(struct store_request *rq)
 	return store_request_cancelled(rq) ? -POD_E_CANCELLED : 0;
 }
 
+bool store_request_window_is_full(struct store_request *rq)
+{
+	struct store_peer *p = rq->peer;
+	bool full;
+
+	(void) pthread_mutex_lock(&p->lock);
+	full = rq->unacknowledged >= FRAME_WINDOW;
+	(void) pthread_mutex_unlock(&p->lock);
+	return full;
+}
+
 bool store_request_has_room(struct store_request *rq)
 {
 	struct store_peer *p = rq->peer;
-	bool room;
+	bool room = !store_request_window_is_full(rq) && p->link && !link_is_full(p->link);
 
-	(void) pthread_mutex_lock(&p->lock);
-	room = rq->unacknowledged < FRAME_WINDOW;
-	(void) pthread_mutex_unlock(&p->lock);
-	room = room && p->link && !link_is_full(p->link);
 	if (!room && !rq->told_full) {
 		LIST_INSERT_HEAD(&p->wants_room, rq, room_entry);
 		rq->told_full = true;

@@ -347,13 +347,11 @@ int store_server_listen(struct store_server *s, int fd, struct tls_context *tls,
 	return 0;
 }
 
-struct store_server *store_server_free(struct store_server *s)
+void store_server_stop(struct store_server *s)
 {
 	struct acceptor *a;
 	struct store_peer *p;
 
-	if (!s)
-		return NULL;
 	while ((a = LIST_FIRST(&s->acceptors))) {
 		LIST_REMOVE(a, entry);
 		(void) listener_free(a->listener);
@@ -367,6 +365,13 @@ struct store_server *store_server_free(struct store_server *s)
 		LIST_INSERT_HEAD(&s->leaving, p, entry);
 		peer_lost(p);
 	}
+}
+
+struct store_server *store_server_free(struct store_server *s)
+{
+	if (!s)
+		return NULL;
+	store_server_stop(s);
 	server_take_answers(s);
 	if (s->wake_fd >= 0) {
 		(void) event_del(&s->wake_event);

@@ -54,9 +54,11 @@ int store_server_create(const struct store_server_options *o, struct store_serve
  * sockets. */
 int store_server_listen(struct store_server *s, int fd, struct tls_context *tls, struct err *err);
 /*
- * Ends every connection: on_cancel comes for each open request, and no thread may answer one after this
- * returns, so end the threads that do before. NULL is fine; returns NULL.
+ * Ends every connection: on_cancel comes for each open request. What other threads answer still goes nowhere,
+ * but has to come: free the server when every request had its final answer and no thread knows it any more.
  */
+void store_server_stop(struct store_server *s);
+/* Stops it where that was not done. NULL is fine; returns NULL. */
 struct store_server *store_server_free(struct store_server *s);
 
 enum store_method store_request_method(const struct store_request *rq);
@@ -80,6 +82,8 @@ void store_request_fail(struct store_request *rq, int code, const char *text);
  * bounded. -POD_E_CANCELLED where the peer is gone.
  */
 int store_request_wait_window(struct store_request *rq);
+/* Whether that would block; any thread. */
+bool store_request_window_is_full(struct store_request *rq);
 /*
  * The same question without waiting, on the loop's thread: false where the peer does not keep up with what
  * it was sent; on_room comes later. For events that can be joined meanwhile.

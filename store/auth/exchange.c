@@ -195,7 +195,8 @@ int auth_exchange_create(struct auth *au, const struct auth_start *start, struct
 	}
 	sasl_exchange_callbacks(x);
 	if (!mechanism_known(start->mechanism) ||
-	    sasl_server_new(*service ? service : "imap", "localhost", NULL, NULL, NULL, x->callbacks, 0, &x->conn) !=
+	    sasl_server_new(*service ? service : "imap", "localhost", NULL, NULL, NULL, x->callbacks, SASL_SUCCESS_DATA,
+	                    &x->conn) !=
 	            SASL_OK) {
 		(void) auth_exchange_free(x);
 		return err_set(err, POD_E_UNSUPPORTED, "authentication mechanism is not supported");
