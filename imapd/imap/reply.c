@@ -5,7 +5,8 @@
 
 #define REPLY_MAX 1024
 
-static void append_line(struct imap_session *s, const char *start, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+append_line(struct imap_session *s, const char *start, const char *fmt, va_list ap)
 {
 	struct evbuffer *out = imap_output(s);
 
@@ -70,7 +71,8 @@ static void end(struct imap_session *s, const char *whole)
 		finish(s);
 }
 
-static void reply(struct imap_session *s, const char *condition, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+reply(struct imap_session *s, const char *condition, const char *fmt, va_list ap)
 {
 	char text[REPLY_MAX];
 
