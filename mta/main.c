@@ -73,18 +73,17 @@ static int parse_options(int argc, char **argv, const char **ret_config)
 	return -1;
 }
 
-static int open_door(const struct conf *conf, enum conf_listener which, struct smtp_door *ret_door, struct err *err)
+static int open_door(const struct conf *conf, struct smtp_door *door, struct err *err)
 {
-	const struct conf_endpoint *e = conf_listen(conf, which);
+	const struct conf_endpoint *e = conf_listen(conf, door->which);
 	struct net_addr addr;
 	int r;
 
-	*ret_door = (struct smtp_door){ which, -1 };
 	if (!e)
 		return 0;
 	r = net_addr_parse(span_of(e->address), &addr, err);
 	if (r == 0)
-		r = listener_open(&addr, LISTEN_REUSEPORT, &ret_door->fd, err);
+		r = listener_open(&addr, LISTEN_REUSEPORT, &door->fd, err);
 	return r < 0 ? err_wrap(err, r, "%s", e->name) : 0;
 }
 
@@ -98,8 +97,11 @@ static int open_doors(struct mta *m, struct err *err)
 	if (!m->doors)
 		return err_set(err, POD_E_NOMEM, "no memory for listeners");
 	for (unsigned int i = 0; i < n; i++)
-		for (size_t k = 0; r == 0 && k < SMTP_DOORS; k++)
-			r = open_door(m->conf, door_kinds[k], &m->doors[i][k], err);
+		for (size_t k = 0; k < SMTP_DOORS; k++) {
+			m->doors[i][k] = (struct smtp_door){ door_kinds[k], -1 };
+			if (r == 0)
+				r = open_door(m->conf, &m->doors[i][k], err);
+		}
 	return r;
 }
 
@@ -119,7 +121,8 @@ static int prepare(struct mta *m, struct err *err)
 	const struct conf *c = m->conf;
 	int r = open_doors(m, err);
 
-	m->queue = (struct queue_options){ .conf = c, .hostname = c->mta.hostname };
+	m->queue.conf = c;
+	m->queue.hostname = c->mta.hostname;
 	if (r == 0)
 		r = open_tls(m, err);
 	if (r == 0)
@@ -170,6 +173,17 @@ static int run_queue(void *arg, unsigned int index)
 	return become_worker(m, "queue", index) < 0 ? EXIT_FAILURE : queue_run(&m->queue);
 }
 
+static void close_all(struct mta *m)
+{
+	for (unsigned int i = 0; m->doors && i < m->conf->mta.workers; i++)
+		for (size_t k = 0; k < SMTP_DOORS; k++)
+			closep(&m->doors[i][k].fd);
+	free(m->doors);
+	closep(&m->queue.submit_fd);
+	closep(&m->queue.control_fd);
+	m->tls = tls_unref(m->tls);
+}
+
 static int run(struct mta *m, struct err *err)
 {
 	struct worker_kind kinds[] = { { .name = "queue", .count = 1, .run = run_queue, .arg = m },
@@ -186,7 +200,7 @@ static int run(struct mta *m, struct err *err)
 int main(int argc, char **argv)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(PROBLEMS_ARENA);
-	struct mta m = { 0 };
+	struct mta m = { .queue = { .submit_fd = -1, .control_fd = -1 } };
 	struct err err = { 0 };
 	const char *config = NULL;
 	int r = parse_options(argc, argv, &config);
@@ -199,6 +213,7 @@ int main(int argc, char **argv)
 	if (r == 0) {
 		log_setup("mta", STDERR_FILENO, m.conf->log.format, m.conf->log.level);
 		r = run(&m, &err);
+		close_all(&m);
 	}
 	if (r < 0)
 		log_event(NULL, LOGL_ERROR, "mta.failed", F_ERR(&err));

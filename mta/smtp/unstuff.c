@@ -121,8 +121,11 @@ static const uint8_t *step(struct smtp_unstuff *u, const struct run *to, const u
 size_t smtp_unstuff(struct smtp_unstuff *u, struct span in, smtp_unstuff_fn *fn, void *arg, int *ret_r)
 {
 	const struct run to = { fn, arg, ret_r };
-	const uint8_t *p = in.p, *end = p + in.len;
+	const uint8_t *p = in.p, *end;
 
+	if (!in.len) /* an empty chunk has no address to count from */
+		return 0;
+	end = p + in.len;
 	while (p < end && u->state != UNSTUFF_END)
 		p = step(u, &to, p, end);
 	return (size_t) (p - in.p);
