@@ -45,8 +45,8 @@ static int run_trace(struct cli *cli)
 
 static const struct command commands[] = {
 	{ "", "ID", 1, 1, "Shows the way of one message through the pod.",
-	  "The id is in the answer to the sending server (\"250 ... queued as ID\" or \"delivered as ID\"), in the message's "
-	  "Received field, and in the log as trace=ID.",
+	  "The id is in the answer to who sent the message (\"250 2.0.0 Ok id=ID\"), in its Received field, and in the log as "
+	  "trace=ID.",
 	  NULL, run_trace },
 };
 

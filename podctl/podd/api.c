@@ -50,6 +50,7 @@ static const struct route routes[] = {
 	{ "GET", "/volumes/:name", api_volume_get },
 	{ "POST", "/volumes/:name/fsck", api_volume_fsck },
 	{ "GET", "/queue", api_queue_list },
+	{ "POST", "/queue/retry", api_queue_retry_all },
 	{ "GET", "/queue/:id", api_queue_get },
 	{ "POST", "/queue/:id/retry", api_queue_retry },
 	{ "DELETE", "/queue/:id", api_queue_remove },

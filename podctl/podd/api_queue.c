@@ -7,6 +7,27 @@
 #include "podctl/podd/api.h"
 #include "podctl/podd/queue_link.h"
 
+/* The queue says {"error": "words"} with a status of HTTP. */
+static int code_of_status(int status)
+{
+	switch (status) {
+	case 404: return POD_E_NOTFOUND;
+	case 405: return POD_E_UNSUPPORTED;
+	case 409: return POD_E_BUSY;
+	case 400: return POD_E_SYNTAX;
+	default: return POD_E_INTERNAL;
+	}
+}
+
+static void queue_refused(struct api_call *call, int status, const json_t *answer)
+{
+	const char *text = json_string_value(json_object_get(answer, "error"));
+	struct err err = { 0 };
+
+	(void) err_set(&err, (enum pod_error) code_of_status(status), "%s", text ? text : "the queue gave no reason");
+	api_fail(call, &err);
+}
+
 static void queue_on_answer(void *arg, int status, struct span body)
 {
 	struct api_call *call = arg;
@@ -19,12 +40,17 @@ static void queue_on_answer(void *arg, int status, struct span body)
 		return;
 	}
 	json = json_loadb((const char *) body.p, body.len, 0, NULL);
-	if (!json && status != 204) {
-		(void) err_set(&err, POD_E_PROTOCOL, "the queue's answer is no JSON");
-		api_fail(call, &err);
+	if (json && status < 300) {
+		api_reply(call, status, json);
 		return;
 	}
-	api_reply(call, status == 204 ? 200 : status, json ? json : json_object());
+	if (json) {
+		queue_refused(call, status, json);
+	} else {
+		(void) err_set(&err, POD_E_PROTOCOL, "the queue's answer is no JSON");
+		api_fail(call, &err);
+	}
+	json_decref(json);
 }
 
 static void queue_call(struct api_call *call, const char *method, const char *target)
@@ -62,6 +88,11 @@ void api_queue_list(struct api_call *call)
 void api_queue_get(struct api_call *call)
 {
 	queue_call_id(call, "GET", "");
+}
+
+void api_queue_retry_all(struct api_call *call)
+{
+	queue_call(call, "POST", "/queue/retry");
 }
 
 void api_queue_retry(struct api_call *call)
