@@ -84,6 +84,7 @@ $(foreach m,$(MODULES) ,$(eval $(call obj,$($(m)_SRCS)): | $(GENERATED_HDRS)))
 
 include scripts/targets.mk
 include scripts/checks.mk
+include scripts/install.mk
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

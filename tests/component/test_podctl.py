@@ -436,6 +436,13 @@ class Words(unittest.TestCase):
             seen += 1
         self.assertGreater(seen, 30)
 
+    def test_the_manual_says_what_the_programs_say(self):
+        tree = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        for page, words in (("podctl.1", ("help", "--man")), ("podmail.conf.5", ("config", "man"))):
+            done = subprocess.run(["scripts/man-update", "--check", f"docs/man/{page}", PODCTL, *words], cwd=tree,
+                                  text=True, capture_output=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_bash_completes_commands_and_options(self):
         script = run("completion", "bash").stdout
 
