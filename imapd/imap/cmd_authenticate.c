@@ -59,6 +59,11 @@ static void await_line(struct imap_session *s, struct span challenge, void (*the
 	s->mode = IMAP_TAKES_LINE;
 }
 
+static void abort_auth(struct imap_session *s)
+{
+	s->ops->auth_cancel(s->host);
+}
+
 /* SASL-IR (RFC 4959): "=" is an empty first message. */
 static void start(struct imap_session *s, enum sasl_mechanism m, bool has_initial, struct span initial)
 {
@@ -71,6 +76,7 @@ static void start(struct imap_session *s, enum sasl_mechanism m, bool has_initia
 	}
 	*kept = m;
 	s->data = kept;
+	s->on_abort = abort_auth;
 	if (!has_initial && (sasl_mechanisms[m].flags & SASL_SERVER_FIRST))
 		/* LOGIN prompts for the name; it is needed here to find the user's store. */
 		await_line(s, SPAN_LIT("Username:"), on_first_line);

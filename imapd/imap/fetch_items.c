@@ -41,12 +41,20 @@ static int add_item(struct imap_parser *p, struct imap_fetch_items *f, struct im
 	return 0;
 }
 
+/* In front: what a client takes as the message's name should come before its bytes. */
 int imap_fetch_items_add(struct imap_parser *p, struct imap_fetch_items *items, enum imap_fetch_kind kind)
 {
+	int r;
+
 	for (size_t i = 0; i < items->n; i++)
 		if (items->items[i].kind == kind)
 			return 0;
-	return add_item(p, items, (struct imap_fetch_item){ .kind = kind });
+	r = add_item(p, items, (struct imap_fetch_item){ .kind = kind });
+	if (r < 0)
+		return r;
+	memmove(&items->items[1], &items->items[0], (items->n - 1) * sizeof(*items->items));
+	items->items[0] = (struct imap_fetch_item){ .kind = kind };
+	return 0;
 }
 
 static int add_section(struct imap_parser *p, struct imap_fetch_items *f, struct imap_section *s, bool peek)

@@ -84,13 +84,24 @@ static void take_tag_of_refused(struct imap_session *s)
 	}
 }
 
+/* In the middle of a command (an AUTHENTICATE's or IDLE's line, the end of an APPEND) that one ends. */
 static void reply_refused(struct imap_session *s)
 {
-	take_tag_of_refused(s);
+	bool in_command = s->mode != IMAP_TAKES_COMMANDS;
+
+	if (in_command)
+		abort_command(s);
+	else
+		take_tag_of_refused(s);
 	switch (s->input.refused) {
 	case INPUT_TOO_LONG: imap_reply_bad(s, "Command is too long"); break;
 	case INPUT_BARE_LF: imap_reply_bad(s, "Lines end in CRLF"); break;
-	case INPUT_LITERAL_TOO_LONG: imap_reply_no(s, "[TOOBIG] Literal is too large"); break;
+	case INPUT_LITERAL_TOO_LONG:
+		if (in_command)
+			imap_reply_bad(s, "Unexpected literal");
+		else
+			imap_reply_no(s, "[TOOBIG] Literal is too large");
+		break;
 	case INPUT_NOT_REFUSED: imap_reply_bad(s, "Command is not valid"); break;
 	}
 }
