@@ -92,7 +92,7 @@ static int parse_append(struct imap_parser *p, struct append *ap)
 }
 
 /* Without a literal at its end the command is never complete; here only its error is found. */
-void cmd_append(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_append(struct imap_session *s, struct imap_parser *p)
 {
 	struct append *ap = arena_new(s->a, struct append);
 	int r = ap ? parse_append(p, ap) : -POD_E_NOMEM;
@@ -189,7 +189,7 @@ bool imap_append_begin(struct imap_session *s)
 	s->command = imap_command_find(&p, &uid);
 	podstore__append__init(&ap->request);
 	ap->spool = IMAP_SPOOL_INIT;
-	if (!s->command || s->command->run != cmd_append || parse_append(&p, ap) < 0) {
+	if (!s->command || s->command->run != imap_cmd_append || parse_append(&p, ap) < 0) {
 		s->command = NULL;
 		return false;
 	}

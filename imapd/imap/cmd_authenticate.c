@@ -87,7 +87,7 @@ static void start(struct imap_session *s, enum sasl_mechanism m, bool has_initia
 }
 
 /* authenticate = "AUTHENTICATE" SP auth-type [SP (base64 / "=")] */
-void cmd_authenticate(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_authenticate(struct imap_session *s, struct imap_parser *p)
 {
 	struct span name, initial = SPAN_NONE;
 	enum sasl_mechanism m;
@@ -114,7 +114,7 @@ void cmd_authenticate(struct imap_session *s, struct imap_parser *p)
 }
 
 /* LOGIN is PLAIN by another name (RFC 4616: [authzid] NUL authcid NUL passwd). */
-void cmd_login(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_login(struct imap_session *s, struct imap_parser *p)
 {
 	struct span user, password;
 	uint8_t *message;

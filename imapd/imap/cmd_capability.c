@@ -21,7 +21,7 @@ const char *imap_capabilities(const struct imap_session *s)
 }
 
 /* RFC 3501 6.1.1 */
-void cmd_capability(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_capability(struct imap_session *s, struct imap_parser *p)
 {
 	int r = imap_parse_end(p);
 

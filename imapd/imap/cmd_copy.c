@@ -101,12 +101,12 @@ static void copy(struct imap_session *s, struct imap_parser *p, bool move)
 		(void) imap_ask(s, STORE_COPY, &request->base, on_copied);
 }
 
-void cmd_copy(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_copy(struct imap_session *s, struct imap_parser *p)
 {
 	copy(s, p, false);
 }
 
-void cmd_move(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_move(struct imap_session *s, struct imap_parser *p)
 {
 	copy(s, p, true);
 }

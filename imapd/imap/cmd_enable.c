@@ -2,7 +2,7 @@
 #include "imapd/imap/session.h"
 
 /* RFC 5161: enable = "ENABLE" 1*(SP capability); what is not known is passed over. */
-void cmd_enable(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_enable(struct imap_session *s, struct imap_parser *p)
 {
 	bool condstore = false;
 	int r;

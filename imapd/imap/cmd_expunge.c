@@ -52,7 +52,7 @@ static void expunge(struct imap_session *s, const struct imap_ranges *uids, stor
  * Not everything \Deleted that there is, only what this session knows of: a message that arrived since may
  * not vanish without having been told (RFC 3501 6.4.3 removes "from the currently selected mailbox").
  */
-void cmd_expunge(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_expunge(struct imap_session *s, struct imap_parser *p)
 {
 	struct imap_range everything[] = { { 1, IMAP_SEQ_STAR } };
 	struct imap_seqset set = { everything, 1 };
@@ -79,7 +79,7 @@ void cmd_expunge(struct imap_session *s, struct imap_parser *p)
 }
 
 /* RFC 3501 6.4.2: no EXPUNGE is told. */
-void cmd_close(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_close(struct imap_session *s, struct imap_parser *p)
 {
 	int r = imap_parse_end(p);
 

@@ -73,7 +73,7 @@ static int prepare(struct fetch *f)
 }
 
 /* fetch = "FETCH" SP sequence-set SP ("ALL" / ... ) [SP "(" fetch-modifiers ")"] */
-void cmd_fetch(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_fetch(struct imap_session *s, struct imap_parser *p)
 {
 	struct fetch *f = arena_new(s->a, struct fetch);
 	int r = f ? parse_fetch(s, p, f) : -POD_E_NOMEM;

@@ -34,7 +34,7 @@ static int parse_params(struct imap_parser *p, struct span *ret_name, struct spa
 }
 
 /* RFC 2971: what the client is goes into the log, what we are is told. */
-void cmd_id(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_id(struct imap_session *s, struct imap_parser *p)
 {
 	struct span name = SPAN_NONE, version = SPAN_NONE;
 	int r = imap_parse_space(p);

@@ -47,7 +47,7 @@ static void on_done_line(struct imap_session *s, struct span line)
 	/* else on_told() replies, since the mode is IMAP_BUSY now */
 }
 
-void cmd_idle(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_idle(struct imap_session *s, struct imap_parser *p)
 {
 	int r = imap_parse_end(p);
 

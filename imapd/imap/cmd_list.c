@@ -273,12 +273,12 @@ static void list(struct imap_session *s, struct imap_parser *p, uint32_t flags)
 	(void) imap_ask(s, STORE_MAILBOX_LIST, &request->base, on_mailboxes);
 }
 
-void cmd_list(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_list(struct imap_session *s, struct imap_parser *p)
 {
 	list(s, p, 0);
 }
 
-void cmd_lsub(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_lsub(struct imap_session *s, struct imap_parser *p)
 {
 	list(s, p, LIST_LSUB | SELECT_SUBSCRIBED);
 }

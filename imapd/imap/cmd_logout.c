@@ -2,7 +2,7 @@
 #include "imapd/imap/session.h"
 
 /* RFC 3501 6.1.3 */
-void cmd_logout(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_logout(struct imap_session *s, struct imap_parser *p)
 {
 	int r = imap_parse_end(p);
 

@@ -73,7 +73,7 @@ static bool is_known_use(struct span use)
 	return false;
 }
 
-void cmd_create(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_create(struct imap_session *s, struct imap_parser *p)
 {
 	Podstore__MailboxCreate *request = arena_new(s->a, Podstore__MailboxCreate);
 	struct span name, use = SPAN_LIT("");
@@ -107,7 +107,7 @@ static void on_deleted(void *arg, const struct store_reply *reply)
 	on_changed(arg, reply);
 }
 
-void cmd_delete(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_delete(struct imap_session *s, struct imap_parser *p)
 {
 	Podstore__MailboxDelete *request = arena_new(s->a, Podstore__MailboxDelete);
 	struct span name;
@@ -147,7 +147,7 @@ static void on_renamed(void *arg, const struct store_reply *reply)
 	on_changed(arg, reply);
 }
 
-void cmd_rename(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_rename(struct imap_session *s, struct imap_parser *p)
 {
 	Podstore__MailboxRename *request = arena_new(s->a, Podstore__MailboxRename);
 	struct span from, to;
@@ -186,12 +186,12 @@ static void set_subscribed(struct imap_session *s, struct imap_parser *p, bool s
 	}
 }
 
-void cmd_subscribe(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_subscribe(struct imap_session *s, struct imap_parser *p)
 {
 	set_subscribed(s, p, true);
 }
 
-void cmd_unsubscribe(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_unsubscribe(struct imap_session *s, struct imap_parser *p)
 {
 	set_subscribed(s, p, false);
 }

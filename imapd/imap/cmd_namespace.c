@@ -2,7 +2,7 @@
 #include "imapd/imap/session.h"
 
 /* RFC 2342: one personal namespace without a prefix. */
-void cmd_namespace(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_namespace(struct imap_session *s, struct imap_parser *p)
 {
 	int r = imap_parse_end(p);
 

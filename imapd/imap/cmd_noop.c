@@ -2,7 +2,7 @@
 #include "imapd/imap/session.h"
 
 /* RFC 3501 6.1.2: the reply brings what happened in the mailbox (the row in command.c says so). */
-void cmd_noop(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_noop(struct imap_session *s, struct imap_parser *p)
 {
 	int r = imap_parse_end(p);
 
@@ -13,7 +13,7 @@ void cmd_noop(struct imap_session *s, struct imap_parser *p)
 }
 
 /* RFC 3501 6.4.1: everything told is on stable storage already. */
-void cmd_check(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_check(struct imap_session *s, struct imap_parser *p)
 {
-	cmd_noop(s, p);
+	imap_cmd_noop(s, p);
 }

@@ -33,7 +33,7 @@ static void ask_quota(struct imap_session *s)
 }
 
 /* getquota = "GETQUOTA" SP quota-root-name */
-void cmd_getquota(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_getquota(struct imap_session *s, struct imap_parser *p)
 {
 	struct span root;
 	int r = imap_parse_space(p);
@@ -68,7 +68,7 @@ static void on_mailbox(void *arg, const struct store_reply *reply)
 }
 
 /* getquotaroot = "GETQUOTAROOT" SP mailbox */
-void cmd_getquotaroot(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_getquotaroot(struct imap_session *s, struct imap_parser *p)
 {
 	Podstore__MailboxGet *request = arena_new(s->a, Podstore__MailboxGet);
 	struct span name;

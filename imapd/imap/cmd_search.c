@@ -104,7 +104,7 @@ static int prepare(struct search *f)
 }
 
 /* search = "SEARCH" [SP "RETURN" SP "(" ... ")"] [SP "CHARSET" SP astring] 1*(SP search-key) */
-void cmd_search(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_search(struct imap_session *s, struct imap_parser *p)
 {
 	struct search *f = arena_new(s->a, struct search);
 	int r = f ? imap_search_parse(p, &f->what) : -POD_E_NOMEM;

@@ -90,18 +90,18 @@ static void open_mailbox(struct imap_session *s, struct imap_parser *p, bool rea
 	(void) imap_ask(s, STORE_MAILBOX_OPEN, &request->base, on_opened);
 }
 
-void cmd_select(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_select(struct imap_session *s, struct imap_parser *p)
 {
 	open_mailbox(s, p, false);
 }
 
-void cmd_examine(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_examine(struct imap_session *s, struct imap_parser *p)
 {
 	open_mailbox(s, p, true);
 }
 
 /* RFC 3691: leaves the mailbox as it is. */
-void cmd_unselect(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_unselect(struct imap_session *s, struct imap_parser *p)
 {
 	int r = imap_parse_end(p);
 

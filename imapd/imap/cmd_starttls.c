@@ -2,7 +2,7 @@
 #include "imapd/imap/session.h"
 
 /* RFC 3501 6.2.1. What the client sent after it in clear is thrown away by the host, before the handshake. */
-void cmd_starttls(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_starttls(struct imap_session *s, struct imap_parser *p)
 {
 	int r = imap_parse_end(p);
 

@@ -19,7 +19,7 @@ static void on_mailbox(void *arg, const struct store_reply *reply)
 }
 
 /* status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")" */
-void cmd_status(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_status(struct imap_session *s, struct imap_parser *p)
 {
 	Podstore__MailboxGet *request = arena_new(s->a, Podstore__MailboxGet);
 	uint32_t *items = arena_new(s->a, uint32_t);

@@ -189,7 +189,7 @@ static int parse_store(struct imap_session *s, struct imap_parser *p, struct sto
 }
 
 /* store = "STORE" SP sequence-set SP [store-modifiers SP] store-att-flags */
-void cmd_store(struct imap_session *s, struct imap_parser *p)
+void imap_cmd_store(struct imap_session *s, struct imap_parser *p)
 {
 	struct store *st = arena_new(s->a, struct store);
 	int r = st ? parse_store(s, p, st) : -POD_E_NOMEM;
