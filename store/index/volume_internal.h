@@ -53,7 +53,8 @@ struct write_behind {
 	bool idle_now; /* under lock: nothing is left to do */
 	struct cleared *done; /* under lock: this pass, in key order */
 	size_t done_n, done_cap;
-	uint64_t failures; /* files it could not name: tried again; the thread's own */
+	uint64_t failures; /* files it could not name in this pass: tried again; the thread's own */
+	bool told;
 };
 
 struct volume {

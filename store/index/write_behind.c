@@ -74,9 +74,11 @@ static enum outcome rename_from(struct volume *vol, const char *from, const char
 		e = errno;
 	if (e == 0)
 		return DONE;
-	if (e != ENOENT)
-		(void) err_errno(err, e, "rename %s", from);
-	return e == ENOENT ? GONE : LATER;
+	/* Not there, or there while the folder it goes to is not yet. */
+	if (e == ENOENT && file_exists(vol->dir, from, NULL) == 0)
+		return GONE;
+	(void) err_errno(err, e, "rename %s to %s", from, to);
+	return LATER;
 }
 
 /* Moves the file to the name its record says, from wherever it is. GONE: it is nowhere. */
@@ -199,6 +201,13 @@ static bool do_row(struct volume *vol, struct kv_txn *txn, struct span key, stru
 
 /* ---- a pass ---- */
 
+/* Told once, and again when it has gone well in between: a full disk must not fill the log, too. */
+static void waits(struct volume *vol, const struct err *err)
+{
+	if (vol->behind.failures++ == 0 && !vol->behind.told)
+		log_event(NULL, LOGL_WARNING, "write_behind.waits", F_STR("volume", vol->file.name), F_ERR(err));
+}
+
 /*
  * Up to CHUNK_ROWS from *from on, while folders stand still. 0, 1 at the end, or an error. Rows that must wait are
  * counted and passed over.
@@ -216,8 +225,8 @@ static int do_chunk(struct volume *vol, struct key *from, struct err *err)
 	if (r == 0)
 		r = kv_cursor_seek(&c, key_span(from), &key, &value);
 	for (int i = 0; r == 0 && i < CHUNK_ROWS; i++) {
-		if (!do_row(vol, &txn, key, value, &cache, err) && vol->behind.failures++ == 0)
-			log_event(NULL, LOGL_WARNING, "write_behind.waits", F_STR("volume", vol->file.name), F_ERR(err));
+		if (!do_row(vol, &txn, key, value, &cache, err))
+			waits(vol, err);
 		r = kv_cursor_next(&c, &key, &value);
 	}
 	if (r == 0) {
@@ -340,6 +349,7 @@ static bool work_off(struct volume *vol)
 		r = do_pass(vol, &err);
 		if (r < 0)
 			log_event(NULL, LOGL_ERROR, "write_behind.failed", F_STR("volume", vol->file.name), F_ERR(&err));
+		vol->behind.told = vol->behind.failures > 0;
 		reported = report(vol);
 	} while (r == 0 && reported == 0); /* 0: it stopped for a report, with more to do */
 	return r < 0 || reported < 0 || vol->behind.failures;

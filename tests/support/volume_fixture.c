@@ -29,7 +29,9 @@ void fixture_make(struct fixture *f, const char *base)
 	struct err err = { 0 };
 
 	*f = (struct fixture){ .a = arena_create((size_t) 256 << 20) };
-	(void) snprintf(f->dir, sizeof(f->dir), "%s/podmail-test-XXXXXX", base ? base : "/tmp");
+	if (!base)
+		base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	(void) snprintf(f->dir, sizeof(f->dir), "%s/podmail-test-XXXXXX", base);
 	must(f->a && mkdtemp(f->dir), "mkdtemp");
 	(void) snprintf(f->path, sizeof(f->path), "%s/vol", f->dir);
 	f->o = (struct volume_options){ .path = f->path, .map_bytes = (uint64_t) 1 << 30, .users_max = 1000, .write_behind_ms = 5,

@@ -18,7 +18,10 @@ struct fixture {
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
-/* The same by hand. base: where the folder is made, NULL for /tmp. Aborts where the machine fails. */
+/*
+ * The same by hand. base: where the folder is made; NULL for memory, so that a thousand syncfs of tests wait for nobody's
+ * disk. Aborts where the machine fails.
+ */
 void fixture_make(struct fixture *f, const char *base);
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
