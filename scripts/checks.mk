@@ -6,7 +6,8 @@ ALL_HDRS := $(shell git ls-files -co --exclude-standard '*.h' 2>/dev/null)
 check: test
 	$(Q)$(MAKE) --no-print-directory asan
 	$(Q)$(MAKE) --no-print-directory tsan
-	$(Q)$(MAKE) --no-print-directory tidy layers
+	$(Q)$(MAKE) --no-print-directory tidy layers docs
+	$(Q)scripts/check-docs
 	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20
 
 # Variants: the same tests in a tree of their own.
@@ -28,6 +29,10 @@ fuzz:
 
 layers:
 	$(Q)scripts/layers
+
+# Whether the page of the wire format still says what the code does.
+docs:
+	$(Q)scripts/check-store-protocol
 
 compile_commands.json: Makefile scripts/toolchain.mk $(ALL_SRCS)
 	$(Q)CC=gcc FLAGS='$(CPPFLAGS) $(CFLAGS)' scripts/compile-commands $(ALL_SRCS) >$@.new && mv $@.new $@
@@ -61,6 +66,6 @@ help:
 	@echo "make check      tests, sanitizers, clang-tidy, layers, a round of fuzzing"
 	@echo "make asan tsan  the tests under sanitizers     make fuzz [FUZZ_TARGET=imap FUZZ_SECONDS=600]"
 	@echo "make bench      figures beside Postfix and Dovecot     make soak     the long runs"
-	@echo "make tidy format layers     make install [DESTDIR= PREFIX=/usr/local]     make clean"
+	@echo "make tidy format layers docs     make install [DESTDIR= PREFIX=/usr/local]     make clean"
 
-.PHONY: check asan tsan fuzz layers tidy format bench soak clean help
+.PHONY: check asan tsan fuzz layers docs tidy format bench soak clean help
