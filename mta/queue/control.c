@@ -33,23 +33,46 @@ static json_t *recipient_json(const Queue__Recipient *r)
 	                 state_name(r->state), "text", r->text);
 }
 
+/* The words of the first recipient that has any: they mostly wait for the same thing. */
+static const char *reason(const Queue__Item *item)
+{
+	for (size_t i = 0; i < item->n_recipients; i++)
+		if (*item->recipients[i]->text)
+			return item->recipients[i]->text;
+	return "";
+}
+
+static void add_recipients(json_t *json, const Queue__Item *item)
+{
+	json_t *addresses = json_array(), *details = json_array();
+
+	for (size_t i = 0; i < item->n_recipients; i++) {
+		(void) json_array_append_new(addresses, json_string(item->recipients[i]->address));
+		(void) json_array_append_new(details, recipient_json(item->recipients[i]));
+	}
+	(void) json_object_set_new(json, "recipients", addresses);
+	(void) json_object_set_new(json, "details", details);
+}
+
+/* Times are seconds since 1970. A message that only waits for the outbound part has no next attempt. */
 static json_t *item_json(const struct queued *it)
 {
 	const Queue__Item *item = it->record;
 	bool waiting = queue_has_state(item, QUEUE__STATE__WAITING);
-	char id[ID_TEXT_SIZE], arrived[CLOCK_ISO_SIZE], next[CLOCK_ISO_SIZE] = "";
-	json_t *rcpts = json_array();
+	int64_t next_ms = item->next_ms ? item->next_ms : clock_wall_ms();
+	char id[ID_TEXT_SIZE];
+	json_t *json;
 
 	guid_format(&it->id, id);
-	(void) clock_format_iso(item->arrived_s * 1000, arrived, sizeof(arrived));
-	if (waiting)
-		(void) clock_format_iso(item->next_ms ? item->next_ms : clock_wall_ms(), next, sizeof(next));
-	for (size_t i = 0; i < item->n_recipients; i++)
-		(void) json_array_append_new(rcpts, recipient_json(item->recipients[i]));
-	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:i, s:s, s:o}", "id", id, "trace", item->trace, "sender",
-	                 item->sender, "size", (json_int_t) item->size, "arrived", arrived, "next_attempt", next,
-	                 "attempts", (int) item->attempts, "state", waiting ? (it->busy ? "active" : "waiting") : "outbound",
-	                 "recipients", rcpts);
+	json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:s, s:s}", "id", id, "trace", item->trace, "sender",
+	                 item->sender, "size", (json_int_t) item->size, "created", (json_int_t) item->arrived_s, "attempts",
+	                 (int) item->attempts, "state", waiting ? (it->busy ? "active" : "waiting") : "outbound", "reason",
+	                 reason(item));
+	if (json && waiting)
+		(void) json_object_set_new(json, "next_attempt", json_integer(next_ms / 1000));
+	if (json)
+		add_recipients(json, item);
+	return json;
 }
 
 static void reply_json(struct evhttp_request *rq, int code, json_t *json)
