@@ -167,7 +167,7 @@ class PodUnderLoad(unittest.TestCase):
         box.select("INBOX", readonly=True)
         validity = int(box.response("UIDVALIDITY")[1][0])
         found = {}
-        _, data = box.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (X-Token)])")
+        _, data = box.uid("FETCH", "1:*", "(UID FLAGS BODY.PEEK[HEADER.FIELDS (X-Token)])")
         for item in data or []:
             if isinstance(item, tuple):
                 uid = int(re.search(rb"UID (\d+)", item[0])[1])
