@@ -51,7 +51,7 @@ void client_disconnect(struct store_client *c, int code, const char *text)
 		c->retry_ms = 0;
 	connection_drop(c);
 	retry_later(c);
-	if (client_fail_calls(c, &c->open, code, text) && was_ready && c->on_state)
+	if (client_fail_calls(c, &c->open, code, text) && client_fail_bound(c) && was_ready && c->on_state)
 		c->on_state(c->arg, c, false);
 }
 
@@ -104,7 +104,8 @@ static void on_hello(void *client, const struct store_reply *r)
 	c->state = CLIENT_READY;
 	c->ready_at_ms = clock_mono_ms();
 	client_hold(c);
-	client_send_waiting(c);
+	if (client_fail_bound(c)) /* made while there was no connection */
+		client_send_waiting(c);
 	if (client_let_go(c) && c->on_state && c->state == CLIENT_READY)
 		c->on_state(c->arg, c, true);
 }

@@ -61,6 +61,8 @@ typedef void store_reply_fn(void *arg, const struct store_reply *reply);
  * timeout_ms from now to the final answer, 0 for none, the time until a connection is there included.
  * Fails by callback only: -POD_E_UNAVAILABLE: the connection was lost before the answer, so that what
  * was asked may or may not have happened; -POD_E_TIMEOUT likewise. NULL where memory is out: no callback then.
+ * A request that names a session is never carried over to another connection, where that number may be another
+ * user's: it ends with -POD_E_UNAVAILABLE, and the session has to be opened again.
  */
 struct store_call *store_call(struct store_client *c, enum store_method method, const ProtobufCMessage *request,
                               struct span blob, int fd, unsigned int timeout_ms, store_reply_fn *fn, void *arg);

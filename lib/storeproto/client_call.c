@@ -105,6 +105,14 @@ static void timer_set(struct store_client *c)
 		c->timer_at_ms = first->deadline_ms;
 }
 
+/* Requests of a session carry its number as their first field. */
+static bool names_session(const ProtobufCMessage *request)
+{
+	const ProtobufCMessageDescriptor *d = request->descriptor;
+
+	return d->n_fields > 0 && strcmp(d->fields[0].name, "session") == 0;
+}
+
 struct store_call *client_call_new(struct store_client *c, enum store_method method, const ProtobufCMessage *request,
                                    struct span blob, int fd, unsigned int timeout_ms, store_reply_fn *fn, void *arg)
 {
@@ -115,6 +123,7 @@ struct store_call *client_call_new(struct store_client *c, enum store_method met
 	if (!call || (fd >= 0 && own_fd < 0))
 		goto failed;
 	*call = (struct store_call){ .client = c, .method = store_method_find(method), .fn = fn, .arg = arg, .body = -1 };
+	call->bound = names_session(request);
 	call->request = frame_pack(h, request, blob, own_fd);
 	own_fd = -1;
 	if (!call->request)
@@ -328,6 +337,16 @@ static void call_fail(struct store_call *call, int code, const char *text)
 	call_free(call);
 }
 
+static bool fail_failing(struct store_client *c, int code, const char *text)
+{
+	struct store_call *call;
+
+	client_hold(c);
+	while ((call = TAILQ_FIRST(&c->failing)))
+		call_fail(call, code, text);
+	return client_let_go(c);
+}
+
 bool client_fail_calls(struct store_client *c, struct call_list *list, int code, const char *text)
 {
 	struct store_call *call;
@@ -337,10 +356,19 @@ bool client_fail_calls(struct store_client *c, struct call_list *list, int code,
 			bucket_remove(call);
 		list_move(call, &c->failing);
 	}
-	client_hold(c);
-	while ((call = TAILQ_FIRST(&c->failing)))
-		call_fail(call, code, text);
-	return client_let_go(c);
+	return fail_failing(c, code, text);
+}
+
+bool client_fail_bound(struct store_client *c)
+{
+	struct store_call *call, *next;
+
+	for (call = TAILQ_FIRST(&c->waiting); call; call = next) {
+		next = TAILQ_NEXT(call, entry);
+		if (call->bound)
+			list_move(call, &c->failing);
+	}
+	return fail_failing(c, POD_E_UNAVAILABLE, "the session's connection was lost");
 }
 
 static void error_reply(const ProtobufCMessage *message, struct store_reply *r)

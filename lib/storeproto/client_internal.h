@@ -24,6 +24,7 @@ struct store_call {
 	uint64_t body_at;
 	uint32_t unacknowledged; /* bytes of "more" frames dealt with */
 	bool paused, ended;
+	bool bound; /* names a session: good for no connection but the one it was made on */
 	uint64_t deadline_ms; /* 0: none */
 	size_t heap_at;
 };
@@ -83,6 +84,11 @@ struct store_call *client_call_new(struct store_client *c, enum store_method met
 bool client_call_send(struct store_call *call);
 /* Ends every call on a list; false where a callback freed the client. */
 bool client_fail_calls(struct store_client *c, struct call_list *list, int code, const char *text);
+/*
+ * Ends the bound calls that were not sent, with UNAVAILABLE: a session's number is the connection's, and on the next
+ * one it may be somebody else's. False where a callback freed the client.
+ */
+bool client_fail_bound(struct store_client *c);
 void client_on_frame(void *client, const struct frame_header *h, struct span message, struct span blob, int *fd);
 void client_on_room(void *client);
 void client_on_deadline(evutil_socket_t fd, short what, void *client);

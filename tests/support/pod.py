@@ -66,6 +66,7 @@ class Pod:
         self.dir = folder or tempfile.mkdtemp(prefix="podmail-test-")
         self.base_port = base_port or free_base_port()
         self.info = None
+        self.added_users = []
 
     def __enter__(self):
         self.up()
@@ -90,6 +91,7 @@ class Pod:
         if done.returncode != 0:
             raise AssertionError(f"podctl up: exit {done.returncode}\n{done.stdout}{done.stderr}\n{self.log_tail()}")
         self.info = json.loads(done.stdout)
+        self.info["users"] += self.added_users
         return self.info
 
     def down(self):
@@ -124,7 +126,9 @@ class Pod:
 
     def add_user(self, name, password):
         self.podctl("user", "add", self.address(name), "--password-stdin", stdin=password + "\n")
-        self.info["users"].append({"address": self.address(name), "password": password})
+        user = {"address": self.address(name), "password": password}
+        self.added_users.append(user)
+        self.info["users"].append(user)
 
     def tls_context(self):
         return ssl.create_default_context(cafile=os.path.join(self.dir, "tls", "ca.pem"))

@@ -205,6 +205,14 @@ static void run(struct pair *p)
 	(void) event_base_dispatch(p->base);
 }
 
+static void wait_connected(struct pair *p)
+{
+	int before = p->connected;
+
+	while (p->connected == before)
+		(void) event_base_loop(p->base, EVLOOP_ONCE);
+}
+
 static void calls_made_before_the_connection_stands_are_answered(void **state)
 {
 	struct pair *p = *state;
@@ -606,6 +614,7 @@ static void a_slow_reader_holds_the_answer_back_at_the_window(void **state)
 	p->co.role = "gateway";
 	p->so.on_request = on_hold;
 	pair_start(p);
+	wait_connected(p);
 	p->call = store_call(p->client, STORE_FETCH, &m.base, SPAN_NONE, -1, 60000, on_slow_reader, p);
 	run(p);
 	assert_int_equal(p->held_n, 1);
@@ -633,6 +642,7 @@ static void a_thread_that_waits_for_the_window_is_freed_when_the_peer_goes(void 
 	p->co.role = "gateway";
 	p->so.on_request = on_hold;
 	pair_start(p);
+	wait_connected(p);
 	p->call = store_call(p->client, STORE_FETCH, &m.base, SPAN_NONE, -1, 60000, on_slow_reader, p);
 	run(p);
 	p->held_n = 0;
@@ -671,6 +681,32 @@ static void a_store_that_dies_in_a_call_makes_it_unavailable_and_comes_back(void
 	assert_int_equal(p->code, 0);
 	assert_int_equal(p->last_code, 9);
 	assert_int_equal(p->connected, 2);
+}
+
+/*
+ * A session's number is its connection's. A request that was waiting while the store came back must not be sent
+ * with the old number: on the new connection it may be another user's.
+ */
+static void a_request_of_a_session_is_never_carried_over_to_another_connection(void **state)
+{
+	Podstore__QuotaGet m = PODSTORE__QUOTA_GET__INIT;
+	struct pair *p = *state;
+
+	p->so.uid_gateway = getuid();
+	p->co.role = "gateway";
+	pair_start(p);
+	wait_connected(p);
+	p->server = store_server_free(p->server);
+	while (p->lost == 0)
+		(void) event_base_loop(p->base, EVLOOP_ONCE);
+	m.session = 1;
+	assert_non_null(store_call(p->client, STORE_QUOTA_GET, &m.base, SPAN_NONE, -1, 10000, on_reply, p));
+	p->so.on_request = on_hold; /* which would count it */
+	pair_listen(p);
+	run(p);
+	assert_int_equal(p->code, -POD_E_UNAVAILABLE);
+	assert_int_equal(p->connected, 2);
+	assert_int_equal(p->held_n, 0);
 }
 
 static void a_volume_that_moved_is_followed(void **state)
@@ -884,6 +920,7 @@ int main(void)
 		T(a_slow_reader_holds_the_answer_back_at_the_window),
 		T(a_thread_that_waits_for_the_window_is_freed_when_the_peer_goes),
 		T(a_store_that_dies_in_a_call_makes_it_unavailable_and_comes_back),
+		T(a_request_of_a_session_is_never_carried_over_to_another_connection),
 		T(a_volume_that_moved_is_followed),
 		T(the_client_may_be_freed_in_a_final_callback),
 		T(malformed_frames_close_their_own_connection_only),

@@ -134,11 +134,19 @@ static int listen_here(struct pair *p)
 	return fd;
 }
 
+/* Requests of a session are for one connection only. */
+static void wait_connected(struct pair *p)
+{
+	while (!store_client_is_connected(p->client))
+		(void) event_base_loop(p->base, EVLOOP_ONCE);
+}
+
 static void start(struct pair *p)
 {
 	assert_int_equal(store_server_create(&p->so, &p->server, NULL), 0);
 	assert_int_equal(store_server_listen(p->server, listen_here(p), NULL, NULL), 0);
 	assert_int_equal(store_client_create(&p->co, &p->client, NULL), 0);
+	wait_connected(p);
 }
 
 static struct store_call *close_session(struct pair *p, unsigned int timeout_ms)
@@ -345,6 +353,7 @@ static void a_store_that_hangs_is_not_sent_without_bound_what_timed_out_long_ago
 
 	assert_int_equal(event_add(ev, NULL), 0);
 	assert_int_equal(store_client_create(&p->co, &p->client, NULL), 0);
+	wait_connected(p);
 	p->wanted = 500;
 	for (int i = 0; i < p->wanted; i++)
 		assert_non_null(store_call(p->client, STORE_APPEND, &m.base, span_make(body, sizeof(body)), -1, 300,
