@@ -158,19 +158,35 @@ int volume_open(const struct volume_options *o, struct volume **ret_vol, struct 
 
 /* ---- close ---- */
 
+struct claims {
+	const struct volume *vol;
+	struct kv_txn *txn;
+};
+
 static void save_claim(void *arg, const struct recent_claim *claim)
 {
-	struct volume *vol = arg;
-	KV_TXN txn = { 0 };
+	struct claims *s = arg;
 	struct mailbox_counts c;
 
-	/* \Recent is worth no error: what is not saved shows once more. */
-	if (kv_txn_begin(vol->kv, KV_WRITE, &txn, NULL) < 0 ||
-	    counts_get(&txn, &vol->t, claim->mailbox, &c, NULL) < 0 || c.recent_from >= claim->from)
+	if (counts_get(s->txn, &s->vol->t, claim->mailbox, &c, NULL) < 0 || c.recent_from >= claim->from)
 		return;
 	c.recent_from = claim->from;
-	if (counts_put(&txn, &vol->t, claim->mailbox, &c, NULL) == 0)
-		(void) kv_txn_commit(&txn, NULL);
+	(void) counts_put(s->txn, &s->vol->t, claim->mailbox, &c, NULL);
+}
+
+/*
+ * All in one commit, begun before the claims are locked, as the writer does it. \Recent is worth no error:
+ * what is not saved shows once more.
+ */
+static void save_claims(struct volume *vol)
+{
+	KV_TXN txn = { 0 };
+	struct claims s = { vol, &txn };
+
+	if (kv_txn_begin(vol->kv, KV_WRITE, &txn, NULL) < 0)
+		return;
+	recent_each(&vol->recent, save_claim, &s);
+	(void) kv_txn_commit(&txn, NULL);
 }
 
 struct volume *volume_close(struct volume *vol)
@@ -180,7 +196,7 @@ struct volume *volume_close(struct volume *vol)
 	write_behind_stop(vol);
 	writer_stop(vol);
 	if (!volume_broken(vol))
-		recent_each(&vol->recent, save_claim, vol);
+		save_claims(vol);
 	release(vol);
 	return NULL;
 }
