@@ -127,8 +127,8 @@ static void ask_for_message(struct append *ap)
 
 static void on_checked(struct append *ap, int code)
 {
-	/* A store that is away now may be back when the message is here. */
-	if (code < 0 && code != -POD_E_UNAVAILABLE && code != -POD_E_TIMEOUT)
+	/* A store that is away now may be back when the message is here. Of several reasons the first is told. */
+	if (ap->refused == 0 && code < 0 && code != -POD_E_UNAVAILABLE && code != -POD_E_TIMEOUT)
 		ap->refused = code;
 	if (--ap->checks > 0)
 		return;
@@ -252,6 +252,7 @@ static void on_appended(void *arg, const struct store_reply *reply)
 	} else if (reply->code < 0) {
 		imap_reply_store(s, reply);
 	} else {
+		imap_selected_touch(s->selected, ap->request.mailbox);
 		log_event(s->log, LOGL_INFO, "message.appended", F_STR("trace", ap->trace), F_UINT("size", ap->size),
 		          F_UINT("uid", appended->uid));
 		imap_reply_ok(s, "[APPENDUID %u %u] APPEND done", appended->uidvalidity, appended->uid);

@@ -40,12 +40,14 @@ static void on_copied(void *arg, const struct store_reply *reply)
 	struct imap_session *s = arg;
 	const Podstore__Copy *request = s->data;
 
-	if (reply->code == -POD_E_NOTFOUND)
+	if (reply->code == -POD_E_NOTFOUND) {
 		imap_reply_no(s, "[TRYCREATE] No such mailbox");
-	else if (reply->code < 0)
+	} else if (reply->code < 0) {
 		imap_reply_store(s, reply);
-	else
+	} else {
+		imap_selected_touch(s->selected, request->target);
 		tell_copied(s, (const Podstore__CopyReply *) reply->message, request->move);
+	}
 }
 
 static int parse_copy(struct imap_session *s, struct imap_parser *p, Podstore__Copy *request)

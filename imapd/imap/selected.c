@@ -79,6 +79,12 @@ struct imap_selected *imap_selected_create(const Podstore__MailboxOpenReply *rep
 	return fill(m, reply) == 0 ? m : imap_selected_free(m);
 }
 
+void imap_selected_touch(struct imap_selected *m, const char *name)
+{
+	if (m && strcmp(m->name, name) == 0)
+		m->stale = true;
+}
+
 uint32_t imap_selected_recent(const struct imap_selected *m)
 {
 	return m->view.exists + 1 - imap_view_seq_from(&m->view, m->recent_from);

@@ -38,6 +38,11 @@ struct imap_selected {
 struct imap_selected *imap_selected_create(const Podstore__MailboxOpenReply *reply, bool read_only);
 struct imap_selected *imap_selected_free(struct imap_selected *m);
 
+/*
+ * This session changed the mailbox of that name itself. Where it is the selected one (m may be NULL) the
+ * change is told before the reply, not when the store gets round to announcing it (RFC 3501 6.3.11).
+ */
+void imap_selected_touch(struct imap_selected *m, const char *name);
 int imap_selected_set_keywords(struct imap_selected *m, char *const *keywords, size_t n);
 uint32_t imap_selected_recent(const struct imap_selected *m); /* how many messages are \Recent */
 
