@@ -1,5 +1,6 @@
 #include <jansson.h>
 
+#include "base/cleanup.h"
 #include "podctl/commands.h"
 #include "podctl/output.h"
 #include "podctl/pod_run.h"
@@ -17,10 +18,11 @@ static int run_down(struct cli *cli)
 {
 	struct process_mark podd;
 	const struct conf *conf;
+	_cleanup_(closep) int lock = -1;
 	unsigned int ended = 0;
 	int r = cli_conf(cli, &conf);
 
-	if (r < 0)
+	if (r < 0 || pod_lock(cli, &lock) < 0)
 		return cli_fail(cli);
 	r = pod_running(cli, conf, &podd);
 	if (r == 0)

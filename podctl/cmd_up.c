@@ -59,6 +59,8 @@ static int wait_processes(struct cli *cli, uint64_t deadline)
 	int r;
 
 	while ((r = ask_ready(cli)) == 0) {
+		if (live_asked_to_stop())
+			return err_set(&cli->err, POD_E_CANCELLED, "stopped before everything was ready");
 		if (clock_mono_ms() > deadline) {
 			cli->hint = "podctl status shows which process it is; the log is in log/podmail.log";
 			return err_set(&cli->err, POD_E_TIMEOUT, "not all processes are ready after %d s",
@@ -78,7 +80,7 @@ static int wait_services(struct cli *cli, const struct conf *conf, uint64_t dead
 
 	for (int i = 0; r == 0 && i < CONF_LISTENERS; i++) {
 		while ((r = probe_service(conf, (enum conf_listener) i, tls, 5000, &cli->err)) < 0 &&
-		       clock_mono_ms() < deadline)
+		       clock_mono_ms() < deadline && !live_asked_to_stop())
 			(void) poll(NULL, 0, ASK_EVERY_MS);
 	}
 	(void) tls_unref(tls);
@@ -165,21 +167,30 @@ static int give_up(struct cli *cli, const struct conf *conf, const struct proces
 	return cli_fail(cli);
 }
 
+/* The running podd, or a new one: *ret_ours then. */
+static int find_or_start(struct cli *cli, const struct conf *conf, bool verbose, struct process_mark *ret_podd,
+                         bool *ret_ours)
+{
+	_cleanup_(closep) int lock = -1;
+	int r = pod_lock(cli, &lock);
+
+	if (r == 0)
+		r = pod_running(cli, conf, ret_podd);
+	if (r != -POD_E_NOTFOUND)
+		return r;
+	live_block_signals(); /* from now on Ctrl-C stops the pod, in order */
+	r = pod_start(cli, conf, verbose, ret_podd);
+	*ret_ours = r == 0;
+	return r;
+}
+
 static int run_up(struct cli *cli)
 {
 	bool detach = cli_option(cli, "--detach"), verbose = cli_option(cli, "--verbose"), ours = false;
 	struct process_mark podd;
 	const struct conf *conf;
-	int r = prepare(cli, &conf);
 
-	if (r == 0)
-		r = pod_running(cli, conf, &podd);
-	if (r == -POD_E_NOTFOUND && conf) {
-		live_block_signals(); /* from now on Ctrl-C stops the pod, in order */
-		r = pod_start(cli, conf, verbose && !detach, &podd);
-		ours = r == 0;
-	}
-	if (r < 0)
+	if (prepare(cli, &conf) < 0 || find_or_start(cli, conf, verbose && !detach, &podd, &ours) < 0)
 		return cli_fail(cli);
 	if (bring_up(cli, conf) < 0)
 		return ours ? give_up(cli, conf, &podd) : cli_fail(cli);

@@ -29,6 +29,14 @@ void live_block_signals(void)
 	(void) sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+bool live_asked_to_stop(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+	                                     sigismember(&pending, SIGHUP) == 1);
+}
+
 static void print_endpoint(const json_t *endpoints, const char *name, const char *what, const char *security)
 {
 	const json_t *e = json_object_get(endpoints, name);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +34,16 @@ int pod_end_leftovers(struct cli *cli, const struct conf *conf, unsigned int *re
 	if (!realpath(conf->file, real))
 		return err_errno(&cli->err, errno, "%s", conf->file);
 	return leftovers_end(real, LEFTOVER_TIMEOUT_MS, ret_ended, &cli->err);
+}
+
+int pod_lock(struct cli *cli, int *ret_fd)
+{
+	_cleanup_(closep) int fd = open(cli->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return err_errno(&cli->err, errno, "%s", cli->dir);
+	*ret_fd = take_fd(&fd);
+	return 0;
 }
 
 /* ---- start ---- */

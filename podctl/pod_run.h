@@ -8,6 +8,9 @@
 /* The podd of the pod that runs: -POD_E_NOTFOUND where none does. */
 int pod_running(struct cli *cli, const struct conf *conf, struct process_mark *ret_mark);
 
+/* Keeps other podctl of this pod from starting or stopping it, until *ret_fd is closed. Waits for theirs. */
+int pod_lock(struct cli *cli, int *ret_fd);
+
 /*
  * Starts podd, in a session of its own, and waits until it takes requests; it goes on when we end. Before,
  * what is left of an earlier one is ended and the ports are looked at. verbose: its log comes to our standard

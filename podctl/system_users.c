@@ -130,12 +130,13 @@ int system_users_prepare(struct cli *cli, const struct conf *conf)
 {
 	struct stat st;
 
-	if (geteuid() == 0)
-		return prepare_root(cli, conf);
 	if (stat(cli->dir, &st) < 0)
 		return err_errno(&cli->err, errno, "%s", cli->dir);
-	if (st.st_uid != geteuid())
-		return err_set(&cli->err, POD_E_DENIED, "%s belongs to another user; start the pod as that user or as root",
-		               cli->dir);
-	return 0;
+	if (st.st_uid != geteuid()) { /* also root: the configuration of another user would have all run as root */
+		const struct passwd *pw = getpwuid(st.st_uid);
+
+		return err_set(&cli->err, POD_E_DENIED, "%s belongs to %s; start the pod as that user", cli->dir,
+		               pw ? pw->pw_name : "another user");
+	}
+	return geteuid() == 0 ? prepare_root(cli, conf) : 0;
 }

@@ -7,7 +7,7 @@
 /*
  * As root: makes the missing ones of pod.user_* and the group podmail, and sees to it that they can enter DIR:
  * DIR itself is opened (mode 0711) where root owns it; a closed folder above it is an error that names it.
- * Not root: checks that DIR is ours.
+ * -POD_E_DENIED where DIR is somebody else's.
  */
 int system_users_prepare(struct cli *cli, const struct conf *conf);
 

@@ -84,6 +84,14 @@ struct api {
 
 /* ---- answers ---- */
 
+static const char *method_name(struct evhttp_request *http)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		if (methods[i].type == evhttp_request_get_command(http))
+			return methods[i].name;
+	return "this method";
+}
+
 static void call_free(struct api_call *call)
 {
 	LIST_REMOVE(call, link);
@@ -127,6 +135,9 @@ static json_t *error_json(const struct err *err, const char *hint)
 
 void api_reply(struct api_call *call, int status, json_t *answer)
 {
+	if (status < 300 && evhttp_request_get_command(call->http) != EVHTTP_REQ_GET) /* who asks later what was changed */
+		log_event(NULL, LOGL_NOTICE, "admin.changed", F_STR("method", method_name(call->http)),
+		          F_STR("path", evhttp_request_get_uri(call->http)));
 	send_json(call->http, status, answer);
 	call_free(call);
 }
@@ -174,14 +185,6 @@ static int check_token(const struct api *api, struct evhttp_request *http, struc
 }
 
 /* ---- requests ---- */
-
-static const char *method_name(struct evhttp_request *http)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-		if (methods[i].type == evhttp_request_get_command(http))
-			return methods[i].name;
-	return "this method";
-}
 
 static int read_body(struct api_call *call, struct err *err)
 {

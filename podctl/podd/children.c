@@ -226,8 +226,9 @@ int children_add(struct children *c, const char *name, enum child_rank rank, con
 	return 0;
 }
 
-void children_reload(struct children *c)
+void children_reload(struct children *c, const struct supervise_times *times)
 {
+	c->core.times = *times;
 	supervise_reload(&c->core);
 	carry_out(c);
 }

@@ -26,7 +26,8 @@ int children_create(const struct children_options *o, struct children **ret_chil
 struct children *children_free(struct children *c);
 /* A process from now on kept running. argv (ended by NULL, argv[0] a path) is copied. */
 int children_add(struct children *c, const char *name, enum child_rank rank, const char *const *argv, struct err *err);
-void children_reload(struct children *c);
+/* New times hold from the next event on; then SIGHUP goes to all. */
+void children_reload(struct children *c, const struct supervise_times *times);
 void children_stop(struct children *c);
 /* To look at. The i-th child, NULL past the last. */
 const struct child *children_get(const struct children *c, size_t i);

@@ -91,8 +91,19 @@ static void podd_on_stop(evutil_socket_t signal, short events, void *arg)
 	children_stop(p->children);
 }
 
+static struct supervise_times restart_times(const struct conf *conf)
+{
+	return (struct supervise_times){
+		.drain_ms = conf->podd.drain_timeout_ms,
+		.stable_ms = STABLE_MS,
+		.backoff_first_ms = conf->podd.restart_min_ms,
+		.backoff_max_ms = conf->podd.restart_max_ms,
+	};
+}
+
 int podd_reload(struct podd *p, struct err *err)
 {
+	struct supervise_times times;
 	const struct conf *conf;
 	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
 	int r = a ? conf_load(p->options->config_file, a, NULL, &conf, err) : err_set(err, POD_E_NOMEM, "reload");
@@ -108,7 +119,8 @@ int podd_reload(struct podd *p, struct err *err)
 	p->conf = conf;
 	log_setup("podd", p->own_log_fd, conf->log.format, conf->log.level);
 	log_event(NULL, LOGL_INFO, "pod.reloaded", F_STR("config", conf->file));
-	children_reload(p->children);
+	times = restart_times(conf);
+	children_reload(p->children, &times);
 	return 0;
 }
 
@@ -154,12 +166,7 @@ static int children_start(struct podd *p, struct err *err)
 	const struct children_options o = {
 		.base = p->base,
 		.log = p->log,
-		.times = {
-			.drain_ms = p->conf->podd.drain_timeout_ms,
-			.stable_ms = STABLE_MS,
-			.backoff_first_ms = p->conf->podd.restart_min_ms,
-			.backoff_max_ms = p->conf->podd.restart_max_ms,
-		},
+		.times = restart_times(p->conf),
 		.on_ready = podd_on_child_ready,
 		.on_all_stopped = podd_on_all_stopped,
 		.arg = p,
