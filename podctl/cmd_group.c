@@ -26,12 +26,13 @@ static const char *group_path(struct cli *cli, const char *rest)
 	return arena_printf(cli->arena, "/groups/%s%s", client_segment(cli, cli->args[0]), rest);
 }
 
-/* Prints the group after a change, or says what was done. */
-static int finish(struct cli *cli, int r, json_t *answer, const char *done)
+/* Makes a change and says so, or prints the group as it then is. */
+static int change(struct cli *cli, const char *method, const char *path, json_t *body, const char *done)
 {
+	json_t *answer;
 	int status;
 
-	if (r < 0)
+	if (client_call(cli, method, path, body, &answer) < 0)
 		return cli_fail(cli);
 	status = output_done(cli, answer, "%s %s.", done, cli->args[0]);
 	json_decref(answer);
@@ -43,9 +44,8 @@ static int run_add(struct cli *cli)
 	json_t *body = json_pack("{ss, ss*, sb, so}", "address", cli->args[0], "display_name",
 	                         cli_option(cli, "--display-name"), "members_only",
 	                         cli_option(cli, "--members-only") != NULL, "members", members_json(cli));
-	json_t *answer = NULL;
 
-	return finish(cli, client_call(cli, "POST", "/groups", body, &answer), answer, "Added the group");
+	return change(cli, "POST", "/groups", body, "Added the group");
 }
 
 static int run_list(struct cli *cli)
@@ -74,31 +74,26 @@ static int run_show(struct cli *cli)
 
 static int run_remove(struct cli *cli)
 {
-	json_t *answer = NULL;
-
-	return finish(cli, client_call(cli, "DELETE", group_path(cli, ""), NULL, &answer), answer, "Removed the group");
+	return change(cli, "DELETE", group_path(cli, ""), NULL, "Removed the group");
 }
 
 static int run_member_add(struct cli *cli)
 {
-	json_t *body = json_pack("{so}", "members", members_json(cli)), *answer = NULL;
+	json_t *body = json_pack("{so}", "members", members_json(cli));
 
-	return finish(cli, client_call(cli, "POST", group_path(cli, "/members"), body, &answer), answer, "Changed the group");
+	return change(cli, "POST", group_path(cli, "/members"), body, "Changed the group");
 }
 
 static int run_member_remove(struct cli *cli)
 {
-	json_t *answer = NULL;
+	int status = CLI_OK;
 
-	for (size_t i = 1; i < cli->args_n; i++) {
+	for (size_t i = 1; status == CLI_OK && i < cli->args_n; i++) {
 		const char *rest = arena_printf(cli->arena, "/members/%s", client_segment(cli, cli->args[i]));
 
-		json_decref(answer);
-		answer = NULL;
-		if (client_call(cli, "DELETE", group_path(cli, rest), NULL, &answer) < 0)
-			return cli_fail(cli);
+		status = change(cli, "DELETE", group_path(cli, rest), NULL, "Changed the group");
 	}
-	return finish(cli, 0, answer, "Changed the group");
+	return status;
 }
 
 static const struct command_option add_options[] = {
