@@ -188,7 +188,7 @@ static int run_up(struct cli *cli)
 {
 	bool detach = cli_option(cli, "--detach"), verbose = cli_option(cli, "--verbose"), ours = false;
 	struct process_mark podd;
-	const struct conf *conf;
+	const struct conf *conf = NULL;
 
 	if (prepare(cli, &conf) < 0 || find_or_start(cli, conf, verbose && !detach, &podd, &ours) < 0)
 		return cli_fail(cli);

@@ -242,9 +242,9 @@ static void podd_done(struct podd *p)
 	if (p->cleaner)
 		event_free(p->cleaner);
 	p->dir = directory_close(p->dir);
+	closep(&p->own_log_fd); /* so that the other end meets its end, and is freed by that */
 	lines_flush(p->own_log);
 	p->log = logbook_close(p->log);
-	closep(&p->own_log_fd);
 	closep(&p->pid_fd);
 	event_base_free(p->base);
 	p->conf = conf_free(p->conf);
