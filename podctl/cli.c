@@ -119,7 +119,9 @@ static int take_word(struct cli *cli, const char *word)
 	}
 	if (!cli->command) {
 		cli->command = command_find(cli->group, word);
-		return cli->command ? 0 : err_set(&cli->err, POD_E_SYNTAX, "unknown command %s %s", cli->group->name, word);
+		return cli->command ? 0
+		                    : err_set(&cli->err, POD_E_SYNTAX, "unknown command %s %s",
+		                              cli->group->name, word);
 	}
 	cli->args[cli->args_n++] = word;
 	return 0;

@@ -41,11 +41,11 @@ struct cli {
 	size_t values_n;
 	enum cli_format format;
 	bool quiet, help;
-	const char *dir; /* of the pod: absolute where it exists */
-	struct arena *arena; /* for as long as the run */
+	const char *dir;         /* of the pod: absolute where it exists */
+	struct arena *arena;     /* for as long as the run */
 	const struct conf *conf; /* once cli_conf was asked for */
-	struct err err; /* what failed */
-	const char *hint; /* and what to do about it; may be NULL */
+	struct err err;          /* what failed */
+	const char *hint;        /* and what to do about it; may be NULL */
 };
 
 /*
@@ -65,7 +65,7 @@ int cli_conf(struct cli *cli, const struct conf **ret_conf);
 int cli_fail(struct cli *cli);
 /* The same for words of our own. */
 int cli_fail_with(struct cli *cli, int code, const char *hint, const char *fmt, ...)
-        __attribute__((format(printf, 4, 5)));
+	__attribute__((format(printf, 4, 5)));
 /* For progress and remarks: to standard error, unless --quiet. */
 void cli_note(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 
-#define TIMEOUT_S 60L
+#define TIMEOUT_S  60L
 #define ANSWER_MAX (256u << 20)
 
 /* RFC 3986 2.3: what need not be encoded. */
@@ -62,7 +62,8 @@ static int take_answer(struct cli *cli, long status, const struct buf *text, jso
 	json_t *answer = json_loadb((const char *) text->p, text->len, 0, NULL);
 
 	if (!answer)
-		return err_set(&cli->err, POD_E_PROTOCOL, "podd's answer is no JSON (HTTP status %ld)", status);
+		return err_set(&cli->err, POD_E_PROTOCOL, "podd's answer is no JSON (HTTP status %ld)",
+		               status);
 	if (status >= 200 && status < 300) {
 		*ret_answer = answer;
 		return 0;
@@ -76,7 +77,8 @@ static int unreachable(struct cli *cli, CURLcode why, const char *text, long os_
 {
 	if (why == CURLE_COULDNT_CONNECT && os_error == EACCES) {
 		cli->hint = "run podctl as the user that runs the pod, or as root";
-		return err_set(&cli->err, POD_E_DENIED, "the admin socket of %s is not for this user", cli->dir);
+		return err_set(&cli->err, POD_E_DENIED, "the admin socket of %s is not for this user",
+		               cli->dir);
 	}
 	if (why == CURLE_COULDNT_CONNECT) {
 		cli->hint = "podctl up starts it";
@@ -101,7 +103,8 @@ static int perform(struct cli *cli, CURL *curl, json_t **ret_answer)
 	r = curl_easy_perform(curl);
 	(void) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	(void) curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
-	return r == CURLE_OK ? take_answer(cli, status, &answer, ret_answer) : unreachable(cli, r, text, os_error);
+	return r == CURLE_OK ? take_answer(cli, status, &answer, ret_answer)
+	                     : unreachable(cli, r, text, os_error);
 }
 
 static int call(struct cli *cli, const char *method, const char *path, const char *body, long timeout_s,
@@ -178,8 +181,8 @@ int client_list(struct cli *cli, const char *path, const char *key, json_t **ret
 		else
 			(void) json_array_extend(json_object_get(all, key), json_object_get(page, key));
 		after = json_string_value(json_object_get(page, "after"));
-		page_path = after ? arena_printf(cli->arena, "%s%cafter=%s", path, strchr(path, '?') ? '&' : '?',
-		                                 client_segment(cli, after))
+		page_path = after ? arena_printf(cli->arena, "%s%cafter=%s", path,
+		                                 strchr(path, '?') ? '&' : '?', client_segment(cli, after))
 		                  : NULL;
 		json_decref(page);
 		if (!after)

@@ -11,11 +11,13 @@ const char *client_segment(struct cli *cli, const char *text);
 
 /*
  * Makes one request and waits for the answer. body is taken and may be NULL. 0 and *ret_answer (the caller's,
- * json_decref), or -POD_E_*: cli->err and cli->hint say what failed, -POD_E_UNAVAILABLE that podd does not run.
+ * json_decref), or -POD_E_*: cli->err and cli->hint say what failed, -POD_E_UNAVAILABLE that podd does not
+ * run.
  */
 int client_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **ret_answer);
 /* The same for a request that may take as long as it takes. */
-int client_call_long(struct cli *cli, const char *method, const char *path, json_t *body, json_t **ret_answer);
+int client_call_long(struct cli *cli, const char *method, const char *path, json_t *body,
+                     json_t **ret_answer);
 /* All pages of a listing joined: path is "/users" or "/users?domain=x", key "users". */
 int client_list(struct cli *cli, const char *path, const char *key, json_t **ret_answer);
 

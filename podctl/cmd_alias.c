@@ -73,7 +73,8 @@ static int run_remove(struct cli *cli)
 
 static const struct command commands[] = {
 	{ "add", "ADDRESS TARGET...", 2, COMMAND_ARGS_MANY, "Makes an address that stands for others.",
-	  "A target may be here or elsewhere. The address \"@DOMAIN\" is a catch-all: it takes what is to nobody else in the "
+	  "A target may be here or elsewhere. The address \"@DOMAIN\" is a catch-all: it takes what is to "
+	  "nobody else in the "
 	  "domain.",
 	  NULL, run_add },
 	{ "list", "", 0, 0, "Lists the aliases.", NULL, NULL, run_list },

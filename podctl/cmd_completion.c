@@ -30,27 +30,29 @@ static void print_group(const struct command_group *group)
  * fits there comes out of the tables above.
  */
 static const char script_head[] =
-        "# bash completion for podctl; source it, or put it into /usr/share/bash-completion/completions/podctl\n"
-        "_podctl() {\n"
-        "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
-        "    local group= command= words= options= i word\n"
-        "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-        "        word=${COMP_WORDS[i]}\n"
-        "        case $word in\n";
+	"# bash completion for podctl; source it, or put it into "
+        "/usr/share/bash-completion/completions/podctl\n"
+	"_podctl() {\n"
+	"    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
+	"    local group= command= words= options= i word\n"
+	"    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+	"        word=${COMP_WORDS[i]}\n"
+	"        case $word in\n";
 
-static const char script_middle[] = "        -*) ;;\n"
-                                    "        *) if [[ -z $group ]]; then group=$word; elif [[ -z $command ]]; then command=$word; fi ;;\n"
-                                    "        esac\n"
-                                    "    done\n"
-                                    "    case $previous in\n"
-                                    "    --dir) COMPREPLY=($(compgen -d -- \"$current\")); return ;;\n"
-                                    "    --format) COMPREPLY=($(compgen -W 'table json' -- \"$current\")); return ;;\n"
-                                    "    esac\n";
+static const char script_middle[] =
+	"        -*) ;;\n"
+	"        *) if [[ -z $group ]]; then group=$word; elif [[ -z $command ]]; then command=$word; fi ;;\n"
+	"        esac\n"
+	"    done\n"
+	"    case $previous in\n"
+	"    --dir) COMPREPLY=($(compgen -d -- \"$current\")); return ;;\n"
+	"    --format) COMPREPLY=($(compgen -W 'table json' -- \"$current\")); return ;;\n"
+	"    esac\n";
 
 static const char script_tail[] = "    [[ $current == -* ]] && words=$options\n"
-                                  "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
-                                  "}\n"
-                                  "complete -F _podctl podctl\n";
+				  "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+				  "}\n"
+				  "complete -F _podctl podctl\n";
 
 /* Options whose value is the next word, so that it is not taken for a command. */
 static void print_valued(const struct command_option *options)
@@ -85,8 +87,9 @@ static int run_bash(struct cli *cli)
 }
 
 static const struct command commands[] = {
-	{ "bash", "", 0, 0, "Prints the completion script of bash: source <(podctl completion bash)", NULL, NULL, run_bash },
+	{ "bash", "", 0, 0, "Prints the completion script of bash: source <(podctl completion bash)", NULL,
+	  NULL, run_bash },
 };
 
-const struct command_group command_completion = { "completion", "Completion of commands in the shell.", commands,
-	                                          ARRAY_SIZE(commands) };
+const struct command_group command_completion = { "completion", "Completion of commands in the shell.",
+	                                          commands, ARRAY_SIZE(commands) };

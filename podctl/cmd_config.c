@@ -8,8 +8,9 @@ static json_t *problems_json(const struct conf_problems *problems)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < problems->n; i++)
-		(void) json_array_append_new(array, json_pack("{si, ss}", "line", (int) problems->items[i].line, "text",
-		                                              problems->items[i].text));
+		(void) json_array_append_new(array,
+		                             json_pack("{si, ss}", "line", (int) problems->items[i].line,
+		                                       "text", problems->items[i].text));
 	return array;
 }
 
@@ -84,11 +85,15 @@ static int run_reload(struct cli *cli)
 
 static const struct command commands[] = {
 	{ "check", "[FILE]", 0, 1, "Lists every problem of the configuration with its line.",
-	  "Ends with status 1 where there is one. Without FILE it checks the pod's podmail.conf.", NULL, run_check },
+	  "Ends with status 1 where there is one. Without FILE it checks the pod's podmail.conf.", NULL,
+	  run_check },
 	{ "show", "", 0, 0, "Shows every option with the value that holds.", NULL, NULL, run_show },
 	{ "reload", "", 0, 0, "Has the running pod read its configuration anew.",
-	  "Where it is not valid nothing changes. Addresses that podd itself listens on need a restart.", NULL, run_reload },
-	{ "man", "", 0, 0, "Prints the options as the manual page podmail.conf(5) has them.", NULL, NULL, run_man },
+	  "Where it is not valid nothing changes. Addresses that podd itself listens on need a restart.",
+	  NULL, run_reload },
+	{ "man", "", 0, 0, "Prints the options as the manual page podmail.conf(5) has them.", NULL, NULL,
+	  run_man },
 };
 
-const struct command_group command_config = { "config", "The pod's configuration.", commands, ARRAY_SIZE(commands) };
+const struct command_group command_config = { "config", "The pod's configuration.", commands,
+	                                      ARRAY_SIZE(commands) };

@@ -12,9 +12,10 @@ static const struct output_column columns[] = {
 
 static int run_add(struct cli *cli)
 {
-	json_t *body = json_pack("{ss, ss*, ss*, sb}", "name", cli->args[0], "description", cli_option(cli, "--description"),
-	                         "default_volume", cli_option(cli, "--volume"), "subaddressing",
-	                         cli_option(cli, "--no-subaddresses") == NULL);
+	json_t *body =
+		json_pack("{ss, ss*, ss*, sb}", "name", cli->args[0], "description",
+	                  cli_option(cli, "--description"), "default_volume", cli_option(cli, "--volume"),
+	                  "subaddressing", cli_option(cli, "--no-subaddresses") == NULL);
 	json_t *answer;
 	int status;
 
@@ -60,8 +61,8 @@ static const struct command_option add_options[] = {
 static const struct command commands[] = {
 	{ "add", "DOMAIN", 1, 1, "Takes mail for a domain from now on.", NULL, add_options, run_add },
 	{ "list", "", 0, 0, "Lists the domains.", NULL, NULL, run_list },
-	{ "remove", "DOMAIN", 1, 1, "Takes no more mail for a domain.", "Its users, aliases and groups have to be removed first.",
-	  NULL, run_remove },
+	{ "remove", "DOMAIN", 1, 1, "Takes no more mail for a domain.",
+	  "Its users, aliases and groups have to be removed first.", NULL, run_remove },
 };
 
 const struct command_group command_domain = { "domain", "Domains that mail is taken for.", commands,

@@ -34,7 +34,8 @@ static int run_down(struct cli *cli)
 
 static const struct command commands[] = {
 	{ "", "", 0, 0, "Stops every process of the pod, and waits until they have ended.",
-	  "Front ends first, then the stores; what does not end within podd.drain_timeout is killed. Nothing else on the "
+	  "Front ends first, then the stores; what does not end within podd.drain_timeout is killed. Nothing "
+	  "else on the "
 	  "machine is touched. A pod that does not run is no failure.",
 	  NULL, run_down },
 };

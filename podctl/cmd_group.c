@@ -55,7 +55,8 @@ static int run_list(struct cli *cli)
 
 	if (client_list(cli, "/groups", "groups", &answer) < 0)
 		return cli_fail(cli);
-	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "groups"), answer);
+	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "groups"),
+	                     answer);
 	json_decref(answer);
 	return status;
 }
@@ -103,15 +104,16 @@ static const struct command_option add_options[] = {
 };
 
 static const struct command commands[] = {
-	{ "add", "ADDRESS [MEMBER...]", 1, MEMBERS_PER_CALL + 1, "Makes an address that reaches all its members.",
+	{ "add", "ADDRESS [MEMBER...]", 1, MEMBERS_PER_CALL + 1,
+	  "Makes an address that reaches all its members.",
 	  "A member may be a user, an alias, another group, or an address elsewhere.", add_options, run_add },
 	{ "list", "", 0, 0, "Lists the groups.", NULL, NULL, run_list },
 	{ "show", "ADDRESS", 1, 1, "Shows a group and its members.", NULL, NULL, run_show },
 	{ "remove", "ADDRESS", 1, 1, "Removes a group; its members stay.", NULL, NULL, run_remove },
 	{ "member-add", "ADDRESS MEMBER...", 2, MEMBERS_PER_CALL + 1, "Adds members to a group.", NULL, NULL,
 	  run_member_add },
-	{ "member-remove", "ADDRESS MEMBER...", 2, MEMBERS_PER_CALL + 1, "Takes members out of a group.", NULL, NULL,
-	  run_member_remove },
+	{ "member-remove", "ADDRESS MEMBER...", 2, MEMBERS_PER_CALL + 1, "Takes members out of a group.",
+	  NULL, NULL, run_member_remove },
 };
 
 const struct command_group command_group = { "group", "Addresses that reach all their members.", commands,

@@ -15,8 +15,8 @@ static int run_help(struct cli *cli)
 		return CLI_OK;
 	}
 	if ((cli->args_n > 0 && !group) || (cli->args_n > 1 && !command))
-		return cli_fail_with(cli, POD_E_SYNTAX, "podctl --help lists the commands", "unknown command %s",
-		                     cli->args[cli->args_n - 1]);
+		return cli_fail_with(cli, POD_E_SYNTAX, "podctl --help lists the commands",
+		                     "unknown command %s", cli->args[cli->args_n - 1]);
 	if (command)
 		help_print_command(stdout, group, command);
 	else if (group)

@@ -4,17 +4,25 @@
 #include "podctl/output.h"
 
 static const struct output_column list_columns[] = {
-	{ "ID", "id", OUTPUT_TEXT },           { "ARRIVED", "arrived", OUTPUT_TEXT },
-	{ "SIZE", "size", OUTPUT_SIZE },       { "STATE", "state", OUTPUT_TEXT },
-	{ "TRIES", "attempts", OUTPUT_NUMBER }, { "NEXT TRY", "next_attempt", OUTPUT_TEXT },
-	{ "FROM", "sender", OUTPUT_TEXT },     { "TO", "to", OUTPUT_LIST },
+	{ "ID", "id", OUTPUT_TEXT },
+	{ "ARRIVED", "arrived", OUTPUT_TEXT },
+	{ "SIZE", "size", OUTPUT_SIZE },
+	{ "STATE", "state", OUTPUT_TEXT },
+	{ "TRIES", "attempts", OUTPUT_NUMBER },
+	{ "NEXT TRY", "next_attempt", OUTPUT_TEXT },
+	{ "FROM", "sender", OUTPUT_TEXT },
+	{ "TO", "to", OUTPUT_LIST },
 };
 
 static const struct output_column show_columns[] = {
-	{ "Id", "id", OUTPUT_TEXT },           { "Trace", "trace", OUTPUT_TEXT },
-	{ "From", "sender", OUTPUT_TEXT },     { "Size", "size", OUTPUT_SIZE },
-	{ "Arrived", "arrived", OUTPUT_TEXT }, { "State", "state", OUTPUT_TEXT },
-	{ "Tries", "attempts", OUTPUT_NUMBER }, { "Next try", "next_attempt", OUTPUT_TEXT },
+	{ "Id", "id", OUTPUT_TEXT },
+	{ "Trace", "trace", OUTPUT_TEXT },
+	{ "From", "sender", OUTPUT_TEXT },
+	{ "Size", "size", OUTPUT_SIZE },
+	{ "Arrived", "arrived", OUTPUT_TEXT },
+	{ "State", "state", OUTPUT_TEXT },
+	{ "Tries", "attempts", OUTPUT_NUMBER },
+	{ "Next try", "next_attempt", OUTPUT_TEXT },
 };
 
 static const struct output_column recipient_columns[] = {
@@ -29,8 +37,8 @@ static void add_to(json_t *message)
 	json_t *to = json_array(), *recipient;
 	size_t i;
 
-	json_array_foreach(json_object_get(message, "recipients"), i, recipient)
-		(void) json_array_append(to, json_object_get(recipient, "address"));
+	json_array_foreach(json_object_get(message, "recipients"), i, recipient)(void)
+		json_array_append(to, json_object_get(recipient, "address"));
 	(void) json_object_set_new(message, "to", to);
 }
 
@@ -43,9 +51,9 @@ static int run_list(struct cli *cli)
 	if (client_call(cli, "GET", "/queue", NULL, &answer) < 0)
 		return cli_fail(cli);
 	if (cli->format == CLI_TABLE)
-		json_array_foreach(json_object_get(answer, "messages"), i, message)
-			add_to(message);
-	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "messages"), answer);
+		json_array_foreach(json_object_get(answer, "messages"), i, message) add_to(message);
+	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "messages"),
+	                     answer);
 	json_decref(answer);
 	return status;
 }
@@ -53,8 +61,8 @@ static int run_list(struct cli *cli)
 static int queue_call(struct cli *cli, const char *method, const char *what, json_t **ret_answer)
 {
 	return client_call(cli, method,
-	                   arena_printf(cli->arena, "/queue/%s%s", client_segment(cli, cli->args[0]), what), NULL,
-	                   ret_answer);
+	                   arena_printf(cli->arena, "/queue/%s%s", client_segment(cli, cli->args[0]), what),
+	                   NULL, ret_answer);
 }
 
 static int run_show(struct cli *cli)
@@ -124,9 +132,11 @@ static const struct command_option retry_options[] = {
 static const struct command commands[] = {
 	{ "list", "", 0, 0, "Lists the messages that wait.",
 	  "Mail waits where a volume does not answer, or for another domain.", NULL, run_list },
-	{ "show", "ID", 1, 1, "Shows a message of the queue.", "ID is the queue's, or the trace id.", NULL, run_show },
+	{ "show", "ID", 1, 1, "Shows a message of the queue.", "ID is the queue's, or the trace id.", NULL,
+	  run_show },
 	{ "retry", "[ID]", 0, 1, "Tries to deliver a message now.", NULL, retry_options, run_retry },
-	{ "remove", "ID", 1, 1, "Throws a message away; its sender is told nothing.", NULL, NULL, run_remove },
+	{ "remove", "ID", 1, 1, "Throws a message away; its sender is told nothing.", NULL, NULL,
+	  run_remove },
 };
 
 const struct command_group command_queue = { "queue", "Mail that waits to be delivered.", commands,

@@ -17,7 +17,7 @@
 #include "podctl/system_users.h"
 
 #define ANSWER_TIMEOUT_MS 60000
-#define ASK_EVERY_MS 50
+#define ASK_EVERY_MS      50
 #define RESTARTS_HOPELESS 5 /* before it was ready once */
 
 /* ---- waiting until it answers ---- */
@@ -28,10 +28,11 @@ static const char *hopeless_process(const json_t *status)
 	json_t *process;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "processes"), i, process)
-		if (json_integer_value(json_object_get(process, "restarts")) >= RESTARTS_HOPELESS &&
-		    strcmp(json_string_value(json_object_get(process, "state")) ?: "", "ready") != 0)
-			return json_string_value(json_object_get(process, "name"));
+	json_array_foreach(
+		json_object_get(status, "processes"), i,
+		process) if (json_integer_value(json_object_get(process, "restarts")) >= RESTARTS_HOPELESS &&
+	                     strcmp(json_string_value(json_object_get(process, "state")) ?: "", "ready") !=
+	                             0) return json_string_value(json_object_get(process, "name"));
 	return NULL;
 }
 
@@ -96,8 +97,9 @@ static json_t *endpoints_json(const struct conf *conf)
 	for (int i = 0; object && i < CONF_LISTENERS; i++) {
 		const struct conf_endpoint *e = conf_listen(conf, (enum conf_listener) i);
 
-		if (e && json_object_set_new(object, e->name, json_pack("{ss, si}", "host", probe_host(e), "port",
-		                                                        (int) e->port)) < 0) {
+		if (e && json_object_set_new(
+				 object, e->name,
+				 json_pack("{ss, si}", "host", probe_host(e), "port", (int) e->port)) < 0) {
 			json_decref(object);
 			object = NULL;
 		}
@@ -112,8 +114,8 @@ static int pod_json(struct cli *cli, const struct conf *conf, json_t **ret_json)
 
 	if (r < 0)
 		return r;
-	*ret_json = json_pack("{ss, ss, so, so}", "dir", cli->dir, "domain", conf->pod.domain, "users", users, "endpoints",
-	                      endpoints_json(conf));
+	*ret_json = json_pack("{ss, ss, so, so}", "dir", cli->dir, "domain", conf->pod.domain, "users", users,
+	                      "endpoints", endpoints_json(conf));
 	return *ret_json ? 0 : err_set(&cli->err, POD_E_NOMEM, "answer");
 }
 
@@ -155,7 +157,8 @@ static int bring_up(struct cli *cli, const struct conf *conf)
 	return r == 0 ? wait_services(cli, conf, deadline) : r;
 }
 
-/* A pod that does not come up is not left half running; what went wrong is said, not what the stopping said. */
+/* A pod that does not come up is not left half running; what went wrong is said, not what the stopping said.
+ */
 static int give_up(struct cli *cli, const struct conf *conf, const struct process_mark *podd)
 {
 	struct err why = cli->err;
@@ -168,8 +171,8 @@ static int give_up(struct cli *cli, const struct conf *conf, const struct proces
 }
 
 /* The running podd, or a new one: *ret_ours then. */
-static int find_or_start(struct cli *cli, const struct conf *conf, bool verbose, struct process_mark *ret_podd,
-                         bool *ret_ours)
+static int find_or_start(struct cli *cli, const struct conf *conf, bool verbose,
+                         struct process_mark *ret_podd, bool *ret_ours)
 {
 	_cleanup_(closep) int lock = -1;
 	int r = pod_lock(cli, &lock);
@@ -202,8 +205,9 @@ static int run_up(struct cli *cli)
 }
 
 static const struct command_option options[] = {
-	{ "--base-port", "N", "For a new pod: added to every well-known port, so that SMTP is N+25, IMAPS N+993, "
-	                      "and so on. Default: 2000." },
+	{ "--base-port", "N",
+	  "For a new pod: added to every well-known port, so that SMTP is N+25, IMAPS N+993, "
+	  "and so on. Default: 2000." },
 	{ "--domain", "DOMAIN", "For a new pod: its domain. Default: example.test." },
 	{ "--detach", NULL, "Returns when everything answers and leaves the pod running in the background." },
 	{ "--verbose", NULL, "In the foreground: shows the log of all processes." },
@@ -212,11 +216,15 @@ static const struct command_option options[] = {
 
 static const struct command commands[] = {
 	{ "", "", 0, 0, "Starts the pod, making it first where DIR has none.",
-	  "Returns when every service answers, or stays in the foreground until Ctrl-C. A new pod has a volume vol01, a "
-	  "domain, a self-signed certificate (DIR/tls/ca.pem is its CA) and the users alice, bob and carol, whose passwords "
-	  "are kept in DIR/demo-users.json. Started by root, the programs run as the users podmail-mta, podmail-imap and "
+	  "Returns when every service answers, or stays in the foreground until Ctrl-C. A new pod has a "
+	  "volume vol01, a "
+	  "domain, a self-signed certificate (DIR/tls/ca.pem is its CA) and the users alice, bob and carol, "
+	  "whose passwords "
+	  "are kept in DIR/demo-users.json. Started by root, the programs run as the users podmail-mta, "
+	  "podmail-imap and "
 	  "podmail-store, who are made where they are missing; else all run as the caller.",
 	  options, run_up },
 };
 
-const struct command_group command_up = { "up", "Makes a pod where there is none, and starts it.", commands, 1 };
+const struct command_group command_up = { "up", "Makes a pod where there is none, and starts it.", commands,
+	                                  1 };

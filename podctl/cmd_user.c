@@ -14,10 +14,10 @@ static const struct output_column list_columns[] = {
 };
 
 static const struct output_column show_columns[] = {
-	{ "Address", "address", OUTPUT_TEXT },      { "Name", "display_name", OUTPUT_TEXT },
-	{ "State", "state", OUTPUT_TEXT },          { "Volume", "volume", OUTPUT_TEXT },
-	{ "Folder", "user_id", OUTPUT_TEXT },       { "Mail", "used_bytes", OUTPUT_SIZE },
-	{ "Quota", "quota_bytes", OUTPUT_QUOTA },   { "Messages", "messages", OUTPUT_NUMBER },
+	{ "Address", "address", OUTPUT_TEXT },       { "Name", "display_name", OUTPUT_TEXT },
+	{ "State", "state", OUTPUT_TEXT },           { "Volume", "volume", OUTPUT_TEXT },
+	{ "Folder", "user_id", OUTPUT_TEXT },        { "Mail", "used_bytes", OUTPUT_SIZE },
+	{ "Quota", "quota_bytes", OUTPUT_QUOTA },    { "Messages", "messages", OUTPUT_NUMBER },
 	{ "Mailboxes", "mailboxes", OUTPUT_NUMBER }, { "Made", "created", OUTPUT_TIME },
 	{ "Last login", "last_login", OUTPUT_TIME },
 };
@@ -43,7 +43,8 @@ static int add_quota(struct cli *cli, json_t *body)
 }
 
 /* A password that was made is shown once, here; nobody can read it back later. */
-static int print_with_password(struct cli *cli, json_t *answer, const char *password, bool made, const char *done)
+static int print_with_password(struct cli *cli, json_t *answer, const char *password, bool made,
+                               const char *done)
 {
 	int status;
 
@@ -91,7 +92,8 @@ static int run_list(struct cli *cli)
 	                    volume ? client_segment(cli, volume) : "");
 	if (client_list(cli, path, "users", &answer) < 0)
 		return cli_fail(cli);
-	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "users"), answer);
+	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "users"),
+	                     answer);
 	json_decref(answer);
 	return status;
 }
@@ -115,9 +117,12 @@ static int run_set(struct cli *cli)
 	int status;
 
 	if (suspend && activate)
-		return cli_fail_with(cli, POD_E_SYNTAX, NULL, "--suspend and --activate together make no sense");
+		return cli_fail_with(cli, POD_E_SYNTAX, NULL,
+		                     "--suspend and --activate together make no sense");
 	body = json_pack("{ss*, ss*}", "display_name", cli_option(cli, "--display-name"), "state",
-	                 suspend ? "suspended" : activate ? "active" : NULL);
+	                 suspend    ? "suspended"
+	                 : activate ? "active"
+	                            : NULL);
 	if (add_quota(cli, body) < 0) {
 		json_decref(body);
 		return cli_fail(cli);
@@ -160,8 +165,9 @@ static int run_passwd(struct cli *cli)
 }
 
 static const struct command_option add_options[] = {
-	{ "--password-stdin", NULL, "Reads the password from the first line of standard input. Without it one is made and "
-	                            "printed." },
+	{ "--password-stdin", NULL,
+	  "Reads the password from the first line of standard input. Without it one is made and "
+	  "printed." },
 	{ "--password", "TEXT", "The password. Other users of the machine can see it while podctl runs." },
 	{ "--display-name", "TEXT", "The name that people see." },
 	{ "--quota", "SIZE", "Most mail the user can have: 500M, 2G, none. Default: stored.quota_default." },
@@ -184,8 +190,9 @@ static const struct command_option set_options[] = {
 };
 
 static const struct command_option passwd_options[] = {
-	{ "--password-stdin", NULL, "Reads the password from the first line of standard input. Without it one is made and "
-	                            "printed." },
+	{ "--password-stdin", NULL,
+	  "Reads the password from the first line of standard input. Without it one is made and "
+	  "printed." },
 	{ "--password", "TEXT", "The password. Other users of the machine can see it while podctl runs." },
 	{ NULL, NULL, NULL },
 };
@@ -196,9 +203,11 @@ static const struct command commands[] = {
 	{ "list", "", 0, 0, "Lists the users.", NULL, list_options, run_list },
 	{ "show", "ADDRESS", 1, 1, "Shows a user: volume, mail, quota.", NULL, NULL, run_show },
 	{ "set", "ADDRESS", 1, 1, "Changes a user.", NULL, set_options, run_set },
-	{ "remove", "ADDRESS", 1, 1, "Removes a user and all mail of theirs, for good.", NULL, NULL, run_remove },
-	{ "passwd", "ADDRESS", 1, 1, "Changes a user's password.", "Sessions that are open go on; new ones need the new password.",
-	  passwd_options, run_passwd },
+	{ "remove", "ADDRESS", 1, 1, "Removes a user and all mail of theirs, for good.", NULL, NULL,
+	  run_remove },
+	{ "passwd", "ADDRESS", 1, 1, "Changes a user's password.",
+	  "Sessions that are open go on; new ones need the new password.", passwd_options, run_passwd },
 };
 
-const struct command_group command_user = { "user", "Users and their mailboxes.", commands, ARRAY_SIZE(commands) };
+const struct command_group command_user = { "user", "Users and their mailboxes.", commands,
+	                                    ARRAY_SIZE(commands) };

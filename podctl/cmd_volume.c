@@ -4,10 +4,14 @@
 #include "podctl/output.h"
 
 static const struct output_column list_columns[] = {
-	{ "VOLUME", "name", OUTPUT_TEXT },      { "STATE", "state", OUTPUT_TEXT },
-	{ "PROCESS", "process", OUTPUT_TEXT },  { "HOST", "host", OUTPUT_TEXT },
-	{ "USERS", "users", OUTPUT_NUMBER },    { "AT MOST", "users_max", OUTPUT_NUMBER },
-	{ "REPLICATION", "replication", OUTPUT_TEXT }, { "PATH", "path", OUTPUT_TEXT },
+	{ "VOLUME", "name", OUTPUT_TEXT },
+	{ "STATE", "state", OUTPUT_TEXT },
+	{ "PROCESS", "process", OUTPUT_TEXT },
+	{ "HOST", "host", OUTPUT_TEXT },
+	{ "USERS", "users", OUTPUT_NUMBER },
+	{ "AT MOST", "users_max", OUTPUT_NUMBER },
+	{ "REPLICATION", "replication", OUTPUT_TEXT },
+	{ "PATH", "path", OUTPUT_TEXT },
 };
 
 static const struct output_column show_columns[] = {
@@ -37,7 +41,8 @@ static int run_add(struct cli *cli)
 
 	if (client_call(cli, "POST", "/volumes", json_pack("{ss}", "name", cli->args[0]), &answer) < 0)
 		return cli_fail(cli);
-	status = output_done(cli, answer, "Added the volume %s; it is a plain folder, not replicated.", cli->args[0]);
+	status = output_done(cli, answer, "Added the volume %s; it is a plain folder, not replicated.",
+	                     cli->args[0]);
 	json_decref(answer);
 	return status;
 }
@@ -49,7 +54,8 @@ static int run_list(struct cli *cli)
 
 	if (client_list(cli, "/volumes", "volumes", &answer) < 0)
 		return cli_fail(cli);
-	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "volumes"), answer);
+	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "volumes"),
+	                     answer);
 	json_decref(answer);
 	return status;
 }
@@ -59,7 +65,8 @@ static int run_show(struct cli *cli)
 	json_t *answer;
 	int status;
 
-	if (client_call(cli, "GET", arena_printf(cli->arena, "/volumes/%s", client_segment(cli, cli->args[0])), NULL,
+	if (client_call(cli, "GET",
+	                arena_printf(cli->arena, "/volumes/%s", client_segment(cli, cli->args[0])), NULL,
 	                &answer) < 0)
 		return cli_fail(cli);
 	status = output_object(cli, show_columns, ARRAY_SIZE(show_columns), answer);
@@ -80,10 +87,10 @@ static int print_fsck(struct cli *cli, const json_t *answer, bool repair)
 	if (cli->format == CLI_JSON) {
 		output_json(answer);
 	} else {
-		json_array_foreach(problems, i, line)
-			(void) printf("%s\n", json_string_value(line));
-		(void) printf("%s: %lld users, %lld messages, %zu problems, %lld repaired\n", cli->args[0], (long long) users,
-		              (long long) messages, json_array_size(problems), (long long) repaired);
+		json_array_foreach(problems, i, line)(void) printf("%s\n", json_string_value(line));
+		(void) printf("%s: %lld users, %lld messages, %zu problems, %lld repaired\n", cli->args[0],
+		              (long long) users, (long long) messages, json_array_size(problems),
+		              (long long) repaired);
 	}
 	return json_array_size(problems) == 0 || repair ? CLI_OK : CLI_FAILED;
 }
@@ -91,7 +98,8 @@ static int print_fsck(struct cli *cli, const json_t *answer, bool repair)
 static int run_fsck(struct cli *cli)
 {
 	bool repair = cli_option(cli, "--repair") != NULL;
-	json_t *body = json_pack("{sb, ss*}", "repair", (int) repair, "user", cli_option(cli, "--user")), *answer;
+	json_t *body = json_pack("{sb, ss*}", "repair", (int) repair, "user", cli_option(cli, "--user")),
+	       *answer;
 	const char *path = arena_printf(cli->arena, "/volumes/%s/fsck", client_segment(cli, cli->args[0]));
 	int status;
 
@@ -110,7 +118,8 @@ static const struct command_option fsck_options[] = {
 
 static const struct command commands[] = {
 	{ "add", "NAME", 1, 1, "Makes a volume and starts its store.",
-	  "A volume holds at most 1,000 users. In this version it is a plain folder, DIR/volumes/NAME, and not replicated.",
+	  "A volume holds at most 1,000 users. In this version it is a plain folder, DIR/volumes/NAME, and "
+	  "not replicated.",
 	  NULL, run_add },
 	{ "list", "", 0, 0, "Lists the volumes.", NULL, NULL, run_list },
 	{ "show", "NAME", 1, 1, "Shows a volume: users, mail, disk.", NULL, NULL, run_show },

@@ -6,15 +6,16 @@
 #include "podctl/commands.h"
 
 const struct command_group *const command_groups[] = {
-	&command_up,    &command_down,  &command_status, &command_domain, &command_user,       &command_alias,
-	&command_group, &command_volume, &command_queue,  &command_trace,  &command_config,     &command_completion,
-	&command_help,   &command_version,
+	&command_up,     &command_down,       &command_status, &command_domain,  &command_user,
+	&command_alias,  &command_group,      &command_volume, &command_queue,   &command_trace,
+	&command_config, &command_completion, &command_help,   &command_version,
 };
 const size_t command_groups_n = ARRAY_SIZE(command_groups);
 
 const struct command_option command_globals[] = {
-	{ "--dir", "DIR", "Folder of the pod. Default: $PODMAIL_DIR, else /var/lib/podmail for root and "
-	                  "$XDG_STATE_HOME/podmail (~/.local/state/podmail) for others." },
+	{ "--dir", "DIR",
+	  "Folder of the pod. Default: $PODMAIL_DIR, else /var/lib/podmail for root and "
+	  "$XDG_STATE_HOME/podmail (~/.local/state/podmail) for others." },
 	{ "--format", "table|json", "How the answer looks: for people, or for programs. Default: table." },
 	{ "--quiet", NULL, "No remarks; also -q." },
 	{ "--help", NULL, "What the command does and takes; also -h." },

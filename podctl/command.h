@@ -11,7 +11,7 @@ struct cli;
 
 struct command_option {
 	const char *name; /* "--quota" */
-	const char *arg; /* "SIZE"; NULL: a switch */
+	const char *arg;  /* "SIZE"; NULL: a switch */
 	const char *help;
 };
 
@@ -19,10 +19,10 @@ struct command {
 	const char *name; /* "add"; "" where the group is one command */
 	const char *args; /* "ADDRESS TARGET..." */
 	size_t args_min, args_max;
-	const char *summary; /* one line */
-	const char *details; /* more for --help and the manual; may be NULL */
+	const char *summary;                  /* one line */
+	const char *details;                  /* more for --help and the manual; may be NULL */
 	const struct command_option *options; /* up to one without a name; NULL: none */
-	int (*run)(struct cli *cli); /* returns the exit status */
+	int (*run)(struct cli *cli);          /* returns the exit status */
 };
 
 struct command_group {

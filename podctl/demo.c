@@ -62,8 +62,9 @@ int demo_users_load(struct cli *cli, json_t **ret_users)
 		return r;
 	*ret_users = json_incref(json_object_get(file, "users"));
 	json_decref(file);
-	return json_is_array(*ret_users) ? 0
-	                                 : err_set(&cli->err, POD_E_CORRUPT, "%s/" DEMO_FILE ": no users in it", cli->dir);
+	return json_is_array(*ret_users)
+	               ? 0
+	               : err_set(&cli->err, POD_E_CORRUPT, "%s/" DEMO_FILE ": no users in it", cli->dir);
 }
 
 void demo_users_change(struct cli *cli, const char *address, const char *password)
@@ -74,7 +75,8 @@ void demo_users_change(struct cli *cli, const char *address, const char *passwor
 	if (file_load(cli, &file) < 0)
 		return;
 	users = json_object_get(file, "users");
-	json_array_foreach(users, i, user) {
+	json_array_foreach(users, i, user)
+	{
 		const char *have = json_string_value(json_object_get(user, "address"));
 
 		if (!have || strcasecmp(have, address) != 0)
@@ -99,8 +101,8 @@ static json_t *file_make(const char *domain)
 
 		password_make(password);
 		(void) json_array_append_new(users, json_pack("{so, ss}", "address",
-		                                              json_sprintf("%s@%s", demo[i].name, domain), "password",
-		                                              password));
+		                                              json_sprintf("%s@%s", demo[i].name, domain),
+		                                              "password", password));
 	}
 	return json_pack("{so, sb}", "users", users, "complete", 0);
 }
@@ -124,17 +126,19 @@ static int make_all(struct cli *cli, const char *domain, const json_t *users)
 	size_t i;
 
 	if (r == 0)
-		r = ensure(cli, "/domains", json_pack("{ss, ss}", "name", domain, "description", "The pod's own domain"));
+		r = ensure(cli, "/domains",
+		           json_pack("{ss, ss}", "name", domain, "description", "The pod's own domain"));
 	for (i = 0; r == 0 && i < json_array_size(users); i++) {
 		user = json_array_get(users, i);
 		r = ensure(cli, "/users",
 		           json_pack("{sO, sO, ss}", "address", json_object_get(user, "address"), "password",
-		                     json_object_get(user, "password"), "display_name", demo[i % ARRAY_SIZE(demo)].display_name));
+		                     json_object_get(user, "password"), "display_name",
+		                     demo[i % ARRAY_SIZE(demo)].display_name));
 	}
 	if (r == 0)
 		r = ensure(cli, "/aliases",
-		           json_pack("{so, s[O]}", "address", json_sprintf("postmaster@%s", domain), "targets",
-		                     json_object_get(json_array_get(users, 0), "address")));
+		           json_pack("{so, s[O]}", "address", json_sprintf("postmaster@%s", domain),
+		                     "targets", json_object_get(json_array_get(users, 0), "address")));
 	return r;
 }
 

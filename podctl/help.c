@@ -26,7 +26,9 @@ static void print_options(FILE *out, const char *title, const struct command_opt
 
 void help_print_all(FILE *out)
 {
-	(void) fputs("usage: podctl [OPTION...] COMMAND\n\nRuns and administers a pod of podmail.\n\nCommands:\n", out);
+	(void) fputs(
+		"usage: podctl [OPTION...] COMMAND\n\nRuns and administers a pod of podmail.\n\nCommands:\n",
+		out);
 	for (size_t i = 0; i < command_groups_n; i++)
 		print_entry(out, command_groups[i]->name, NULL, command_groups[i]->summary);
 	print_options(out, "Options of every command", command_globals);
@@ -41,14 +43,16 @@ void help_print_group(FILE *out, const struct command_group *group)
 	}
 	(void) fprintf(out, "usage: podctl %s COMMAND\n\n%s\n\nCommands:\n", group->name, group->summary);
 	for (size_t i = 0; i < group->n; i++)
-		print_entry(out, group->commands[i].name, group->commands[i].args, group->commands[i].summary);
+		print_entry(out, group->commands[i].name, group->commands[i].args,
+		            group->commands[i].summary);
 	(void) fprintf(out, "\npodctl %s COMMAND --help says more.\n", group->name);
 }
 
 void help_print_command(FILE *out, const struct command_group *group, const struct command *command)
 {
-	(void) fprintf(out, "usage: podctl %s%s%s%s%s%s\n\n", group->name, command->name[0] ? " " : "", command->name,
-	               command->options ? " [OPTION...]" : "", command->args[0] ? " " : "", command->args);
+	(void) fprintf(out, "usage: podctl %s%s%s%s%s%s\n\n", group->name, command->name[0] ? " " : "",
+	               command->name, command->options ? " [OPTION...]" : "", command->args[0] ? " " : "",
+	               command->args);
 	wrap_print(out, command->summary, 0, TEXT_WIDTH);
 	if (command->details) {
 		(void) fputc('\n', out);

@@ -33,8 +33,9 @@ bool live_asked_to_stop(void)
 {
 	sigset_t pending;
 
-	return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
-	                                     sigismember(&pending, SIGHUP) == 1);
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+	        sigismember(&pending, SIGHUP) == 1);
 }
 
 static void print_endpoint(const json_t *endpoints, const char *name, const char *what, const char *security)
@@ -42,7 +43,8 @@ static void print_endpoint(const json_t *endpoints, const char *name, const char
 	const json_t *e = json_object_get(endpoints, name);
 
 	if (e)
-		(void) printf("  %-22s %s port %-5lld  %s\n", what, json_string_value(json_object_get(e, "host")),
+		(void) printf("  %-22s %s port %-5lld  %s\n", what,
+		              json_string_value(json_object_get(e, "host")),
 		              (long long) json_integer_value(json_object_get(e, "port")), security);
 }
 
@@ -52,16 +54,17 @@ void live_print_pod(const json_t *pod)
 	json_t *user;
 	size_t i;
 
-	(void) printf("The pod %s is up, in %s\n\nFor a mail client:\n", json_string_value(json_object_get(pod, "domain")),
+	(void) printf("The pod %s is up, in %s\n\nFor a mail client:\n",
+	              json_string_value(json_object_get(pod, "domain")),
 	              json_string_value(json_object_get(pod, "dir")));
 	print_endpoint(endpoints, "imaps", "Incoming mail (IMAP)", "SSL/TLS");
 	print_endpoint(endpoints, "submissions", "Outgoing mail (SMTP)", "SSL/TLS");
 	print_endpoint(endpoints, "smtp", "Mail from other hosts", "SMTP, STARTTLS offered");
 	(void) printf("  %-22s %s/tls/ca.pem\n\nUsers and passwords:\n", "CA to trust",
 	              json_string_value(json_object_get(pod, "dir")));
-	json_array_foreach(json_object_get(pod, "users"), i, user)
-		(void) printf("  %-30s %s\n", json_string_value(json_object_get(user, "address")),
-		              json_string_value(json_object_get(user, "password")));
+	json_array_foreach(json_object_get(pod, "users"), i, user)(void)
+		printf("  %-30s %s\n", json_string_value(json_object_get(user, "address")),
+	               json_string_value(json_object_get(user, "password")));
 	(void) fputc('\n', stdout);
 }
 
@@ -71,7 +74,8 @@ static void describe(const json_t *status, struct buf *out)
 	json_t *process;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "processes"), i, process) {
+	json_array_foreach(json_object_get(status, "processes"), i, process)
+	{
 		json_int_t restarts = json_integer_value(json_object_get(process, "restarts"));
 
 		buf_printf(out, "%s%s %s", i ? ", " : "", json_string_value(json_object_get(process, "name")),
@@ -94,7 +98,8 @@ static void show(struct cli *cli, struct buf *last)
 	json_decref(status);
 	if (span_eq(buf_span(&now), buf_span(last)))
 		return;
-	(void) printf("%s" SPAN_FMT "%s", terminal ? "\r\033[K" : "", SPAN_ARG(buf_span(&now)), terminal ? "" : "\n");
+	(void) printf("%s" SPAN_FMT "%s", terminal ? "\r\033[K" : "", SPAN_ARG(buf_span(&now)),
+	              terminal ? "" : "\n");
 	(void) fflush(stdout);
 	buf_clear(last);
 	buf_add(last, buf_span(&now));
@@ -135,7 +140,8 @@ int live_run(struct cli *cli, const struct conf *conf, const struct process_mark
 	(void) arena_free(cli->arena);
 	cli->arena = whole_run;
 	if (signal == 0)
-		return cli_fail_with(cli, POD_E_UNAVAILABLE, "log/podmail.log says why", "podd ended by itself");
+		return cli_fail_with(cli, POD_E_UNAVAILABLE, "log/podmail.log says why",
+		                     "podd ended by itself");
 	cli_note(cli, "\nStopping.");
 	if (pod_stop(cli, conf, podd) < 0)
 		return cli_fail(cli);

@@ -13,7 +13,8 @@ void live_print_pod(const json_t *pod);
 void live_block_signals(void);
 /* Whether one of them has come since. */
 bool live_asked_to_stop(void);
-/* Shows how the pod does until one of those comes, or podd ends; then stops the pod. Returns the exit status. */
+/* Shows how the pod does until one of those comes, or podd ends; then stops the pod. Returns the exit status.
+ */
 int live_run(struct cli *cli, const struct conf *conf, const struct process_mark *podd, bool verbose);
 
 #endif

@@ -25,7 +25,8 @@ static int show_help(const struct cli *cli)
 static int usage_error(struct cli *cli)
 {
 	cli->hint = !cli->group     ? "podctl --help lists the commands"
-	            : !cli->command ? arena_printf(cli->arena, "podctl %s --help lists its commands", cli->group->name)
+	            : !cli->command ? arena_printf(cli->arena, "podctl %s --help lists its commands",
+	                                           cli->group->name)
 	                            : arena_printf(cli->arena, "usage: podctl %s%s%s%s%s%s", cli->group->name,
 	                                           cli->command->name[0] ? " " : "", cli->command->name,
 	                                           cli->command->options ? " [OPTION...]" : "",

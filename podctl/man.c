@@ -4,7 +4,8 @@
 
 #include "podctl/command.h"
 
-/* groff(7): a hyphen is a minus in names that are to be typed, a line must not begin with a control character. */
+/* groff(7): a hyphen is a minus in names that are to be typed, a line must not begin with a control
+ * character. */
 static void print_text(FILE *out, const char *text)
 {
 	if (*text == '.' || *text == '\'')

@@ -67,8 +67,8 @@ static const char *list_text(struct arena *a, const json_t *list)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(list, i, item)
-		buf_printf(&b, "%s%s", i ? ", " : "", json_string_value(item) ? json_string_value(item) : "?");
+	json_array_foreach(list, i, item) buf_printf(&b, "%s%s", i ? ", " : "",
+	                                             json_string_value(item) ? json_string_value(item) : "?");
 	return arena_str(a, buf_span(&b));
 }
 
@@ -82,7 +82,8 @@ static const char *cell_text(struct arena *a, const json_t *value, enum output_t
 		return json_is_string(value) ? json_string_value(value) : "";
 	switch (type) {
 	case OUTPUT_SIZE: return size_text(a, json_integer_value(value));
-	case OUTPUT_QUOTA: return json_integer_value(value) ? size_text(a, json_integer_value(value)) : "none";
+	case OUTPUT_QUOTA:
+		return json_integer_value(value) ? size_text(a, json_integer_value(value)) : "none";
 	case OUTPUT_TIME: return time_text(a, json_integer_value(value));
 	case OUTPUT_SPAN: return span_text(a, json_integer_value(value));
 	case OUTPUT_TEXT:
@@ -108,7 +109,8 @@ static int print_buf(struct cli *cli, struct buf *b)
 	return CLI_OK;
 }
 
-int output_rows(struct cli *cli, const struct output_column *columns, size_t n, const json_t *rows, const json_t *whole)
+int output_rows(struct cli *cli, const struct output_column *columns, size_t n, const json_t *rows,
+                const json_t *whole)
 {
 	const char *titles[TABLE_COLUMNS_MAX] = { NULL }, **cells;
 	bool right[TABLE_COLUMNS_MAX];
@@ -127,9 +129,8 @@ int output_rows(struct cli *cli, const struct output_column *columns, size_t n, 
 		titles[i] = columns[i].title;
 		right[i] = is_right(columns[i].type);
 	}
-	json_array_foreach(rows, i, row)
-		for (size_t j = 0; j < n; j++)
-			cells[i * n + j] = cell_text(cli->arena, json_object_get(row, columns[j].key), columns[j].type);
+	json_array_foreach(rows, i, row) for (size_t j = 0; j < n; j++) cells[i * n + j] =
+		cell_text(cli->arena, json_object_get(row, columns[j].key), columns[j].type);
 	table_print(&b, titles, right, n, cells, json_array_size(rows));
 	return print_buf(cli, &b);
 }

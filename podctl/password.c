@@ -50,7 +50,8 @@ int password_get(struct cli *cli, const char **ret_password, bool *ret_made)
 	if (cli_option(cli, "--password-stdin"))
 		return read_line(cli, ret_password);
 	if (given) {
-		cli_note(cli, "podctl: other users of this machine can see a command line; --password-stdin is safer");
+		cli_note(cli, "podctl: other users of this machine can see a command line; --password-stdin "
+		              "is safer");
 		*ret_password = given;
 		return 0;
 	}

@@ -14,34 +14,35 @@
 
 /* The users of the programs are written out only where they change: without root all run as the caller. */
 static const char conf_head[] =
-        "# Configuration of a pod of podmail. podmail.conf(5) and `podctl config show` list every option with its\n"
-        "# default; `podctl config check` lists mistakes; `podctl config reload` puts changes in force.\n"
-        "\n";
+	"# Configuration of a pod of podmail. podmail.conf(5) and `podctl config show` list every option "
+        "with its\n"
+	"# default; `podctl config check` lists mistakes; `podctl config reload` puts changes in force.\n"
+	"\n";
 
 static const char conf_text[] =
-        "pod {\n"
-        "    # The pod's own domain: its postmaster, and the names that its servers call themselves.\n"
-        "    domain = \"%s\"\n"
-        "\n"
-        "    # Added to every well-known port: SMTP listens on %u, IMAP on %u. 0 for a server of its own.\n"
-        "    base_port = %u\n"
-        "\n"
-        "    # Where the services listen; \"*\" for all addresses.\n"
-        "    listen_address = \"127.0.0.1\"\n"
-        "%s"
-        "}\n"
-        "\n"
-        "tls {\n"
-        "    # Made at first start, signed by the pod's own CA (tls/ca.pem). Put a real certificate here.\n"
-        "    cert = \"tls/server.pem\"\n"
-        "    key = \"tls/server.key\"\n"
-        "}\n";
+	"pod {\n"
+	"    # The pod's own domain: its postmaster, and the names that its servers call themselves.\n"
+	"    domain = \"%s\"\n"
+	"\n"
+	"    # Added to every well-known port: SMTP listens on %u, IMAP on %u. 0 for a server of its own.\n"
+	"    base_port = %u\n"
+	"\n"
+	"    # Where the services listen; \"*\" for all addresses.\n"
+	"    listen_address = \"127.0.0.1\"\n"
+	"%s"
+	"}\n"
+	"\n"
+	"tls {\n"
+	"    # Made at first start, signed by the pod's own CA (tls/ca.pem). Put a real certificate here.\n"
+	"    cert = \"tls/server.pem\"\n"
+	"    key = \"tls/server.key\"\n"
+	"}\n";
 
 static const char conf_caller[] = "\n"
-                                  "    # Made by a user who is not root: the programs run as that user.\n"
-                                  "    user_mta = \"\"\n"
-                                  "    user_imap = \"\"\n"
-                                  "    user_store = \"\"\n";
+				  "    # Made by a user who is not root: the programs run as that user.\n"
+				  "    user_mta = \"\"\n"
+				  "    user_imap = \"\"\n"
+				  "    user_store = \"\"\n";
 
 static int make_folders(const char *dir, struct err *err)
 {
@@ -65,7 +66,8 @@ static int check_length(const char *dir, struct err *err)
 	struct sockaddr_un addr;
 
 	if (strlen(dir) + strlen(longest) >= sizeof(addr.sun_path))
-		return err_set(err, POD_E_LIMIT, "%s: too long a name for the sockets in it; at most %zu bytes", dir,
+		return err_set(err, POD_E_LIMIT,
+		               "%s: too long a name for the sockets in it; at most %zu bytes", dir,
 		               sizeof(addr.sun_path) - sizeof(longest));
 	return 0;
 }
@@ -115,7 +117,8 @@ static int compare(struct cli *cli, const char *base_port, const char *domain)
 		return r;
 	if (base_port && (span_to_u32(span_of(base_port), &port) < 0 || port != conf->pod.base_port)) {
 		cli->hint = "leave --base-port out, or change pod.base_port in podmail.conf";
-		return err_set(&cli->err, POD_E_SYNTAX, "the pod in %s has base port %u", cli->dir, conf->pod.base_port);
+		return err_set(&cli->err, POD_E_SYNTAX, "the pod in %s has base port %u", cli->dir,
+		               conf->pod.base_port);
 	}
 	if (domain && strcasecmp(domain, conf->pod.domain) != 0) {
 		cli->hint = "leave --domain out; podctl domain add adds one";

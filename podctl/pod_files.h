@@ -5,7 +5,7 @@
 #include "podctl/cli.h"
 
 #define POD_BASE_PORT_DEFAULT 2000
-#define POD_DOMAIN_DEFAULT "example.test"
+#define POD_DOMAIN_DEFAULT    "example.test"
 
 /*
  * Makes DIR and DIR/podmail.conf where there is no pod yet. base_port and domain: NULL for the defaults;

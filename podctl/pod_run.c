@@ -16,9 +16,9 @@
 #include "podctl/pod/leftovers.h"
 #include "podctl/port_owner.h"
 
-#define START_TIMEOUT_MS 30000
+#define START_TIMEOUT_MS    30000
 #define LEFTOVER_TIMEOUT_MS 15000
-#define READY_FD 3
+#define READY_FD            3
 
 int pod_running(struct cli *cli, const struct conf *conf, struct process_mark *ret_mark)
 {
@@ -62,7 +62,8 @@ static int podd_path(char *buf, size_t size, struct err *err)
 	return access(buf, X_OK) < 0 ? err_errno(err, errno, "%s", buf) : 0;
 }
 
-/* In the child: own session, so that a terminal's signals reach podctl alone; log_fd is its standard error. */
+/* In the child: own session, so that a terminal's signals reach podctl alone; log_fd is its standard error.
+ */
 static _Noreturn void become_podd(const char *const *argv, int ready_fd, int log_fd)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC), ready = fcntl(ready_fd, F_DUPFD, 16);
@@ -72,8 +73,8 @@ static _Noreturn void become_podd(const char *const *argv, int ready_fd, int log
 	(void) sigemptyset(&none);
 	(void) sigprocmask(SIG_SETMASK, &none, NULL);
 	if (null_fd < 0 || ready < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(null_fd, STDOUT_FILENO) < 0 ||
-	    dup2(log_fd, STDERR_FILENO) < 0 || dup2(ready, READY_FD) < 0 || setenv("PODMAIL_READY_FD", "3", 1) < 0 ||
-	    chdir("/") < 0)
+	    dup2(log_fd, STDERR_FILENO) < 0 || dup2(ready, READY_FD) < 0 ||
+	    setenv("PODMAIL_READY_FD", "3", 1) < 0 || chdir("/") < 0)
 		_exit(127);
 	(void) close(ready);
 	(void) execv(argv[0], (char *const *) (uintptr_t) argv);
@@ -102,7 +103,8 @@ static int wait_ready(int fd, int log_fd, struct err *err)
 		r = poll(&p, 1, START_TIMEOUT_MS);
 	while (r < 0 && errno == EINTR);
 	if (r == 0)
-		return err_set(err, POD_E_TIMEOUT, "podd takes no requests after %d s", START_TIMEOUT_MS / 1000);
+		return err_set(err, POD_E_TIMEOUT, "podd takes no requests after %d s",
+		               START_TIMEOUT_MS / 1000);
 	return r > 0 && read(fd, &byte, 1) == 1 ? 0 : start_failed(err, log_fd);
 }
 
@@ -140,7 +142,8 @@ int pod_start(struct cli *cli, const struct conf *conf, bool verbose, struct pro
 		return err_errno(&cli->err, errno, "starting podd");
 	if (!realpath(conf->file, config))
 		return err_errno(&cli->err, errno, "%s", conf->file);
-	if ((r = podd_path(program, sizeof(program), &cli->err)) < 0 || (r = pod_end_leftovers(cli, conf, &ended)) < 0)
+	if ((r = podd_path(program, sizeof(program), &cli->err)) < 0 ||
+	    (r = pod_end_leftovers(cli, conf, &ended)) < 0)
 		return r;
 	r = ports_check(conf, &cli->err);
 	if (r == -POD_E_BUSY)

@@ -10,17 +10,18 @@
 #include "podctl/podd/podd.h"
 
 static const char usage[] =
-        "usage: podd --config FILE [--bin-dir DIR] [--log-to-stderr]\n"
-        "\n"
-        "Runs the programs of a pod on this host: a stored for each volume, mta and imapd. Restarts what dies,\n"
-        "keeps the directory, serves the admin API and the metrics. Runs in the foreground until SIGTERM;\n"
-        "SIGHUP reloads the configuration. podctl up starts it in the background.\n"
-        "\n"
-        "  -c, --config FILE    the pod's podmail.conf\n"
-        "  -b, --bin-dir DIR    where stored, mta and imapd are (default: where podd is)\n"
-        "  -e, --log-to-stderr  copy every line of the log to standard error\n"
-        "  -h, --help           this text\n"
-        "  -V, --version        the version\n";
+	"usage: podd --config FILE [--bin-dir DIR] [--log-to-stderr]\n"
+	"\n"
+	"Runs the programs of a pod on this host: a stored for each volume, mta and imapd. Restarts what "
+        "dies,\n"
+	"keeps the directory, serves the admin API and the metrics. Runs in the foreground until SIGTERM;\n"
+	"SIGHUP reloads the configuration. podctl up starts it in the background.\n"
+	"\n"
+	"  -c, --config FILE    the pod's podmail.conf\n"
+	"  -b, --bin-dir DIR    where stored, mta and imapd are (default: where podd is)\n"
+	"  -e, --log-to-stderr  copy every line of the log to standard error\n"
+	"  -h, --help           this text\n"
+	"  -V, --version        the version\n";
 
 /* The folder of our own executable. */
 static const char *own_folder(char *buf, size_t size)

@@ -22,8 +22,8 @@ static unsigned long listening_inode(const char *table, unsigned int port)
 		unsigned int local_port, state;
 		unsigned long inode;
 
-		if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu", &local_port, &state,
-		           &inode) == 3 &&
+		if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu",
+		           &local_port, &state, &inode) == 3 &&
 		    local_port == port && state == STATE_LISTEN)
 			return inode;
 	}
@@ -102,7 +102,8 @@ static int port_check(const struct conf_endpoint *e, struct err *err)
 	if (errno != EADDRINUSE)
 		return err_errno(err, errno, "%s needs %s", e->name, e->address);
 	port_owner(e->port, owner, sizeof(owner));
-	return err_set(err, POD_E_BUSY, "%s needs %s, which is taken%s%s", e->name, e->address, *owner ? " by " : "", owner);
+	return err_set(err, POD_E_BUSY, "%s needs %s, which is taken%s%s", e->name, e->address,
+	               *owner ? " by " : "", owner);
 }
 
 int ports_check(const struct conf *conf, struct err *err)

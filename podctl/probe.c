@@ -35,7 +35,8 @@ const char *probe_host(const struct conf_endpoint *endpoint)
 
 static int connect_to(const struct conf_endpoint *e, unsigned int timeout_ms, int *ret_fd, struct err *err)
 {
-	const struct timeval tv = { .tv_sec = timeout_ms / 1000, .tv_usec = (suseconds_t) (timeout_ms % 1000) * 1000 };
+	const struct timeval tv = { .tv_sec = timeout_ms / 1000,
+		                    .tv_usec = (suseconds_t) (timeout_ms % 1000) * 1000 };
 	const char *host = probe_host(e);
 	_cleanup_(closep) int fd = -1;
 	struct net_addr addr;
@@ -62,15 +63,17 @@ static int hear(const struct conf_endpoint *e, int fd, SSL *ssl, const char *wan
 	size_t have = 0, len = strlen(want);
 
 	while (have < len) {
-		ssize_t n = ssl ? SSL_read(ssl, got + have, (int) (len - have)) : read(fd, got + have, len - have);
+		ssize_t n = ssl ? SSL_read(ssl, got + have, (int) (len - have))
+		                : read(fd, got + have, len - have);
 
 		if (n <= 0)
-			return err_set(err, POD_E_TIMEOUT, "%s on port %u gives no greeting", e->name, e->port);
+			return err_set(err, POD_E_TIMEOUT, "%s on port %u gives no greeting", e->name,
+			               e->port);
 		have += (size_t) n;
 	}
-	return memcmp(got, want, len) == 0 ? 0
-	                                   : err_set(err, POD_E_PROTOCOL, "%s on port %u answers \"%s\"", e->name,
-	                                             e->port, got);
+	return memcmp(got, want, len) == 0
+	               ? 0
+	               : err_set(err, POD_E_PROTOCOL, "%s on port %u answers \"%s\"", e->name, e->port, got);
 }
 
 static int talk(const struct conf_endpoint *e, const struct probe *probe, int fd, SSL *ssl, struct err *err)
@@ -86,8 +89,8 @@ static int talk(const struct conf_endpoint *e, const struct probe *probe, int fd
 	return hear(e, fd, ssl, probe->hear, err);
 }
 
-int probe_service(const struct conf *conf, enum conf_listener which, struct tls_context *tls, unsigned int timeout_ms,
-                  struct err *err)
+int probe_service(const struct conf *conf, enum conf_listener which, struct tls_context *tls,
+                  unsigned int timeout_ms, struct err *err)
 {
 	const struct conf_endpoint *e = conf_listen(conf, which);
 	const struct probe *probe = &probes[which];
@@ -101,7 +104,8 @@ int probe_service(const struct conf *conf, enum conf_listener which, struct tls_
 		ssl = tls_connect_ssl(tls, "localhost");
 		if (!ssl)
 			return err_set(err, POD_E_NOMEM, "TLS");
-		SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL); /* whether it answers, not whose certificate it shows */
+		SSL_set_verify(ssl, SSL_VERIFY_NONE,
+		               NULL); /* whether it answers, not whose certificate it shows */
 	}
 	r = talk(e, probe, fd, ssl, err);
 	SSL_free(ssl);

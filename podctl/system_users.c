@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "podctl/pod/owner.h"
 
-#define TRIES 50
+#define TRIES        50
 #define TRY_EVERY_MS 100
 
 static int run_tool(const char *const *argv)
@@ -55,8 +55,17 @@ static int make(const char *name, bool (*there)(const char *), const char *const
 
 static int make_user(struct cli *cli, const char *name)
 {
-	const char *const argv[] = { "/usr/sbin/useradd", "--system", "--gid", POD_GROUP, "--no-create-home", "--home-dir",
-		                     "/nonexistent", "--shell", "/usr/sbin/nologin", name, NULL };
+	const char *const argv[] = { "/usr/sbin/useradd",
+		                     "--system",
+		                     "--gid",
+		                     POD_GROUP,
+		                     "--no-create-home",
+		                     "--home-dir",
+		                     "/nonexistent",
+		                     "--shell",
+		                     "/usr/sbin/nologin",
+		                     name,
+		                     NULL };
 
 	if (!*name || user_there(name))
 		return 0;
@@ -72,8 +81,8 @@ static bool can_enter(const char *user, const char *path)
 	int status;
 
 	if (pid == 0)
-		_exit(initgroups(user, pw->pw_gid) == 0 && setgid(pw->pw_gid) == 0 && setuid(pw->pw_uid) == 0 &&
-		              access(path, X_OK) == 0
+		_exit(initgroups(user, pw->pw_gid) == 0 && setgid(pw->pw_gid) == 0 &&
+		                      setuid(pw->pw_uid) == 0 && access(path, X_OK) == 0
 		              ? 0
 		              : 1);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0)
@@ -88,7 +97,8 @@ static int open_own_dir(const char *dir, struct err *err)
 
 	if (stat(dir, &st) < 0)
 		return err_errno(err, errno, "%s", dir);
-	if (st.st_uid == geteuid() && (st.st_mode & 0711) != 0711 && chmod(dir, (st.st_mode & 07777) | 0711) < 0)
+	if (st.st_uid == geteuid() && (st.st_mode & 0711) != 0711 &&
+	    chmod(dir, (st.st_mode & 07777) | 0711) < 0)
 		return err_errno(err, errno, "%s", dir);
 	return 0;
 }
@@ -103,8 +113,10 @@ static int find_closed(struct cli *cli, const char *user, const char *dir)
 		if (!can_enter(user, path) || !p)
 			break;
 	}
-	cli->hint = arena_printf(cli->arena, "choose another --dir (say /var/lib/podmail), or: chmod a+x %s", path);
-	return err_set(&cli->err, POD_E_DENIED, "the user %s, who runs part of the pod, cannot enter %s", user, path);
+	cli->hint = arena_printf(cli->arena, "choose another --dir (say /var/lib/podmail), or: chmod a+x %s",
+	                         path);
+	return err_set(&cli->err, POD_E_DENIED, "the user %s, who runs part of the pod, cannot enter %s",
+	               user, path);
 }
 
 static int prepare_root(struct cli *cli, const struct conf *conf)
@@ -132,11 +144,12 @@ int system_users_prepare(struct cli *cli, const struct conf *conf)
 
 	if (stat(cli->dir, &st) < 0)
 		return err_errno(&cli->err, errno, "%s", cli->dir);
-	if (st.st_uid != geteuid()) { /* also root: the configuration of another user would have all run as root */
+	if (st.st_uid !=
+	    geteuid()) { /* also root: the configuration of another user would have all run as root */
 		const struct passwd *pw = getpwuid(st.st_uid);
 
-		return err_set(&cli->err, POD_E_DENIED, "%s belongs to %s; start the pod as that user", cli->dir,
-		               pw ? pw->pw_name : "another user");
+		return err_set(&cli->err, POD_E_DENIED, "%s belongs to %s; start the pod as that user",
+		               cli->dir, pw ? pw->pw_name : "another user");
 	}
 	return geteuid() == 0 ? prepare_root(cli, conf) : 0;
 }

@@ -72,7 +72,8 @@ static void add_cell(struct buf *out, const char *text, size_t width, bool right
 		add_spaces(out, (right ? 0 : pad) + GAP);
 }
 
-static void add_row(struct buf *out, const char *const *cells, const size_t *widths, const bool *right, size_t n)
+static void add_row(struct buf *out, const char *const *cells, const size_t *widths, const bool *right,
+                    size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		add_cell(out, cells[i] ? cells[i] : "", widths[i], right[i], i + 1 == n);

@@ -8,7 +8,8 @@
 
 #define TABLE_COLUMNS_MAX 16
 
-/* Columns that a terminal shows text in; control characters and bytes that are no UTF-8 count as one ("?"). */
+/* Columns that a terminal shows text in; control characters and bytes that are no UTF-8 count as one ("?").
+ */
 size_t text_width(const char *text);
 
 /*

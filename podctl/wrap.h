@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-/* Prints text, whose first line begins at column indent already, and a line end. "\n" in it starts a new line. */
+/* Prints text, whose first line begins at column indent already, and a line end. "\n" in it starts a new
+ * line. */
 void wrap_print(FILE *out, const char *text, int indent, int width);
 
 #endif

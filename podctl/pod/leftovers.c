@@ -13,7 +13,7 @@
 #include "base/span.h"
 #include "podctl/pod/pidfile.h"
 
-#define FOUND_MAX 1024
+#define FOUND_MAX   1024
 #define CMDLINE_MAX 16384
 
 struct found {
@@ -75,7 +75,8 @@ static int find(const char *config_file, struct found *found, struct err *err)
 
 		/* The mark first: what it marks is then what the command line is read of, or gone. */
 		if (span_to_u32(span_of(e->d_name), &pid) < 0 || (pid_t) pid == getpid() ||
-		    process_mark_of((pid_t) pid, &mark, NULL) < 0 || !process_is_of_pod(mark.pid, config_file))
+		    process_mark_of((pid_t) pid, &mark, NULL) < 0 ||
+		    !process_is_of_pod(mark.pid, config_file))
 			continue;
 		found->marks[found->n++] = mark;
 	}

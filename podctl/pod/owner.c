@@ -12,10 +12,12 @@ static int give(const char *path, const char *user, struct err *err)
 	const struct group *gr = getgrnam(POD_GROUP);
 
 	if (*user && !pw)
-		return err_set(err, POD_E_NOTFOUND, "there is no user %s; podctl up makes it, or: useradd --system %s", user,
+		return err_set(err, POD_E_NOTFOUND,
+		               "there is no user %s; podctl up makes it, or: useradd --system %s", user,
 		               user);
 	if (!gr)
-		return err_set(err, POD_E_NOTFOUND, "there is no group %s; podctl up makes it, or: groupadd --system %s",
+		return err_set(err, POD_E_NOTFOUND,
+		               "there is no group %s; podctl up makes it, or: groupadd --system %s",
 		               POD_GROUP, POD_GROUP);
 	if (chown(path, pw ? pw->pw_uid : 0, gr->gr_gid) < 0)
 		return err_errno(err, errno, "%s", path);

@@ -1,4 +1,5 @@
-/* Whose the parts of DIR are. Started by root, the programs run as users of their own; else all is the caller's. */
+/* Whose the parts of DIR are. Started by root, the programs run as users of their own; else all is the
+ * caller's. */
 #ifndef PODCTL_POD_OWNER_H
 #define PODCTL_POD_OWNER_H
 

@@ -23,7 +23,8 @@ static ssize_t read_file(const char *path, char *buf, size_t size)
 	return n;
 }
 
-/* proc(5): "pid (comm) state ppid ..."; comm may hold spaces and brackets, so fields count from the last ')'. */
+/* proc(5): "pid (comm) state ppid ..."; comm may hold spaces and brackets, so fields count from the last ')'.
+ */
 static int parse_stat(const char *stat, uint64_t *ret_start)
 {
 	const char *p = strrchr(stat, ')');
@@ -107,8 +108,9 @@ int pidfile_acquire(const char *path, int *ret_fd, struct err *err)
 	if (fd < 0)
 		return err_errno(err, errno, "%s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? err_set(err, POD_E_BUSY, "podd runs already for this pod (%s)", path)
-		                            : err_errno(err, errno, "%s", path);
+		return errno == EWOULDBLOCK
+		               ? err_set(err, POD_E_BUSY, "podd runs already for this pod (%s)", path)
+		               : err_errno(err, errno, "%s", path);
 	r = process_mark_of(getpid(), &me, err);
 	if (r < 0)
 		return r;

@@ -46,5 +46,6 @@ int admin_token_load(const char *run_dir, char ret_token[ADMIN_TOKEN_SIZE], stru
 
 bool admin_token_equal(const char token[ADMIN_TOKEN_SIZE], const char *given)
 {
-	return strlen(given) == ADMIN_TOKEN_SIZE - 1 && CRYPTO_memcmp(token, given, ADMIN_TOKEN_SIZE - 1) == 0;
+	return strlen(given) == ADMIN_TOKEN_SIZE - 1 &&
+	       CRYPTO_memcmp(token, given, ADMIN_TOKEN_SIZE - 1) == 0;
 }

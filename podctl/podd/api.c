@@ -18,9 +18,9 @@
 #include "net/listener.h"
 #include "podctl/podd/admin_token.h"
 
-#define HEADERS_MAX 16384
+#define HEADERS_MAX    16384
 #define IDLE_TIMEOUT_S 120
-#define ARENA_MAX (8u << 20)
+#define ARENA_MAX      (8u << 20)
 
 static const struct route routes[] = {
 	{ "GET", "/status", api_status_get },
@@ -110,8 +110,10 @@ static void send_json(struct evhttp_request *http, int status, json_t *answer)
 	if (!out || evbuffer_add_printf(out, "%s\n", text) < 0) {
 		evhttp_send_error(http, 500, "out of memory");
 	} else {
-		(void) evhttp_add_header(evhttp_request_get_output_headers(http), "Content-Type", "application/json");
-		(void) evhttp_add_header(evhttp_request_get_output_headers(http), "Cache-Control", "no-store");
+		(void) evhttp_add_header(evhttp_request_get_output_headers(http), "Content-Type",
+		                         "application/json");
+		(void) evhttp_add_header(evhttp_request_get_output_headers(http), "Cache-Control",
+		                         "no-store");
 		evhttp_send_reply(http, status, NULL, out);
 	}
 	if (out)
@@ -126,7 +128,8 @@ static json_t *error_json(const struct err *err, const char *hint)
 	if (!message)
 		message = json_string(err_code_text(err->code));
 	json = json_pack("{s:{ss, so}}", "error", "code", err_code_name(err->code), "message", message);
-	if (json && hint && json_object_set_new(json_object_get(json, "error"), "hint", json_string(hint)) < 0) {
+	if (json && hint &&
+	    json_object_set_new(json_object_get(json, "error"), "hint", json_string(hint)) < 0) {
 		json_decref(json);
 		return NULL;
 	}
@@ -135,7 +138,8 @@ static json_t *error_json(const struct err *err, const char *hint)
 
 void api_reply(struct api_call *call, int status, json_t *answer)
 {
-	if (status < 300 && evhttp_request_get_command(call->http) != EVHTTP_REQ_GET) /* who asks later what was changed */
+	if (status < 300 &&
+	    evhttp_request_get_command(call->http) != EVHTTP_REQ_GET) /* who asks later what was changed */
 		log_event(NULL, LOGL_NOTICE, "admin.changed", F_STR("method", method_name(call->http)),
 		          F_STR("path", evhttp_request_get_uri(call->http)));
 	send_json(call->http, status, answer);
@@ -144,7 +148,8 @@ void api_reply(struct api_call *call, int status, json_t *answer)
 
 void api_fail_hint(struct api_call *call, const struct err *err, const char *hint)
 {
-	log_event(NULL, LOGL_NOTICE, "admin.refused", F_STR("path", evhttp_request_get_uri(call->http)), F_ERR(err));
+	log_event(NULL, LOGL_NOTICE, "admin.refused", F_STR("path", evhttp_request_get_uri(call->http)),
+	          F_ERR(err));
 	api_reply(call, api_http_status(err->code), error_json(err, hint));
 }
 
@@ -170,7 +175,8 @@ static int check_peer(struct evhttp_request *http, struct err *err)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return err_errno(err, errno, "admin socket");
 	if (peer.uid != 0 && peer.uid != geteuid())
-		return err_set(err, POD_E_DENIED, "user id %u may not administer this pod", (unsigned int) peer.uid);
+		return err_set(err, POD_E_DENIED, "user id %u may not administer this pod",
+		               (unsigned int) peer.uid);
 	return 0;
 }
 
@@ -205,9 +211,11 @@ static int read_body(struct api_call *call, struct err *err)
 static int read_call(struct api_call *call, const struct route **ret_route, struct err *err)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(call->http);
-	const char *path = uri ? evhttp_uri_get_path(uri) : NULL, *query = uri ? evhttp_uri_get_query(uri) : NULL;
+	const char *path = uri ? evhttp_uri_get_path(uri) : NULL,
+		   *query = uri ? evhttp_uri_get_query(uri) : NULL;
 	struct route_match match;
-	int r = route_find(routes, ARRAY_SIZE(routes), method_name(call->http), span_of(path), call->arena, &match, err);
+	int r = route_find(routes, ARRAY_SIZE(routes), method_name(call->http), span_of(path), call->arena,
+	                   &match, err);
 
 	if (r < 0)
 		return r;
@@ -265,7 +273,8 @@ static void metrics_on_request(struct evhttp_request *http, void *arg)
 
 	if (evhttp_request_get_command(http) == EVHTTP_REQ_GET && path && strcmp(path, "/metrics") == 0) {
 		status_metrics(door->api->podd, http);
-	} else if (evhttp_request_get_command(http) == EVHTTP_REQ_GET && path && strcmp(path, "/health") == 0) {
+	} else if (evhttp_request_get_command(http) == EVHTTP_REQ_GET && path &&
+	           strcmp(path, "/health") == 0) {
 		status_health(door->api->podd, http);
 	} else {
 		(void) err_set(&err, POD_E_NOTFOUND, "here are /metrics and /health only");
@@ -290,7 +299,8 @@ static int door_open(struct api *api, enum door_kind kind, const char *address, 
 	evhttp_set_max_headers_size(door->http, HEADERS_MAX);
 	evhttp_set_max_body_size(door->http, API_BODY_MAX);
 	evhttp_set_timeout(door->http, IDLE_TIMEOUT_S);
-	evhttp_set_allowed_methods(door->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE);
+	evhttp_set_allowed_methods(door->http,
+	                           EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE);
 	evhttp_set_gencb(door->http, kind == DOOR_METRICS ? metrics_on_request : api_on_request, door);
 	if (evhttp_accept_socket(door->http, fd) < 0)
 		return err_set(err, POD_E_NOMEM, "admin API on %s", address);

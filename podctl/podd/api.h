@@ -1,6 +1,7 @@
 /*
  * The admin API: JSON over HTTP, on a unix socket (for the user that podd runs as, and root) and on a TCP
- * port (for who has the token in run/admin.token). api_NAME.c holds the handlers of one object each. One thread.
+ * port (for who has the token in run/admin.token). api_NAME.c holds the handlers of one object each. One
+ * thread.
  */
 #ifndef PODCTL_PODD_API_H
 #define PODCTL_PODD_API_H
@@ -17,7 +18,8 @@
 
 #define API_BODY_MAX 65536
 
-/* One request. The handler answers it exactly once, at once or later, by api_reply or api_fail; it is then gone. */
+/* One request. The handler answers it exactly once, at once or later, by api_reply or api_fail; it is then
+ * gone. */
 struct api_call {
 	struct podd *podd;
 	struct evhttp_request *http;
@@ -48,14 +50,18 @@ const char *api_hint_delete(int code);
 
 /* Fields of the body. A string that is missing is NULL; of the wrong type or too long: -POD_E_SYNTAX. */
 int api_string(const struct api_call *call, const char *name, const char **ret_text, struct err *err);
-int api_string_required(const struct api_call *call, const char *name, const char **ret_text, struct err *err);
+int api_string_required(const struct api_call *call, const char *name, const char **ret_text,
+                        struct err *err);
 /* *ret_there false where it is missing. */
-int api_size(const struct api_call *call, const char *name, bool *ret_there, uint64_t *ret_value, struct err *err);
-int api_bool(const struct api_call *call, const char *name, bool *ret_there, bool *ret_value, struct err *err);
+int api_size(const struct api_call *call, const char *name, bool *ret_there, uint64_t *ret_value,
+             struct err *err);
+int api_bool(const struct api_call *call, const char *name, bool *ret_there, bool *ret_value,
+             struct err *err);
 /* An array of at most max strings, in the call's arena. */
-int api_strings(const struct api_call *call, const char *name, size_t max, const char ***ret_items, size_t *ret_n,
-                struct err *err);
-/* Refuses fields that are not in names (n of them), so that a typing error is not taken for a wish granted. */
+int api_strings(const struct api_call *call, const char *name, size_t max, const char ***ret_items,
+                size_t *ret_n, struct err *err);
+/* Refuses fields that are not in names (n of them), so that a typing error is not taken for a wish granted.
+ */
 int api_only(const struct api_call *call, const char *const *names, size_t n, struct err *err);
 /* An address in the form that the directory uses, in the call's arena. */
 int api_address(const struct api_call *call, const char *text, const char **ret_address, struct err *err);
@@ -68,7 +74,8 @@ int api_check_name(const char *what, const char *name, struct err *err);
  */
 typedef int api_to_json_fn(const struct api_call *call, const char *name, const ProtobufCMessage *record,
                            json_t **ret_entry);
-void api_reply_list(struct api_call *call, enum directory_kind kind, const char *key, api_to_json_fn *to_json);
+void api_reply_list(struct api_call *call, enum directory_kind kind, const char *key,
+                    api_to_json_fn *to_json);
 /* Answers with one object. */
 void api_reply_object(struct api_call *call, int status, enum directory_kind kind, const char *name,
                       api_to_json_fn *to_json);
@@ -86,7 +93,7 @@ api_handler api_domain_list, api_domain_add, api_domain_get, api_domain_remove;
 api_handler api_user_list, api_user_add, api_user_get, api_user_set, api_user_remove;
 api_handler api_alias_list, api_alias_add, api_alias_get, api_alias_remove;
 api_handler api_group_list, api_group_add, api_group_get, api_group_remove, api_group_member_add,
-        api_group_member_remove;
+	api_group_member_remove;
 api_handler api_volume_list, api_volume_add, api_volume_get, api_volume_fsck;
 api_handler api_queue_list, api_queue_get, api_queue_retry, api_queue_retry_all, api_queue_remove;
 api_handler api_trace_get;

@@ -18,11 +18,13 @@ static json_t *strings_json(char *const *items, size_t n)
 	return array;
 }
 
-static int alias_json(const struct api_call *call, const char *name, const ProtobufCMessage *record, json_t **ret)
+static int alias_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
+                      json_t **ret)
 {
 	const Directory__Alias *alias = (const Directory__Alias *) record;
 
-	*ret = json_pack("{ss, so}", "address", name, "targets", strings_json(alias->targets, alias->n_targets));
+	*ret = json_pack("{ss, so}", "address", name, "targets",
+	                 strings_json(alias->targets, alias->n_targets));
 	return *ret ? 0 : -POD_E_NOMEM;
 }
 

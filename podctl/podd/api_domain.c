@@ -5,7 +5,8 @@
 
 #include "base/cleanup.h"
 
-static int domain_json(const struct api_call *call, const char *name, const ProtobufCMessage *record, json_t **ret)
+static int domain_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
+                       json_t **ret)
 {
 	const Directory__Domain *d = (const Directory__Domain *) record;
 
@@ -24,7 +25,8 @@ void api_domain_get(struct api_call *call)
 	api_reply_object(call, 200, DIRECTORY_DOMAIN, call->params[0], domain_json);
 }
 
-/* sub-domain *("." sub-domain), each a letter-digit-hyphen label (RFC 5321 4.1.2), UTF-8 labels too (RFC 6531). */
+/* sub-domain *("." sub-domain), each a letter-digit-hyphen label (RFC 5321 4.1.2), UTF-8 labels too (RFC
+ * 6531). */
 static int domain_check(const char *name, struct err *err)
 {
 	struct span rest = span_of(name);

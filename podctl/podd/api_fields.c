@@ -13,7 +13,8 @@ int api_only(const struct api_call *call, const char *const *names, size_t n, st
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(call->body, key, value) {
+	json_object_foreach(call->body, key, value)
+	{
 		size_t i = 0;
 
 		while (i < n && strcmp(names[i], key) != 0)
@@ -50,7 +51,8 @@ int api_string_required(const struct api_call *call, const char *name, const cha
 	return r;
 }
 
-int api_size(const struct api_call *call, const char *name, bool *ret_there, uint64_t *ret_value, struct err *err)
+int api_size(const struct api_call *call, const char *name, bool *ret_there, uint64_t *ret_value,
+             struct err *err)
 {
 	const json_t *value = json_object_get(call->body, name);
 
@@ -76,8 +78,8 @@ int api_bool(const struct api_call *call, const char *name, bool *ret_there, boo
 	return 0;
 }
 
-int api_strings(const struct api_call *call, const char *name, size_t max, const char ***ret_items, size_t *ret_n,
-                struct err *err)
+int api_strings(const struct api_call *call, const char *name, size_t max, const char ***ret_items,
+                size_t *ret_n, struct err *err)
 {
 	const json_t *array = json_object_get(call->body, name);
 	size_t n = json_array_size(array);
@@ -93,7 +95,8 @@ int api_strings(const struct api_call *call, const char *name, size_t max, const
 	for (size_t i = 0; i < n; i++) {
 		items[i] = json_string_value(json_array_get(array, i));
 		if (!items[i] || strlen(items[i]) > FIELD_MAX)
-			return err_set(err, POD_E_SYNTAX, "%s must hold strings of at most %d bytes", name, FIELD_MAX);
+			return err_set(err, POD_E_SYNTAX, "%s must hold strings of at most %d bytes", name,
+			               FIELD_MAX);
 	}
 	*ret_items = items;
 	*ret_n = n;
@@ -120,8 +123,9 @@ int api_check_name(const char *what, const char *name, struct err *err)
 	size_t len = strlen(name), good = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
 	if (len == 0 || len > 32 || good != len || name[0] == '-')
-		return err_set(err, POD_E_SYNTAX,
-		               "%s: a %s's name is 1 to 32 small letters, digits and hyphens, no hyphen first", name,
-		               what);
+		return err_set(
+			err, POD_E_SYNTAX,
+			"%s: a %s's name is 1 to 32 small letters, digits and hyphens, no hyphen first", name,
+			what);
 	return 0;
 }

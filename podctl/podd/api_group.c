@@ -6,10 +6,11 @@
 
 #include "base/cleanup.h"
 
-#define MEMBERS_MAX 10000
+#define MEMBERS_MAX      10000
 #define MEMBERS_PER_CALL 500
 
-static int group_json(const struct api_call *call, const char *name, const ProtobufCMessage *record, json_t **ret)
+static int group_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
+                      json_t **ret)
 {
 	const Directory__Group *g = (const Directory__Group *) record;
 	json_t *members = json_array();
@@ -20,8 +21,8 @@ static int group_json(const struct api_call *call, const char *name, const Proto
 			members = NULL;
 		}
 	}
-	*ret = json_pack("{ss, ss, so, sb}", "address", name, "display_name", g->display_name, "members", members,
-	                 "members_only", (int) g->members_only);
+	*ret = json_pack("{ss, ss, so, sb}", "address", name, "display_name", g->display_name, "members",
+	                 members, "members_only", (int) g->members_only);
 	return *ret ? 0 : -POD_E_NOMEM;
 }
 
@@ -59,7 +60,8 @@ static int members_add(struct api_call *call, Directory__Group *g, struct err *e
 	if (r < 0)
 		return r;
 	if (g->n_members + n > MEMBERS_MAX)
-		return err_set(err, POD_E_LIMIT, "a group has at most %d members; make groups of groups", MEMBERS_MAX);
+		return err_set(err, POD_E_LIMIT, "a group has at most %d members; make groups of groups",
+		               MEMBERS_MAX);
 	all = arena_array(call->arena, g->n_members + n + 1, sizeof(*all));
 	if (!all)
 		return err_set(err, POD_E_NOMEM, "group");
@@ -91,7 +93,8 @@ static int group_add(struct api_call *call, const char **ret_name, struct err *e
 	if (r < 0 || (r = api_string_required(call, "address", &text, err)) < 0 ||
 	    (r = api_address(call, text, ret_name, err)) < 0 ||
 	    (r = api_string(call, "display_name", &display_name, err)) < 0 ||
-	    (r = api_bool(call, "members_only", &there, &members_only, err)) < 0 || (r = members_add(call, &g, err)) < 0)
+	    (r = api_bool(call, "members_only", &there, &members_only, err)) < 0 ||
+	    (r = members_add(call, &g, err)) < 0)
 		return r;
 	g.display_name = arena_str(call->arena, span_of(display_name ? display_name : ""));
 	g.members_only = members_only;
@@ -115,11 +118,13 @@ void api_group_add(struct api_call *call)
 static int group_get(struct api_call *call, Directory__Group *ret_group, struct err *err)
 {
 	const ProtobufCMessage *record;
-	int r = directory_get(call->podd->dir, call->arena, DIRECTORY_GROUP, span_of(call->params[0]), &record, err);
+	int r = directory_get(call->podd->dir, call->arena, DIRECTORY_GROUP, span_of(call->params[0]),
+	                      &record, err);
 
 	if (r < 0)
-		return r == -POD_E_NOTFOUND ? err_set(err, POD_E_NOTFOUND, "there is no group %.128s", call->params[0])
-		                            : r;
+		return r == -POD_E_NOTFOUND
+		               ? err_set(err, POD_E_NOTFOUND, "there is no group %.128s", call->params[0])
+		               : r;
 	*ret_group = *(const Directory__Group *) record;
 	return 0;
 }

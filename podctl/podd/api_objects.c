@@ -53,11 +53,12 @@ void api_reply_list(struct api_call *call, enum directory_kind kind, const char 
 
 	l.entries = json_array();
 	if (r == 0)
-		r = l.entries ? directory_each(call->podd->dir, kind, span_of(after), list_one, &l, &err) : -POD_E_NOMEM;
+		r = l.entries ? directory_each(call->podd->dir, kind, span_of(after), list_one, &l, &err)
+		              : -POD_E_NOMEM;
 	if (r < 0) {
 		json_decref(l.entries);
 		if (!err.code)
-			(void) err_set(&err, (enum pod_error) -r, "listing");
+			(void) err_set(&err, (enum pod_error) - r, "listing");
 		api_fail(call, &err);
 		return;
 	}
@@ -84,9 +85,10 @@ void api_reply_object(struct api_call *call, int status, enum directory_kind kin
 		return;
 	}
 	if (r == -POD_E_NOTFOUND)
-		(void) err_set(&err, POD_E_NOTFOUND, "there is no %s %.128s", directory_kind_name(kind), name);
+		(void) err_set(&err, POD_E_NOTFOUND, "there is no %s %.128s", directory_kind_name(kind),
+		               name);
 	else if (!err.code)
-		(void) err_set(&err, (enum pod_error) -r, "%s", name);
+		(void) err_set(&err, (enum pod_error) - r, "%s", name);
 	api_fail(call, &err);
 }
 

@@ -24,7 +24,8 @@ static void queue_refused(struct api_call *call, int status, const json_t *answe
 	const char *text = json_string_value(json_object_get(answer, "error"));
 	struct err err = { 0 };
 
-	(void) err_set(&err, (enum pod_error) code_of_status(status), "%s", text ? text : "the queue gave no reason");
+	(void) err_set(&err, (enum pod_error) code_of_status(status), "%s",
+	               text ? text : "the queue gave no reason");
 	api_fail(call, &err);
 }
 
@@ -35,7 +36,7 @@ static void queue_on_answer(void *arg, int status, struct span body)
 	json_t *json;
 
 	if (status < 0) {
-		(void) err_set(&err, (enum pod_error) -status, SPAN_FMT, SPAN_ARG(body));
+		(void) err_set(&err, (enum pod_error) - status, SPAN_FMT, SPAN_ARG(body));
 		api_fail(call, &err);
 		return;
 	}

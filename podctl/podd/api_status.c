@@ -9,9 +9,9 @@
 
 static json_t *child_json(const struct child *c, uint64_t now)
 {
-	json_t *json = json_pack("{ss, ss, si, sI, si}", "name", c->name, "state", child_state_name(c->state), "pid",
-	                         (int) c->pid, "since_s", (json_int_t) ((now - c->since_ms) / 1000), "restarts",
-	                         (int) c->restarts);
+	json_t *json = json_pack("{ss, ss, si, sI, si}", "name", c->name, "state", child_state_name(c->state),
+	                         "pid", (int) c->pid, "since_s", (json_int_t) ((now - c->since_ms) / 1000),
+	                         "restarts", (int) c->restarts);
 
 	if (json && c->restarts > 0) {
 		json_t *end = WIFSIGNALED(c->last_status)
@@ -48,8 +48,9 @@ static json_t *endpoints_json(const struct conf *conf)
 	for (int i = 0; object && i < CONF_LISTENERS; i++) {
 		const struct conf_endpoint *e = conf_listen(conf, (enum conf_listener) i);
 
-		if (e && json_object_set_new(object, e->name,
-		                             json_pack("{ss, si}", "host", e->host, "port", (int) e->port)) < 0) {
+		if (e &&
+		    json_object_set_new(object, e->name,
+		                        json_pack("{ss, si}", "host", e->host, "port", (int) e->port)) < 0) {
 			json_decref(object);
 			object = NULL;
 		}
@@ -62,8 +63,9 @@ void api_status_get(struct api_call *call)
 	const struct podd *p = call->podd;
 
 	api_reply(call, 200,
-	          json_pack("{ss, ss, ss, ss, si, sI, sb, so, so}", "dir", p->conf->pod.dir, "pod", p->conf->pod.name,
-	                    "host", p->conf->pod.host, "domain", p->conf->pod.domain, "pid", (int) getpid(), "uptime_s",
+	          json_pack("{ss, ss, ss, ss, si, sI, sb, so, so}", "dir", p->conf->pod.dir, "pod",
+	                    p->conf->pod.name, "host", p->conf->pod.host, "domain", p->conf->pod.domain,
+	                    "pid", (int) getpid(), "uptime_s",
 	                    (json_int_t) ((clock_mono_ms() - p->started_ms) / 1000), "ready",
 	                    (int) children_all_ready(p->children), "processes", children_json(p), "endpoints",
 	                    endpoints_json(p->conf)));

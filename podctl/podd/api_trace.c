@@ -1,4 +1,5 @@
-/* The way of one message through the pod. The log is read in slices, so that podd goes on watching meanwhile. */
+/* The way of one message through the pod. The log is read in slices, so that podd goes on watching meanwhile.
+ */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include "podctl/podd/trace.h"
 
 #define SLICE_BYTES (1u << 20)
-#define EVENTS_MAX 1000
+#define EVENTS_MAX  1000
 
 struct search {
 	struct api_call *call;
@@ -48,7 +49,8 @@ static void search_line(struct search *s, struct span line)
 {
 	json_t *json;
 
-	if (!trace_line_matches(line, span_of(s->call->params[0])) || json_array_size(s->events) >= EVENTS_MAX)
+	if (!trace_line_matches(line, span_of(s->call->params[0])) ||
+	    json_array_size(s->events) >= EVENTS_MAX)
 		return;
 	json = trace_line_json(line);
 	if (!json || json_array_append_new(s->events, json) < 0)
@@ -66,7 +68,8 @@ static bool next_file(struct search *s)
 	while (s->fd < 0 && s->files_left > 0) {
 		unsigned int number = --s->files_left;
 
-		(void) snprintf(name, sizeof(name), number ? "%s.%u" : "%s", s->call->podd->conf->log.file, number);
+		(void) snprintf(name, sizeof(name), number ? "%s.%u" : "%s", s->call->podd->conf->log.file,
+		                number);
 		s->fd = open(name, O_RDONLY | O_CLOEXEC);
 	}
 	return s->fd >= 0;

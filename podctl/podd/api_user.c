@@ -7,12 +7,13 @@
 #include "podctl/podd/api.h"
 #include "podctl/podd/users.h"
 
-static int user_json(const struct api_call *call, const char *name, const ProtobufCMessage *record, json_t **ret)
+static int user_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
+                     json_t **ret)
 {
 	const Directory__User *u = (const Directory__User *) record;
 
-	*ret = json_pack("{ss, ss, ss, ss, ss}", "address", name, "volume", u->volume, "user_id", u->user_id, "state",
-	                 u->state, "display_name", u->display_name);
+	*ret = json_pack("{ss, ss, ss, ss, ss}", "address", name, "volume", u->volume, "user_id", u->user_id,
+	                 "state", u->state, "display_name", u->display_name);
 	return *ret ? 0 : -POD_E_NOMEM;
 }
 
@@ -25,7 +26,8 @@ static int user_json_wanted(const struct api_call *call, const char *name, const
 	const char *volume = evhttp_find_header(&call->query, "volume");
 	const char *at = strrchr(name, '@');
 
-	if ((domain && (!at || strcasecmp(at + 1, domain) != 0)) || (volume && strcmp(u->volume, volume) != 0))
+	if ((domain && (!at || strcasecmp(at + 1, domain) != 0)) ||
+	    (volume && strcmp(u->volume, volume) != 0))
 		return 0;
 	return user_json(call, name, record, ret);
 }
@@ -36,7 +38,8 @@ void api_user_list(struct api_call *call)
 }
 
 /* The user that the path names, as the directory has it. */
-static int user_find(struct api_call *call, const char **ret_address, const Directory__User **ret_user, struct err *err)
+static int user_find(struct api_call *call, const char **ret_address, const Directory__User **ret_user,
+                     struct err *err)
 {
 	const ProtobufCMessage *record;
 	int r = api_address(call, call->params[0], ret_address, err);
@@ -52,8 +55,8 @@ static int user_find(struct api_call *call, const char **ret_address, const Dire
 }
 
 /* One that is being made or removed is left to whoever does that. */
-static int user_find_settled(struct api_call *call, const char **ret_address, const Directory__User **ret_user,
-                             struct err *err)
+static int user_find_settled(struct api_call *call, const char **ret_address,
+                             const Directory__User **ret_user, struct err *err)
 {
 	int r = user_find(call, ret_address, ret_user, err);
 
@@ -99,7 +102,7 @@ static void user_on_store_reply(void *arg, const struct store_reply *reply)
 		api_reply(ur->call, 200, store_user_json(ur, (const Podstore__User *) reply->message));
 		return;
 	}
-	(void) err_set(&err, (enum pod_error) -reply->code, "volume %s: %s", ur->user->volume,
+	(void) err_set(&err, (enum pod_error) - reply->code, "volume %s: %s", ur->user->volume,
 	               *reply->text ? reply->text : err_code_text(reply->code));
 	api_fail(ur->call, &err);
 }
@@ -114,7 +117,8 @@ static void user_ask_store(struct api_call *call, const char *address, const Dir
 
 	if (ur)
 		*ur = (struct user_reply){ call, address, user };
-	if (store && store_call(store, method, request, SPAN_NONE, -1, USERS_STORE_TIMEOUT_MS, user_on_store_reply, ur))
+	if (store && store_call(store, method, request, SPAN_NONE, -1, USERS_STORE_TIMEOUT_MS,
+	                        user_on_store_reply, ur))
 		return;
 	if (!err.code)
 		(void) err_set(&err, POD_E_NOMEM, "user");
@@ -156,7 +160,8 @@ static int changes_read(const struct api_call *call, struct user_changes *c, str
 		return err_set(err, POD_E_SYNTAX, "nothing to change was given");
 	if (c->password && !*c->password)
 		return err_set(err, POD_E_SYNTAX, "the password is empty");
-	if (c->state && strcmp(c->state, USER_STATE_ACTIVE) != 0 && strcmp(c->state, USER_STATE_SUSPENDED) != 0)
+	if (c->state && strcmp(c->state, USER_STATE_ACTIVE) != 0 &&
+	    strcmp(c->state, USER_STATE_SUSPENDED) != 0)
 		return err_set(err, POD_E_SYNTAX, "state is active or suspended");
 	return 0;
 }
@@ -221,8 +226,9 @@ static void user_on_removed(void *arg, int r, const char *text)
 		api_reply(call, 200, json_pack("{ss}", "removed", call->params[0]));
 		return;
 	}
-	(void) err_set(&err, (enum pod_error) -r, "%s", *text ? text : err_code_text(r));
-	api_fail_hint(call, &err, "the user takes no mail any more; the removal is finished when the volume answers");
+	(void) err_set(&err, (enum pod_error) - r, "%s", *text ? text : err_code_text(r));
+	api_fail_hint(call, &err,
+	              "the user takes no mail any more; the removal is finished when the volume answers");
 	users_clean_soon(p);
 }
 

@@ -1,7 +1,7 @@
 /*
- * Adding a user: exactly one is made, or none (see users.h for the order). A domain may name the volume of its
- * users; else the emptiest one that takes more is tried first, and the next when it turns out to be full: only
- * the store counts under a lock.
+ * Adding a user: exactly one is made, or none (see users.h for the order). A domain may name the volume of
+ * its users; else the emptiest one that takes more is tried first, and the next when it turns out to be full:
+ * only the store counts under a lock.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -91,10 +91,12 @@ static int domain_of(struct addition *ad, const Directory__Domain **ret_domain, 
 {
 	const char *domain = strrchr(ad->address, '@') + 1; /* api_address made sure that there is one */
 	const ProtobufCMessage *record;
-	int r = directory_get(ad->call->podd->dir, ad->call->arena, DIRECTORY_DOMAIN, span_of(domain), &record, err);
+	int r = directory_get(ad->call->podd->dir, ad->call->arena, DIRECTORY_DOMAIN, span_of(domain),
+	                      &record, err);
 
 	if (r == -POD_E_NOTFOUND)
-		return err_set(err, POD_E_NOTFOUND, "%.128s is not a domain of this pod; add it first: podctl domain add %.64s",
+		return err_set(err, POD_E_NOTFOUND,
+		               "%.128s is not a domain of this pod; add it first: podctl domain add %.64s",
 		               domain, domain);
 	if (r == 0)
 		*ret_domain = (const Directory__Domain *) record;
@@ -125,7 +127,8 @@ static int choose_volumes(struct addition *ad, const char *wanted, struct err *e
 /* The folder's name: like the address, to be recognised, and with a random end, to be nobody's ever again. */
 static char *make_user_id(struct arena *a, const char *address)
 {
-	char *id = arena_printf(a, "%.*s", (int) (strcspn(address, "@") < 40 ? strcspn(address, "@") : 40), address);
+	char *id = arena_printf(a, "%.*s", (int) (strcspn(address, "@") < 40 ? strcspn(address, "@") : 40),
+	                        address);
 	uint32_t end;
 
 	random_bytes(&end, sizeof(end));
@@ -137,7 +140,8 @@ static char *make_user_id(struct arena *a, const char *address)
 
 static int addition_read(struct addition *ad, struct err *err)
 {
-	static const char *const fields[] = { "address", "password", "display_name", "quota_bytes", "volume" };
+	static const char *const fields[] = { "address", "password", "display_name", "quota_bytes",
+		                              "volume" };
 	const struct api_call *call = ad->call;
 	const char *text, *volume;
 	int r = api_only(call, fields, ARRAY_SIZE(fields), err);
@@ -190,13 +194,15 @@ static void addition_finish(struct addition *ad)
 	}
 	log_event(NULL, LOGL_INFO, "user.added", F_STR("user", ad->address), F_STR("volume", u.volume));
 	LIST_REMOVE(&ad->op, link);
-	api_reply(ad->call, 201, json_pack("{ss, ss, ss, ss, ss}", "address", ad->address, "volume", u.volume, "user_id",
-	                                   u.user_id, "state", u.state, "display_name", u.display_name));
+	api_reply(ad->call, 201,
+	          json_pack("{ss, ss, ss, ss, ss}", "address", ad->address, "volume", u.volume, "user_id",
+	                    u.user_id, "state", u.state, "display_name", u.display_name));
 }
 
 static void addition_try(struct addition *ad);
 
-/* The store has no room: nothing was made there, so the directory forgets the user, and the next volume is tried. */
+/* The store has no room: nothing was made there, so the directory forgets the user, and the next volume is
+ * tried. */
 static void addition_next_volume(struct addition *ad, const char *text)
 {
 	struct podd *p = ad->call->podd;
@@ -230,7 +236,7 @@ static void addition_on_reply(void *arg, const struct store_reply *reply)
 	} else if (reply->code == -POD_E_FULL) {
 		addition_next_volume(ad, reply->text);
 	} else { /* it may or may not be there: the cleaner asks the store to remove it, then the directory */
-		(void) err_set(&err, (enum pod_error) -reply->code, "volume %s: %s", ad->volumes[ad->tried],
+		(void) err_set(&err, (enum pod_error) - reply->code, "volume %s: %s", ad->volumes[ad->tried],
 		               *reply->text ? reply->text : err_code_text(reply->code));
 		addition_fail(ad, &err);
 		users_clean_soon(p);
@@ -250,8 +256,8 @@ static int addition_ask_store(struct addition *ad, struct err *err)
 	request.password = (char *) (uintptr_t) ad->password;
 	request.quota_bytes = ad->quota;
 	request.default_quota = !ad->set_quota;
-	if (!store_call(store, STORE_USER_ADD, &request.base, SPAN_NONE, -1, USERS_STORE_TIMEOUT_MS, addition_on_reply,
-	                ad))
+	if (!store_call(store, STORE_USER_ADD, &request.base, SPAN_NONE, -1, USERS_STORE_TIMEOUT_MS,
+	                addition_on_reply, ad))
 		return err_set(err, POD_E_NOMEM, "user");
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* Volumes: adding, showing, checking. They are plain folders in this version: "not replicated" wherever shown. */
+/* Volumes: adding, showing, checking. They are plain folders in this version: "not replicated" wherever
+ * shown. */
 #include <event2/bufferevent.h>
 #include <string.h>
 
@@ -16,15 +17,16 @@ static const char *process_state(const struct podd *p, const char *name)
 	return child ? child_state_name(child->state) : "not on this host";
 }
 
-static int volume_json(const struct api_call *call, const char *name, const ProtobufCMessage *record, json_t **ret)
+static int volume_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
+                       json_t **ret)
 {
 	const Directory__Volume *v = (const Directory__Volume *) record;
 	const struct podd *p = call->podd;
 
 	*ret = json_pack("{ss, ss, ss, ss, sI, ss, si, si, ss}", "name", name, "state", v->state, "process",
-	                 process_state(p, name), "host", v->primary_host, "token", (json_int_t) v->token, "path", v->path,
-	                 "users", (int) v->users, "users_max", (int) p->conf->stored.users_max, "replication",
-	                 "not replicated");
+	                 process_state(p, name), "host", v->primary_host, "token", (json_int_t) v->token,
+	                 "path", v->path, "users", (int) v->users, "users_max",
+	                 (int) p->conf->stored.users_max, "replication", "not replicated");
 	return *ret ? 0 : -POD_E_NOMEM;
 }
 
@@ -40,7 +42,7 @@ struct volume_call {
 	const char *name;
 	const Directory__Volume *volume;
 	json_t *problems; /* fsck */
-	bool incomplete; /* memory was out for some of them */
+	bool incomplete;  /* memory was out for some of them */
 };
 
 static void volume_on_added(void *arg, int r, const char *text)
@@ -52,7 +54,7 @@ static void volume_on_added(void *arg, int r, const char *text)
 		api_reply_object(vc->call, 201, DIRECTORY_VOLUME, vc->name, volume_json);
 		return;
 	}
-	(void) err_set(&err, (enum pod_error) -r, "%s", text);
+	(void) err_set(&err, (enum pod_error) - r, "%s", text);
 	api_fail(vc->call, &err);
 }
 
@@ -92,7 +94,8 @@ static void volume_fail(struct volume_call *vc, int code, const char *text)
 {
 	struct err err = { 0 };
 
-	(void) err_set(&err, (enum pod_error) -code, "volume %s: %s", vc->name, *text ? text : err_code_text(code));
+	(void) err_set(&err, (enum pod_error) - code, "volume %s: %s", vc->name,
+	               *text ? text : err_code_text(code));
 	api_fail(vc->call, &err);
 }
 
@@ -103,7 +106,8 @@ static void ask_store(struct api_call *call, enum store_method method, const Pro
 	struct store_client *store;
 	const ProtobufCMessage *record;
 	struct err err = { 0 };
-	int r = vc ? directory_get(call->podd->dir, call->arena, DIRECTORY_VOLUME, span_of(call->params[0]), &record, &err)
+	int r = vc ? directory_get(call->podd->dir, call->arena, DIRECTORY_VOLUME, span_of(call->params[0]),
+	                           &record, &err)
 	           : err_set(&err, POD_E_NOMEM, "volume");
 
 	if (r == -POD_E_NOTFOUND)
@@ -127,11 +131,12 @@ static json_t *status_json(const struct volume_call *vc, const Podstore__VolumeS
 
 	if (volume_json(vc->call, vc->name, &vc->volume->base, &json) < 0)
 		return NULL;
-	more = json_pack("{ss, si, si, sI, sI, sI, sI, sI, si, ss}", "id", s->id, "users", (int) s->users, "users_max",
-	                 (int) s->users_max, "messages", (json_int_t) s->messages, "size_bytes",
+	more = json_pack("{ss, si, si, sI, sI, sI, sI, sI, si, ss}", "id", s->id, "users", (int) s->users,
+	                 "users_max", (int) s->users_max, "messages", (json_int_t) s->messages, "size_bytes",
 	                 (json_int_t) s->size_bytes, "disk_total_bytes", (json_int_t) s->disk_total_bytes,
-	                 "disk_free_bytes", (json_int_t) s->disk_free_bytes, "commits", (json_int_t) s->commits,
-	                 "pending_renames", (int) s->pending_renames, "store_state", s->state);
+	                 "disk_free_bytes", (json_int_t) s->disk_free_bytes, "commits",
+	                 (json_int_t) s->commits, "pending_renames", (int) s->pending_renames, "store_state",
+	                 s->state);
 	if (!more || json_object_update(json, more) < 0) {
 		json_decref(json);
 		json = NULL;
@@ -185,9 +190,9 @@ static void volume_on_fsck(void *arg, const struct store_reply *reply)
 		return;
 	}
 	api_reply(vc->call, 200,
-	          json_pack("{ss, sI, sI, sI, so}", "volume", vc->name, "users", (json_int_t) report->users, "messages",
-	                    (json_int_t) report->messages, "repaired", (json_int_t) report->repaired, "problems",
-	                    vc->problems));
+	          json_pack("{ss, sI, sI, sI, so}", "volume", vc->name, "users", (json_int_t) report->users,
+	                    "messages", (json_int_t) report->messages, "repaired",
+	                    (json_int_t) report->repaired, "problems", vc->problems));
 }
 
 static int fsck_read(const struct api_call *call, bool *ret_repair, const char **ret_user, struct err *err)
@@ -224,7 +229,7 @@ void api_volume_fsck(struct api_call *call)
 	}
 	/* It takes as long as the volume is large; the client is not to be dropped for waiting. */
 	(void) bufferevent_set_timeouts(
-	        evhttp_connection_get_bufferevent(evhttp_request_get_connection(call->http)), NULL, NULL);
+		evhttp_connection_get_bufferevent(evhttp_request_get_connection(call->http)), NULL, NULL);
 	request.repair = repair;
 	request.user_id = (char *) (uintptr_t) user;
 	ask_store(call, STORE_FSCK, &request.base, 0, volume_on_fsck);

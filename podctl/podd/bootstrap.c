@@ -1,7 +1,7 @@
 #include "podctl/podd/bootstrap.h"
 
-static int ensure(struct directory *dir, enum directory_kind kind, const char *name, const ProtobufCMessage *record,
-                  struct err *err)
+static int ensure(struct directory *dir, enum directory_kind kind, const char *name,
+                  const ProtobufCMessage *record, struct err *err)
 {
 	int r = directory_create(dir, kind, span_of(name), record, err);
 

@@ -84,7 +84,8 @@ static void spawn(struct children *c, size_t child)
 	struct err err = { 0 };
 	uint64_t now = clock_mono_ms();
 
-	if (process_start(c->o.base, (const char *const *) r->argv, c->o.log, &runner_ops, r, &r->process, &err) < 0) {
+	if (process_start(c->o.base, (const char *const *) r->argv, c->o.log, &runner_ops, r, &r->process,
+	                  &err) < 0) {
 		log_event(NULL, LOGL_ERROR, "child.not_started", F_STR("child", name_of(r)), F_ERR(&err));
 		supervise_on_spawn_failed(&c->core, child, now);
 		return;
@@ -116,7 +117,8 @@ static void arm_timer(struct children *c)
 		return;
 	}
 	wait = deadline > now ? deadline - now : 0;
-	tv = (struct timeval){ .tv_sec = (time_t) (wait / 1000), .tv_usec = (suseconds_t) (wait % 1000) * 1000 };
+	tv = (struct timeval){ .tv_sec = (time_t) (wait / 1000),
+		               .tv_usec = (suseconds_t) (wait % 1000) * 1000 };
 	(void) event_add(c->timer, &tv);
 }
 
@@ -208,7 +210,8 @@ static struct runner *runner_create(struct children *c, const char *const *argv)
 	return r->argv ? r : runner_free(r);
 }
 
-int children_add(struct children *c, const char *name, enum child_rank rank, const char *const *argv, struct err *err)
+int children_add(struct children *c, const char *name, enum child_rank rank, const char *const *argv,
+                 struct err *err)
 {
 	struct runner *runner = runner_create(c, argv);
 	int r;

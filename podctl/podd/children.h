@@ -18,14 +18,15 @@ struct children_options {
 	struct logbook *log; /* must outlive the children */
 	struct supervise_times times;
 	void (*on_ready)(void *arg, const struct child *child); /* may be NULL */
-	void (*on_all_stopped)(void *arg); /* once, after children_stop */
+	void (*on_all_stopped)(void *arg);                      /* once, after children_stop */
 	void *arg;
 };
 
 int children_create(const struct children_options *o, struct children **ret_children, struct err *err);
 struct children *children_free(struct children *c);
 /* A process from now on kept running. argv (ended by NULL, argv[0] a path) is copied. */
-int children_add(struct children *c, const char *name, enum child_rank rank, const char *const *argv, struct err *err);
+int children_add(struct children *c, const char *name, enum child_rank rank, const char *const *argv,
+                 struct err *err);
 /* New times hold from the next event on; then SIGHUP goes to all. */
 void children_reload(struct children *c, const struct supervise_times *times);
 void children_stop(struct children *c);

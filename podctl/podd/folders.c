@@ -39,8 +39,9 @@ int folders_make(const struct conf *conf, struct err *err)
 {
 	char metrics[PATH_MAX];
 	/*
-	 * run/ is the group's, so that each program can put its sockets there, and sticky, so that none can put
-	 * its own in the place of another's and be told passwords. Set-group-id: what is made there is the group's.
+	 * run/ is the group's, so that each program can put its sockets there, and sticky, so that none can
+	 * put its own in the place of another's and be told passwords. Set-group-id: what is made there is
+	 * the group's.
 	 */
 	const struct folder folders[] = {
 		{ conf->pod.run_dir, "", 03770, 0700 },
@@ -61,15 +62,17 @@ int folders_make(const struct conf *conf, struct err *err)
 }
 
 /*
- * Workers of mta and imapd read certificate and key again at a reload, when they are no longer root: so the key
- * is the group's to read, which holds it in memory anyway. The CA's key is nobody's but ours.
+ * Workers of mta and imapd read certificate and key again at a reload, when they are no longer root: so the
+ * key is the group's to read, which holds it in memory anyway. The CA's key is nobody's but ours.
  */
 static int set_modes(const char *dir, struct err *err)
 {
 	static const struct {
 		const char *name;
 		mode_t mode;
-	} files[] = { { "ca.pem", 0644 }, { "ca.key", 0600 }, { "server.pem", 0644 }, { "server.key", 0640 } };
+	} files[] = {
+		{ "ca.pem", 0644 }, { "ca.key", 0600 }, { "server.pem", 0644 }, { "server.key", 0640 }
+	};
 	char path[PATH_MAX + 16];
 	int r = 0;
 
@@ -82,7 +85,7 @@ static int set_modes(const char *dir, struct err *err)
 
 int certificate_make(const struct conf *conf, struct err *err)
 {
-	const char *names[] = { conf->pod.domain, conf->mta.hostname, "localhost", "127.0.0.1", "::1",
+	const char *names[] = { conf->pod.domain,        conf->mta.hostname, "localhost", "127.0.0.1", "::1",
 		                conf->pod.listen_address };
 	size_t n = strcmp(conf->pod.listen_address, "*") == 0 ? ARRAY_SIZE(names) - 1 : ARRAY_SIZE(names);
 	char dir[PATH_MAX], ours[PATH_MAX + 16];

@@ -1,4 +1,5 @@
-/* The folders of a pod and whose they are; made at every start, so that a wiped run/ or a new option is no trouble. */
+/* The folders of a pod and whose they are; made at every start, so that a wiped run/ or a new option is no
+ * trouble. */
 #ifndef PODCTL_PODD_FOLDERS_H
 #define PODCTL_PODD_FOLDERS_H
 

@@ -43,7 +43,9 @@ int logbook_open(const struct logbook_options *o, struct logbook **ret_book, str
 
 	if (!book)
 		return err_set(err, POD_E_NOMEM, "log");
-	*book = (struct logbook){ .fd = -1, .copy_fd = o->copy_fd, .max_bytes = o->max_bytes, .keep = o->keep };
+	*book = (struct logbook){
+		.fd = -1, .copy_fd = o->copy_fd, .max_bytes = o->max_bytes, .keep = o->keep
+	};
 	if (o->path) {
 		book->path = strdup(o->path);
 		r = book->path ? open_file(book, err) : err_set(err, POD_E_NOMEM, "log");
@@ -93,8 +95,8 @@ static int shift_files(const struct logbook *book, struct err *err)
 static void complain(struct logbook *book, const char *why)
 {
 	if (!book->failing)
-		(void) dprintf(book->copy_fd >= 0 ? book->copy_fd : STDERR_FILENO, "podd: the log is not complete: %s\n",
-		               why);
+		(void) dprintf(book->copy_fd >= 0 ? book->copy_fd : STDERR_FILENO,
+		               "podd: the log is not complete: %s\n", why);
 	book->failing = true;
 }
 

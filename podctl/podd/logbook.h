@@ -15,10 +15,10 @@
 struct logbook;
 
 struct logbook_options {
-	const char *path; /* copied; NULL: no file */
+	const char *path;   /* copied; NULL: no file */
 	uint64_t max_bytes; /* of the current file, before it is rotated */
-	unsigned int keep; /* old files */
-	int copy_fd; /* lines go here too; -1: nowhere else. Not owned. */
+	unsigned int keep;  /* old files */
+	int copy_fd;        /* lines go here too; -1: nowhere else. Not owned. */
 };
 
 int logbook_open(const struct logbook_options *o, struct logbook **ret_book, struct err *err);

@@ -19,7 +19,7 @@
 #include "podctl/podd/volumes.h"
 #include "proc/proc.h"
 
-#define STABLE_MS 10000
+#define STABLE_MS       10000
 #define LAST_ANSWERS_MS 300
 
 static const char *const front_ends[] = { "mta", "imapd" };
@@ -106,7 +106,8 @@ int podd_reload(struct podd *p, struct err *err)
 	struct supervise_times times;
 	const struct conf *conf;
 	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
-	int r = a ? conf_load(p->options->config_file, a, NULL, &conf, err) : err_set(err, POD_E_NOMEM, "reload");
+	int r = a ? conf_load(p->options->config_file, a, NULL, &conf, err)
+	          : err_set(err, POD_E_NOMEM, "reload");
 
 	if (r < 0)
 		return r;
@@ -187,7 +188,8 @@ static int state_open(struct podd *p, struct err *err)
 		return r;
 	(void) snprintf(pidfile, sizeof(pidfile), "%s/" PIDFILE_NAME, p->conf->pod.run_dir);
 	if ((r = pidfile_acquire(pidfile, &p->pid_fd, err)) < 0 || (r = certificate_make(p->conf, err)) < 0 ||
-	    (r = log_start(p, err)) < 0 || (r = directory_open_writer(p->conf->pod.directory_dir, &p->dir, err)) < 0 ||
+	    (r = log_start(p, err)) < 0 ||
+	    (r = directory_open_writer(p->conf->pod.directory_dir, &p->dir, err)) < 0 ||
 	    (r = directory_bootstrap(p->dir, p->conf, err)) < 0)
 		return r;
 	return store_pool_create(p->base, p->dir, "podd", "admin", NULL, &p->stores, err);
@@ -254,9 +256,13 @@ int podd_run(const struct podd_options *o, struct err *err)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
 	struct podd p = {
-		.options = o, .own_log_fd = -1, .pid_fd = -1, .started_ms = clock_mono_ms(),
+		.options = o,
+		.own_log_fd = -1,
+		.pid_fd = -1,
+		.started_ms = clock_mono_ms(),
 	};
-	int r = a ? conf_load(o->config_file, a, NULL, &p.conf, err) : err_set(err, POD_E_NOMEM, "configuration");
+	int r = a ? conf_load(o->config_file, a, NULL, &p.conf, err)
+	          : err_set(err, POD_E_NOMEM, "configuration");
 
 	if (r < 0)
 		return r;

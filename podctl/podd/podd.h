@@ -24,8 +24,8 @@ LIST_HEAD(volume_additions, volume_addition);
 
 struct podd_options {
 	const char *config_file; /* absolute */
-	const char *bin_dir; /* where mta, imapd and stored are */
-	bool log_to_stderr; /* lines go there too */
+	const char *bin_dir;     /* where mta, imapd and stored are */
+	bool log_to_stderr;      /* lines go there too */
 };
 
 struct podd {

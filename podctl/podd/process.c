@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "proc/proc.h"
 
-#define READY_FD 3 /* in the child */
+#define READY_FD      3 /* in the child */
 #define READY_FD_TEXT "3"
 
 struct process {
@@ -50,9 +50,9 @@ static _Noreturn void become(const struct birth *b, const char *const *argv, pid
 	(void) sigemptyset(&none);
 	(void) sigprocmask(SIG_SETMASK, &none, NULL);
 	(void) setpgid(0, 0); /* Ctrl-C at a terminal is for podctl, which stops the pod in order */
-	if (null_fd < 0 || ready_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(b->log[1], STDOUT_FILENO) < 0 ||
-	    dup2(b->log[1], STDERR_FILENO) < 0 || dup2(ready_fd, READY_FD) < 0 ||
-	    setenv("PODMAIL_READY_FD", READY_FD_TEXT, 1) < 0)
+	if (null_fd < 0 || ready_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
+	    dup2(b->log[1], STDOUT_FILENO) < 0 || dup2(b->log[1], STDERR_FILENO) < 0 ||
+	    dup2(ready_fd, READY_FD) < 0 || setenv("PODMAIL_READY_FD", READY_FD_TEXT, 1) < 0)
 		_exit(127);
 	if (ready_fd != READY_FD)
 		(void) close(ready_fd);
@@ -116,7 +116,8 @@ static int watch(struct process *p, struct event_base *base, struct birth *b, st
 	return lines_create(base, take_fd(&b->log[0]), process_on_line, p, &p->lines, err);
 }
 
-static int start(struct event_base *base, const char *const *argv, struct process *p, struct birth *b, struct err *err)
+static int start(struct event_base *base, const char *const *argv, struct process *p, struct birth *b,
+                 struct err *err)
 {
 	pid_t parent = getpid();
 	int r;
@@ -136,8 +137,8 @@ static int start(struct event_base *base, const char *const *argv, struct proces
 	return r;
 }
 
-int process_start(struct event_base *base, const char *const *argv, struct logbook *log, const struct process_ops *ops,
-                  void *arg, struct process **ret_process, struct err *err)
+int process_start(struct event_base *base, const char *const *argv, struct logbook *log,
+                  const struct process_ops *ops, void *arg, struct process **ret_process, struct err *err)
 {
 	struct birth b = { .log = { -1, -1 }, .ready = { -1, -1 } };
 	struct process *p = calloc(1, sizeof(*p));

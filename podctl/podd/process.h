@@ -15,15 +15,15 @@
 struct process;
 
 struct process_ops {
-	lines_fn *on_line; /* each line that was logged, while it runs; may be NULL */
+	lines_fn *on_line;           /* each line that was logged, while it runs; may be NULL */
 	void (*on_ready)(void *arg); /* may be NULL */
 	/* Ended and reaped; status as of waitpid. What it wrote has been logged. Frees the process. */
 	void (*on_exit)(void *arg, pid_t pid, int status);
 };
 
 /* argv[0] is the program's path; argv ends with NULL. The log must outlive the loop. */
-int process_start(struct event_base *base, const char *const *argv, struct logbook *log, const struct process_ops *ops,
-                  void *arg, struct process **ret_process, struct err *err);
+int process_start(struct event_base *base, const char *const *argv, struct logbook *log,
+                  const struct process_ops *ops, void *arg, struct process **ret_process, struct err *err);
 pid_t process_pid(const struct process *p);
 /* Exactly this process is meant: it cannot have been reaped, so its pid cannot be another's. */
 int process_signal(struct process *p, int signal, struct err *err);

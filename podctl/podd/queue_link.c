@@ -92,7 +92,8 @@ static int link_connect(struct queue_link *l, const char *socket_path, struct er
 	static const struct timeval patience = { .tv_sec = QUEUE_TIMEOUT_S };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
-	if ((size_t) snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", socket_path) >= sizeof(addr.sun_path))
+	if ((size_t) snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", socket_path) >=
+	    sizeof(addr.sun_path))
 		return err_set(err, POD_E_LIMIT, "%s: too long for a socket", socket_path);
 	bufferevent_setcb(l->stream, link_on_input, NULL, link_on_event, l);
 	(void) bufferevent_set_timeouts(l->stream, &patience, &patience);
@@ -114,8 +115,8 @@ int queue_ask(struct event_base *base, const char *socket_path, const char *meth
 	l->stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	r = l->stream ? 0 : err_set(err, POD_E_NOMEM, "queue");
 	if (r == 0 && evbuffer_add_printf(bufferevent_get_output(l->stream),
-	                                  "%s %s HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", method,
-	                                  target) < 0)
+	                                  "%s %s HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+	                                  method, target) < 0)
 		r = err_set(err, POD_E_NOMEM, "queue");
 	if (r == 0)
 		r = link_connect(l, socket_path, err);

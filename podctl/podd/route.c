@@ -10,7 +10,8 @@ static int hex_digit(uint8_t c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* pct-encoded = "%" HEXDIG HEXDIG (RFC 3986 2.1). The decoded byte, or -1 also for NUL, which no name holds. */
+/* pct-encoded = "%" HEXDIG HEXDIG (RFC 3986 2.1). The decoded byte, or -1 also for NUL, which no name holds.
+ */
 static int percent_byte(struct span in)
 {
 	int high = in.len >= 3 ? hex_digit(in.p[1]) : -1;
@@ -39,7 +40,8 @@ static int percent_decode(struct span in, struct arena *a, const char **ret_text
 }
 
 /* Compares segment by segment; those of ":name" are left in params, still encoded. */
-static bool pattern_matches(const char *pattern, struct span path, struct span params[ROUTE_PARAMS_MAX], size_t *ret_n)
+static bool pattern_matches(const char *pattern, struct span path, struct span params[ROUTE_PARAMS_MAX],
+                            size_t *ret_n)
 {
 	struct span want = span_of(pattern), have = path;
 	size_t n = 0;

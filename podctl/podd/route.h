@@ -13,13 +13,13 @@ struct api_call;
 typedef void api_handler(struct api_call *call);
 
 struct route {
-	const char *method; /* "GET" */
+	const char *method;  /* "GET" */
 	const char *pattern; /* "/users/:address" */
 	api_handler *handler;
 };
 
 #define ROUTE_PARAMS_MAX 3
-#define ROUTE_PATH_MAX 2048
+#define ROUTE_PATH_MAX   2048
 
 struct route_match {
 	const struct route *route;

@@ -37,7 +37,8 @@ void supervisor_done(struct supervisor *s)
 	*s = (struct supervisor){ 0 };
 }
 
-int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, size_t *ret_child, struct err *err)
+int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, size_t *ret_child,
+                  struct err *err)
 {
 	struct child *c;
 
@@ -73,7 +74,9 @@ static void act(struct supervisor *s, enum supervise_act what, size_t child, int
 	/* The room carries actions out after each event, and an event makes at most two for each child. */
 	assert(s->actions_n < s->actions_cap);
 	s->actions[(s->actions_head + s->actions_n++) % s->actions_cap] = (struct supervise_action){
-		.act = what, .child = child, .signal = signal,
+		.act = what,
+		.child = child,
+		.signal = signal,
 	};
 }
 
@@ -110,7 +113,8 @@ void supervise_on_spawned(struct supervisor *s, size_t child, pid_t pid, uint64_
 	c->started_ms = now;
 }
 
-/* The first death is answered at once, each that follows soon after a start twice as late as the one before. */
+/* The first death is answered at once, each that follows soon after a start twice as late as the one before.
+ */
 static uint64_t backoff_delay(const struct supervise_times *t, unsigned int deaths)
 {
 	uint64_t delay = t->backoff_first_ms;
@@ -216,7 +220,8 @@ void supervise_on_spawn_failed(struct supervisor *s, size_t child, uint64_t now)
 	struct child *c = &s->children[child];
 
 	c->pid = 0;
-	if (c->deaths == 0) /* what fork() refuses it will refuse again at once: wait from the first time on */
+	if (c->deaths ==
+	    0) /* what fork() refuses it will refuse again at once: wait from the first time on */
 		c->deaths = 1;
 	child_ended(s, child, 0, now);
 }

@@ -21,8 +21,8 @@
 #include "base/err.h"
 
 enum child_state {
-	CHILD_STOPPED, /* not running and not wanted */
-	CHILD_BACKOFF, /* died; waits for its turn to be started again */
+	CHILD_STOPPED,  /* not running and not wanted */
+	CHILD_BACKOFF,  /* died; waits for its turn to be started again */
 	CHILD_STARTING, /* runs, has not said that it is ready */
 	CHILD_READY,
 	CHILD_STOPPING, /* asked to end */
@@ -32,21 +32,21 @@ const char *child_state_name(enum child_state state);
 /* Front ends stop before the stores that they talk to. */
 enum child_rank { CHILD_FRONT, CHILD_STORE, CHILD_RANKS };
 
-#define CHILD_NAME_SIZE 80
+#define CHILD_NAME_SIZE        80
 #define SUPERVISE_CHILDREN_MAX 256
 
 struct child {
 	char name[CHILD_NAME_SIZE]; /* "mta", "stored:vol01" */
 	enum child_rank rank;
 	enum child_state state;
-	pid_t pid; /* 0 while it does not run */
-	uint64_t since_ms; /* when the state began */
-	uint64_t started_ms; /* when the process was started */
-	uint64_t deadline_ms; /* BACKOFF: start then; STOPPING: SIGKILL then (0: was sent) */
-	unsigned int deaths; /* in a row, each soon after the start before */
+	pid_t pid;             /* 0 while it does not run */
+	uint64_t since_ms;     /* when the state began */
+	uint64_t started_ms;   /* when the process was started */
+	uint64_t deadline_ms;  /* BACKOFF: start then; STOPPING: SIGKILL then (0: was sent) */
+	unsigned int deaths;   /* in a row, each soon after the start before */
 	unsigned int restarts; /* since podd started */
-	int last_status; /* as of waitpid, of the last unasked end */
-	bool reload_due; /* SIGHUP when it gets ready: earlier it may have no handler yet */
+	int last_status;       /* as of waitpid, of the last unasked end */
+	bool reload_due;       /* SIGHUP when it gets ready: earlier it may have no handler yet */
 };
 
 enum supervise_act {
@@ -62,7 +62,7 @@ struct supervise_action {
 };
 
 struct supervise_times {
-	uint64_t drain_ms; /* from SIGTERM to SIGKILL, for each rank */
+	uint64_t drain_ms;  /* from SIGTERM to SIGKILL, for each rank */
 	uint64_t stable_ms; /* a process that lived so long is restarted at once when it dies */
 	uint64_t backoff_first_ms, backoff_max_ms; /* doubling from the second death in a row on */
 };
@@ -82,7 +82,8 @@ int supervisor_init(struct supervisor *s, const struct supervise_times *times, s
 void supervisor_done(struct supervisor *s);
 
 /* A new child, STOPPED. -POD_E_LIMIT over SUPERVISE_CHILDREN_MAX, -POD_E_EXISTS, -POD_E_NOMEM. */
-int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, size_t *ret_child, struct err *err);
+int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, size_t *ret_child,
+                  struct err *err);
 /* Index of a child by name, or SIZE_MAX. */
 size_t supervise_find(const struct supervisor *s, const char *name);
 

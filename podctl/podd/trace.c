@@ -27,7 +27,8 @@ static bool has_field(struct span line, struct span prefix, struct span id, uint
 
 bool trace_line_matches(struct span line, struct span id)
 {
-	/* Values with spaces or quotes are quoted with those escaped: neither form can occur inside a value. */
+	/* Values with spaces or quotes are quoted with those escaped: neither form can occur inside a value.
+	 */
 	if (line.len > 0 && line.p[0] == '{')
 		return has_field(line, SPAN_LIT(",\"trace\":\""), id, '"');
 	return has_field(line, SPAN_LIT(" trace="), id, ' ');
@@ -88,7 +89,7 @@ static json_t *program_json(struct span who, int *ret_pid)
 static json_t *text_line_json(struct span line)
 {
 	struct span rest, time = span_split(line, ' ', &rest), level = span_split(rest, ' ', &rest),
-	                  who = span_split(rest, ' ', &rest), event = span_split(rest, ' ', &rest);
+			  who = span_split(rest, ' ', &rest), event = span_split(rest, ' ', &rest);
 	json_t *fields = json_object(), *json, *program;
 	int pid;
 
@@ -97,8 +98,8 @@ static json_t *text_line_json(struct span line)
 		return NULL;
 	}
 	program = program_json(who, &pid);
-	json = json_pack("{ss%, ss%, so, si, ss%, so}", "time", time.p, time.len, "level", level.p, level.len, "program",
-	                 program, "pid", pid, "event", event.p, event.len, "fields", fields);
+	json = json_pack("{ss%, ss%, so, si, ss%, so}", "time", time.p, time.len, "level", level.p, level.len,
+	                 "program", program, "pid", pid, "event", event.p, event.len, "fields", fields);
 	return json;
 }
 

@@ -1,6 +1,6 @@
 /*
- * What the log says about one message: the lines that carry a trace id, from the oldest old file to the newest,
- * found as a field (not as text somewhere), in both log formats.
+ * What the log says about one message: the lines that carry a trace id, from the oldest old file to the
+ * newest, found as a field (not as text somewhere), in both log formats.
  */
 #ifndef PODCTL_PODD_TRACE_H
 #define PODCTL_PODD_TRACE_H

@@ -13,9 +13,9 @@ bool users_busy(const struct podd *p, const char *address)
 {
 	const struct user_op *op;
 
-	LIST_FOREACH (op, &p->user_ops, link)
-		if (strcmp(op->address, address) == 0)
-			return true;
+	LIST_FOREACH(op, &p->user_ops, link)
+	if (strcmp(op->address, address) == 0)
+		return true;
 	return false;
 }
 
@@ -72,8 +72,8 @@ static void removal_ask_store(struct removal *rm, const char *volume, const char
 		removal_end(rm, -POD_E_NOMEM, "out of memory");
 }
 
-void users_remove(struct podd *p, const char *address, const char *volume, const char *user_id, users_done_fn *done,
-                  void *arg)
+void users_remove(struct podd *p, const char *address, const char *volume, const char *user_id,
+                  users_done_fn *done, void *arg)
 {
 	struct removal *rm = calloc(1, sizeof(*rm));
 
@@ -144,7 +144,8 @@ static void cleaner_on_time(evutil_socket_t fd, short events, void *arg)
 	for (size_t i = 0; i < l.n; i++) {
 		log_event(NULL, LOGL_NOTICE, "user.leftover", F_STR("user", l.items[i].address),
 		          F_STR("volume", l.items[i].volume));
-		users_remove(p, l.items[i].address, l.items[i].volume, l.items[i].user_id, cleaner_on_removed, p);
+		users_remove(p, l.items[i].address, l.items[i].volume, l.items[i].user_id, cleaner_on_removed,
+		             p);
 	}
 	if (l.n > 0) /* there may be more, and these may fail: look again until nobody is left */
 		(void) event_add(p->cleaner, &later);

@@ -42,8 +42,12 @@ bool volume_is_ready(const struct podd *p, const char *name)
 int podd_start_volume(struct podd *p, const char *name, struct err *err)
 {
 	char program[PATH_MAX], child[CHILD_NAME_SIZE];
-	const char *const argv[] = { podd_program(p, "stored", program, sizeof(program)), "--config",
-		                     p->options->config_file, "--volume", name, NULL };
+	const char *const argv[] = { podd_program(p, "stored", program, sizeof(program)),
+		                     "--config",
+		                     p->options->config_file,
+		                     "--volume",
+		                     name,
+		                     NULL };
 
 	(void) snprintf(child, sizeof(child), CHILD_PREFIX "%s", name);
 	return children_add(p->children, child, CHILD_STORE, argv, err);
@@ -199,7 +203,8 @@ static void addition_on_created(void *arg, int status, const char *said)
 
 	if (status != 0) {
 		(void) rmdir(va->path); /* it goes where nothing was written yet */
-		(void) err_set(&err, POD_E_IO, "making volume %s: %s", va->name, *said ? said : "stored failed");
+		(void) err_set(&err, POD_E_IO, "making volume %s: %s", va->name,
+		               *said ? said : "stored failed");
 		addition_end(va, -POD_E_IO, err_text(&err));
 		return;
 	}
@@ -213,7 +218,8 @@ static int addition_prepare(struct volume_addition *va, bool *ret_there, struct 
 	const struct pod_conf *pod = &va->podd->conf->pod;
 	char file[PATH_MAX + 16];
 
-	if ((size_t) snprintf(va->path, sizeof(va->path), "%s/%s", pod->volumes_dir, va->name) >= sizeof(va->path))
+	if ((size_t) snprintf(va->path, sizeof(va->path), "%s/%s", pod->volumes_dir, va->name) >=
+	    sizeof(va->path))
 		return err_set(err, POD_E_LIMIT, "%s/%s: name too long", pod->volumes_dir, va->name);
 	(void) snprintf(file, sizeof(file), "%s/volume.json", va->path);
 	*ret_there = access(file, F_OK) == 0;
@@ -223,8 +229,13 @@ static int addition_prepare(struct volume_addition *va, bool *ret_there, struct 
 static int addition_start(struct volume_addition *va, struct err *err)
 {
 	char program[PATH_MAX];
-	const char *const argv[] = { podd_program(va->podd, "stored", program, sizeof(program)), "--config",
-		                     va->podd->options->config_file, "--volume", va->name, "--create", NULL };
+	const char *const argv[] = { podd_program(va->podd, "stored", program, sizeof(program)),
+		                     "--config",
+		                     va->podd->options->config_file,
+		                     "--volume",
+		                     va->name,
+		                     "--create",
+		                     NULL };
 	bool there = false;
 	int r = addition_prepare(va, &there, err);
 
@@ -238,9 +249,9 @@ static bool addition_under_way(const struct podd *p, const char *name)
 {
 	const struct volume_addition *va;
 
-	LIST_FOREACH (va, &p->volume_additions, link)
-		if (strcmp(va->name, name) == 0)
-			return true;
+	LIST_FOREACH(va, &p->volume_additions, link)
+	if (strcmp(va->name, name) == 0)
+		return true;
 	return false;
 }
 

@@ -120,8 +120,9 @@ static void exit_statuses_are_those_of_the_manual(void **state)
 		enum pod_error code;
 		int status;
 	} cases[] = {
-		{ POD_E_NONE, 0 },      { POD_E_IO, 1 },     { POD_E_SYNTAX, 2 }, { POD_E_NOTFOUND, 3 }, { POD_E_EXISTS, 4 },
-		{ POD_E_UNAVAILABLE, 5 }, { POD_E_TIMEOUT, 5 }, { POD_E_DENIED, 6 }, { POD_E_FULL, 7 },     { POD_E_QUOTA, 7 },
+		{ POD_E_NONE, 0 },   { POD_E_IO, 1 },          { POD_E_SYNTAX, 2 },  { POD_E_NOTFOUND, 3 },
+		{ POD_E_EXISTS, 4 }, { POD_E_UNAVAILABLE, 5 }, { POD_E_TIMEOUT, 5 }, { POD_E_DENIED, 6 },
+		{ POD_E_FULL, 7 },   { POD_E_QUOTA, 7 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

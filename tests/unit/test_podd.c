@@ -204,7 +204,8 @@ static void a_pid_file_is_locked_and_a_stale_one_names_nobody(void **state)
 	assert_int_equal(pidfile_read(path, &found, NULL), 0);
 	assert_int_equal(found.pid, getpid());
 	assert_int_equal(pidfile_acquire(path, &second, NULL), -POD_E_BUSY);
-	assert_int_equal(pwrite(fd, "1 1\n\0\0\0\0\0\0\0\0\0\0\0\0", 16, 0), 16); /* process 1 did not start at tick 1 */
+	assert_int_equal(pwrite(fd, "1 1\n\0\0\0\0\0\0\0\0\0\0\0\0", 16, 0),
+	                 16); /* process 1 did not start at tick 1 */
 	assert_int_equal(pidfile_read(path, &found, NULL), -POD_E_NOTFOUND);
 	(void) close(fd);
 }
@@ -220,7 +221,8 @@ static void a_trace_is_found_as_a_field_in_both_formats(void **state)
 		{ "2026-11-21T04:12:26.416Z info mta[1] mail.accepted conn=3 trace=0123abcd size=5", true },
 		{ "2026-11-21T04:12:26.416Z info mta[1] mail.accepted trace=0123abcd", true },
 		{ "2026-11-21T04:12:26.416Z info mta[1] mail.accepted trace=0123abcde", false },
-		{ "2026-11-21T04:12:26.416Z info mta[1] mail.accepted subject=\"x trace\\u003d0123abcd\"", false },
+		{ "2026-11-21T04:12:26.416Z info mta[1] mail.accepted subject=\"x trace\\u003d0123abcd\"",
+		  false },
 		{ "2026-11-21T04:12:26.416Z info mta[1] mail.accepted backtrace=0123abcd", false },
 		{ "{\"time\":\"t\",\"event\":\"mail.accepted\",\"trace\":\"0123abcd\",\"size\":5}", true },
 		{ "{\"time\":\"t\",\"event\":\"mail.accepted\",\"trace\":\"0123abcdef\"}", false },
@@ -228,7 +230,8 @@ static void a_trace_is_found_as_a_field_in_both_formats(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		assert_int_equal(trace_line_matches(span_of(cases[i].line), SPAN_LIT("0123abcd")), cases[i].found);
+		assert_int_equal(trace_line_matches(span_of(cases[i].line), SPAN_LIT("0123abcd")),
+		                 cases[i].found);
 }
 
 static void a_line_of_the_log_becomes_an_object(void **state)
@@ -236,10 +239,13 @@ static void a_line_of_the_log_becomes_an_object(void **state)
 	static const struct {
 		const char *line, *json;
 	} cases[] = {
-		{ "2026-11-21T04:12:26.416Z info mta[17] mail.accepted conn=3 trace=01 text=\"a \\\"b\\\" \\u00e9\"",
+		{ "2026-11-21T04:12:26.416Z info mta[17] mail.accepted conn=3 trace=01 text=\"a \\\"b\\\" "
+		  "\\u00e9\"",
 		  "{\"time\":\"2026-11-21T04:12:26.416Z\",\"level\":\"info\",\"program\":\"mta\",\"pid\":17,"
-		  "\"event\":\"mail.accepted\",\"fields\":{\"conn\":\"3\",\"trace\":\"01\",\"text\":\"a \\\"b\\\" \xc3\xa9\"}}" },
-		{ "{\"time\":\"t\",\"level\":\"info\",\"program\":\"mta\",\"pid\":17,\"event\":\"e\",\"trace\":\"01\",\"n\":5}",
+		  "\"event\":\"mail.accepted\",\"fields\":{\"conn\":\"3\",\"trace\":\"01\",\"text\":\"a "
+		  "\\\"b\\\" \xc3\xa9\"}}" },
+		{ "{\"time\":\"t\",\"level\":\"info\",\"program\":\"mta\",\"pid\":17,\"event\":\"e\","
+		  "\"trace\":\"01\",\"n\":5}",
 		  "{\"time\":\"t\",\"level\":\"info\",\"program\":\"mta\",\"pid\":17,\"event\":\"e\","
 		  "\"fields\":{\"trace\":\"01\",\"n\":5}}" },
 		{ "short", "{\"line\":\"short\"}" },

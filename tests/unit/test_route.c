@@ -47,8 +47,8 @@ static void paths_find_their_route_or_an_error_that_says_what_is_wrong(void **st
 		_cleanup_(arena_freep) struct arena *a = arena_create(4096);
 		struct route_match m = { 0 };
 
-		assert_int_equal(route_find(routes, ARRAY_SIZE(routes), cases[i].method, span_of(cases[i].path), a, &m,
-		                            NULL),
+		assert_int_equal(route_find(routes, ARRAY_SIZE(routes), cases[i].method,
+		                            span_of(cases[i].path), a, &m, NULL),
 		                 cases[i].r);
 		if (cases[i].r < 0) {
 			assert_null(m.route);
@@ -68,7 +68,8 @@ static void a_path_over_the_limit_is_refused(void **state)
 
 	memset(path, 'a', sizeof(path) - 1);
 	memcpy(path, "/users/", 7);
-	assert_int_equal(route_find(routes, ARRAY_SIZE(routes), "GET", span_of(path), a, &m, NULL), -POD_E_LIMIT);
+	assert_int_equal(route_find(routes, ARRAY_SIZE(routes), "GET", span_of(path), a, &m, NULL),
+	                 -POD_E_LIMIT);
 }
 
 int main(void)

@@ -10,7 +10,10 @@
 #include "podctl/podd/supervise.h"
 
 static const struct supervise_times times = {
-	.drain_ms = 5000, .stable_ms = 10000, .backoff_first_ms = 100, .backoff_max_ms = 1000,
+	.drain_ms = 5000,
+	.stable_ms = 10000,
+	.backoff_first_ms = 100,
+	.backoff_max_ms = 1000,
 };
 
 /* A pod of three: mta, imapd, one store; all spawned at time 0 with the pids 100, 101, 102. */
@@ -34,7 +37,8 @@ static const char *carry_out(struct pod *p, uint64_t now)
 			n += (size_t) snprintf(out + n, sizeof(out) - n, "spawn %s; ", name);
 			supervise_on_spawned(&p->s, a.child, p->next_pid++, now);
 		} else if (a.act == SUPERVISE_SIGNAL) {
-			n += (size_t) snprintf(out + n, sizeof(out) - n, "%s %s; ", sigabbrev_np(a.signal), name);
+			n += (size_t) snprintf(out + n, sizeof(out) - n, "%s %s; ", sigabbrev_np(a.signal),
+			                       name);
 		} else {
 			n += (size_t) snprintf(out + n, sizeof(out) - n, "all stopped; ");
 		}
