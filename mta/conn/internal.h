@@ -41,6 +41,7 @@ struct worker {
 	LIST_HEAD(, smtp_conn) conns;
 	size_t n_conns;
 	bool draining;
+	unsigned int idle_checks; /* while draining, in a row without connections */
 };
 
 /* A message on its way from its last byte to the reply. */

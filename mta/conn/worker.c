@@ -11,6 +11,8 @@
 #define ERRORS_SLOW 3
 #define PROBLEMS_ARENA (256u << 10)
 #define QUEUE_TIMEOUT_MS 30000
+#define CHECK_MS 50
+#define DRAINED_CHECKS 3
 
 static enum smtp_service service_of(enum conf_listener which)
 {
@@ -98,12 +100,6 @@ static int open_back(struct worker *w, struct err *err)
 	return r;
 }
 
-static void stop_if_drained(struct worker *w)
-{
-	if (w->draining && w->n_conns == 0)
-		(void) event_base_loopbreak(w->base);
-}
-
 /* SIGTERM: nobody new; who does nothing is told, messages under way are finished. */
 static void on_term(evutil_socket_t signum, short what, void *arg)
 {
@@ -118,12 +114,18 @@ static void on_term(evutil_socket_t signum, short what, void *arg)
 		next = LIST_NEXT(c, link);
 		smtp_conn_shut_down(c);
 	}
-	stop_if_drained(w);
 }
 
+/*
+ * A connection that is finished is gone from the list while its last replies are still being written, by
+ * events of this loop: it turns a few more times before it ends, or a 250 that was promised is lost.
+ */
 static void on_check_drained(evutil_socket_t fd, short what, void *arg)
 {
-	stop_if_drained(arg);
+	struct worker *w = arg;
+
+	if (w->draining && w->n_conns == 0 && w->idle_checks++ >= DRAINED_CHECKS)
+		(void) event_base_loopbreak(w->base);
 }
 
 static void reload_tls(struct worker *w)
@@ -171,7 +173,7 @@ struct worker_events {
 
 static int add_events(struct worker *w, struct worker_events *e)
 {
-	struct timeval often = { 0, 50000 };
+	struct timeval often = { 0, CHECK_MS * 1000 };
 
 	e->term = evsignal_new(w->base, SIGTERM, on_term, w);
 	e->hup = evsignal_new(w->base, SIGHUP, on_hup, w);

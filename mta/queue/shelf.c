@@ -418,7 +418,7 @@ int shelf_each(struct shelf *s, shelf_each_fn *fn, void *arg, struct err *err)
 int shelf_summary(struct shelf *s, const struct guid *id, Queue__Summary **ret_summary, struct err *err)
 {
 	KV_TXN txn = { 0 };
-	struct span value;
+	struct span value = SPAN_NONE;
 	Queue__Summary *summary;
 	int r = kv_txn_begin(s->kv, KV_READ, &txn, err);
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import signal
 import smtplib
 import socket
 import subprocess
@@ -189,6 +190,58 @@ class Clients(unittest.TestCase):
                     b"DATA\r\nSubject: smuggled\r\n\r\nx\r\n.\r\n", b"550 5.6.0")
             say(b"QUIT\r\n", b"221")
         self.assertFalse({"outer", "smuggled"} & set(self.inbox("bob")))
+
+    def test_a_reload_changes_settings_and_keeps_sessions(self):
+        def size():
+            with self.pod.smtp("smtp") as client:
+                return client.esmtp_features["size"]
+
+        kept = self.pod.smtp("smtp", starttls=True)
+        before = size()
+        with open(os.path.join(self.pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
+            f.write("\nmta { max_message_size = 3M; }\n")
+        for pid in self.pod.pids_of("mta"):
+            os.kill(pid, signal.SIGHUP)
+        until(lambda: size() == str(3 << 20), "the new limit")
+        self.assertNotEqual(before, str(3 << 20))
+        kept.sendmail("eve@away.test", ["carol@example.test"], "Subject: kept\r\n\r\nhi\r\n")
+        kept.quit()
+        self.pod.smtp("smtp", starttls=True).quit()
+        self.assertNotIn("not_reloaded", self.pod.log_tail(1000))
+
+    def test_a_message_under_way_is_finished_before_the_end(self):
+        client = self.pod.smtp("smtp")
+        client.mail("eve@away.test")
+        client.rcpt("carol@example.test")
+        client.docmd("DATA")
+        idle = self.pod.smtp("smtp")
+        worker = self.worker_of(client)
+        os.kill(worker, signal.SIGTERM)
+        if self.worker_of(idle) == worker:
+            self.assertEqual(idle.getreply()[0], 421)
+        idle.close()
+        client.sock.sendall(b"Subject: last words\r\n\r\nhi\r\n.\r\n")
+        self.assertEqual(client.getreply()[0], 250)
+        self.assertEqual(client.getreply()[0], 421)
+        client.close()
+        self.delivered("carol", "last words")
+        until(lambda: worker not in self.pod.processes(), "the end of the worker")
+        self.pod.smtp("smtp").quit()
+
+    def worker_of(self, client):
+        """The pid of the worker that serves a connection: who has its other end among his descriptors."""
+        local, remote = client.sock.getsockname()[1], client.sock.getpeername()[1]
+        with open("/proc/net/tcp", encoding="ascii") as f:
+            rows = [line.split() for line in f.readlines()[1:]]
+        inode = [r[9] for r in rows if r[1].endswith(f":{remote:04X}") and r[2].endswith(f":{local:04X}")][0]
+        for pid in self.pod.pids_of("mta"):
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                try:
+                    if os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode}]":
+                        return pid
+                except OSError:
+                    continue
+        raise AssertionError("nobody serves it")
 
 
 if __name__ == "__main__":
