@@ -41,6 +41,7 @@ struct worker {
 	LIST_HEAD(, smtp_conn) conns;
 	size_t n_conns;
 	bool draining;
+	struct event *check; /* whether all are gone; runs while draining */
 	unsigned int idle_checks; /* while draining, in a row without connections */
 };
 

@@ -104,9 +104,12 @@ static int open_back(struct worker *w, struct err *err)
 static void on_term(evutil_socket_t signum, short what, void *arg)
 {
 	struct worker *w = arg;
+	struct timeval often = { 0, CHECK_MS * 1000 };
 	struct smtp_conn *c, *next;
 
 	w->draining = true;
+	if (event_add(w->check, &often) < 0)
+		(void) event_base_loopbreak(w->base);
 	for (size_t i = 0; i < SMTP_DOORS; i++)
 		if (w->doors[i].listener)
 			listener_pause(w->doors[i].listener);
@@ -173,13 +176,10 @@ struct worker_events {
 
 static int add_events(struct worker *w, struct worker_events *e)
 {
-	struct timeval often = { 0, CHECK_MS * 1000 };
-
+	w->check = e->check = event_new(w->base, -1, EV_PERSIST, on_check_drained, w);
 	e->term = evsignal_new(w->base, SIGTERM, on_term, w);
 	e->hup = evsignal_new(w->base, SIGHUP, on_hup, w);
-	e->check = event_new(w->base, -1, EV_PERSIST, on_check_drained, w);
-	return e->term && e->hup && e->check && event_add(e->term, NULL) == 0 && event_add(e->hup, NULL) == 0 &&
-	                       event_add(e->check, &often) == 0
+	return e->term && e->hup && e->check && event_add(e->term, NULL) == 0 && event_add(e->hup, NULL) == 0
 	               ? 0
 	               : -POD_E_NOMEM;
 }
