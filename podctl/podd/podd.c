@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -267,6 +268,8 @@ int podd_run(const struct podd_options *o, struct err *err)
 	if (r < 0)
 		return r;
 	(void) umask(027);
+	/* Workers whose parent was killed become our children, so that we see when the last of them is gone. */
+	(void) prctl(PR_SET_CHILD_SUBREAPER, 1);
 	LIST_INIT(&p.user_ops);
 	LIST_INIT(&p.volume_additions);
 	p.base = event_base_new();

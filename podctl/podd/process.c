@@ -12,13 +12,18 @@
 #include "base/cleanup.h"
 #include "proc/proc.h"
 
-#define READY_FD      3 /* in the child */
-#define READY_FD_TEXT "3"
+#define READY_FD        3 /* in the child */
+#define READY_FD_TEXT   "3"
+#define LINGER_EVERY_MS 5
+#define LINGER_MAX_MS   2000 /* then SIGKILL */
 
 struct process {
 	pid_t pid;
 	int pidfd, ready_fd;
 	struct event *ended, *ready;
+	struct event *lingering; /* looks after the group once the process itself has ended */
+	unsigned int lingered_ms;
+	int status;
 	struct lines *lines;
 	struct logbook *log;
 	struct process_ops ops;
@@ -77,19 +82,60 @@ static void process_on_late_line(void *arg, struct span line)
 	logbook_write(arg, line);
 }
 
-static void process_on_ended(evutil_socket_t fd, short events, void *arg)
+static void report_end(struct process *p)
 {
-	struct process *p = arg;
 	struct process_ops ops = p->ops;
 	void *owner = p->arg;
 	pid_t pid = p->pid;
-	int status = 0;
+	int status = p->status;
 
-	if (waitpid(pid, &status, WNOHANG) != pid)
-		return;
 	lines_flush(p->lines);
 	(void) process_free(p);
 	ops.on_exit(owner, pid, status);
+}
+
+/* Reaps those of the process's group that have come to us as their parents' heir (see podd_run). */
+static bool group_is_empty(const struct process *p)
+{
+	pid_t pid;
+
+	do
+		pid = waitpid(-p->pid, NULL, WNOHANG);
+	while (pid > 0);
+	return pid < 0;
+}
+
+static void linger(struct process *p)
+{
+	static const struct timeval every = { .tv_usec = LINGER_EVERY_MS * 1000 };
+
+	if (group_is_empty(p) || p->lingered_ms > 2 * LINGER_MAX_MS) {
+		report_end(p);
+		return;
+	}
+	if (p->lingered_ms == LINGER_MAX_MS)
+		(void) kill(-p->pid, SIGKILL);
+	p->lingered_ms += LINGER_EVERY_MS;
+	(void) event_add(p->lingering, &every);
+}
+
+static void process_on_lingering(evutil_socket_t fd, short events, void *arg)
+{
+	linger(arg);
+}
+
+/*
+ * A parent that was killed leaves workers, who were sent SIGTERM by the kernel and are closing their sockets:
+ * the program started anew would find its ports taken. So the end counts when all of them are gone.
+ */
+static void process_on_ended(evutil_socket_t fd, short events, void *arg)
+{
+	struct process *p = arg;
+
+	if (waitpid(p->pid, &p->status, WNOHANG) != p->pid)
+		return;
+	(void) event_del(p->ended);
+	linger(p);
 }
 
 static void process_on_ready(evutil_socket_t fd, short events, void *arg)
@@ -111,7 +157,9 @@ static int watch(struct process *p, struct event_base *base, struct birth *b, st
 	p->ready_fd = take_fd(&b->ready[0]);
 	p->ended = event_new(base, p->pidfd, EV_READ | EV_PERSIST, process_on_ended, p);
 	p->ready = event_new(base, p->ready_fd, EV_READ | EV_PERSIST, process_on_ready, p);
-	if (!p->ended || !p->ready || event_add(p->ended, NULL) < 0 || event_add(p->ready, NULL) < 0)
+	p->lingering = evtimer_new(base, process_on_lingering, p);
+	if (!p->ended || !p->ready || !p->lingering || event_add(p->ended, NULL) < 0 ||
+	    event_add(p->ready, NULL) < 0)
 		return err_set(err, POD_E_NOMEM, "watching process %d", (int) p->pid);
 	return lines_create(base, take_fd(&b->log[0]), process_on_line, p, &p->lines, err);
 }
@@ -178,6 +226,8 @@ struct process *process_free(struct process *p)
 		event_free(p->ended);
 	if (p->ready)
 		event_free(p->ready);
+	if (p->lingering)
+		event_free(p->lingering);
 	closep(&p->pidfd);
 	closep(&p->ready_fd);
 	free(p);

@@ -17,7 +17,10 @@ struct process;
 struct process_ops {
 	lines_fn *on_line;           /* each line that was logged, while it runs; may be NULL */
 	void (*on_ready)(void *arg); /* may be NULL */
-	/* Ended and reaped; status as of waitpid. What it wrote has been logged. Frees the process. */
+	/*
+	 * Ended, reaped, and its process group with it; status as of waitpid. What it wrote has been logged.
+	 * Frees the process.
+	 */
 	void (*on_exit)(void *arg, pid_t pid, int status);
 };
 
@@ -25,7 +28,7 @@ struct process_ops {
 int process_start(struct event_base *base, const char *const *argv, struct logbook *log,
                   const struct process_ops *ops, void *arg, struct process **ret_process, struct err *err);
 pid_t process_pid(const struct process *p);
-/* Exactly this process is meant: it cannot have been reaped, so its pid cannot be another's. */
+/* By its descriptor, so that no other process can be meant whatever becomes of its number. */
 int process_signal(struct process *p, int signal, struct err *err);
 /* Forgets it without ending it (podd itself is about to exit). NULL is fine; returns NULL. */
 struct process *process_free(struct process *p);

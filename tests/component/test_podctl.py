@@ -284,15 +284,18 @@ class Life(unittest.TestCase):
             pid = processes(self.pod)[name]["pid"]
             os.kill(pid, signal.SIGKILL)
             until(lambda: processes(self.pod)[name]["pid"] not in (0, pid) and all_ready(self.pod), f"{name} to be back")
-            self.assertEqual(processes(self.pod)[name]["restarts"], 1)
+            self.assertEqual(processes(self.pod)[name]["restarts"], 1, self.pod.log_tail())
             self.assertEqual(processes(self.pod)[name]["last_end"], "signal 9")
         until(lambda: self.pod.imap("ida").logout(), "a login")
 
     def test_a_killed_podd_takes_its_children_along_and_up_starts_anew(self):
         self.pod.up()
+        os.kill(self.pod.podctl("status", as_json=True)["pid"], signal.SIGKILL)
+        until(lambda: not of_pod(self.pod.dir), "all processes to end by themselves")
+        self.pod.up()
         pids = of_pod(self.pod.dir)
         os.kill(self.pod.podctl("status", as_json=True)["pid"], signal.SIGKILL)
-        self.pod.up()
+        self.pod.up()  # and nobody has to wait for that
         self.assertEqual(set(pids) & set(of_pod(self.pod.dir)), set())
         self.pod.imap("alice").logout()
 
