@@ -1,7 +1,10 @@
 #include "store/offline.h"
 
+#include <errno.h>
+#include <grp.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -84,6 +87,24 @@ static void print_report(struct reporter *r, const char *path, const struct fsck
 	json_decref(j);
 }
 
+/*
+ * Root repairs as the volume's owner, or the store could not open what was made; and whoever can plant files in a
+ * volume gains no more from it than from the store.
+ */
+static int become_owner(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	if (stat(path, &st) < 0)
+		return err_errno(err, errno, "%s", path);
+	if (st.st_uid != 0 && (setgroups(0, NULL) < 0 || setresgid(st.st_gid, st.st_gid, st.st_gid) < 0 ||
+	                       setresuid(st.st_uid, st.st_uid, st.st_uid) < 0))
+		return err_errno(err, errno, "becoming the owner of %s", path);
+	return 0;
+}
+
 static struct fsck_report begin(struct reporter *r, const char *what, const struct store_options *o)
 {
 	*r = (struct reporter){ .what = what, .problems = o->json ? json_array() : NULL };
@@ -95,8 +116,10 @@ int offline_rebuild(const char *path, const struct store_options *o)
 	struct reporter reporter;
 	struct fsck_report f = begin(&reporter, "rebuild", o);
 	struct err err = { 0 };
-	int r = volume_rebuild(path, &f, &err);
+	int r = become_owner(path, &err);
 
+	if (r == 0)
+		r = volume_rebuild(path, &f, &err);
 	if (r == 0)
 		print_report(&reporter, path, &f);
 	json_decref(reporter.problems);
@@ -111,8 +134,10 @@ int offline_fsck(const char *path, const struct store_options *o)
 	struct fsck_report f = begin(&reporter, "fsck", o);
 	struct volume *vol = NULL;
 	struct err err = { 0 };
-	int r = volume_open(&vo, &vol, &err);
+	int r = become_owner(path, &err);
 
+	if (r == 0)
+		r = volume_open(&vo, &vol, &err);
 	if (r == 0)
 		r = volume_fsck(vol, SPAN_NONE, o->repair, &f, &err);
 	if (r == 0)

@@ -85,9 +85,13 @@ static int set_modes(const char *dir, struct err *err)
 
 int certificate_make(const struct conf *conf, struct err *err)
 {
-	const char *names[] = { conf->pod.domain,        conf->mta.hostname, "localhost", "127.0.0.1", "::1",
-		                conf->pod.listen_address };
-	size_t n = strcmp(conf->pod.listen_address, "*") == 0 ? ARRAY_SIZE(names) - 1 : ARRAY_SIZE(names);
+	/*
+	 * The first becomes the common name: clients as old as mbsync 1.4 know an address there and nowhere else.
+	 */
+	const char *all[] = { conf->pod.listen_address, conf->pod.domain, conf->mta.hostname, "localhost", "127.0.0.1",
+		              "::1" };
+	size_t any = strcmp(conf->pod.listen_address, "*") == 0 ? 1 : 0, n = ARRAY_SIZE(all) - any;
+	const char *const *names = all + any;
 	char dir[PATH_MAX], ours[PATH_MAX + 16];
 	int r;
 

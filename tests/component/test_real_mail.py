@@ -99,8 +99,9 @@ class RealMailTest(unittest.TestCase):
         local = Mbsync(self.pod, "alice", os.path.join(self.work, "mbsync"))
         local.sync()
         got = local.by_uid()
-        self.assertEqual(len(got), len(self.messages))
-        for (_, text), (name, original) in zip(sorted(got.items()), self.messages):
+        wanted = [m for m in self.messages if b"\r\n\r\n" in m[1]]  # mbsync skips a message that is all header
+        self.assertEqual(len(got), len(wanted))
+        for (_, text), (name, original) in zip(sorted(got.items()), wanted):
             self.check(name, re.sub(rb"\r?\n", b"\r\n", text), original)
         before = local.files()
         local.sync()
