@@ -172,6 +172,27 @@ static int open_service(struct serving *s, struct err *err)
 	return service_create(&o, &s->service, err);
 }
 
+static void on_rebuild_problem(void *arg, const char *text)
+{
+	log_event(NULL, LOGL_WARNING, "rebuild.problem", F_STR("problem", text));
+}
+
+/* The index can be made from the files at any time; whoever starts the pod again should not have to know how. */
+static int rebuild_missing_index(const struct serving *s, struct err *err)
+{
+	struct fsck_report report = { .problem = on_rebuild_problem };
+	int r;
+
+	if (!volume_lacks_index(s->path))
+		return 0;
+	log_event(NULL, LOGL_NOTICE, "rebuild.started", F_STR("volume", s->name));
+	r = volume_rebuild(s->path, &report, err);
+	if (r == 0)
+		log_event(NULL, LOGL_NOTICE, "rebuild.done", F_STR("volume", s->name), F_UINT("users", report.users),
+		          F_UINT("messages", report.messages), F_UINT("problems", report.problems));
+	return r;
+}
+
 static int open_volume(struct serving *s, struct err *err)
 {
 	const struct stored_conf *c = &s->conf->stored;
@@ -185,8 +206,10 @@ static int open_volume(struct serving *s, struct err *err)
 		.on_changed = service_on_changed,
 		.arg = s->service,
 	};
-	int r = volume_open(&o, &s->volume, err);
+	int r = rebuild_missing_index(s, err);
 
+	if (r == 0)
+		r = volume_open(&o, &s->volume, err);
 	return r < 0 ? err_wrap(err, r, "volume %s", s->name) : 0;
 }
 

@@ -315,6 +315,11 @@ struct fsck_report {
 int volume_fsck(struct volume *vol, struct span user_id, bool repair, struct fsck_report *report, struct err *err);
 /* Offline: makes index/ anew from the files alone. The volume must not be open. */
 int volume_rebuild(const char *path, struct fsck_report *report, struct err *err);
+/*
+ * Whether the volume at path lacks its index while all else is there: what an admin who deleted it, or a copy of the
+ * mail alone, leaves behind. Opening it fails until it is rebuilt.
+ */
+bool volume_lacks_index(const char *path);
 
 /*
  * Parses a message's file with the sandboxed parser process (store/maildir/parser.h), for messages that did

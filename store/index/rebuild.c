@@ -255,3 +255,14 @@ int volume_rebuild(const char *path, struct fsck_report *report, struct err *err
 	free(b);
 	return r;
 }
+
+bool volume_lacks_index(const char *path)
+{
+	char file[PATH_MAX];
+
+	(void) snprintf(file, sizeof(file), "%s/volume.json", path);
+	if (access(file, F_OK) != 0)
+		return false;
+	(void) snprintf(file, sizeof(file), "%s/" LAYOUT_INDEX, path);
+	return access(file, F_OK) != 0 && errno == ENOENT;
+}

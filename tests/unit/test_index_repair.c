@@ -142,8 +142,10 @@ static void rebuild(struct fixture *f)
 
 	fixture_close(f);
 	(void) file_remove_tree(AT_FDCWD, arena_printf(f->a, "%s/index", f->path), NULL);
+	assert_true(volume_lacks_index(f->path));
 	assert_int_equal(volume_open(&f->o, &f->vol, &err), -POD_E_CORRUPT);
 	assert_int_equal(volume_rebuild(f->path, &report, &err), 0);
+	assert_false(volume_lacks_index(f->path));
 	assert_int_equal(report.problems, 0);
 	fixture_open(f);
 }
