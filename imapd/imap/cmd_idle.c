@@ -13,11 +13,11 @@ static void await_done(struct imap_session *s)
 	s->mode = IMAP_TAKES_LINE;
 }
 
-/* Changes have been told. More may have come meanwhile; and DONE waits until now. */
+/* Changes have been told. More may have come meanwhile; and a reply has waited for this. */
 static void on_told(struct imap_session *s)
 {
 	if (s->mode == IMAP_BUSY) {
-		imap_reply_ok(s, "IDLE done");
+		imap_reply_finish(s);
 		return;
 	}
 	arena_reset(s->a);
@@ -38,13 +38,10 @@ void imap_idle_on_changed(struct imap_session *s)
 
 static void on_done_line(struct imap_session *s, struct span line)
 {
-	bool syncing = s->selected && s->selected->syncing;
-
-	if (!span_eq_nocase(line, SPAN_LIT("DONE")))
-		imap_reply_bad(s, "Expected DONE");
-	else if (!syncing)
+	if (span_eq_nocase(line, SPAN_LIT("DONE")))
 		imap_reply_ok(s, "IDLE done");
-	/* else on_told() replies, since the mode is IMAP_BUSY now */
+	else
+		imap_reply_bad(s, "Expected DONE");
 }
 
 void imap_cmd_idle(struct imap_session *s, struct imap_parser *p)

@@ -29,8 +29,7 @@ void imap_continue(struct imap_session *s, const char *text)
 	(void) evbuffer_add_printf(imap_output(s), "+ %s\r\n", text);
 }
 
-/* The tagged reply goes out, and all that belonged to the command goes away. */
-static void finish(struct imap_session *s)
+void imap_reply_finish(struct imap_session *s)
 {
 	struct evbuffer *out = imap_output(s);
 
@@ -65,10 +64,12 @@ static void end(struct imap_session *s, const char *whole)
 {
 	s->reply = whole ? span_of(whole) : SPAN_LIT("NO [LIMIT] Out of memory");
 	s->mode = IMAP_BUSY;
+	if (s->selected && s->selected->syncing)
+		return; /* IDLE is being told changes: imap_reply_finish comes when that is over */
 	if (may_sync(s))
-		imap_sync(s, finish);
+		imap_sync(s, imap_reply_finish);
 	else
-		finish(s);
+		imap_reply_finish(s);
 }
 
 static void __attribute__((format(printf, 3, 0)))

@@ -84,6 +84,8 @@ void imap_reply_parse(struct imap_session *s, const struct imap_parser *p, int r
 void imap_reply_store(struct imap_session *s, const struct store_reply *reply);
 void imap_reply_error(struct imap_session *s, int code);
 void imap_untagged(struct imap_session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The tagged reply goes out, and all that belonged to the command goes away. */
+void imap_reply_finish(struct imap_session *s);
 /* "+ text" */
 void imap_continue(struct imap_session *s, const char *text);
 
