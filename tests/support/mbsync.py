@@ -14,7 +14,7 @@ class Mbsync:
         with open(self.rc, "w", encoding="utf-8") as f:
             f.write(f"""
 IMAPAccount pod
-Host 127.0.0.1
+Host localhost
 Port {pod.port('imaps')}
 User {pod.address(user)}
 Pass {pod.password(user)}
