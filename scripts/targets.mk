@@ -80,4 +80,18 @@ fuzz-build: $(FUZZ_BINS)
 fuzz-corpus: $(FUZZ_BINS)
 	$(Q)scripts/run-fuzz-corpus $(BUILD)/summary $(FUZZ_BINS)
 
-.PHONY: unit unit-build fuzz-build fuzz-corpus
+# ---- benchmarks of one module, without the rest of a pod: bench/store_NAME.c -------------------
+BENCH_SRCS := $(wildcard bench/store_*.c)
+BENCH_BINS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
+
+$(BENCH_BINS): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(foreach m,$(ALL_MODULES),$(call lib,$(m)))
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(call module_ldlibs,$(ALL_MODULES))
+
+$(call obj,$(BENCH_SRCS)): | $(GENERATED_HDRS)
+
+bench-build: $(BENCH_BINS)
+
+.PHONY: bench-build unit unit-build fuzz-build fuzz-corpus

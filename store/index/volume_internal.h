@@ -37,7 +37,8 @@ struct writer {
 	size_t queued;
 	bool stop;
 	/* The writer's own: */
-	size_t batch_before; /* changes in the batch before */
+	size_t taken; /* changes in the batch */
+	size_t expected; /* in the next */
 	uint64_t commit_us; /* how long a commit takes, smoothed */
 	bool intents_open; /* rows in `intents` to be cleared by a commit with a syncfs */
 	bool sync_owed; /* a file was written whose commit failed: the next one makes it durable */

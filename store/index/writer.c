@@ -81,7 +81,7 @@ static void wait_until(struct writer *w, uint64_t in_us)
 
 /*
  * Those answered by the last commit come again one after the other: without a short wait the first of them would have
- * a commit of its own, and the rest would wait for two.
+ * a commit of its own, or they and those who queued meanwhile would take turns, each waiting for two commits.
  */
 static void gather(struct writer *w)
 {
@@ -90,13 +90,21 @@ static void gather(struct writer *w)
 	if (wait_us > GATHER_MAX_US)
 		wait_us = GATHER_MAX_US;
 	until = clock_mono_us() + wait_us;
-	while (!w->stop && w->queued < w->batch_before) {
+	while (!w->stop && w->queued < w->expected) {
 		uint64_t now = clock_mono_us();
 
 		if (now >= until)
 			break;
 		wait_until(w, until - now);
 	}
+}
+
+/* Before answers go out: those who get one, and those who are waiting already, could all be in the next batch. */
+static void expect(struct writer *w)
+{
+	(void) pthread_mutex_lock(&w->lock);
+	w->expected = w->queued + w->taken;
+	(void) pthread_mutex_unlock(&w->lock);
 }
 
 /* Clearing waits as long for a commit to ride on as write-behind itself waited for its work. */
@@ -135,7 +143,7 @@ static bool take(struct volume *vol, struct change **ret_first, struct change **
 	if (n == 0)
 		*ret_first = NULL;
 	w->queued -= n;
-	w->batch_before = n;
+	w->taken = n;
 	*ret_lazy = w->lazy;
 	(void) pthread_mutex_unlock(&w->lock);
 	return *ret_first || *ret_lazy || !w->stop;
@@ -340,6 +348,7 @@ static void run_batch(struct volume *vol, struct work *w, struct change *lazy)
 		vol->writer.commit_us = (3 * vol->writer.commit_us + took) / 4;
 		publish(vol, &b);
 	}
+	expect(&vol->writer);
 	answer(w->first, w->end);
 	w->first = w->end;
 	if (committed) {

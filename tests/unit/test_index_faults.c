@@ -358,24 +358,23 @@ static void a_rebuild_right_after_a_crash_has_every_message_answered_for(void **
 /* ---- calls that fail ---- */
 
 struct failing {
-	enum volume_step step;
-	atomic_int error, times;
+	atomic_int step, error, times;
 };
 
 static int fail_step(void *arg, enum volume_step step)
 {
 	struct failing *t = arg;
 
-	if (step != t->step || atomic_fetch_sub(&t->times, 1) <= 0)
+	if ((int) step != atomic_load(&t->step) || atomic_fetch_sub(&t->times, 1) <= 0)
 		return 0;
 	return atomic_load(&t->error);
 }
 
 static void arm(struct failing *t, enum volume_step step, int error, int times)
 {
-	t->step = step; /* no change is under way */
 	atomic_store(&t->error, error);
 	atomic_store(&t->times, times);
+	atomic_store(&t->step, (int) step);
 }
 
 static void make_failing(struct fixture *f, struct failing *t)
