@@ -174,11 +174,8 @@ static int give_up(struct cli *cli, const struct conf *conf, const struct proces
 static int find_or_start(struct cli *cli, const struct conf *conf, bool verbose,
                          struct process_mark *ret_podd, bool *ret_ours)
 {
-	_cleanup_(closep) int lock = -1;
-	int r = pod_lock(cli, &lock);
+	int r = pod_running(cli, conf, ret_podd);
 
-	if (r == 0)
-		r = pod_running(cli, conf, ret_podd);
 	if (r != -POD_E_NOTFOUND)
 		return r;
 	live_block_signals(); /* from now on Ctrl-C stops the pod, in order */
@@ -187,18 +184,31 @@ static int find_or_start(struct cli *cli, const struct conf *conf, bool verbose,
 	return r;
 }
 
+/* Everything up to where the pod answers, with other podctl kept out: two would make its users twice. */
+static int start(struct cli *cli, const struct conf *conf, bool verbose, struct process_mark *ret_podd,
+                 bool *ret_ours)
+{
+	_cleanup_(closep) int lock = -1;
+
+	if (pod_lock(cli, &lock) < 0 || find_or_start(cli, conf, verbose, ret_podd, ret_ours) < 0)
+		return cli_fail(cli);
+	if (bring_up(cli, conf) < 0)
+		return *ret_ours ? give_up(cli, conf, ret_podd) : cli_fail(cli);
+	return CLI_OK;
+}
+
 static int run_up(struct cli *cli)
 {
 	bool detach = cli_option(cli, "--detach"), verbose = cli_option(cli, "--verbose"), ours = false;
 	struct process_mark podd;
 	const struct conf *conf = NULL;
+	int status;
 
-	if (prepare(cli, &conf) < 0 || find_or_start(cli, conf, verbose && !detach, &podd, &ours) < 0)
+	if (prepare(cli, &conf) < 0)
 		return cli_fail(cli);
-	if (bring_up(cli, conf) < 0)
-		return ours ? give_up(cli, conf, &podd) : cli_fail(cli);
-	if (print_pod(cli, conf) != CLI_OK)
-		return CLI_FAILED;
+	status = start(cli, conf, verbose && !detach, &podd, &ours);
+	if (status != CLI_OK || (status = print_pod(cli, conf)) != CLI_OK)
+		return status;
 	if (!ours && !detach)
 		cli_note(cli, "The pod runs already, in the background; podctl down stops it.");
 	return ours && !detach ? live_run(cli, conf, &podd, verbose) : CLI_OK;

@@ -15,7 +15,7 @@
 /* The users of the programs are written out only where they change: without root all run as the caller. */
 static const char conf_head[] =
 	"# Configuration of a pod of podmail. podmail.conf(5) and `podctl config show` list every option "
-        "with its\n"
+	"with its\n"
 	"# default; `podctl config check` lists mistakes; `podctl config reload` puts changes in force.\n"
 	"\n";
 
@@ -72,22 +72,31 @@ static int check_length(const char *dir, struct err *err)
 	return 0;
 }
 
-static int write_conf(const char *path, unsigned int base_port, const char *domain, struct err *err)
+static int write_text(int fd, unsigned int base_port, const char *domain)
 {
-	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-
-	if (fd < 0)
-		return err_errno(err, errno, "%s", path);
 	if (dprintf(fd, "%s", conf_head) < 0 ||
 	    dprintf(fd, conf_text, domain, base_port + 25, base_port + 143, base_port,
-	            geteuid() == 0 ? "" : conf_caller) < 0 ||
-	    fsync(fd) < 0) {
-		int saved = errno;
+	            geteuid() == 0 ? "" : conf_caller) < 0)
+		return -1;
+	return fsync(fd);
+}
 
-		(void) unlink(path);
-		return err_errno(err, saved, "%s", path);
-	}
-	return 0;
+/* Written aside and linked, so that it appears whole; another podctl that was faster has made the same. */
+static int write_conf(const char *path, unsigned int base_port, const char *domain, struct err *err)
+{
+	char new[PATH_MAX];
+	_cleanup_(closep) int fd = -1;
+	int r = 0;
+
+	if ((size_t) snprintf(new, sizeof(new), "%s.%d", path, (int) getpid()) >= sizeof(new))
+		return err_set(err, POD_E_LIMIT, "%s: name too long", path);
+	fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_errno(err, errno, "%s", new);
+	if (write_text(fd, base_port, domain) < 0 || (link(new, path) < 0 && errno != EEXIST))
+		r = err_errno(err, errno, "%s", path);
+	(void) unlink(new);
+	return r;
 }
 
 static int make(struct cli *cli, const char *path, const char *base_port, const char *domain)

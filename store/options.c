@@ -15,7 +15,7 @@ static const char help[] =
 	"       stored --fsck PATH [--repair] [--format json]   compare files and index\n"
 	"\n"
 	"The store of one volume: Maildir files, the index over them, and its users' accounts. A volume that is\n"
-	"served cannot be rebuilt or checked from here: it is locked (see podctl volume check).\n"
+	"served cannot be rebuilt or checked from here: it is locked (see podctl volume fsck).\n"
 	"\n"
 	"  --config FILE   the pod's podmail.conf\n"
 	"  --volume NAME   the volume's name in the directory; with it --rebuild and --fsck need no PATH\n"

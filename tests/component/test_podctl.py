@@ -348,6 +348,15 @@ class Life(unittest.TestCase):
         self.assertIn(f"(pid {os.getpid()})", done.stderr)
         self.pod.up()  # and it was only put off
 
+    def test_three_who_start_it_at_once_get_the_same_pod(self):
+        command = [PODCTL, "up", "--dir", self.pod.dir, "--base-port", str(self.pod.base_port), "--detach", "--format", "json"]
+        ups = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+        answers = [up.communicate(timeout=120) for up in ups]
+        self.assertEqual([up.returncode for up in ups], [0, 0, 0], answers)
+        self.assertEqual(len({out for out, _ in answers}), 1)
+        self.pod.info = json.loads(answers[0][0])
+        self.pod.imap("carol").logout()
+
     def test_in_the_foreground_ctrl_c_stops_it_in_order(self):
         up = subprocess.Popen([PODCTL, "up", "--dir", self.pod.dir, "--base-port", str(self.pod.base_port)],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
