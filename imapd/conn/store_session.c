@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 
+#define TOKEN_RENEW_MS (6ull * 60 * 60 * 1000) /* a quarter of a token's life */
+
 enum session_state { SESSION_NONE, SESSION_OPENING, SESSION_OPEN };
 
 struct imap_call {
@@ -22,6 +24,7 @@ struct imap_call {
 	bool paused;
 	bool repeated; /* an answer was lost: it may have been done already */
 	bool begun; /* a part of the answer was passed on */
+	bool failing; /* among those that fail_waiting() is at */
 };
 
 struct store_session {
@@ -31,7 +34,8 @@ struct store_session {
 	unsigned int generation; /* counts the sessions opened */
 	uint32_t session;
 	bool watch_lost;
-	struct store_call *opening;
+	struct store_call *opening, *renewing;
+	uint64_t token_ms; /* when the token was given */
 	TAILQ_HEAD(, imap_call) calls;
 };
 
@@ -51,6 +55,7 @@ struct store_session *store_session_create(const struct store_session_options *o
 		return NULL;
 	}
 	memcpy(ss->token, o->token.p, o->token.len);
+	ss->token_ms = clock_mono_ms();
 	TAILQ_INIT(&ss->calls);
 	return ss;
 }
@@ -66,6 +71,30 @@ static void on_closed(void *arg, const struct store_reply *reply)
 {
 }
 
+/* Where it can not be told, the store forgets the session with the connection. */
+static void close_session(struct store_session *ss, uint32_t session)
+{
+	Podstore__SessionClose request = PODSTORE__SESSION_CLOSE__INIT;
+
+	request.session = session;
+	(void) store_call(ss->o.client, STORE_SESSION_CLOSE, &request.base, SPAN_NONE, -1, ss->o.timeout_ms, on_closed,
+	                  NULL);
+}
+
+/* A token expires; each opening gives a new one. Without memory the old one is kept, which is good for a while. */
+static void take_token(struct store_session *ss, ProtobufCBinaryData token)
+{
+	uint8_t *copy = token.len > 0 ? malloc(token.len) : NULL;
+
+	if (!copy)
+		return;
+	memcpy(copy, token.data, token.len);
+	free(ss->token);
+	ss->token = copy;
+	ss->o.token.len = token.len;
+	ss->token_ms = clock_mono_ms();
+}
+
 struct store_session *store_session_free(struct store_session *ss)
 {
 	struct imap_call *call;
@@ -79,14 +108,10 @@ struct store_session *store_session_free(struct store_session *ss)
 	}
 	if (ss->opening)
 		store_call_cancel(ss->opening);
-	if (ss->state == SESSION_OPEN) {
-		Podstore__SessionClose request = PODSTORE__SESSION_CLOSE__INIT;
-
-		request.session = ss->session;
-		/* Where it can not be told, the store forgets the session with the connection. */
-		(void) store_call(ss->o.client, STORE_SESSION_CLOSE, &request.base, SPAN_NONE, -1, ss->o.timeout_ms,
-		                  on_closed, NULL);
-	}
+	if (ss->renewing)
+		store_call_cancel(ss->renewing);
+	if (ss->state == SESSION_OPEN)
+		close_session(ss, ss->session);
 	free(ss->token);
 	free(ss);
 	return NULL;
@@ -104,18 +129,20 @@ static void fail_call(struct imap_call *call, int code)
 		fn(arg, &reply);
 }
 
-/* Calls that wait for a session that can not be had. */
+/* Calls that wait for a session that can not be had; not those which their callbacks make. */
 static void fail_waiting(struct store_session *ss, int code)
 {
-	struct imap_call *call, *next;
+	struct imap_call *call;
 
-	for (call = TAILQ_FIRST(&ss->calls); call; call = next) {
-		next = TAILQ_NEXT(call, entry);
-		if (!call->call && call->fn) {
+	TAILQ_FOREACH(call, &ss->calls, entry)
+		call->failing = !call->call;
+	do {
+		TAILQ_FOREACH(call, &ss->calls, entry)
+			if (call->failing)
+				break;
+		if (call)
 			fail_call(call, code);
-			next = TAILQ_FIRST(&ss->calls); /* the callback may have made or ended others */
-		}
-	}
+	} while (call);
 }
 
 static void send_waiting(struct store_session *ss)
@@ -151,6 +178,7 @@ static void on_opened(void *arg, const struct store_reply *reply)
 
 		ss->state = SESSION_OPEN;
 		ss->session = opened->session;
+		take_token(ss, opened->session_token);
 		ss->generation++;
 		ss->watch_lost = false;
 		send_waiting(ss);
@@ -171,6 +199,31 @@ static void open_session(struct store_session *ss)
 	                         on_opened, ss);
 	if (ss->opening)
 		ss->state = SESSION_OPENING;
+}
+
+static void on_renewed(void *arg, const struct store_reply *reply)
+{
+	struct store_session *ss = arg;
+	const Podstore__SessionOpenReply *opened = (const Podstore__SessionOpenReply *) reply->message;
+
+	ss->renewing = NULL;
+	if (reply->code == 0) {
+		take_token(ss, opened->session_token);
+		close_session(ss, opened->session);
+	}
+}
+
+/* A client may stay for days: its token is exchanged for a new one long before it expires. */
+static void renew_token(struct store_session *ss)
+{
+	Podstore__SessionOpen request = PODSTORE__SESSION_OPEN__INIT;
+
+	if (ss->renewing || clock_mono_ms() - ss->token_ms < TOKEN_RENEW_MS)
+		return;
+	request.session_token.data = ss->token;
+	request.session_token.len = ss->o.token.len;
+	ss->renewing = store_call(ss->o.client, STORE_SESSION_OPEN, &request.base, SPAN_NONE, -1, ss->o.timeout_ms,
+	                          on_renewed, ss);
 }
 
 /* The connection is gone, and with it the session; of several calls that fail with it the first one says so. */
@@ -275,6 +328,7 @@ struct imap_call *store_session_call(struct store_session *ss, enum store_method
 		call->deadline_ms = clock_mono_ms() + ss->o.timeout_ms;
 	TAILQ_INSERT_TAIL(&ss->calls, call, entry);
 	if (ss->state == SESSION_OPEN) {
+		renew_token(ss);
 		send_call(call);
 		if (!call->call) {
 			call_free(call);

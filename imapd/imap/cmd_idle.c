@@ -21,7 +21,8 @@ static void on_told(struct imap_session *s)
 		return;
 	}
 	arena_reset(s->a);
-	if (s->selected->announced > s->selected->modseq)
+	/* Where they could not be had (stale), the next announcement or the store's return tries again. */
+	if (!s->selected->stale && s->selected->announced > s->selected->modseq)
 		imap_idle_on_changed(s);
 }
 

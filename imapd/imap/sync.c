@@ -198,6 +198,8 @@ static void on_changes(void *arg, const struct store_reply *reply)
 		imap_session_bye(s, "Selected mailbox was deleted");
 	}
 	/* Where the store is away, the command's own result stands; what changed is told the next time. */
+	if (reply->code < 0 && s->selected)
+		s->selected->stale = true;
 	if (s->state != IMAP_CLOSING)
 		sync->then(s);
 }

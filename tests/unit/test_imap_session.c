@@ -343,6 +343,29 @@ static void idle_tells_changes_as_they_come(void **state)
 	TALK(h, { "done", "a OK IDLE done" }, { "b IDLE", "+ idling" }, { "NOOP", "b BAD Expected DONE" });
 }
 
+static void idle_does_not_pester_a_store_that_fails(void **state)
+{
+	HOST h = selected();
+	unsigned int before;
+
+	TALK(h, { "a IDLE", "+ idling" });
+	before = imap_host_requests(h, STORE_CHANGES);
+	imap_host_fail(h, STORE_CHANGES, POD_E_IO);
+	imap_host_deliver(h, "Subject: new\r\n\r\n");
+	TALK(h, { "DONE", "a OK IDLE done" }, { "b IDLE", "+ idling" });
+	assert_int_equal(imap_host_requests(h, STORE_CHANGES), before + 3); /* announced, at the end, at the start */
+	imap_host_fail(h, STORE_CHANGES, 0);
+	imap_host_deliver(h, "Subject: newer\r\n\r\n");
+	assert_string_equal(imap_host_say(h, SPAN_LIT("")), "* 5 EXISTS\r\n* 5 RECENT\r\n");
+}
+
+static void an_idle_that_does_not_end_in_done_waits_for_what_is_being_told(void **state)
+{
+	HOST h = selected();
+
+	TALK(h, { "a IDLE\r\nNONE\r\nb UNSELECT", "+ idling\r\na BAD Expected DONE\r\nb OK UNSELECT done" });
+}
+
 static void search_tells_numbers_uids_and_extremes(void **state)
 {
 	HOST h = selected();
@@ -484,6 +507,8 @@ int main(void)
 		cmocka_unit_test(close_expunges_without_a_word),
 		cmocka_unit_test(changes_of_others_are_told_where_they_may_be),
 		cmocka_unit_test(idle_tells_changes_as_they_come),
+		cmocka_unit_test(idle_does_not_pester_a_store_that_fails),
+		cmocka_unit_test(an_idle_that_does_not_end_in_done_waits_for_what_is_being_told),
 		cmocka_unit_test(search_tells_numbers_uids_and_extremes),
 		cmocka_unit_test(copy_and_move_tell_the_new_uids),
 		cmocka_unit_test(append_asks_for_the_message_when_it_will_take_it),
