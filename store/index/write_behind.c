@@ -382,8 +382,13 @@ void write_behind_wake(struct volume *vol)
 int write_behind_start(struct volume *vol, struct err *err)
 {
 	struct write_behind *w = &vol->behind;
+	pthread_condattr_t attr;
 	int e;
 
+	(void) pthread_condattr_init(&attr);
+	(void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* wait_ms counts by it */
+	(void) pthread_cond_init(&w->wake, &attr);
+	(void) pthread_condattr_destroy(&attr);
 	w->work = true; /* whatever the last run left */
 	w->done_cap = PASS_ROWS;
 	w->done = calloc(w->done_cap, sizeof(*w->done));
