@@ -102,8 +102,6 @@ class RealMailTest(unittest.TestCase):
         wanted = [m for m in self.messages if b"\r\n\r\n" in m[1]]  # mbsync skips a message that is all header
         self.assertEqual(len(got), len(wanted))
         for (_, text), (name, original) in zip(sorted(got.items()), wanted):
-            # mbsync marks what it copies with a field of its own.
-            text = re.sub(rb"^X-TUID: [^\n]*\n", b"", text, count=1, flags=re.M)
             self.check(name, re.sub(rb"\r?\n", b"\r\n", text), original)
         before = local.files()
         local.sync()
@@ -113,10 +111,11 @@ class RealMailTest(unittest.TestCase):
     def test_mutt_copies_the_mailbox_out(self):
         """mutt runs on a terminal of its own and is told by keys to copy all messages into an mbox."""
         mbox, rc = os.path.join(self.work, "mutt.mbox"), os.path.join(self.work, "muttrc")
+        authorities = shutil.copy(os.path.join(self.pod.dir, "tls", "ca.pem"), self.work)  # mutt may add to it
         with open(rc, "w", encoding="utf-8") as f:
             f.write(f"""
 set imap_user="{self.pod.address('alice')}" imap_pass="{self.pod.password('alice')}"
-set ssl_starttls=yes ssl_force_tls=yes certificate_file="{self.pod.dir}/tls/ca.pem" ssl_verify_host=no
+set ssl_starttls=yes ssl_force_tls=yes certificate_file="{authorities}"
 set header_cache="" message_cachedir="" copy=no confirmcreate=no confirmappend=no
 set mbox_type=mbox delete=no quit=yes wait_key=no sleep_time=0 read_inc=0 net_inc=0 beep=no
 push "<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{mbox}<enter><quit>"
@@ -124,7 +123,7 @@ push "<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{mbox}<enter><q
         pid, terminal = pty.fork()
         if pid == 0:
             os.environ.update(TERM="xterm", HOME=self.work)
-            os.execvp("mutt", ["mutt", "-n", "-F", rc, "-R", "-f", f"imap://127.0.0.1:{self.pod.port('imap')}/INBOX"])
+            os.execvp("mutt", ["mutt", "-n", "-F", rc, "-R", "-f", f"imap://localhost:{self.pod.port('imap')}/INBOX"])
         screen, deadline = b"", time.monotonic() + 300
         while time.monotonic() < deadline:
             ready, _, _ = select.select([terminal], [], [], 1)
@@ -135,8 +134,6 @@ push "<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{mbox}<enter><q
             if ready and not chunk:
                 break
             screen += chunk
-            if b"(r)eject" in chunk or b"(o)nce" in chunk:
-                os.write(terminal, b"o")
         else:
             os.kill(pid, 9)
         os.waitpid(pid, 0)
