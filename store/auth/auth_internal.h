@@ -41,6 +41,8 @@ int scram_format(struct arena *a, struct span salt, unsigned int iterations, con
 
 /* exchange.c, for sasl.c: reads the account once; one that is missing gets a decoy's credentials. */
 void exchange_look_up(struct auth_exchange *x);
+/* Too many wrong passwords of late: the exchange is to fail whatever it says. */
+bool exchange_is_blocked(struct auth_exchange *x);
 /* PLAIN and LOGIN. */
 bool exchange_check_password(struct auth_exchange *x, struct span password);
 

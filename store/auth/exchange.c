@@ -47,6 +47,12 @@ void exchange_look_up(struct auth_exchange *x)
 	x->find_error = r;
 }
 
+bool exchange_is_blocked(struct auth_exchange *x)
+{
+	x->blocked = penalty_blocks(x->auth->penalties, x->start.user_id, x->start.peer, clock_mono_ms());
+	return x->blocked;
+}
+
 bool exchange_check_password(struct auth_exchange *x, struct span password)
 {
 	struct auth *au = x->auth;
@@ -61,8 +67,7 @@ bool exchange_check_password(struct auth_exchange *x, struct span password)
 			au->o.on_remembered(au->o.arg);
 		return true;
 	}
-	x->blocked = penalty_blocks(au->penalties, x->start.user_id, x->start.peer, now);
-	if (x->blocked || !auth_password_check(x->account.crypt_hash, password) || !x->known)
+	if (exchange_is_blocked(x) || !auth_password_check(x->account.crypt_hash, password) || !x->known)
 		return false;
 	remember_add(au->remember, x->start.user_id, x->account.credential_version, password, now);
 	return true;

@@ -127,7 +127,7 @@ static int lookup(void *glob_context, sasl_server_params_t *sparams, unsigned in
 		if (strcmp(p->name, "*authPassword") != 0 || p->values)
 			continue;
 		exchange_look_up(x);
-		if (x->find_error < 0)
+		if (x->find_error < 0 || exchange_is_blocked(x))
 			return SASL_FAIL;
 		(void) sparams->utils->prop_set(sparams->propctx, p->name, x->account.scram, -1);
 	}

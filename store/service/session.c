@@ -2,16 +2,24 @@
 
 #include <stdlib.h>
 
-#define SESSIONS_MAX 100000 /* of one connection: a front end's worker */
+#include "base/id.h"
+
+#define SLOT_BITS 17 /* sessions of one connection, which is a front end's worker: 131,071 at most */
+#define SLOTS_MAX ((1u << SLOT_BITS) - 1)
 
 struct slot {
 	char *user_id; /* NULL: free */
 	size_t len;
-	uint32_t next_free; /* number of the next free one, or 0 */
+	uint32_t number; /* of the session in it */
+	uint32_t next_free; /* index plus one of the next free one, or 0 */
 };
 
 struct sessions {
-	struct slot *slots; /* a session's number is its index plus one */
+	/*
+	 * A session's number is its slot's index plus one, and random bits above: one that is closed, or of another
+	 * connection, is not by chance the number of somebody else's.
+	 */
+	struct slot *slots;
 	uint32_t n, free_first;
 	size_t open;
 };
@@ -35,8 +43,12 @@ struct sessions *sessions_free(struct sessions *s)
 static bool grow(struct sessions *s)
 {
 	uint32_t n = s->n ? s->n * 2 : 16;
-	struct slot *slots = n > SESSIONS_MAX ? NULL : realloc(s->slots, n * sizeof(*slots));
+	struct slot *slots;
 
+	if (s->n == SLOTS_MAX)
+		return false;
+	n = n < SLOTS_MAX ? n : SLOTS_MAX;
+	slots = realloc(s->slots, n * sizeof(*slots));
 	if (!slots)
 		return false;
 	s->slots = slots;
@@ -51,7 +63,7 @@ static bool grow(struct sessions *s)
 uint32_t session_open(struct sessions *s, struct span user_id)
 {
 	char *copy = malloc(user_id.len + 1);
-	uint32_t number;
+	uint32_t at, tag;
 
 	if (!copy || (s->free_first == 0 && !grow(s))) {
 		free(copy);
@@ -59,18 +71,20 @@ uint32_t session_open(struct sessions *s, struct span user_id)
 	}
 	memcpy(copy, user_id.p, user_id.len);
 	copy[user_id.len] = 0;
-	number = s->free_first;
-	s->free_first = s->slots[number - 1].next_free;
-	s->slots[number - 1] = (struct slot){ .user_id = copy, .len = user_id.len };
+	random_bytes(&tag, sizeof(tag));
+	at = s->free_first;
+	s->free_first = s->slots[at - 1].next_free;
+	s->slots[at - 1] = (struct slot){ .user_id = copy, .len = user_id.len, .number = tag << SLOT_BITS | at };
 	s->open++;
-	return number;
+	return s->slots[at - 1].number;
 }
 
 static struct slot *slot_of(const struct sessions *s, uint32_t number)
 {
-	struct slot *slot = s && number > 0 && number <= s->n ? &s->slots[number - 1] : NULL;
+	uint32_t at = number & SLOTS_MAX;
+	struct slot *slot = s && at > 0 && at <= s->n ? &s->slots[at - 1] : NULL;
 
-	return slot && slot->user_id ? slot : NULL;
+	return slot && slot->user_id && slot->number == number ? slot : NULL;
 }
 
 bool session_close(struct sessions *s, uint32_t number)
@@ -81,7 +95,7 @@ bool session_close(struct sessions *s, uint32_t number)
 		return false;
 	free(slot->user_id);
 	*slot = (struct slot){ .next_free = s->free_first };
-	s->free_first = number;
+	s->free_first = number & SLOTS_MAX;
 	s->open--;
 	return true;
 }

@@ -817,6 +817,20 @@ static void what_was_answered_is_there_after_a_kill(void **state)
 	assert_int_equal(open_mailbox(w, "INBOX", true)->mailbox->messages, 30);
 }
 
+static void append_later(struct world *w, struct answer *a, struct span envelope)
+{
+	Podstore__Append append = PODSTORE__APPEND__INIT;
+	Podstore__Summary summary = PODSTORE__SUMMARY__INIT;
+
+	summary.envelope = bytes_of(envelope);
+	append.session = w->session;
+	append.mailbox = str("INBOX");
+	append.size = strlen(MESSAGE);
+	append.summary = &summary;
+	*a = (struct answer){ .w = w, .fd = -1 };
+	(void) begin(a, w->gateway, STORE_APPEND, &append.base, SPAN_LIT(MESSAGE), -1);
+}
+
 static void hundreds_of_rows_come_in_frames_and_the_uids_in_order(void **state)
 {
 	enum { N = 300 };
@@ -830,18 +844,8 @@ static void hundreds_of_rows_come_in_frames_and_the_uids_in_order(void **state)
 	uint32_t last = 0, seen = 0;
 
 	memset(large, 'x', sizeof(large));
-	for (size_t i = 0; i < N; i++) { /* pipelined, so that they share commits */
-		Podstore__Append append = PODSTORE__APPEND__INIT;
-		Podstore__Summary summary = PODSTORE__SUMMARY__INIT;
-
-		summary.envelope = bytes_of(span_make(large, sizeof(large)));
-		append.session = w->session;
-		append.mailbox = str("INBOX");
-		append.size = strlen(MESSAGE);
-		append.summary = &summary;
-		answers[i] = (struct answer){ .w = w, .fd = -1 };
-		(void) begin(&answers[i], w->gateway, STORE_APPEND, &append.base, SPAN_LIT(MESSAGE), -1);
-	}
+	for (size_t i = 0; i < N; i++) /* pipelined, so that they share commits */
+		append_later(w, &answers[i], span_make(large, sizeof(large)));
 	for (size_t i = 0; i < N; i++) {
 		finish(&answers[i]);
 		assert_int_equal(answers[i].code, 0);
@@ -868,6 +872,58 @@ static void hundreds_of_rows_come_in_frames_and_the_uids_in_order(void **state)
 		}
 	}
 	assert_int_equal(seen, N);
+}
+
+/* More than a window of envelopes, asked for by more clients than the store has readers, none of whom reads on. */
+static void clients_that_do_not_read_hold_up_nobody_else(void **state)
+{
+	enum { N = 150, SLOW = 4 };
+	struct world *w = *state;
+	static struct answer answers[N], slow[SLOW];
+	static uint8_t large[16 << 10];
+	Podstore__Fetch m = PODSTORE__FETCH__INIT;
+	Podstore__UidRange range = PODSTORE__UID_RANGE__INIT, *ranges = &range;
+	struct store_call *calls[SLOW];
+
+	memset(large, 'x', sizeof(large));
+	for (size_t i = 0; i < N; i++)
+		append_later(w, &answers[i], span_make(large, sizeof(large)));
+	for (size_t i = 0; i < N; i++) {
+		finish(&answers[i]);
+		assert_int_equal(answers[i].code, 0);
+	}
+	range.first = 1;
+	range.last = UINT32_MAX;
+	m.session = w->session;
+	m.mailbox = open_mailbox(w, "INBOX", true)->mailbox->id;
+	m.uids = &ranges;
+	m.n_uids = 1;
+	m.columns = STORE_COL_ENVELOPE;
+	for (size_t i = 0; i < SLOW; i++) {
+		slow[i] = (struct answer){ .w = w, .fd = -1 };
+		calls[i] = begin(&slow[i], w->gateway, STORE_FETCH, &m.base, SPAN_NONE, -1);
+		store_call_pause(calls[i]);
+	}
+	for (size_t i = 0; i < SLOW; i++)
+		while (slow[i].more_n < FRAME_WINDOW / (80u << 10))
+			(void) event_base_dispatch(w->base);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(open_mailbox(w, "INBOX", true)->mailbox->messages, N);
+	store_call_cancel(calls[0]);
+	for (size_t i = 1; i < SLOW; i++) {
+		assert_false(slow[i].done);
+		store_call_resume(calls[i]);
+	}
+	for (size_t i = 1; i < SLOW; i++) {
+		size_t rows = 0;
+
+		finish(&slow[i]);
+		assert_int_equal(slow[i].code, 0);
+		for (size_t k = 0; k < slow[i].more_n; k++)
+			rows += ((const Podstore__Rows *) slow[i].more[k])->n_uids;
+		assert_int_equal(rows + ((const Podstore__Rows *) slow[i].message)->n_uids, N);
+	}
+	assert_int_equal(open_mailbox(w, "INBOX", true)->mailbox->messages, N);
 }
 
 static void quota_is_told_and_a_full_mailbox_refuses_an_append(void **state)
@@ -951,6 +1007,7 @@ int main(void)
 		T(a_session_is_of_its_connection_and_of_its_user),
 		T(what_was_answered_is_there_after_a_kill),
 		T(hundreds_of_rows_come_in_frames_and_the_uids_in_order),
+		T(clients_that_do_not_read_hold_up_nobody_else),
 		T(quota_is_told_and_a_full_mailbox_refuses_an_append),
 		T(an_fsck_of_a_good_volume_finds_nothing),
 		T(the_command_line_makes_checks_and_rebuilds_a_volume),

@@ -399,11 +399,16 @@ static void wrong_passwords_cost_more_each_time_and_are_blocked_at_last(void **s
 static void a_blocked_peer_is_let_in_with_a_remembered_password_only(void **state)
 {
 	struct auth_result r;
+	struct client c;
 
 	account_set(PASSWORD, 50);
 	for (int i = 0; i < PENALTY_BLOCK_AFTER; i++)
 		plain_once("alice", "10.9.0.1", SPAN_LIT("\0" ADDRESS "\0wrong"), &r);
 	plain_once("alice", "10.9.0.1", SPAN_LIT("\0" ADDRESS "\0" PASSWORD), &r);
+	assert_int_equal(r.state, AUTH_BAD);
+	assert_string_equal(r.text, "too many wrong passwords");
+	client_begin(&c, PASSWORD, NULL, NULL);
+	scram("SCRAM-SHA-256", "alice", "10.9.0.1", &c, &r);
 	assert_int_equal(r.state, AUTH_BAD);
 	assert_string_equal(r.text, "too many wrong passwords");
 	plain_once("alice", "10.9.0.2", SPAN_LIT("\0" ADDRESS "\0" PASSWORD), &r);
