@@ -61,7 +61,7 @@ static void the_log_is_rotated_by_size_and_old_files_are_few(void **state)
 	(void) snprintf(path, sizeof(path), "%s/rotated.log", dir);
 	assert_int_equal(logbook_open(&o, &book, NULL), 0);
 	for (int i = 0; i < 8; i++) {
-		char line[16];
+		char line[32];
 
 		(void) snprintf(line, sizeof(line), "line %d..", i); /* 9 bytes with the line end: two fit */
 		logbook_write(book, span_of(line));
