@@ -257,7 +257,7 @@ static const char *path_of_uid(struct fixture *f, const char *folder, uint32_t u
 static void fsck_mends_names_copies_and_losses(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_buf_ struct buf problems = BUF_INIT;
+	_cleanup_buf_ struct buf problems = BUF_INIT, changed = BUF_INIT;
 	const char *one, *three;
 	struct volume_changes ch;
 	struct volume_mailbox m;
@@ -285,7 +285,7 @@ static void fsck_mends_names_copies_and_losses(void **state)
 	assert_string_equal(fixture_body(f, "alice", m.id, 6), "z\r\n");
 	assert_string_equal(fixture_body(f, "alice", m.id, 1), text);
 	assert_int_equal(volume_changes(f->vol, f->a, SPAN_LIT("alice"), m.id, m.highestmodseq, 0, dump_row,
-	                                &(struct buf){ 0 }, &ch, &f->err), 0);
+	                                &changed, &ch, &f->err), 0);
 	assert_int_equal(ch.vanished.n, 1);
 	assert_int_equal(ch.vanished.r[0].first, 3);
 }
