@@ -79,8 +79,8 @@ static int run_worker(void *arg, unsigned int index)
 	return imapd_worker_run(arg, index);
 }
 
-static int prepare(const struct conf *conf, const struct tls_server_options *tls, struct imapd_listen *listen, size_t n,
-                   struct err *err)
+static int prepare(const struct conf *conf, const struct tls_server_options *tls, struct imapd_listen *listen,
+                   size_t n, struct err *err)
 {
 	struct tls_context *checked = NULL;
 	int r = open_listeners(conf, listen, n, err);
@@ -96,10 +96,16 @@ static int prepare(const struct conf *conf, const struct tls_server_options *tls
 
 static int serve(const char *file, const struct conf *conf)
 {
-	struct tls_server_options tls = { .cert_file = conf->tls.cert, .key_file = conf->tls.key, .sni_dir = conf->tls.sni_dir };
-	struct imapd_listen listen[] = { { CONF_LISTEN_IMAP, -1 }, { CONF_LISTEN_IMAPS, -1 }, { CONF_LISTEN_HTTPS, -1 } };
+	struct tls_server_options tls = { .cert_file = conf->tls.cert,
+		                          .key_file = conf->tls.key,
+		                          .sni_dir = conf->tls.sni_dir };
+	struct imapd_listen listen[] = { { CONF_LISTEN_IMAP, -1 },
+		                         { CONF_LISTEN_IMAPS, -1 },
+		                         { CONF_LISTEN_HTTPS, -1 } };
 	struct imapd_options o = { file, conf, &tls, listen, ARRAY_SIZE(listen) };
-	struct worker_kind kind = { .name = "imap", .count = conf->imapd.workers, .run = run_worker, .arg = &o };
+	struct worker_kind kind = {
+		.name = "imap", .count = conf->imapd.workers, .run = run_worker, .arg = &o
+	};
 	struct err err = { 0 };
 	int r;
 

@@ -7,9 +7,12 @@ static const struct metric_item items[IMAPD_METRICS] = {
 	                                "Connections turned away because there were too many." },
 	[IMAPD_LOGINS] = { METRIC_COUNTER, "podmail_imapd_logins_total", "Successful logins." },
 	[IMAPD_LOGINS_FAILED] = { METRIC_COUNTER, "podmail_imapd_logins_failed_total", "Logins refused." },
-	[IMAPD_TLS_FAILED] = { METRIC_COUNTER, "podmail_imapd_tls_failed_total", "TLS handshakes and connections that failed." },
-	[IMAPD_STORE_REQUESTS] = { METRIC_COUNTER, "podmail_imapd_store_requests_total", "Requests sent to stores." },
-	[IMAPD_TIMEOUTS] = { METRIC_COUNTER, "podmail_imapd_autologouts_total", "Clients logged out because they were silent." },
+	[IMAPD_TLS_FAILED] = { METRIC_COUNTER, "podmail_imapd_tls_failed_total",
+	                       "TLS handshakes and connections that failed." },
+	[IMAPD_STORE_REQUESTS] = { METRIC_COUNTER, "podmail_imapd_store_requests_total",
+	                           "Requests sent to stores." },
+	[IMAPD_TIMEOUTS] = { METRIC_COUNTER, "podmail_imapd_autologouts_total",
+	                     "Clients logged out because they were silent." },
 };
 
 int imapd_metrics_open(const char *path, struct err *err)

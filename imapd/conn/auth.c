@@ -13,7 +13,7 @@ struct imap_auth {
 	struct store_client *client;
 	struct store_call *call;
 	struct arena *a;
-	char *address; /* for the log */
+	char *address;       /* for the log */
 	struct event failed; /* an end that the store has no part in comes from the loop, too */
 	int code;
 };
@@ -76,7 +76,8 @@ static void on_auth_reply(void *arg, const struct store_reply *reply)
 		return;
 	}
 	if (r == 0)
-		r = imap_conn_authenticated(c, auth->client, answer->user_id, span_of_bytes(answer->session_token));
+		r = imap_conn_authenticated(c, auth->client, answer->user_id,
+		                            span_of_bytes(answer->session_token));
 	finish(c, r, r == 0 && answer->has_challenge, r == 0 ? span_of_bytes(answer->challenge) : SPAN_NONE);
 }
 
@@ -156,8 +157,9 @@ static int start(struct imap_auth *auth, enum sasl_mechanism mechanism, struct s
 	add_bindings(auth, &request);
 	if (!request.address || !request.initial.data || !request.service)
 		return -POD_E_NOMEM;
-	auth->call = store_call(auth->client, STORE_AUTH, &request.base, SPAN_NONE, -1,
-	                        (unsigned int) c->worker->conf->imapd.preauth_timeout_ms, on_auth_reply, auth);
+	auth->call =
+		store_call(auth->client, STORE_AUTH, &request.base, SPAN_NONE, -1,
+	                   (unsigned int) c->worker->conf->imapd.preauth_timeout_ms, on_auth_reply, auth);
 	return auth->call ? 0 : -POD_E_NOMEM;
 }
 

@@ -7,8 +7,8 @@
 #include "base/id.h"
 #include "imapd/metrics.h"
 
-#define OUTPUT_MARK (256u << 10) /* bytes queued, beyond which no more is made for a client */
-#define INPUT_LIMIT (128u << 10) /* and taken from one that sends faster than it is served */
+#define OUTPUT_MARK      (256u << 10) /* bytes queued, beyond which no more is made for a client */
+#define INPUT_LIMIT      (128u << 10) /* and taken from one that sends faster than it is served */
 #define WRITE_TIMEOUT_MS (5u * 60 * 1000)
 
 /* ---- what the protocol core asks for ---- */
@@ -49,8 +49,8 @@ static void host_close(void *host)
 	imap_conn_close(host);
 }
 
-static struct imap_call *host_call(void *host, enum store_method method, ProtobufCMessage *request, struct span blob,
-                                   int fd, store_reply_fn *reply, void *arg)
+static struct imap_call *host_call(void *host, enum store_method method, ProtobufCMessage *request,
+                                   struct span blob, int fd, store_reply_fn *reply, void *arg)
 {
 	struct imap_conn *c = host;
 
@@ -197,7 +197,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	} else {
 		metric_add(IMAPD_TIMEOUTS, 1);
 		if (c->session)
-			imap_session_bye(c->session, c->user_id ? "Autologout; silent for too long" : "Login takes too long");
+			imap_session_bye(c->session, c->user_id ? "Autologout; silent for too long"
+			                                        : "Login takes too long");
 		c->closing = true;
 		imap_conn_pump(c);
 	}
@@ -228,7 +229,8 @@ static void on_store_answered(void *arg)
 	imap_conn_pump(arg);
 }
 
-int imap_conn_authenticated(struct imap_conn *c, struct store_client *client, const char *user_id, struct span token)
+int imap_conn_authenticated(struct imap_conn *c, struct store_client *client, const char *user_id,
+                            struct span token)
 {
 	struct store_session_options o = {
 		.client = client,

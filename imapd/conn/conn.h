@@ -15,10 +15,10 @@ struct imap_conn {
 	struct imapd_worker *worker;
 	struct stream *stream;
 	struct imap_session *session; /* NULL until TLS is there, on the imaps port */
-	struct store_session *store; /* NULL until authenticated */
-	struct imap_auth *auth; /* an exchange under way, or authenticated with no session yet */
-	char *user_id; /* NULL until authenticated */
-	char *peer; /* for logs: "192.0.2.1" */
+	struct store_session *store;  /* NULL until authenticated */
+	struct imap_auth *auth;       /* an exchange under way, or authenticated with no session yet */
+	char *user_id;                /* NULL until authenticated */
+	char *peer;                   /* for logs: "192.0.2.1" */
 	struct log log;
 	uint64_t active_ms; /* when the client was last heard */
 	struct event timer;
@@ -40,8 +40,10 @@ void imap_auth_step(void *conn, struct span response);
 void imap_auth_cancel(void *conn);
 struct imap_auth *imap_auth_free(struct imap_auth *auth);
 
-/* conn.c, for auth.c: the store has authenticated the user. -POD_E_LIMIT: he has too many connections; -POD_E_NOMEM. */
-int imap_conn_authenticated(struct imap_conn *c, struct store_client *client, const char *user_id, struct span token);
+/* conn.c, for auth.c: the store has authenticated the user. -POD_E_LIMIT: he has too many connections;
+ * -POD_E_NOMEM. */
+int imap_conn_authenticated(struct imap_conn *c, struct store_client *client, const char *user_id,
+                            struct span token);
 /* Takes that back, where the exchange did not end well for the client. */
 void imap_conn_forget_user(struct imap_conn *c);
 /* The connection ends when imap_conn_pump comes round. */

@@ -19,12 +19,12 @@ struct imap_call {
 	store_reply_fn *fn; /* NULL: cancelled */
 	void *arg;
 	struct store_call *call; /* NULL while it waits for the session */
-	uint64_t deadline_ms; /* 0: none */
+	uint64_t deadline_ms;    /* 0: none */
 	unsigned int generation; /* of the session it was sent in */
 	bool paused;
 	bool repeated; /* an answer was lost: it may have been done already */
-	bool begun; /* a part of the answer was passed on */
-	bool failing; /* among those that fail_waiting() is at */
+	bool begun;    /* a part of the answer was passed on */
+	bool failing;  /* among those that fail_waiting() is at */
 };
 
 struct store_session {
@@ -77,11 +77,12 @@ static void close_session(struct store_session *ss, uint32_t session)
 	Podstore__SessionClose request = PODSTORE__SESSION_CLOSE__INIT;
 
 	request.session = session;
-	(void) store_call(ss->o.client, STORE_SESSION_CLOSE, &request.base, SPAN_NONE, -1, ss->o.timeout_ms, on_closed,
-	                  NULL);
+	(void) store_call(ss->o.client, STORE_SESSION_CLOSE, &request.base, SPAN_NONE, -1, ss->o.timeout_ms,
+	                  on_closed, NULL);
 }
 
-/* A token expires; each opening gives a new one. Without memory the old one is kept, which is good for a while. */
+/* A token expires; each opening gives a new one. Without memory the old one is kept, which is good for a
+ * while. */
 static void take_token(struct store_session *ss, ProtobufCBinaryData token)
 {
 	uint8_t *copy = token.len > 0 ? malloc(token.len) : NULL;
@@ -135,11 +136,11 @@ static void fail_waiting(struct store_session *ss, int code)
 	struct imap_call *call;
 
 	TAILQ_FOREACH(call, &ss->calls, entry)
-		call->failing = !call->call;
+	call->failing = !call->call;
 	do {
 		TAILQ_FOREACH(call, &ss->calls, entry)
-			if (call->failing)
-				break;
+		if (call->failing)
+			break;
 		if (call)
 			fail_call(call, code);
 	} while (call);
@@ -195,8 +196,8 @@ static void open_session(struct store_session *ss)
 		return;
 	request.session_token.data = ss->token;
 	request.session_token.len = ss->o.token.len;
-	ss->opening = store_call(ss->o.client, STORE_SESSION_OPEN, &request.base, SPAN_NONE, -1, ss->o.timeout_ms,
-	                         on_opened, ss);
+	ss->opening = store_call(ss->o.client, STORE_SESSION_OPEN, &request.base, SPAN_NONE, -1,
+	                         ss->o.timeout_ms, on_opened, ss);
 	if (ss->opening)
 		ss->state = SESSION_OPENING;
 }
@@ -222,11 +223,12 @@ static void renew_token(struct store_session *ss)
 		return;
 	request.session_token.data = ss->token;
 	request.session_token.len = ss->o.token.len;
-	ss->renewing = store_call(ss->o.client, STORE_SESSION_OPEN, &request.base, SPAN_NONE, -1, ss->o.timeout_ms,
-	                          on_renewed, ss);
+	ss->renewing = store_call(ss->o.client, STORE_SESSION_OPEN, &request.base, SPAN_NONE, -1,
+	                          ss->o.timeout_ms, on_renewed, ss);
 }
 
-/* The connection is gone, and with it the session; of several calls that fail with it the first one says so. */
+/* The connection is gone, and with it the session; of several calls that fail with it the first one says so.
+ */
 static void session_lost(struct store_session *ss, unsigned int generation)
 {
 	if (ss->state == SESSION_OPEN && ss->generation == generation)
@@ -310,20 +312,24 @@ static void send_call(struct imap_call *call)
 		left = call->deadline_ms > now ? (unsigned int) (call->deadline_ms - now) : 1;
 	set_session(call->request, ss->session);
 	call->generation = ss->generation;
-	call->call = store_call(ss->o.client, call->method, call->request, call->blob, call->fd, left, on_reply, call);
+	call->call = store_call(ss->o.client, call->method, call->request, call->blob, call->fd, left,
+	                        on_reply, call);
 	/* Without memory it stays waiting, and goes out (or fails) with the next one that is sent. */
 	if (call->call && call->paused)
 		store_call_pause(call->call);
 }
 
-struct imap_call *store_session_call(struct store_session *ss, enum store_method method, ProtobufCMessage *request,
-                                     struct span blob, int fd, store_reply_fn *fn, void *arg)
+struct imap_call *store_session_call(struct store_session *ss, enum store_method method,
+                                     ProtobufCMessage *request, struct span blob, int fd, store_reply_fn *fn,
+                                     void *arg)
 {
 	struct imap_call *call = calloc(1, sizeof(*call));
 
 	if (!call)
 		return NULL;
-	*call = (struct imap_call){ .ss = ss, .method = method, .request = request, .blob = blob, .fd = fd, .fn = fn, .arg = arg };
+	*call = (struct imap_call){
+		.ss = ss, .method = method, .request = request, .blob = blob, .fd = fd, .fn = fn, .arg = arg
+	};
 	if (method != STORE_WATCH)
 		call->deadline_ms = clock_mono_ms() + ss->o.timeout_ms;
 	TAILQ_INSERT_TAIL(&ss->calls, call, entry);

@@ -14,11 +14,12 @@ struct store_session;
 
 struct store_session_options {
 	struct store_client *client; /* of the user's volume; outlives this */
-	struct span token; /* copied */
-	unsigned int timeout_ms; /* of each request, waiting included */
+	struct span token;           /* copied */
+	unsigned int timeout_ms;     /* of each request, waiting included */
 	/* A watch was lost and the session is open again: whatever was watched has to be looked at anew. */
 	void (*on_back)(void *arg);
-	/* The store does not take the token any more (password changed, expired). Calls are answered already. */
+	/* The store does not take the token any more (password changed, expired). Calls are answered already.
+	 */
 	void (*on_refused)(void *arg, int code);
 	/* After each answer's callback. */
 	void (*on_answered)(void *arg);
@@ -27,15 +28,17 @@ struct store_session_options {
 
 /* NULL where memory is out. */
 struct store_session *store_session_create(const struct store_session_options *o);
-/* Drops all calls: their callbacks do not come any more. May be called from any callback but a reply's own. */
+/* Drops all calls: their callbacks do not come any more. May be called from any callback but a reply's own.
+ */
 struct store_session *store_session_free(struct store_session *ss);
 
 /*
  * As store_call, but the session field of request (the first of every such message) is set here, and request
  * and blob stay valid until the final answer. NULL where memory is out; never answered before it returns.
  */
-struct imap_call *store_session_call(struct store_session *ss, enum store_method method, ProtobufCMessage *request,
-                                     struct span blob, int fd, store_reply_fn *fn, void *arg);
+struct imap_call *store_session_call(struct store_session *ss, enum store_method method,
+                                     ProtobufCMessage *request, struct span blob, int fd, store_reply_fn *fn,
+                                     void *arg);
 void store_session_cancel(struct imap_call *call);
 void store_session_pause(struct imap_call *call);
 void store_session_resume(struct imap_call *call);

@@ -67,8 +67,9 @@ static int open_listener(struct imapd_worker *w, const struct imapd_listen *l, s
 {
 	if (l->which == CONF_LISTEN_HTTPS)
 		return http_create(w->base, l->fd, w->tls, &w->http, err);
-	return listener_create(w->base, l->fd, w->proxy_from, l->which == CONF_LISTEN_IMAPS ? on_imaps : on_imap, w,
-	                       &w->listeners[l->which], err);
+	return listener_create(w->base, l->fd, w->proxy_from,
+	                       l->which == CONF_LISTEN_IMAPS ? on_imaps : on_imap, w, &w->listeners[l->which],
+	                       err);
 }
 
 static int open_parts(struct imapd_worker *w, unsigned int index, struct err *err)

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BODY_MAX (64 << 10)
+#define BODY_MAX    (64 << 10)
 #define HEADERS_MAX (32 << 10)
-#define TIMEOUT_S 30
+#define TIMEOUT_S   30
 
 struct http {
 	struct evhttp *server;
@@ -35,8 +35,10 @@ static const struct page pages[] = {
 static const struct page front = { "/", 200, "OK", "text/html; charset=utf-8",
 	                           "<!doctype html><title>podmail</title><h1>podmail</h1>"
 	                           "<p>Mail is served over IMAP and SMTP submission here.</p>\n" };
-static const struct page missing = { "", 404, "Not Found", "text/plain; charset=utf-8", "There is no such page.\n" };
-static const struct page no_method = { "", 405, "Method Not Allowed", "text/plain; charset=utf-8", "Only GET works here.\n" };
+static const struct page missing = { "", 404, "Not Found", "text/plain; charset=utf-8",
+	                             "There is no such page.\n" };
+static const struct page no_method = { "", 405, "Method Not Allowed", "text/plain; charset=utf-8",
+	                               "Only GET works here.\n" };
 
 static const struct page *choose(struct evhttp_request *rq)
 {
@@ -82,7 +84,8 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 	return bev;
 }
 
-int http_create(struct event_base *base, int fd, struct tls_context *tls, struct http **ret_http, struct err *err)
+int http_create(struct event_base *base, int fd, struct tls_context *tls, struct http **ret_http,
+                struct err *err)
 {
 	struct http *h = calloc(1, sizeof(*h));
 
@@ -100,7 +103,8 @@ int http_create(struct event_base *base, int fd, struct tls_context *tls, struct
 	evhttp_set_timeout(h->server, TIMEOUT_S);
 	evhttp_set_max_body_size(h->server, BODY_MAX);
 	evhttp_set_max_headers_size(h->server, HEADERS_MAX);
-	evhttp_set_allowed_methods(h->server, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_OPTIONS);
+	evhttp_set_allowed_methods(h->server,
+	                           EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_OPTIONS);
 	*ret_http = h;
 	return 0;
 }

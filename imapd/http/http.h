@@ -13,7 +13,8 @@
 struct http;
 
 /* Serves a listening socket, which it then owns, also on failure. */
-int http_create(struct event_base *base, int fd, struct tls_context *tls, struct http **ret_http, struct err *err);
+int http_create(struct event_base *base, int fd, struct tls_context *tls, struct http **ret_http,
+                struct err *err);
 /* For connections from now on. */
 void http_set_tls(struct http *h, struct tls_context *tls);
 /* Ends its connections. NULL is fine; returns NULL. */

@@ -20,8 +20,8 @@ struct append {
 	struct guid id;
 	char trace[TRACE_ID_SIZE];
 	uint64_t size, left;
-	bool sync; /* the client waits for "+" */
-	int checks; /* answers still to come */
+	bool sync;   /* the client waits for "+" */
+	int checks;  /* answers still to come */
 	int refused; /* -POD_E_* */
 	struct imap_spool spool;
 	struct arena *parse; /* of the message */
@@ -110,7 +110,8 @@ static void reply_refused(struct append *ap, int code)
 	if (code == -POD_E_NOTFOUND)
 		imap_reply_no(s, "[TRYCREATE] No such mailbox");
 	else if (code == -POD_E_LIMIT)
-		imap_reply_no(s, "[TOOBIG] Message is larger than %llu bytes", (unsigned long long) s->settings->max_literal);
+		imap_reply_no(s, "[TOOBIG] Message is larger than %llu bytes",
+		              (unsigned long long) s->settings->max_literal);
 	else
 		imap_reply_error(s, code);
 }
@@ -127,7 +128,8 @@ static void ask_for_message(struct append *ap)
 
 static void on_checked(struct append *ap, int code)
 {
-	/* A store that is away now may be back when the message is here. Of several reasons the first is told. */
+	/* A store that is away now may be back when the message is here. Of several reasons the first is
+	 * told. */
 	if (ap->refused == 0 && code < 0 && code != -POD_E_UNAVAILABLE && code != -POD_E_TIMEOUT)
 		ap->refused = code;
 	if (--ap->checks > 0)
@@ -153,8 +155,9 @@ static void on_quota(void *arg, const struct store_reply *reply)
 {
 	struct append *ap = arg;
 	const Podstore__QuotaReply *quota = (const Podstore__QuotaReply *) reply->message;
-	bool over = reply->code == 0 && quota->limit_bytes > 0 &&
-	            (quota->used_bytes > quota->limit_bytes || ap->size > quota->limit_bytes - quota->used_bytes);
+	bool over =
+		reply->code == 0 && quota->limit_bytes > 0 &&
+		(quota->used_bytes > quota->limit_bytes || ap->size > quota->limit_bytes - quota->used_bytes);
 
 	on_checked(ap, over ? -POD_E_QUOTA : reply->code);
 }
@@ -253,8 +256,8 @@ static void on_appended(void *arg, const struct store_reply *reply)
 		imap_reply_store(s, reply);
 	} else {
 		imap_selected_touch(s->selected, ap->request.mailbox);
-		log_event(s->log, LOGL_INFO, "message.appended", F_STR("trace", ap->trace), F_UINT("size", ap->size),
-		          F_UINT("uid", appended->uid));
+		log_event(s->log, LOGL_INFO, "message.appended", F_STR("trace", ap->trace),
+		          F_UINT("size", ap->size), F_UINT("uid", appended->uid));
 		imap_reply_ok(s, "[APPENDUID %u %u] APPEND done", appended->uidvalidity, appended->uid);
 	}
 }
@@ -306,8 +309,8 @@ static int send_append(struct append *ap)
 	ap->request.size = ap->size;
 	if (ap->request.internal_date == 0)
 		ap->request.internal_date = clock_wall_s();
-	return imap_call(ap->s, STORE_APPEND, &ap->request.base, in_memory ? buf_span(&ap->spool.memory) : SPAN_NONE,
-	                 ap->spool.fd, on_appended, ap)
+	return imap_call(ap->s, STORE_APPEND, &ap->request.base,
+	                 in_memory ? buf_span(&ap->spool.memory) : SPAN_NONE, ap->spool.fd, on_appended, ap)
 	               ? 0
 	               : -POD_E_NOMEM;
 }

@@ -49,7 +49,8 @@ static void on_response_line(struct imap_session *s, struct span line)
 		s->ops->auth_step(s->host, message);
 }
 
-static void await_line(struct imap_session *s, struct span challenge, void (*then)(struct imap_session *, struct span))
+static void await_line(struct imap_session *s, struct span challenge,
+                       void (*then)(struct imap_session *, struct span))
 {
 	struct span text = base64_encode(s->a, challenge);
 

@@ -2,9 +2,10 @@
 #include "imapd/imap/session.h"
 
 #define BEFORE_AUTH "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE"
-#define AFTER_AUTH                                                                                           \
-	BEFORE_AUTH " NAMESPACE UIDPLUS MOVE CHILDREN UNSELECT SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED "     \
-	            "LIST-STATUS CONDSTORE ESEARCH QUOTA"
+#define AFTER_AUTH                                                                                        \
+	BEFORE_AUTH                                                                                       \
+		" NAMESPACE UIDPLUS MOVE CHILDREN UNSELECT SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED " \
+		"LIST-STATUS CONDSTORE ESEARCH QUOTA"
 
 /* Before authentication the ways to authenticate are told, after it what the mailboxes can do. */
 const char *imap_capabilities(const struct imap_session *s)

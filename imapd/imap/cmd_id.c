@@ -2,7 +2,7 @@
 #include "imapd/imap/session.h"
 
 #define ID_PAIRS_MAX 30 /* RFC 2971 3.3 */
-#define ID_LOGGED 100
+#define ID_LOGGED    100
 
 /* id_params_list = "(" *(string SP nstring) ")" / nil */
 static int parse_params(struct imap_parser *p, struct span *ret_name, struct span *ret_version)

@@ -6,16 +6,16 @@
 
 #define PATTERNS_MAX 100
 
-#define LIST_LSUB 1u
-#define LIST_EXTENDED 2u
-#define SELECT_SUBSCRIBED 4u
-#define SELECT_RECURSIVE 8u
+#define LIST_LSUB          1u
+#define LIST_EXTENDED      2u
+#define SELECT_SUBSCRIBED  4u
+#define SELECT_RECURSIVE   8u
 #define SELECT_SPECIAL_USE 16u
-#define SELECT_REMOTE 32u
-#define RETURN_SUBSCRIBED 64u
-#define RETURN_CHILDREN 128u
+#define SELECT_REMOTE      32u
+#define RETURN_SUBSCRIBED  64u
+#define RETURN_CHILDREN    128u
 #define RETURN_SPECIAL_USE 256u
-#define RETURN_STATUS 512u
+#define RETURN_STATUS      512u
 
 struct list {
 	uint32_t flags;
@@ -174,7 +174,8 @@ static bool is_below(const Podstore__Mailbox *box, const Podstore__Mailbox *pare
 }
 
 /* A chosen mailbox somewhere below that no pattern shows by itself: RECURSIVEMATCH and LSUB with '%'. */
-static bool has_chosen_below(const struct list *l, const Podstore__MailboxListReply *all, const Podstore__Mailbox *box)
+static bool has_chosen_below(const struct list *l, const Podstore__MailboxListReply *all,
+                             const Podstore__Mailbox *box)
 {
 	for (size_t i = 0; i < all->n_mailboxes; i++)
 		if (is_below(all->mailboxes[i], box) && is_chosen(l, all->mailboxes[i]) &&
@@ -191,7 +192,8 @@ static void add_attribute(struct imap_out *o, bool *first, const char *name)
 	imap_out_str(o, name);
 }
 
-static void tell_one(struct imap_out *o, const struct list *l, const Podstore__Mailbox *box, bool chosen, bool childinfo)
+static void tell_one(struct imap_out *o, const struct list *l, const Podstore__Mailbox *box, bool chosen,
+                     bool childinfo)
 {
 	bool first = true;
 

@@ -1,4 +1,5 @@
-/* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE: one name (or two) for the store to act on (RFC 3501 6.3.3-7). */
+/* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE: one name (or two) for the store to act on (RFC
+ * 3501 6.3.3-7). */
 #include "imapd/imap/commands.h"
 #include "imapd/imap/session.h"
 
@@ -65,7 +66,8 @@ static int parse_special_use(struct imap_parser *p, struct span *ret_use)
 
 static bool is_known_use(struct span use)
 {
-	static const char *const known[] = { "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash" };
+	static const char *const known[] = { "\\Archive", "\\Drafts", "\\Flagged",
+		                             "\\Junk",    "\\Sent",   "\\Trash" };
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (span_eq_nocase(use, span_of(known[i])))
@@ -133,7 +135,8 @@ static void on_renamed(void *arg, const struct store_reply *reply)
 	const Podstore__MailboxRename *request = s->data;
 	char *name;
 
-	/* The selected mailbox keeps its id and so goes on; INBOX stays what it is, its messages move (6.3.5). */
+	/* The selected mailbox keeps its id and so goes on; INBOX stays what it is, its messages move
+	 * (6.3.5). */
 	if (reply->code == 0 && s->selected) {
 		s->selected->stale = true;
 		name = strcmp(s->selected->name, request->name) == 0 && !is_inbox(span_of(request->name))

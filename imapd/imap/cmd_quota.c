@@ -13,7 +13,8 @@ static void on_quota(void *arg, const struct store_reply *reply)
 	}
 	/* STORAGE counts units of 1024 bytes (RFC 9208 5.1). */
 	if (quota->limit_bytes > 0)
-		imap_untagged(s, "QUOTA \"\" (STORAGE %llu %llu)", (unsigned long long) (quota->used_bytes + 1023) / 1024,
+		imap_untagged(s, "QUOTA \"\" (STORAGE %llu %llu)",
+		              (unsigned long long) (quota->used_bytes + 1023) / 1024,
 		              (unsigned long long) (quota->limit_bytes + 1023) / 1024);
 	else
 		imap_untagged(s, "QUOTA \"\" ()");

@@ -10,7 +10,8 @@ struct store {
 };
 
 /* "* 1 FETCH (UID 7 MODSEQ (12) FLAGS (\Seen))" */
-static void tell_row(struct imap_out *o, const struct store *st, uint32_t seq, uint32_t uid, uint32_t flags, uint64_t modseq)
+static void tell_row(struct imap_out *o, const struct store *st, uint32_t seq, uint32_t uid, uint32_t flags,
+                     uint64_t modseq)
 {
 	const struct imap_session *s = st->s;
 
@@ -109,8 +110,10 @@ static void on_stored(void *arg, const struct store_reply *reply)
 	tell_rows(st, stored->rows);
 	modified = modified_set(s, stored);
 	if (*modified)
-		imap_reply_ok_code(s, arena_printf(s->a, "[MODIFIED %s] ", modified), "Conditional STORE failed for some");
-	else if (stored->n_modified == 0 && stored->rows && stored->rows->n_uids < count(&s->selected->view, &st->uids))
+		imap_reply_ok_code(s, arena_printf(s->a, "[MODIFIED %s] ", modified),
+		                   "Conditional STORE failed for some");
+	else if (stored->n_modified == 0 && stored->rows &&
+	         stored->rows->n_uids < count(&s->selected->view, &st->uids))
 		/* A message somebody else expunged: this session has not been told yet (RFC 2180 4.2.2). */
 		imap_reply_no(s, "[EXPUNGEISSUED] Some messages are no longer there");
 	else

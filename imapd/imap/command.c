@@ -4,11 +4,11 @@
 #include "imapd/imap/commands.h"
 
 #define NOT_AUTH IMAP_NOT_AUTHENTICATED
-#define AUTH (IMAP_AUTHENTICATED | IMAP_SELECTED)
-#define ANY (NOT_AUTH | AUTH)
+#define AUTH     (IMAP_AUTHENTICATED | IMAP_SELECTED)
+#define ANY      (NOT_AUTH | AUTH)
 #define SELECTED IMAP_SELECTED
-#define UID IMAP_CMD_UID
-#define SYNC IMAP_CMD_SYNC
+#define UID      IMAP_CMD_UID
+#define SYNC     IMAP_CMD_SYNC
 
 /* clang-format off */
 static const struct imap_command commands[] = {
@@ -101,9 +101,10 @@ static void run(struct imap_session *s, struct imap_parser *p)
 	if (!command) {
 		imap_reply_bad(s, "Unknown command");
 	} else if (!(command->states & s->state)) {
-		imap_reply_bad(s, "%s", command->states & NOT_AUTH      ? "Authenticated already"
-		                        : s->state == NOT_AUTH          ? "Authenticate first"
-		                                                        : "Select a mailbox first");
+		imap_reply_bad(s, "%s",
+		               command->states & NOT_AUTH ? "Authenticated already"
+		               : s->state == NOT_AUTH     ? "Authenticate first"
+		                                          : "Select a mailbox first");
 	} else {
 		s->command = command;
 		s->uid = uid;

@@ -7,7 +7,7 @@
 #include "imapd/imap/seqset.h"
 #include "imapd/imap/session.h"
 
-#define FETCH_BATCH 64 /* messages whose rows are held while their bodies are read */
+#define FETCH_BATCH      64 /* messages whose rows are held while their bodies are read */
 #define FETCH_FLAGS_MEMO 16
 #define FETCH_FLAGS_TEXT 120
 
@@ -32,10 +32,10 @@ struct fetch {
 	struct imap_fetch_items items;
 	struct imap_ranges uids;
 	uint64_t changed_since;
-	bool marks_seen; /* sections without PEEK in a mailbox that may be changed */
-	bool by_seq; /* sequence numbers were given: one that is gone is worth a NO */
+	bool marks_seen;      /* sections without PEEK in a mailbox that may be changed */
+	bool by_seq;          /* sequence numbers were given: one that is gone is worth a NO */
 	uint32_t asked, told; /* messages */
-	uint32_t last_uid; /* of the last row told: a repeated request starts from the beginning */
+	uint32_t last_uid;    /* of the last row told: a repeated request starts from the beginning */
 	struct imap_view_cursor cursor;
 	struct imap_call *call; /* the FETCH, while it is running */
 	bool paused;
@@ -72,7 +72,8 @@ void fetch_tell_row(struct fetch *f, struct imap_out *o, const struct fetch_row 
 void fetch_tell_cached_section(struct fetch *f, struct imap_out *o, const struct fetch_row *row,
                                const struct imap_section *section, void *arg);
 /* Those fields of a header that the section asks for, and the empty line. */
-int fetch_filter_header(struct arena *a, struct span header, const struct imap_section *section, struct span *ret);
+int fetch_filter_header(struct arena *a, struct span header, const struct imap_section *section,
+                        struct span *ret);
 /* "BODY[...] {n}" + CRLF + bytes, cut to the section's partial. */
 void fetch_tell_bytes(struct imap_out *o, const struct imap_section *section, struct span bytes);
 /* Cuts [*off, *off + *len) down to the section's partial. */

@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 
-#define READ_MAX (16u << 10) /* up to here a part of a file is read; beyond, the file itself is queued */
+#define READ_MAX   (16u << 10) /* up to here a part of a file is read; beyond, the file itself is queued */
 #define HEADER_MAX (16u << 20)
 
 static void start_batch(struct fetch *f);
@@ -42,8 +42,8 @@ static void tell_file_part(struct fetch *f, struct imap_out *o, const struct ima
 		o->failed = true;
 }
 
-static int tell_part(struct fetch *f, struct imap_out *o, const struct imap_section *section, struct message *m,
-                     struct mime_range range)
+static int tell_part(struct fetch *f, struct imap_out *o, const struct imap_section *section,
+                     struct message *m, struct mime_range range)
 {
 	const struct imap_spool *bytes = &m->body->bytes;
 	struct imap_section whole = *section;
@@ -64,8 +64,8 @@ static int tell_part(struct fetch *f, struct imap_out *o, const struct imap_sect
 	return r;
 }
 
-static int tell_header(struct fetch *f, struct imap_out *o, const struct imap_section *section, struct message *m,
-                       struct mime_range range)
+static int tell_header(struct fetch *f, struct imap_out *o, const struct imap_section *section,
+                       struct message *m, struct mime_range range)
 {
 	struct span header, fields;
 	int r;
@@ -80,7 +80,8 @@ static int tell_header(struct fetch *f, struct imap_out *o, const struct imap_se
 	return r;
 }
 
-static int tell_section_of(struct fetch *f, struct imap_out *o, const struct imap_section *section, struct message *m)
+static int tell_section_of(struct fetch *f, struct imap_out *o, const struct imap_section *section,
+                           struct message *m)
 {
 	struct mime_range range = { 0, m->body->bytes.size };
 	int r = 0;
@@ -88,7 +89,8 @@ static int tell_section_of(struct fetch *f, struct imap_out *o, const struct ima
 	if (section->path_n > 0 || section->what != MIME_SECTION_BODY) {
 		r = load_tree(f, m);
 		if (r == 0)
-			r = mime_section_find(&m->tree, section->path, section->path_n, section->what, &range);
+			r = mime_section_find(&m->tree, section->path, section->path_n, section->what,
+			                      &range);
 	}
 	if (r < 0)
 		return r;
@@ -190,12 +192,15 @@ static void on_seen(void *arg, const struct store_reply *reply)
 	size_t k = 0;
 
 	if (reply->code < 0) {
-		/* A full or read-only volume does not keep anybody from reading; the flag is not told then. */
+		/* A full or read-only volume does not keep anybody from reading; the flag is not told then.
+		 */
 		f->seen.n_uids = 0;
 		tell_batch(f);
 		return;
 	}
-	for (size_t i = 0; rows && fetch_rows_are_whole(rows, STORE_COL_FLAGS | STORE_COL_MODSEQ) && i < rows->n_uids; i++) {
+	for (size_t i = 0;
+	     rows && fetch_rows_are_whole(rows, STORE_COL_FLAGS | STORE_COL_MODSEQ) && i < rows->n_uids;
+	     i++) {
 		imap_selected_own_add(f->s->selected, rows->uids[i], rows->flags[i], rows->modseqs[i]);
 		while (k < f->rows_n && f->rows[k].uid < rows->uids[i])
 			k++;
@@ -234,7 +239,8 @@ static void mark_seen(struct fetch *f)
 static void keep_row(struct fetch *f, struct fetch_row row)
 {
 	row.seq = imap_view_seq(&f->s->selected->view, row.uid);
-	if (row.seq == 0 || f->rows_n == FETCH_BATCH || (f->rows_n > 0 && row.uid <= f->rows[f->rows_n - 1].uid))
+	if (row.seq == 0 || f->rows_n == FETCH_BATCH ||
+	    (f->rows_n > 0 && row.uid <= f->rows[f->rows_n - 1].uid))
 		return;
 	row.envelope = arena_dup(f->batch, row.envelope);
 	row.bodystructure = arena_dup(f->batch, row.bodystructure);
@@ -312,7 +318,8 @@ static void start_batch(struct fetch *f)
 	if (r == 0 && uids.ranges.n > 0) {
 		f->request.uids = imap_uid_ranges(f->batch, &uids.ranges);
 		f->request.n_uids = uids.ranges.n;
-		f->call = f->request.uids ? imap_call(f->s, STORE_FETCH, &f->request.base, SPAN_NONE, -1, on_batch_rows, f)
+		f->call = f->request.uids ? imap_call(f->s, STORE_FETCH, &f->request.base, SPAN_NONE, -1,
+		                                      on_batch_rows, f)
 		                          : NULL;
 		r = f->call ? 0 : -POD_E_NOMEM;
 	}

@@ -182,7 +182,8 @@ static int label_section(struct imap_parser *p, struct imap_section *s, struct s
 	if (!spec.p)
 		return imap_parse_fail(p, "Invalid header field name");
 	if (s->partial)
-		s->label = span_of(arena_printf(p->a, "BODY" SPAN_FMT "<%u>", SPAN_ARG(spec), s->partial_from));
+		s->label =
+			span_of(arena_printf(p->a, "BODY" SPAN_FMT "<%u>", SPAN_ARG(spec), s->partial_from));
 	else
 		s->label = span_of(arena_printf(p->a, "BODY" SPAN_FMT, SPAN_ARG(spec)));
 	return s->label.p ? 0 : -POD_E_NOMEM;
@@ -209,8 +210,8 @@ static int parse_body_section(struct imap_parser *p, struct imap_fetch_items *f,
 }
 
 /* The items of RFC 822 are sections under other names. */
-static int add_rfc822(struct imap_parser *p, struct imap_fetch_items *f, const char *label, enum mime_section what,
-                      bool peek)
+static int add_rfc822(struct imap_parser *p, struct imap_fetch_items *f, const char *label,
+                      enum mime_section what, bool peek)
 {
 	struct imap_section *s = arena_new(p->a, struct imap_section);
 
@@ -257,8 +258,8 @@ static int parse_fetch_att(struct imap_parser *p, struct imap_fetch_items *f)
 
 static bool take_macro(struct imap_parser *p, const enum imap_fetch_kind **ret_kinds, size_t *ret_n)
 {
-	static const enum imap_fetch_kind kinds[] = { FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE,
-		                                      FETCH_BODY };
+	static const enum imap_fetch_kind kinds[] = { FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE,
+		                                      FETCH_ENVELOPE, FETCH_BODY };
 	static const struct {
 		const char *name;
 		size_t n;

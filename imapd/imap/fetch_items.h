@@ -1,4 +1,5 @@
-/* What a FETCH asks for (RFC 3501 6.4.5, RFC 7162 3.1.4): parsed, and what the store has to give for it. Pure. */
+/* What a FETCH asks for (RFC 3501 6.4.5, RFC 7162 3.1.4): parsed, and what the store has to give for it.
+ * Pure. */
 #ifndef POD_IMAPD_IMAP_FETCH_ITEMS_H
 #define POD_IMAPD_IMAP_FETCH_ITEMS_H
 
@@ -42,10 +43,10 @@ struct imap_fetch_item {
 struct imap_fetch_items {
 	struct imap_fetch_item *items;
 	size_t n;
-	uint32_t columns; /* enum store_column that the items need */
+	uint32_t columns;        /* enum store_column that the items need */
 	bool flags, uid, modseq; /* asked for */
-	bool sets_seen; /* a section without PEEK */
-	bool bodies; /* some section needs the message's file */
+	bool sets_seen;          /* a section without PEEK */
+	bool bodies;             /* some section needs the message's file */
 };
 
 /* "ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")" */

@@ -175,7 +175,8 @@ static bool is_named(const struct imap_section *section, struct span name)
 	return false;
 }
 
-int fetch_filter_header(struct arena *a, struct span header, const struct imap_section *section, struct span *ret)
+int fetch_filter_header(struct arena *a, struct span header, const struct imap_section *section,
+                        struct span *ret)
 {
 	bool wanted = section->fields == SECTION_FIELDS;
 	uint8_t *out = arena_alloc(a, header.len + 2);
@@ -267,7 +268,9 @@ static void tell_rows(struct fetch *f, const Podstore__Rows *rows)
 	for (size_t i = 0; i < rows->n_uids; i++) {
 		struct fetch_row row = fetch_row_of(rows, i, columns);
 
-		row.seq = row.uid > f->last_uid ? imap_view_cursor_seq(&f->s->selected->view, &f->cursor, row.uid) : 0;
+		row.seq = row.uid > f->last_uid
+		                  ? imap_view_cursor_seq(&f->s->selected->view, &f->cursor, row.uid)
+		                  : 0;
 		if (row.seq == 0)
 			continue;
 		f->last_uid = row.uid;

@@ -2,8 +2,8 @@
 
 #include "imapd/imap/parse.h"
 
-#define REFUSED_HEAD 256 /* kept of a refused command, for its tag */
-#define REFUSED_TAIL 64 /* kept of its current line, for a literal's header */
+#define REFUSED_HEAD  256 /* kept of a refused command, for its tag */
+#define REFUSED_TAIL  64  /* kept of its current line, for a literal's header */
 #define KEEP_CAPACITY 1024
 
 /* Moves n bytes from in to the end of the command. */

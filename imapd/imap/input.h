@@ -11,21 +11,21 @@
 #include "base/span.h"
 
 enum imap_input_event {
-	INPUT_MORE, /* nothing yet */
-	INPUT_LINE, /* the command is complete: imap_input_command() */
+	INPUT_MORE,          /* nothing yet */
+	INPUT_LINE,          /* the command is complete: imap_input_command() */
 	INPUT_WANTS_LITERAL, /* its line ends in a literal: accept or refuse it */
-	INPUT_REFUSED, /* a command that was refused has been swallowed to its end */
+	INPUT_REFUSED,       /* a command that was refused has been swallowed to its end */
 	INPUT_NOMEM,
 };
 
 enum imap_input_refusal { INPUT_NOT_REFUSED, INPUT_TOO_LONG, INPUT_BARE_LF, INPUT_LITERAL_TOO_LONG };
 
 struct imap_input {
-	struct buf cmd; /* as it came, the CRLFs before literals included, without the last one */
-	size_t line_start; /* of the last line in cmd */
+	struct buf cmd;        /* as it came, the CRLFs before literals included, without the last one */
+	size_t line_start;     /* of the last line in cmd */
 	uint64_t literal_left; /* still to come: into cmd, or thrown away when refused */
-	uint64_t literal; /* the one the line ends in, on INPUT_WANTS_LITERAL */
-	bool literal_sync; /* it waits for our "+" */
+	uint64_t literal;      /* the one the line ends in, on INPUT_WANTS_LITERAL */
+	bool literal_sync;     /* it waits for our "+" */
 	enum imap_input_refusal refused;
 };
 

@@ -8,7 +8,7 @@ static bool same_byte(uint8_t a, uint8_t b, bool nocase)
 /* Where to go on after a mismatch: the wildcard takes one more byte of the name. */
 struct retry {
 	size_t pattern; /* behind the wildcard */
-	size_t name; /* what the wildcard took so far ends here */
+	size_t name;    /* what the wildcard took so far ends here */
 	bool set;
 };
 
@@ -28,7 +28,8 @@ bool imap_list_match(struct span pattern, struct span name)
 			percent.set = false;
 		} else if (p < pattern.len && pattern.p[p] == '%') {
 			percent = (struct retry){ ++p, n, true };
-		} else if (p < pattern.len && n < name.len && same_byte(pattern.p[p], name.p[n], nocase && n < 5)) {
+		} else if (p < pattern.len && n < name.len &&
+		           same_byte(pattern.p[p], name.p[n], nocase && n < 5)) {
 			p++;
 			n++;
 		} else if (p == pattern.len && n == name.len) {

@@ -6,7 +6,8 @@
 
 /*
  * Whether the whole name matches: '*' stands for anything, '%' for anything without '/'. INBOX is compared
- * without regard to case. Both in UTF-8. Time is bounded by the product of the lengths (squared for '%' after '*').
+ * without regard to case. Both in UTF-8. Time is bounded by the product of the lengths (squared for '%' after
+ * '*').
  */
 bool imap_list_match(struct span pattern, struct span name);
 

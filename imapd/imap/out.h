@@ -9,7 +9,7 @@
 
 #include "base/span.h"
 
-#define IMAP_OUT_CHUNK 8192
+#define IMAP_OUT_CHUNK  8192
 #define IMAP_OUT_NUMBER 20 /* digits of 2^64-1 */
 
 struct imap_out {

@@ -156,7 +156,8 @@ static int parse_literal(struct imap_parser *p, struct span *ret)
 	if (r < 0)
 		return r;
 	(void) imap_take_byte(p, '+');
-	if (!imap_take_byte(p, '}') || !imap_take_byte(p, '\r') || !imap_take_byte(p, '\n') || p->in.len < size)
+	if (!imap_take_byte(p, '}') || !imap_take_byte(p, '\r') || !imap_take_byte(p, '\n') ||
+	    p->in.len < size)
 		return imap_parse_fail(p, "Malformed literal");
 	if (memchr(p->in.p, 0, size))
 		return imap_parse_fail(p, "NUL in a literal");

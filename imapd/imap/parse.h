@@ -72,7 +72,7 @@ int imap_parse_date_time(struct imap_parser *p, int64_t *ret_unix_s);
 
 /* Flags: system flags as bits, keywords by name. \Recent and unknown \Flags are errors (RFC 3501 2.3.2). */
 #define IMAP_KEYWORDS_PER_COMMAND 64
-#define IMAP_KEYWORD_LENGTH 100
+#define IMAP_KEYWORD_LENGTH       100
 struct imap_flags {
 	uint32_t system; /* enum store_flag */
 	struct span *keywords;

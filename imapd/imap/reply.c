@@ -130,7 +130,8 @@ void imap_reply_error(struct imap_session *s, int code)
 void imap_reply_store(struct imap_session *s, const struct store_reply *store)
 {
 	if (store->code == -POD_E_INTERNAL || store->code == -POD_E_IO || store->code == -POD_E_CORRUPT)
-		log_event(s->log, LOGL_ERROR, "store.failed", F_STR("command", s->command ? s->command->name : ""),
-		          F_CODE(store->code), F_STR("text", store->text));
+		log_event(s->log, LOGL_ERROR, "store.failed",
+		          F_STR("command", s->command ? s->command->name : ""), F_CODE(store->code),
+		          F_STR("text", store->text));
 	imap_reply_error(s, store->code);
 }

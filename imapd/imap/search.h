@@ -1,4 +1,5 @@
-/* A SEARCH under way: shared by cmd_search.c (command and result) and search_run.c (the walk over messages). */
+/* A SEARCH under way: shared by cmd_search.c (command and result) and search_run.c (the walk over messages).
+ */
 #ifndef POD_IMAPD_IMAP_SEARCH_H
 #define POD_IMAPD_IMAP_SEARCH_H
 
@@ -18,7 +19,7 @@ struct search {
 	struct imap_ranges_writer found; /* uids, or sequence numbers */
 	uint32_t count;
 	uint64_t modseq; /* highest of those found */
-	int failed; /* -POD_E_* */
+	int failed;      /* -POD_E_* */
 	/* with bodies: one batch after the other */
 	struct arena *batch;
 	uint32_t next_uid, last_uid;

@@ -6,7 +6,18 @@
 #include "storeproto/storeproto.h"
 
 /* What stands behind a key's word. */
-enum argument { ARG_NONE, ARG_FLAG, ARG_KEYWORD, ARG_DAY, ARG_NUMBER, ARG_TEXT, ARG_FIELD, ARG_HEADER, ARG_UIDS, ARG_MODSEQ };
+enum argument {
+	ARG_NONE,
+	ARG_FLAG,
+	ARG_KEYWORD,
+	ARG_DAY,
+	ARG_NUMBER,
+	ARG_TEXT,
+	ARG_FIELD,
+	ARG_HEADER,
+	ARG_UIDS,
+	ARG_MODSEQ
+};
 
 struct word {
 	const char *word;
@@ -103,7 +114,8 @@ static int parse_modseq_argument(struct imap_parser *p, struct imap_search_key *
 		r = imap_parse_string(p, &entry);
 		if (r == 0)
 			r = imap_parse_space(p);
-		if (r == 0 && !imap_take_word(p, "priv") && !imap_take_word(p, "shared") && !imap_take_word(p, "all"))
+		if (r == 0 && !imap_take_word(p, "priv") && !imap_take_word(p, "shared") &&
+		    !imap_take_word(p, "all"))
 			r = imap_parse_fail(p, "Expected priv, shared or all");
 		if (r == 0)
 			r = imap_parse_space(p);
@@ -179,12 +191,12 @@ static void note_needs(struct imap_search *search, const struct imap_search_key 
 
 static int negate(struct search_parser *sp, struct imap_search_key **key)
 {
-	struct imap_search_key *not = new_key(sp, SEARCH_NOT);
+	struct imap_search_key *inverse = new_key(sp, SEARCH_NOT);
 
-	if (!not)
+	if (!inverse)
 		return -POD_E_NOMEM;
-	not->child = *key;
-	*key = not;
+	inverse->child = *key;
+	*key = inverse;
 	return 0;
 }
 
@@ -208,12 +220,12 @@ static int parse_word_key(struct search_parser *sp, const struct word *w, struct
 /* search-key *(SP search-key) up to `end` (')' or -1 for the end of the command) */
 static int parse_keys(struct search_parser *sp, int end, struct imap_search_key **ret_and)
 {
-	struct imap_search_key *and = new_key(sp, SEARCH_AND), **tail;
+	struct imap_search_key *group = new_key(sp, SEARCH_AND), **tail;
 	int r = 0;
 
-	if (!and)
+	if (!group)
 		return -POD_E_NOMEM;
-	tail = &and->child;
+	tail = &group->child;
 	do {
 		r = parse_key(sp, tail);
 		if (r < 0)
@@ -222,12 +234,13 @@ static int parse_keys(struct search_parser *sp, int end, struct imap_search_key 
 	} while (imap_take_byte(sp->p, ' '));
 	if (imap_peek(sp->p) != end)
 		return imap_parse_fail(sp->p, "Malformed search keys");
-	*ret_and = and;
+	*ret_and = group;
 	return 0;
 }
 
 /* NOT search-key, OR search-key search-key: children of a new key. */
-static int parse_operator(struct search_parser *sp, enum imap_search_kind kind, struct imap_search_key **ret_key)
+static int parse_operator(struct search_parser *sp, enum imap_search_kind kind,
+                          struct imap_search_key **ret_key)
 {
 	struct imap_search_key *key = new_key(sp, kind);
 	int r;
@@ -250,18 +263,18 @@ static int parse_operator(struct search_parser *sp, enum imap_search_kind kind, 
 /* NEW = RECENT UNSEEN */
 static int make_new(struct search_parser *sp, struct imap_search_key **ret_key)
 {
-	struct imap_search_key *and = new_key(sp, SEARCH_AND), *recent = new_key(sp, SEARCH_RECENT);
+	struct imap_search_key *group = new_key(sp, SEARCH_AND), *recent = new_key(sp, SEARCH_RECENT);
 	struct imap_search_key *seen = new_key(sp, SEARCH_FLAG);
 
-	if (!and || !recent || !seen)
+	if (!group || !recent || !seen)
 		return -POD_E_NOMEM;
 	seen->bit = STORE_FLAG_SEEN;
 	note_needs(sp->search, seen);
 	if (negate(sp, &seen) < 0)
 		return -POD_E_NOMEM;
-	and->child = recent;
+	group->child = recent;
 	recent->next = seen;
-	*ret_key = and;
+	*ret_key = group;
 	return 0;
 }
 
@@ -324,7 +337,10 @@ static int parse_returns(struct imap_parser *p, struct imap_search *s)
 		const char *name;
 		uint32_t bit;
 	} options[] = {
-		{ "MIN", IMAP_RETURN_MIN }, { "MAX", IMAP_RETURN_MAX }, { "ALL", IMAP_RETURN_ALL }, { "COUNT", IMAP_RETURN_COUNT },
+		{ "MIN", IMAP_RETURN_MIN },
+		{ "MAX", IMAP_RETURN_MAX },
+		{ "ALL", IMAP_RETURN_ALL },
+		{ "COUNT", IMAP_RETURN_COUNT },
 	};
 	int r = imap_parse_space(p);
 
@@ -387,8 +403,8 @@ static uint32_t keyword_bit(struct span name, char *const *keywords, size_t n)
 }
 
 /* Depth is bounded by the parser. */
-static int resolve_key(struct arena *a, struct imap_search_key *key, const struct imap_view *v, char *const *keywords,
-                       size_t keywords_n)
+static int resolve_key(struct arena *a, struct imap_search_key *key, const struct imap_view *v,
+                       char *const *keywords, size_t keywords_n)
 {
 	int r = 0;
 
@@ -401,8 +417,8 @@ static int resolve_key(struct arena *a, struct imap_search_key *key, const struc
 	return r;
 }
 
-int imap_search_resolve(struct arena *a, struct imap_search *search, const struct imap_view *v, char *const *keywords,
-                        size_t keywords_n)
+int imap_search_resolve(struct arena *a, struct imap_search *search, const struct imap_view *v,
+                        char *const *keywords, size_t keywords_n)
 {
 	return resolve_key(a, search->root, v, keywords, keywords_n);
 }

@@ -1,6 +1,6 @@
 /*
- * SEARCH (RFC 3501 6.4.4, RFC 4731, RFC 7162 3.1.5): the keys as a tree, and how a message is held against it.
- * Pure; nesting and number of keys are bounded.
+ * SEARCH (RFC 3501 6.4.4, RFC 4731, RFC 7162 3.1.5): the keys as a tree, and how a message is held against
+ * it. Pure; nesting and number of keys are bounded.
  */
 #ifndef POD_IMAPD_IMAP_SEARCH_KEYS_H
 #define POD_IMAPD_IMAP_SEARCH_KEYS_H
@@ -8,7 +8,7 @@
 #include "imapd/imap/seqset.h"
 
 #define IMAP_SEARCH_DEPTH_MAX 32
-#define IMAP_SEARCH_KEYS_MAX 1000
+#define IMAP_SEARCH_KEYS_MAX  1000
 
 enum imap_search_kind {
 	SEARCH_AND, /* of its children */
@@ -17,7 +17,7 @@ enum imap_search_kind {
 	SEARCH_ALL,
 	SEARCH_SEQS,
 	SEARCH_UIDS,
-	SEARCH_FLAG, /* bit */
+	SEARCH_FLAG,    /* bit */
 	SEARCH_KEYWORD, /* text */
 	SEARCH_RECENT,
 	SEARCH_BEFORE, /* day, of the internal date */
@@ -30,7 +30,7 @@ enum imap_search_kind {
 	SEARCH_SMALLER,
 	SEARCH_MODSEQ,
 	SEARCH_HEADER, /* name, text */
-	SEARCH_BODY, /* text */
+	SEARCH_BODY,   /* text */
 	SEARCH_TEXT,
 };
 
@@ -45,17 +45,17 @@ struct imap_search_key {
 	struct span name, text; /* text: UTF-8, folded for comparison (search_text.h) */
 };
 
-#define IMAP_RETURN_MIN 1u
-#define IMAP_RETURN_MAX 2u
-#define IMAP_RETURN_ALL 4u
+#define IMAP_RETURN_MIN   1u
+#define IMAP_RETURN_MAX   2u
+#define IMAP_RETURN_ALL   4u
 #define IMAP_RETURN_COUNT 8u
 
 struct imap_search {
 	bool esearch; /* RETURN was given */
 	uint32_t returns;
-	bool modseq; /* a MODSEQ key: results carry the highest one */
-	uint32_t columns; /* enum store_column that the keys need */
-	bool bodies; /* some key may need the message's file */
+	bool modseq;                  /* a MODSEQ key: results carry the highest one */
+	uint32_t columns;             /* enum store_column that the keys need */
+	bool bodies;                  /* some key may need the message's file */
 	struct imap_search_key *root; /* an AND */
 };
 

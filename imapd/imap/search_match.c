@@ -19,21 +19,23 @@ static int32_t day_of(int64_t unix_s)
 	return (int32_t) (unix_s % SECONDS_PER_DAY < 0 ? day - 1 : day);
 }
 
-static enum imap_match compare_days(enum imap_search_kind before, enum imap_search_kind on, enum imap_search_kind kind,
-                                    int32_t day, int32_t asked)
+static enum imap_match compare_days(enum imap_search_kind before, enum imap_search_kind on,
+                                    enum imap_search_kind kind, int32_t day, int32_t asked)
 {
 	if (kind == before)
 		return match_if(day < asked);
 	return match_if(kind == on ? day == asked : day >= asked);
 }
 
-/* Disregards time and zone (RFC 3501 6.4.4): the day that the Date field names. A message without one never matches. */
+/* Disregards time and zone (RFC 3501 6.4.4): the day that the Date field names. A message without one never
+ * matches. */
 static enum imap_match match_sent(const struct imap_search_key *key, const struct imap_search_message *m)
 {
 	struct mime_field field;
 	struct mail_date date;
 
-	if (!mime_field_find(m->headers, SPAN_LIT("Date"), &field) || date_parse_rfc5322(span_trim(field.value), &date) < 0)
+	if (!mime_field_find(m->headers, SPAN_LIT("Date"), &field) ||
+	    date_parse_rfc5322(span_trim(field.value), &date) < 0)
 		return MATCH_NO;
 	return compare_days(SEARCH_SENTBEFORE, SEARCH_SENTON, key->kind, date_day(date), key->day);
 }
@@ -90,11 +92,13 @@ static bool part_has(struct arena *scratch, const struct imap_search_message *m,
 	const struct mime_part *part = &m->tree.parts[i];
 	struct span header = part_bytes(m, part->header_off, part->header_len), decoded;
 
-	if (i > 0 && m->tree.parts[part->parent].kind == MIME_MESSAGE && whole_header_has(scratch, header, text))
+	if (i > 0 && m->tree.parts[part->parent].kind == MIME_MESSAGE &&
+	    whole_header_has(scratch, header, text))
 		return true;
 	if (part->kind != MIME_LEAF || !is_text(header))
 		return false;
-	return mime_decode_body(scratch, header, part_bytes(m, part->body_off, part->body_len), &decoded) == 0 &&
+	return mime_decode_body(scratch, header, part_bytes(m, part->body_off, part->body_len), &decoded) ==
+	               0 &&
 	       search_text_has(scratch, decoded, text);
 }
 
@@ -155,7 +159,8 @@ enum imap_match imap_search_match(struct arena *scratch, const struct imap_searc
 	case SEARCH_RECENT: return match_if(m->recent);
 	case SEARCH_BEFORE:
 	case SEARCH_ON:
-	case SEARCH_SINCE: return compare_days(SEARCH_BEFORE, SEARCH_ON, key->kind, day_of(m->internal_date), key->day);
+	case SEARCH_SINCE:
+		return compare_days(SEARCH_BEFORE, SEARCH_ON, key->kind, day_of(m->internal_date), key->day);
 	case SEARCH_SENTBEFORE:
 	case SEARCH_SENTON:
 	case SEARCH_SENTSINCE: return match_sent(key, m);

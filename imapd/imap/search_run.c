@@ -45,7 +45,9 @@ static void take_rows(struct search *f, const Podstore__Rows *rows)
 {
 	for (size_t i = 0; i < rows->n_uids; i++) {
 		struct imap_search_message m = message_of(f, rows, i);
-		uint32_t seq = m.uid > f->last_uid ? imap_view_cursor_seq(&f->s->selected->view, &f->cursor, m.uid) : 0;
+		uint32_t seq = m.uid > f->last_uid
+		                       ? imap_view_cursor_seq(&f->s->selected->view, &f->cursor, m.uid)
+		                       : 0;
 
 		if (seq == 0)
 			continue;

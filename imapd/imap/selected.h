@@ -8,7 +8,8 @@
 
 #define IMAP_OWN_MAX 256
 
-/* A change this session made and told the client of itself; not to be told again (RFC 3501 6.4.6, .SILENT). */
+/* A change this session made and told the client of itself; not to be told again (RFC 3501 6.4.6, .SILENT).
+ */
 struct imap_own_change {
 	uint32_t first, last; /* uids */
 	uint32_t flags;
@@ -17,14 +18,14 @@ struct imap_own_change {
 
 struct imap_selected {
 	uint32_t mailbox; /* id */
-	char *name; /* UTF-8 */
+	char *name;       /* UTF-8 */
 	bool read_only;
 	struct imap_view view;
 	uint32_t uidvalidity, uidnext;
 	uint32_t recent_from; /* uids from here on are \Recent */
-	uint64_t modseq; /* what the view shows */
-	uint64_t announced; /* the newest commit the store told of */
-	bool stale; /* ask, whatever was announced */
+	uint64_t modseq;      /* what the view shows */
+	uint64_t announced;   /* the newest commit the store told of */
+	bool stale;           /* ask, whatever was announced */
 	struct imap_call *watch;
 	Podstore__Watch watch_request; /* lives as long as the call */
 	char **keywords;
@@ -46,7 +47,8 @@ void imap_selected_touch(struct imap_selected *m, const char *name);
 int imap_selected_set_keywords(struct imap_selected *m, char *const *keywords, size_t n);
 uint32_t imap_selected_recent(const struct imap_selected *m); /* how many messages are \Recent */
 
-/* Remembers and recognises own changes. When there are too many the oldest are forgotten: told twice, no harm. */
+/* Remembers and recognises own changes. When there are too many the oldest are forgotten: told twice, no
+ * harm. */
 void imap_selected_own_add(struct imap_selected *m, uint32_t uid, uint32_t flags, uint64_t modseq);
 bool imap_selected_own_has(const struct imap_selected *m, uint32_t uid, uint32_t flags, uint64_t modseq);
 

@@ -5,9 +5,9 @@
 #include "imapd/imap/commands.h"
 #include "imapd/imap/seqset.h"
 
-#define PREAUTH_LINE_MAX 16384u /* a SASL message may be 12 KiB long in base64 (RFC 4954 4.5) */
-#define BAD_COMMANDS_MAX 20 /* before authentication, then we hang up */
-#define SWALLOW_MAX (16u << 20) /* of a refused literal; beyond, the connection is closed (RFC 7888 4) */
+#define PREAUTH_LINE_MAX 16384u      /* a SASL message may be 12 KiB long in base64 (RFC 4954 4.5) */
+#define BAD_COMMANDS_MAX 20          /* before authentication, then we hang up */
+#define SWALLOW_MAX      (16u << 20) /* of a refused literal; beyond, the connection is closed (RFC 7888 4) */
 
 struct imap_session *imap_session_create(const struct imap_options *o)
 {
@@ -108,8 +108,9 @@ static void reply_refused(struct imap_session *s)
 
 static size_t line_limit(const struct imap_session *s)
 {
-	return s->state == IMAP_NOT_AUTHENTICATED && s->settings->max_line > PREAUTH_LINE_MAX ? PREAUTH_LINE_MAX
-	                                                                                        : s->settings->max_line;
+	return s->state == IMAP_NOT_AUTHENTICATED && s->settings->max_line > PREAUTH_LINE_MAX
+	               ? PREAUTH_LINE_MAX
+	               : s->settings->max_line;
 }
 
 /*

@@ -1,4 +1,5 @@
-/* What the parts of the protocol core share: the session, the command under way, replies. Stays in this folder. */
+/* What the parts of the protocol core share: the session, the command under way, replies. Stays in this
+ * folder. */
 #ifndef POD_IMAPD_IMAP_SESSION_H
 #define POD_IMAPD_IMAP_SESSION_H
 
@@ -13,13 +14,13 @@ enum imap_state { IMAP_NOT_AUTHENTICATED = 1, IMAP_AUTHENTICATED = 2, IMAP_SELEC
 
 enum imap_mode {
 	IMAP_TAKES_COMMANDS,
-	IMAP_BUSY, /* a command waits for the store */
-	IMAP_TAKES_LINE, /* a command waits for a line of its own (AUTHENTICATE, IDLE) */
-	IMAP_TAKES_LITERAL, /* APPEND waits for the message */
+	IMAP_BUSY,              /* a command waits for the store */
+	IMAP_TAKES_LINE,        /* a command waits for a line of its own (AUTHENTICATE, IDLE) */
+	IMAP_TAKES_LITERAL,     /* APPEND waits for the message */
 	IMAP_TAKES_COMMAND_END, /* and for the rest of its line */
 };
 
-#define IMAP_TAG_MAX 127
+#define IMAP_TAG_MAX     127
 #define IMAP_ARENA_LIMIT (64u << 20)
 
 struct imap_command;
@@ -39,7 +40,7 @@ struct imap_session {
 	/* The command under way; memory of a goes when it is done. */
 	struct arena *a;
 	const struct imap_command *command;
-	bool uid; /* UID FETCH and so on */
+	bool uid;   /* UID FETCH and so on */
 	void *data; /* the command's own */
 	void (*on_line)(struct imap_session *s, struct span line);
 	void (*on_writable)(struct imap_session *s);
@@ -52,9 +53,9 @@ struct imap_session {
 
 /* ---- commands (command.c) ---- */
 
-#define IMAP_CMD_UID 1u /* also as UID NAME */
-#define IMAP_CMD_SYNC 2u /* changes of the mailbox may be told before the tagged reply */
-#define IMAP_CMD_ASKS 4u /* and the store is asked for them even if it announced none */
+#define IMAP_CMD_UID         1u /* also as UID NAME */
+#define IMAP_CMD_SYNC        2u /* changes of the mailbox may be told before the tagged reply */
+#define IMAP_CMD_ASKS        4u /* and the store is asked for them even if it announced none */
 #define IMAP_CMD_SYNC_IF_UID 8u /* as SYNC, in its UID form only (RFC 3501 7.4.1) */
 
 struct imap_command {
@@ -72,7 +73,8 @@ const struct imap_command *imap_command_find(struct imap_parser *p, bool *ret_ui
 
 /* ---- replies (reply.c) ---- */
 
-/* End the command under way: changes of the mailbox go first where it allows them. text may begin with a [code]. */
+/* End the command under way: changes of the mailbox go first where it allows them. text may begin with a
+ * [code]. */
 void imap_reply_ok(struct imap_session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same with a response code of any length. */
 void imap_reply_ok_code(struct imap_session *s, const char *code, const char *text);
@@ -98,7 +100,8 @@ struct imap_status imap_status_of(int code);
 /* ---- the store ---- */
 
 /* Asks the store. Where memory is out the command ends with NO; false then. */
-bool imap_ask(struct imap_session *s, enum store_method method, ProtobufCMessage *request, store_reply_fn *fn);
+bool imap_ask(struct imap_session *s, enum store_method method, ProtobufCMessage *request,
+              store_reply_fn *fn);
 struct imap_call *imap_call(struct imap_session *s, enum store_method method, ProtobufCMessage *request,
                             struct span blob, int fd, store_reply_fn *fn, void *arg);
 /* uids as the schema has them: an array of pointers, in the command's arena. NULL where memory is out. */

@@ -85,7 +85,8 @@ int imap_spool_map(struct imap_spool *sp, struct span *ret_bytes)
 	return 0;
 }
 
-int imap_spool_read(const struct imap_spool *sp, struct arena *a, uint64_t off, uint64_t len, struct span *ret_bytes)
+int imap_spool_read(const struct imap_spool *sp, struct arena *a, uint64_t off, uint64_t len,
+                    struct span *ret_bytes)
 {
 	uint8_t *to;
 	size_t done = 0;

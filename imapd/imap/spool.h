@@ -27,6 +27,7 @@ void imap_spool_take_file(struct imap_spool *sp, int fd, uint64_t size);
 /* All of it as one span, until the spool is done. */
 int imap_spool_map(struct imap_spool *sp, struct span *ret_bytes);
 /* A part of it: of the memory, or read into a. What is beyond the end is left out. */
-int imap_spool_read(const struct imap_spool *sp, struct arena *a, uint64_t off, uint64_t len, struct span *ret_bytes);
+int imap_spool_read(const struct imap_spool *sp, struct arena *a, uint64_t off, uint64_t len,
+                    struct span *ret_bytes);
 
 #endif

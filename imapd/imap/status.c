@@ -1,9 +1,10 @@
 #include "imapd/imap/session.h"
 
-/* Response codes of RFC 3501 7.1, RFC 5530 and RFC 9208; no default: a new error fails the build until it has one. */
+/* Response codes of RFC 3501 7.1, RFC 5530 and RFC 9208; no default: a new error fails the build until it has
+ * one. */
 struct imap_status imap_status_of(int code)
 {
-	switch ((enum pod_error) (code < 0 ? -code : code)) {
+	switch ((enum pod_error)(code < 0 ? -code : code)) {
 	case POD_E_NONE: return (struct imap_status){ "OK", "Done" };
 	case POD_E_NOMEM: return (struct imap_status){ "NO", "[LIMIT] Not enough memory for this command" };
 	case POD_E_SYNTAX: return (struct imap_status){ "NO", "[CANNOT] Not a valid name or value" };
@@ -19,7 +20,8 @@ struct imap_status imap_status_of(int code)
 	case POD_E_TIMEOUT:
 	case POD_E_STALE:
 	case POD_E_CANCELLED:
-		return (struct imap_status){ "NO", "[UNAVAILABLE] Mail store is not available, try again later" };
+		return (struct imap_status){ "NO",
+			                     "[UNAVAILABLE] Mail store is not available, try again later" };
 	case POD_E_BUSY: return (struct imap_status){ "NO", "[INUSE] In use, try again later" };
 	case POD_E_CORRUPT: return (struct imap_status){ "NO", "[CORRUPTION] Stored data is damaged" };
 	case POD_E_UNSUPPORTED: return (struct imap_status){ "NO", "[CANNOT] Not supported" };

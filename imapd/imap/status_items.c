@@ -6,9 +6,9 @@ static const struct {
 	const char *name;
 	uint32_t bit;
 } status_items[] = {
-	{ "MESSAGES", IMAP_STATUS_MESSAGES },       { "RECENT", IMAP_STATUS_RECENT },
-	{ "UIDNEXT", IMAP_STATUS_UIDNEXT },         { "UIDVALIDITY", IMAP_STATUS_UIDVALIDITY },
-	{ "UNSEEN", IMAP_STATUS_UNSEEN },           { "HIGHESTMODSEQ", IMAP_STATUS_HIGHESTMODSEQ },
+	{ "MESSAGES", IMAP_STATUS_MESSAGES }, { "RECENT", IMAP_STATUS_RECENT },
+	{ "UIDNEXT", IMAP_STATUS_UIDNEXT },   { "UIDVALIDITY", IMAP_STATUS_UIDVALIDITY },
+	{ "UNSEEN", IMAP_STATUS_UNSEEN },     { "HIGHESTMODSEQ", IMAP_STATUS_HIGHESTMODSEQ },
 };
 
 int imap_status_items_parse(struct imap_parser *p, uint32_t *ret_items)

@@ -1,4 +1,5 @@
-/* The items of STATUS (RFC 3501 6.3.10, RFC 7162 3.1.7), also for LIST ... RETURN (STATUS (...)) (RFC 5819). */
+/* The items of STATUS (RFC 3501 6.3.10, RFC 7162 3.1.7), also for LIST ... RETURN (STATUS (...)) (RFC 5819).
+ */
 #ifndef POD_IMAPD_IMAP_STATUS_ITEMS_H
 #define POD_IMAPD_IMAP_STATUS_ITEMS_H
 
@@ -6,11 +7,11 @@
 #include "imapd/imap/parse.h"
 #include "storeproto/storeproto.h"
 
-#define IMAP_STATUS_MESSAGES 1u
-#define IMAP_STATUS_RECENT 2u
-#define IMAP_STATUS_UIDNEXT 4u
-#define IMAP_STATUS_UIDVALIDITY 8u
-#define IMAP_STATUS_UNSEEN 16u
+#define IMAP_STATUS_MESSAGES      1u
+#define IMAP_STATUS_RECENT        2u
+#define IMAP_STATUS_UIDNEXT       4u
+#define IMAP_STATUS_UIDVALIDITY   8u
+#define IMAP_STATUS_UNSEEN        16u
 #define IMAP_STATUS_HIGHESTMODSEQ 32u
 
 /* "(" status-att *(SP status-att) ")" */

@@ -29,7 +29,8 @@ static void add_row(struct sync *sync, struct changed_row row)
 {
 	if (sync->rows_n == sync->rows_cap) {
 		size_t cap = sync->rows_cap ? sync->rows_cap * 2 : 16;
-		struct changed_row *rows = arena_grow(sync->s->a, sync->rows, sync->rows_n, cap, sizeof(*rows));
+		struct changed_row *rows =
+			arena_grow(sync->s->a, sync->rows, sync->rows_n, cap, sizeof(*rows));
 
 		if (!rows) {
 			sync->failed = true;
@@ -100,7 +101,8 @@ static void tell_exists(struct sync *sync, struct imap_out *o, const Podstore__C
 	uint32_t before = m->view.exists;
 
 	for (size_t i = 0; i < changes->n_uids; i++)
-		sync->failed |= imap_view_append(&m->view, changes->uids[i]->first, changes->uids[i]->last) < 0;
+		sync->failed |=
+			imap_view_append(&m->view, changes->uids[i]->first, changes->uids[i]->last) < 0;
 	for (size_t i = 0; i < sync->added.ranges.n; i++)
 		sync->failed |= imap_view_append(&m->view, sync->added.ranges.r[i].first,
 		                                 sync->added.ranges.r[i].last) < 0;
