@@ -50,7 +50,7 @@ int change_append(struct batch *b, struct change *c)
 		               .flags = (c->u.append.flags & STORE_FLAGS_SYSTEM) | keywords };
 	name = place_name_of(m->id, m->counts.uidnext, &rec);
 	memory = (struct delivery){ b->now, m->id, m->info.uidvalidity, name.uid, 0, 0, 0 };
-	r = message_link(b, &name, c->u.append.body.fd, &c->err);
+	r = message_link(b, &name, &c->u.append.body, &c->err);
 	if (r == 0)
 		r = message_add(b, u, m, &rec, &summary, &c->err);
 	if (r == 0)

@@ -37,7 +37,7 @@ static int answer_repeated(struct batch *b, const struct change *c, const struct
 }
 
 static int put_message(struct batch *b, struct change *c, struct user_state *u, struct mailbox_state *m,
-                       struct deliver_recipient *rcpt, const struct volume_body *body, struct err *err)
+                       struct deliver_recipient *rcpt, struct volume_body *body, struct err *err)
 {
 	const struct record rec = { .size = body->size, .internal_date = c->u.deliver.internal_date ? c->u.deliver.internal_date : b->now,
 		                    .save_date = b->now, .guid = c->id, .flags = rcpt->flags & STORE_FLAGS_SYSTEM };
@@ -45,7 +45,7 @@ static int put_message(struct batch *b, struct change *c, struct user_state *u, 
 	const struct volume_summary *s = &c->u.deliver.summary;
 	struct message_summary summary = { s->envelope, { s->bodystructure, s->parts, s->headers } };
 	const struct delivery memory = { b->now, m->id, m->info.uidvalidity, name.uid, 0, 0, 0 };
-	int r = message_link(b, &name, body->fd, err);
+	int r = message_link(b, &name, body, err);
 
 	/* The summary is of the first body; another header in front of the same message moves its parts. */
 	if (r == 0 && body->size != c->u.deliver.bodies[0].size)
@@ -65,7 +65,7 @@ static int deliver_one(struct batch *b, struct change *c, struct deliver_recipie
 {
 	struct user_state *u = NULL;
 	struct mailbox_state *m = NULL;
-	const struct volume_body *body;
+	struct volume_body *body;
 	int r = batch_user(b, rcpt->user_id, &u, err);
 
 	if (r < 0)

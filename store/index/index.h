@@ -8,9 +8,9 @@
  * done callback, on the writer's thread, only after the commit is on stable storage.
  *
  * How a commit is made durable (the order is the promise):
- *   1. bodies were written to unnamed files (O_TMPFILE) by the threads that received them;
+ *   1. bodies were written to unnamed files (O_TMPFILE) by the threads that received them; small ones wait in memory;
  *   2. the writer gives each its UID and links it into staging/ under its final name, which carries
- *      everything a rebuild needs;
+ *      everything a rebuild needs; of small ones it makes the file there;
  *   3. one syncfs(2) makes all file data and names of the batch durable;
  *   4. one LMDB commit makes the index durable; then answers go out;
  *   5. write-behind moves files from staging/ to their Maildir, and renames those whose flags changed, without
@@ -31,7 +31,7 @@ struct volume_event;
 
 /* The steps of a commit and of what follows it, in order. */
 enum volume_step {
-	VOLUME_STEP_STAGE, /* a body's unnamed file */
+	VOLUME_STEP_STAGE, /* a body's unnamed file, or the writer's of a small one */
 	VOLUME_STEP_LINK, /* a name in staging/ */
 	VOLUME_STEP_SYNC, /* syncfs */
 	VOLUME_STEP_COMMIT, /* of the index */
@@ -174,14 +174,22 @@ int volume_body_open(struct volume *vol, struct arena *a, struct span user_id, u
 
 /* ---- changing ---- */
 
-/* A body on its way in: an unnamed file on the volume, not yet durable. */
+/*
+ * A body on its way in: an unnamed file on the volume, not yet durable, or bytes that the writer makes a file of when
+ * it knows the name.
+ */
 struct volume_body {
-	int fd;
+	int fd; /* -1: not yet a file */
 	uint64_t size;
+	bool held; /* in memory: */
+	struct span header, bytes;
 };
 /* Writes header (may be empty) and bytes, or header and fd's first fd_size bytes, into a new unnamed file. */
 int volume_stage_body(struct volume *vol, struct span header, struct span bytes, int fd, uint64_t fd_size,
                       struct volume_body *ret_body, struct err *err);
+/* A body that stays in memory until the writer has it: nothing is copied, both must live until done was called. */
+#define VOLUME_BODY_HELD_MAX (64u << 10)
+struct volume_body volume_hold_body(struct span header, struct span bytes);
 void volume_body_done(struct volume_body *body);
 
 struct volume_summary {

@@ -39,7 +39,29 @@ static int stage_step(struct batch *b, const char *name, struct err *err)
 	return e ? err_errno(err, e, "link %s", name) : 0;
 }
 
-int message_link(struct batch *b, const struct place_name *n, int fd, struct err *err)
+static int make_file(struct batch *b, const char *name, struct volume_body *body, struct err *err)
+{
+	int e = STEP(b->vol, VOLUME_STEP_STAGE);
+
+	return e ? err_errno(err, e, "make %s", name) :
+	           body_make(b->vol->staging, name, body->header, body->bytes, &body->fd, err);
+}
+
+static int name_body(struct batch *b, const char *name, struct volume_body *body, struct err *err)
+{
+	int r;
+
+	if (body->fd < 0)
+		return make_file(b, name, body, err);
+	r = body_link(body->fd, b->vol->staging, name, err);
+	if (r != -POD_E_NOTFOUND || !body->held)
+		return r;
+	/* Its file went with the name that an undone batch took back. */
+	volume_body_done(body);
+	return make_file(b, name, body, err);
+}
+
+int message_link(struct batch *b, const struct place_name *n, struct volume_body *body, struct err *err)
 {
 	char name[STAGED_NAME_SIZE];
 	int r;
@@ -47,10 +69,10 @@ int message_link(struct batch *b, const struct place_name *n, int fd, struct err
 	place_staged_name(b->vol, n, name);
 	r = stage_step(b, name, err);
 	if (r == 0)
-		r = body_link(fd, b->vol->staging, name, err);
+		r = name_body(b, name, body, err);
 	/* A name that an earlier batch could not take back: no row has it, for its uid was free. */
 	if (r == -POD_E_EXISTS && unlinkat(b->vol->staging, name, 0) == 0)
-		r = body_link(fd, b->vol->staging, name, err);
+		r = name_body(b, name, body, err);
 	return r < 0 ? r : batch_staged(b, name, false, err);
 }
 

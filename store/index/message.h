@@ -14,8 +14,8 @@ struct message_summary {
 int message_check_quota(const struct user_state *u, uint64_t bytes, struct err *err);
 /* Makes sure that the next n uids of the mailbox are promised in its file before they are used. -POD_E_LIMIT. */
 int message_reserve_uids(struct batch *b, struct mailbox_state *m, uint32_t n, struct err *err);
-/* Names the file in staging/: from an open file; from where another message's file is. */
-int message_link(struct batch *b, const struct place_name *n, int fd, struct err *err);
+/* Names the file in staging/: from a body, which has its file from then on; from where another message's file is. */
+int message_link(struct batch *b, const struct place_name *n, struct volume_body *body, struct err *err);
 int message_link_copy(struct batch *b, const struct place_name *n, const struct mailbox_state *source,
                       const struct place_name *source_name, struct err *err);
 /* The rows and counters of a new message, already named; uid is the mailbox's next. */

@@ -215,8 +215,13 @@ int volume_stage_body(struct volume *vol, struct span header, struct span bytes,
 		return err_set(err, POD_E_IO, "%s", volume_broken(vol));
 	r = e ? err_errno(err, e, "stage a message") : body_stage(vol->staging, header, bytes, fd, fd_size, &body, &size, err);
 	if (r == 0)
-		*ret_body = (struct volume_body){ body, size };
+		*ret_body = (struct volume_body){ .fd = body, .size = size };
 	return r;
+}
+
+struct volume_body volume_hold_body(struct span header, struct span bytes)
+{
+	return (struct volume_body){ .fd = -1, .size = header.len + bytes.len, .held = true, .header = header, .bytes = bytes };
 }
 
 void volume_body_done(struct volume_body *body)

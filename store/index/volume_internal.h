@@ -35,6 +35,7 @@ struct writer {
 	struct change *lazy; /* write-behind's clearing: waits for a commit that is made anyway; under lock */
 	uint64_t lazy_since_ms;
 	size_t queued;
+	size_t wake_at; /* so many queued are worth waking the writer: all it gathers, not each; under lock */
 	bool stop;
 	/* The writer's own: */
 	size_t taken; /* changes in the batch */

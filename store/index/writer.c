@@ -44,7 +44,8 @@ void volume_submit(struct volume *vol, struct change *c)
 	open = w->started && !w->stop && change_row(c->kind);
 	if (open) {
 		push(w, c);
-		(void) pthread_cond_signal(&w->more);
+		if (w->queued >= w->wake_at)
+			(void) pthread_cond_signal(&w->more);
 	}
 	(void) pthread_mutex_unlock(&w->lock);
 	if (!open)
@@ -90,6 +91,7 @@ static void gather(struct writer *w)
 	if (wait_us > GATHER_MAX_US)
 		wait_us = GATHER_MAX_US;
 	until = clock_mono_us() + wait_us;
+	w->wake_at = w->expected;
 	while (!w->stop && w->queued < w->expected) {
 		uint64_t now = clock_mono_us();
 
@@ -97,6 +99,7 @@ static void gather(struct writer *w)
 			break;
 		wait_until(w, until - now);
 	}
+	w->wake_at = 1;
 }
 
 /* Before answers go out: those who get one, and those who are waiting already, could all be in the next batch. */

@@ -78,6 +78,24 @@ int body_stage(int dir, struct span header, struct span bytes, int fd, uint64_t 
 	return 0;
 }
 
+int body_make(int dir, const char *name, struct span header, struct span bytes, int *ret_fd, struct err *err)
+{
+	_cleanup_(closep) int out = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int r;
+
+	if (out < 0)
+		return err_errno(err, errno, "make %s", name);
+	r = file_write_at(out, header, 0, err);
+	if (r == 0)
+		r = file_write_at(out, bytes, header.len, err);
+	if (r < 0) {
+		(void) unlinkat(dir, name, 0); /* what stays, recovery takes away */
+		return r;
+	}
+	*ret_fd = take_fd(&out);
+	return 0;
+}
+
 int body_link(int fd, int dir, const char *name, struct err *err)
 {
 	char self[32];

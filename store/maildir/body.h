@@ -11,6 +11,12 @@
  */
 int body_stage(int dir, struct span header, struct span bytes, int fd, uint64_t fd_size, int *ret_fd,
                uint64_t *ret_size, struct err *err);
+/*
+ * The same for bytes in memory, under a name from the start: for small bodies that the writer itself makes. The unnamed
+ * file's detour over the file system's list of orphans, which all threads share, costs more than writing it.
+ * -POD_E_EXISTS where the name is taken; nothing is left where it fails.
+ */
+int body_make(int dir, const char *name, struct span header, struct span bytes, int *ret_fd, struct err *err);
 /* Gives the open file a (further) name: no data is copied. -POD_E_EXISTS where the name is taken. */
 int body_link(int fd, int dir, const char *name, struct err *err);
 /*

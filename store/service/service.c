@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/service/body_in.h"
 
 #define SLOW_THREADS 2
 #define STATS_EVERY_S 10
@@ -11,7 +12,7 @@
 
 static const struct method_row rows[NUMBER_MAX + 1] = {
 	/* method                  run                       place      session  cancel */
-	[STORE_DELIVER] = { STORE_DELIVER, method_deliver, ON_READER, false, NULL },
+	[STORE_DELIVER] = { STORE_DELIVER, method_deliver, BY_BODY, false, NULL },
 	[STORE_CHECK] = { STORE_CHECK, method_check, ON_READER, false, NULL },
 	[STORE_AUTH] = { STORE_AUTH, method_auth, ON_LOOP, false, method_auth_cancel },
 	[STORE_SESSION_OPEN] = { STORE_SESSION_OPEN, method_session_open, ON_LOOP, false, NULL },
@@ -28,7 +29,7 @@ static const struct method_row rows[NUMBER_MAX + 1] = {
 	[STORE_CHANGES] = { STORE_CHANGES, method_changes, ON_READER, true, NULL },
 	[STORE_WATCH] = { STORE_WATCH, method_watch, ON_LOOP, true, method_watch_cancel },
 	[STORE_STORE_FLAGS] = { STORE_STORE_FLAGS, method_store_flags, ON_LOOP, true, NULL },
-	[STORE_APPEND] = { STORE_APPEND, method_append, ON_READER, true, NULL },
+	[STORE_APPEND] = { STORE_APPEND, method_append, BY_BODY, true, NULL },
 	[STORE_COPY] = { STORE_COPY, method_copy, ON_LOOP, true, NULL },
 	[STORE_EXPUNGE] = { STORE_EXPUNGE, method_expunge, ON_LOOP, true, NULL },
 	[STORE_QUOTA_GET] = { STORE_QUOTA_GET, method_quota_get, ON_READER, true, NULL },
@@ -105,9 +106,17 @@ void task_run_on(struct task *t, struct threads *threads, void (*fn)(struct job 
 	threads_run(threads, &t->job);
 }
 
+static enum task_place place_of(const struct task *t)
+{
+	if (t->row->place != BY_BODY)
+		return t->row->place;
+	return body_in_is_held(t) ? ON_LOOP : ON_READER;
+}
+
 static void task_start(struct task *t)
 {
-	switch (t->row->place) {
+	switch (place_of(t)) {
+	case BY_BODY:
 	case ON_LOOP: t->row->run(t); break;
 	case ON_READER: task_run_on(t, t->svc->readers, run_row); break;
 	case ON_SLOW: task_run_on(t, t->svc->slow, run_row); break;

@@ -49,6 +49,7 @@ struct task {
 enum task_place {
 	ON_LOOP, /* takes microseconds, waits for nothing */
 	ON_READER,
+	BY_BODY, /* on the loop where the body is small and came in the frame, on a reader where it has to be copied */
 	ON_SLOW,
 };
 

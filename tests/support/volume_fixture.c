@@ -134,11 +134,9 @@ int fixture_deliver(struct fixture *f, const char *user, const char *mailbox, co
 {
 	struct change c = fixture_change(f, CHANGE_DELIVER, NULL);
 	struct deliver_recipient rcpt = { .user_id = span_of(user), .mailbox = span_of(mailbox) };
-	struct volume_body body;
-	int r = volume_stage_body(f->vol, SPAN_NONE, span_of(text), -1, 0, &body, &f->err);
+	struct volume_body body = volume_hold_body(SPAN_NONE, span_of(text));
+	int r;
 
-	if (r < 0)
-		return r;
 	c.id = id ? *id : guid_new();
 	c.u.deliver.bodies = &body;
 	c.u.deliver.bodies_n = 1;

@@ -407,6 +407,35 @@ static void a_full_disk_fails_that_change_alone_and_passes(void **state)
 	fixture_remove(&f);
 }
 
+static void a_body_held_in_memory_survives_a_batch_that_is_undone_and_done_again(void **state)
+{
+	struct volume_body body = volume_hold_body(SPAN_LIT("X: y\r\n"), SPAN_LIT("\r\ntext\r\n"));
+	struct deliver_recipient rcpts[2] = { { .user_id = SPAN_LIT("alice") }, { .user_id = SPAN_LIT("bob") } };
+	struct failing t = { .step = VOLUME_STEPS };
+	struct change c;
+	struct fixture f;
+
+	make_failing(&f, &t);
+	assert_int_equal(fixture_user_add(&f, "bob", 0), 0);
+	c = fixture_change(&f, CHANGE_DELIVER, NULL);
+	c.id = guid_new();
+	c.u.deliver.bodies = &body;
+	c.u.deliver.bodies_n = 1;
+	c.u.deliver.rcpts = rcpts;
+	c.u.deliver.rcpts_n = 2;
+	arm(&t, VOLUME_STEP_COMMIT, ENOMEM, 1);
+	assert_int_equal(fixture_run(&f, &c), 0);
+	for (size_t i = 0; i < 2; i++) {
+		const char *user = i ? "bob" : "alice";
+
+		assert_int_equal(rcpts[i].code, 0);
+		assert_string_equal(fixture_body(&f, user, fixture_mailbox(&f, user, "INBOX").id, 1), "X: y\r\n\r\ntext\r\n");
+	}
+	volume_body_done(&body);
+	assert_sound(&f);
+	fixture_remove(&f);
+}
+
 static void an_io_error_breaks_the_volume_until_it_is_opened_again(void **state)
 {
 	static const enum volume_step steps[] = { VOLUME_STEP_SYNC, VOLUME_STEP_COMMIT };
@@ -472,6 +501,7 @@ int main(void)
 		cmocka_unit_test(a_crash_at_any_step_loses_nothing_answered_and_leaves_nothing_half_done),
 		cmocka_unit_test(a_rebuild_right_after_a_crash_has_every_message_answered_for),
 		cmocka_unit_test(a_full_disk_fails_that_change_alone_and_passes),
+		cmocka_unit_test(a_body_held_in_memory_survives_a_batch_that_is_undone_and_done_again),
 		cmocka_unit_test(an_io_error_breaks_the_volume_until_it_is_opened_again),
 		cmocka_unit_test(files_that_cannot_be_moved_yet_are_read_where_they_are_and_moved_later),
 		cmocka_unit_test(folders_that_cannot_be_moved_yet_hold_up_other_folders_only),
