@@ -768,6 +768,9 @@ static void a_session_is_of_its_connection_and_of_its_user(void **state)
 	Podstore__SessionClose close_it = PODSTORE__SESSION_CLOSE__INIT;
 	struct store_client *other = client(w, "gateway");
 
+	/* A session's request waits for no connection: it could not be of that one. */
+	while (!store_client_is_connected(other) || !store_client_is_connected(w->mta))
+		(void) event_base_loop(w->base, EVLOOP_ONCE);
 	m.session = w->session;
 	assert_int_equal(ask(w, w->gateway, STORE_MAILBOX_LIST, &m.base).code, 0);
 	assert_int_equal(ask(w, other, STORE_MAILBOX_LIST, &m.base).code, -POD_E_AUTH);
@@ -912,7 +915,7 @@ static void clients_that_do_not_read_hold_up_nobody_else(void **state)
 	store_call_cancel(calls[0]);
 	for (size_t i = 1; i < SLOW; i++) {
 		assert_false(slow[i].done);
-		assert_true(slow[i].more_n <= FRAME_WINDOW / (64u << 10) + 1);
+		assert_true(slow[i].more_n <= FRAME_WINDOW / (48u << 10) + 1); /* a batch holds three or four of these */
 		store_call_resume(calls[i]);
 	}
 	for (size_t i = 1; i < SLOW; i++) {
