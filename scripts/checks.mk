@@ -29,6 +29,7 @@ fuzz:
 
 layers:
 	$(Q)scripts/layers
+	$(Q)scripts/check-options
 
 # Whether the page of the wire format still says what the code does.
 docs:

@@ -52,6 +52,8 @@ struct volume_options {
 	unsigned int users_max; /* 1 to 1000 */
 	unsigned int write_behind_ms;
 	unsigned int delivery_memory_days;
+	unsigned int commit_changes_max; /* 0: 512 */
+	unsigned int commit_window_ms; /* 0: only those just answered are waited for, a part of a commit's time */
 	/*
 	 * Mailboxes changed (after a commit), on the writer's thread: one call per commit. mailbox 0: the user's
 	 * list of mailboxes.

@@ -14,6 +14,7 @@
 #include "store/maildir/layout.h"
 
 #define MAP_BYTES_DEFAULT ((uint64_t) 64 << 30)
+#define COMMIT_CHANGES_MAX_DEFAULT 512
 
 const char *volume_id(const struct volume *vol)
 {
@@ -84,6 +85,8 @@ static struct volume *allocate(const struct volume_options *o)
 	vol->o = *o;
 	if (vol->o.map_bytes == 0)
 		vol->o.map_bytes = MAP_BYTES_DEFAULT;
+	if (vol->o.commit_changes_max == 0)
+		vol->o.commit_changes_max = COMMIT_CHANGES_MAX_DEFAULT;
 	if (vol->o.users_max == 0 || vol->o.users_max > 1000)
 		vol->o.users_max = 1000;
 	(void) snprintf(vol->path, sizeof(vol->path), "%s", o->path);

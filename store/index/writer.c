@@ -10,7 +10,6 @@
 #include "store/index/change.h"
 #include "store/index/intents.h"
 
-#define BATCH_CHANGES_MAX 512
 /* Changes that are undone together with another's failure are done again, so often; then all are failed. */
 #define RETRIES_MAX 4
 /* A commit waits this part of its own time, at most so long, for those who just got their answers to come again. */
@@ -82,17 +81,23 @@ static void wait_until(struct writer *w, uint64_t in_us)
 
 /*
  * Those answered by the last commit come again one after the other: without a short wait the first of them would have
- * a commit of its own, or they and those who queued meanwhile would take turns, each waiting for two commits.
+ * a commit of its own, or they and those who queued meanwhile would take turns, each waiting for two commits. With a
+ * window, whoever comes within it is waited for, until the batch is full.
  */
-static void gather(struct writer *w)
+static void gather(struct volume *vol)
 {
+	struct writer *w = &vol->writer;
 	uint64_t wait_us = w->commit_us / GATHER_PART, until;
 
+	w->wake_at = w->expected;
 	if (wait_us > GATHER_MAX_US)
 		wait_us = GATHER_MAX_US;
+	if (vol->o.commit_window_ms > 0) {
+		wait_us = vol->o.commit_window_ms * 1000ull;
+		w->wake_at = vol->o.commit_changes_max;
+	}
 	until = clock_mono_us() + wait_us;
-	w->wake_at = w->expected;
-	while (!w->stop && w->queued < w->expected) {
+	while (!w->stop && w->queued < w->wake_at) {
 		uint64_t now = clock_mono_us();
 
 		if (now >= until)
@@ -135,9 +140,9 @@ static bool take(struct volume *vol, struct change **ret_first, struct change **
 			(void) pthread_cond_wait(&w->more, &w->lock);
 	}
 	if (w->first)
-		gather(w);
+		gather(vol);
 	*ret_first = w->first;
-	for (at = &w->first; *at && n < BATCH_CHANGES_MAX; at = &(*at)->next)
+	for (at = &w->first; *at && n < vol->o.commit_changes_max; at = &(*at)->next)
 		n++;
 	w->first = *at;
 	*at = NULL;
