@@ -79,6 +79,16 @@ static int run_worker(void *arg, unsigned int index)
 	return imapd_worker_run(arg, index);
 }
 
+/* What we show to stores on other hosts, read here as workers may not be able to; NULL without a certificate. */
+static int open_store_tls(const struct tls_conf *c, struct tls_context **ret_tls, struct err *err)
+{
+	const struct tls_client_options o = { .ca_file = c->ca,
+		                              .cert_file = c->client_cert,
+		                              .key_file = c->client_key };
+
+	return c->client_cert ? tls_client_create(&o, ret_tls, err) : 0;
+}
+
 static int prepare(const struct conf *conf, const struct tls_server_options *tls, struct imapd_listen *listen,
                    size_t n, struct err *err)
 {
@@ -102,7 +112,9 @@ static int serve(const char *file, const struct conf *conf)
 	struct imapd_listen listen[] = { { CONF_LISTEN_IMAP, -1 },
 		                         { CONF_LISTEN_IMAPS, -1 },
 		                         { CONF_LISTEN_HTTPS, -1 } };
-	struct imapd_options o = { file, conf, &tls, listen, ARRAY_SIZE(listen) };
+	struct imapd_options o = {
+		.config_file = file, .conf = conf, .tls = &tls, .listen = listen, .listen_n = ARRAY_SIZE(listen)
+	};
 	struct worker_kind kind = {
 		.name = "imap", .count = conf->imapd.workers, .run = run_worker, .arg = &o
 	};
@@ -110,12 +122,15 @@ static int serve(const char *file, const struct conf *conf)
 	int r;
 
 	random_bytes(tls.ticket_key, sizeof(tls.ticket_key));
-	r = prepare(conf, &tls, listen, ARRAY_SIZE(listen), &err);
+	r = open_store_tls(&conf->tls, &o.store_tls, &err);
+	if (r == 0)
+		r = prepare(conf, &tls, listen, ARRAY_SIZE(listen), &err);
 	if (r == 0) {
 		proc_notify_ready();
 		log_event(NULL, LOGL_NOTICE, "imapd.started", F_UINT("workers", conf->imapd.workers));
 		r = workers_run(&kind, 1, DRAIN_MS, NULL, NULL, &err);
 	}
+	(void) tls_unref(o.store_tls);
 	if (r < 0) {
 		log_event(NULL, LOGL_ERROR, "imapd.failed", F_ERR(&err));
 		return 1;

@@ -30,6 +30,7 @@ static const enum conf_listener door_kinds[SMTP_DOORS] = { CONF_LISTEN_SMTP, CON
 struct mta {
 	const struct conf *conf;
 	struct tls_context *tls;
+	struct tls_context *store_tls; /* towards volumes on other hosts; NULL: no certificate for it */
 	uint8_t ticket_key[80];
 	struct smtp_door (*doors)[SMTP_DOORS]; /* of each worker */
 	struct queue_options queue;
@@ -115,6 +116,14 @@ static int open_tls(struct mta *m, struct err *err)
 	return tls_server_create(&o, &m->tls, err);
 }
 
+static int open_store_tls(struct mta *m, struct err *err)
+{
+	const struct tls_conf *c = &m->conf->tls;
+	const struct tls_client_options o = { .ca_file = c->ca, .cert_file = c->client_cert, .key_file = c->client_key };
+
+	return c->client_cert ? tls_client_create(&o, &m->store_tls, err) : 0;
+}
+
 /* Everything that needs privileges. */
 static int prepare(struct mta *m, struct err *err)
 {
@@ -125,6 +134,9 @@ static int prepare(struct mta *m, struct err *err)
 	m->queue.hostname = c->mta.hostname;
 	if (r == 0)
 		r = open_tls(m, err);
+	if (r == 0)
+		r = open_store_tls(m, err);
+	m->queue.store_tls = m->store_tls;
 	if (r == 0)
 		r = queue_prepare(c->mta.queue_dir, c->pod.user_mta, err);
 	if (r == 0)
@@ -158,7 +170,8 @@ static int become_worker(const struct mta *m, const char *kind, unsigned int ind
 static int run_smtp(void *arg, unsigned int index)
 {
 	const struct mta *m = arg;
-	struct smtp_worker_options o = { .conf = m->conf, .doors = m->doors[index], .tls = m->tls };
+	struct smtp_worker_options o = { .conf = m->conf, .doors = m->doors[index], .tls = m->tls,
+		                         .store_tls = m->store_tls };
 
 	if (become_worker(m, "smtp", index) < 0)
 		return EXIT_FAILURE;
@@ -182,6 +195,7 @@ static void close_all(struct mta *m)
 	closep(&m->queue.submit_fd);
 	closep(&m->queue.control_fd);
 	m->tls = tls_unref(m->tls);
+	m->store_tls = tls_unref(m->store_tls);
 }
 
 static int run(struct mta *m, struct err *err)

@@ -14,6 +14,7 @@
 #include "base/metric.h"
 #include "directory/directory.h"
 #include "net/listener.h"
+#include "net/tls.h"
 #include "proc/proc.h"
 #include "store/index/index.h"
 #include "store/service/metrics.h"
@@ -27,10 +28,11 @@
 struct serving {
 	const struct conf *conf;
 	struct arena *a;
-	const char *name, *path;
+	const char *name, *path, *endpoint;
 	uint64_t token;
 	uid_t started_as;
-	int listen_fd;
+	int listen_fd, tls_fd; /* tls_fd -1: local front ends only */
+	struct tls_context *tls;
 	struct event_base *base;
 	struct event *term, *interrupt;
 	struct service *service;
@@ -88,6 +90,35 @@ static int open_socket(struct serving *s, struct err *err)
 	return r < 0 ? r : guard_socket(path, err);
 }
 
+/* stored.tls_listen, at the port that the volume's place in the directory names. */
+static int tls_address(const struct serving *s, struct net_addr *ret, struct err *err)
+{
+	const char *listen = s->conf->stored.tls_listen, *colon = strrchr(listen, ':');
+	const char *port = strncmp(s->endpoint, "unix:", 5) == 0 ? NULL : strrchr(s->endpoint, ':');
+	const char *at = port ? arena_printf(s->a, "%.*s%s", (int) (colon - listen), listen, port) : listen;
+
+	return at ? net_addr_parse(span_of(at), ret, err) : err_set(err, POD_E_NOMEM, "no memory");
+}
+
+/* For front ends of other hosts: who has a certificate of the pod's CA, with one of the names that mean a role. */
+static int open_tls(struct serving *s, struct err *err)
+{
+	const struct tls_server_options o = { .cert_file = s->conf->tls.cert, .key_file = s->conf->tls.key,
+		                              .client_ca_file = s->conf->tls.ca };
+	const char *listen = s->conf->stored.tls_listen;
+	struct net_addr addr;
+	int r;
+
+	if (!*listen || strcmp(listen, "none") == 0)
+		return 0;
+	r = tls_address(s, &addr, err);
+	if (r == 0)
+		r = tls_server_create(&o, &s->tls, err);
+	if (r == 0)
+		r = listener_open(&addr, 0, &s->tls_fd, err);
+	return r < 0 ? err_wrap(err, r, "stored.tls_listen") : 0;
+}
+
 static int open_metrics(struct serving *s, struct err *err)
 {
 	const char *path = arena_printf(s->a, "%s/metrics/stored.%s", s->conf->pod.run_dir, s->name);
@@ -108,15 +139,19 @@ int serve_prepare(const struct conf *conf, const char *volume, struct serving **
 	s->conf = conf;
 	s->name = volume;
 	s->listen_fd = -1;
+	s->tls_fd = -1;
 	s->started_as = getuid();
 	r = volume_record(conf, s->a, volume, &v, err);
 	if (r == 0) {
 		s->path = v->path;
+		s->endpoint = v->endpoint;
 		s->token = v->token;
 		r = open_metrics(s, err);
 	}
 	if (r == 0)
 		r = open_socket(s, err);
+	if (r == 0)
+		r = open_tls(s, err);
 	if (r < 0) {
 		(void) serve_free(s);
 		return r;
@@ -167,6 +202,9 @@ static int open_service(struct serving *s, struct err *err)
 		.uid_mta = uid_of(s, pod->user_mta),
 		.uid_gateway = uid_of(s, pod->user_imap),
 		.uid_admin = s->started_as, /* podd, who started us */
+		.name_mta = c->tls_mta,
+		.name_gateway = c->tls_gateway,
+		.name_admin = c->tls_admin,
 	};
 
 	return service_create(&o, &s->service, err);
@@ -203,6 +241,8 @@ static int open_volume(struct serving *s, struct err *err)
 		.users_max = c->users_max,
 		.write_behind_ms = (unsigned int) c->write_behind_ms,
 		.delivery_memory_days = (unsigned int) ((c->delivery_memory_ms + DAY_MS - 1) / DAY_MS),
+		.commit_changes_max = c->commit_max_messages,
+		.commit_window_ms = (unsigned int) c->commit_window_ms,
 		.on_changed = service_on_changed,
 		.arg = s->service,
 	};
@@ -234,6 +274,8 @@ int serve_run(struct serving *s, struct err *err)
 		r = service_start(s->service, s->volume, err);
 	if (r == 0)
 		r = service_listen(s->service, take_fd(&s->listen_fd), NULL, err);
+	if (r == 0 && s->tls_fd >= 0)
+		r = service_listen(s->service, take_fd(&s->tls_fd), s->tls, err);
 	if (r == 0) {
 		log_event(NULL, LOGL_NOTICE, "stored.ready", F_STR("volume", s->name), F_STR("path", s->path));
 		proc_notify_ready();
@@ -254,6 +296,8 @@ struct serving *serve_free(struct serving *s)
 	if (s->base)
 		event_base_free(s->base);
 	closep(&s->listen_fd);
+	closep(&s->tls_fd);
+	(void) tls_unref(s->tls);
 	(void) arena_free(s->a);
 	free(s);
 	return NULL;

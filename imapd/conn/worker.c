@@ -87,7 +87,7 @@ static int open_parts(struct imapd_worker *w, unsigned int index, struct err *er
 	if (r == 0)
 		r = tls_server_create(w->o->tls, &w->tls, err);
 	if (r == 0)
-		r = store_pool_create(w->base, w->directory, "imapd", "gateway", NULL, &w->stores, err);
+		r = store_pool_create(w->base, w->directory, "imapd", "gateway", w->o->store_tls, &w->stores, err);
 	for (size_t i = 0; r == 0 && i < w->o->listen_n; i++)
 		if (w->o->listen[i].fd >= 0)
 			r = open_listener(w, &w->o->listen[i], err);

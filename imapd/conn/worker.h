@@ -21,6 +21,7 @@ struct imapd_options {
 	const char *config_file; /* read again on SIGHUP */
 	const struct conf *conf;
 	const struct tls_server_options *tls;
+	struct tls_context *store_tls; /* for volumes on other hosts; NULL: local ones only */
 	const struct imapd_listen *listen;
 	size_t listen_n;
 };

@@ -7,11 +7,12 @@ static const struct conf_item items[] = {
 	CONF_COUNT(stored_conf, readers, "4", "1", "64", "Threads that answer requests which only read."),
 	CONF_SIZE(stored_conf, map_size, "64G", "16M", "1T",
 	        "Largest size the index of a volume can reach. It reserves addresses, not memory."),
-	CONF_COUNT(stored_conf, commit_max_messages, "256", "1", "10000",
+	CONF_COUNT(stored_conf, commit_max_messages, "512", "1", "10000",
 	        "Most changes made durable in one commit."),
 	CONF_TIME(stored_conf, commit_window, "0", "0", "100ms",
 	        "How long a commit waits for company. 0: it takes what has gathered while the one before "
-	        "it was at the disk, which is best for most disks."),
+	        "it was at the disk, and waits a moment for those just answered only, which is best for "
+	        "most disks."),
 	CONF_TIME(stored_conf, auth_cache, "5m", "0", "1h",
 	        "How long a successful password check is remembered in memory, as a keyed digest; 0: not "
 	        "at all."),
@@ -23,6 +24,18 @@ static const struct conf_item items[] = {
 	CONF_TIME(stored_conf, delivery_memory, "7d", "1d", "30d",
 	        "How long the id of a delivery is remembered, to recognise one that is repeated. Longer "
 	        "than mta.queue_lifetime."),
+	CONF_STRING(stored_conf, tls_listen, "", conf_check_listen,
+	        "Address and port where front ends on other hosts reach the volume, over TLS with certificates "
+	        "of both sides (tls.cert and tls.key; front ends' by tls.ca). A volume whose endpoint in the "
+	        "directory is HOST:PORT listens at that port instead, so that several share the host. Empty or "
+	        "\"none\": nowhere; local front ends use a unix socket in any case."),
+	CONF_STRING(stored_conf, tls_mta, "podmail-mta", conf_check_name,
+	        "Common name of the certificate that may deliver. One host's mta and imapd share "
+	        "tls.client_cert: where both run, give its name here and in tls_gateway."),
+	CONF_STRING(stored_conf, tls_gateway, "podmail-imap", conf_check_name,
+	        "Common name of the certificate that may open sessions of users who logged in."),
+	CONF_STRING(stored_conf, tls_admin, "podmail-podd", conf_check_name,
+	        "Common name of the certificate that may add users and do what else podd does."),
 };
 /* clang-format on */
 

@@ -24,6 +24,7 @@ struct smtp_worker_options {
 	const struct conf *conf;
 	const struct smtp_door *doors; /* SMTP_DOORS of them; their descriptors stay the caller's */
 	struct tls_context *tls; /* read before privileges went; NULL: no TLS */
+	struct tls_context *store_tls; /* for volumes on other hosts, likewise; NULL: local ones only */
 	uint8_t ticket_key[80];
 };
 

@@ -31,6 +31,7 @@ struct worker {
 	const struct conf *conf; /* the newest that was loaded */
 	const struct conf *reloaded;
 	struct tls_context *tls;
+	struct tls_context *store_tls; /* the parent's */
 	uint8_t ticket_key[80];
 	struct directory *dir;
 	struct store_pool *pool;

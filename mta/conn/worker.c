@@ -90,7 +90,7 @@ static int open_back(struct worker *w, struct err *err)
 	int r = directory_open(w->conf->pod.directory_dir, &w->dir, err);
 
 	if (r == 0)
-		r = store_pool_create(w->base, w->dir, "mta", "mta", NULL, &w->pool, err);
+		r = store_pool_create(w->base, w->dir, "mta", "mta", w->store_tls, &w->pool, err);
 	if (r == 0)
 		r = queue_client_create(w->base, queue_submit_path(w->conf, path, sizeof(path)), QUEUE_TIMEOUT_MS, &w->queue, err);
 	if (r == 0 && *w->conf->pod.proxy_protocol_from)
@@ -208,7 +208,7 @@ static void close_all(struct worker *w, struct worker_events *e)
 
 int smtp_worker_run(const struct smtp_worker_options *o)
 {
-	struct worker w = { .conf = o->conf };
+	struct worker w = { .conf = o->conf, .store_tls = o->store_tls };
 	struct worker_events e = { 0 };
 	struct err err = { 0 };
 	int r;

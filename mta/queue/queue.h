@@ -15,6 +15,7 @@
 #include "base/span.h"
 #include "conf/conf.h"
 #include "mta/queue/queue.pb-c.h"
+#include "net/tls.h"
 
 /* What is said of remote recipients, until there is a part that sends to them. */
 #define QUEUE_OUTBOUND_TEXT "waiting for the outbound part: mail to other domains is not sent yet"
@@ -50,6 +51,7 @@ void queue_summary_set(Queue__Summary *ret_summary, const struct mime_summary *f
 struct queue_options {
 	const struct conf *conf;
 	const char *hostname;
+	struct tls_context *store_tls; /* for volumes on other hosts; NULL: local ones only */
 	int submit_fd; /* listening, SOCK_SEQPACKET; owned */
 	int control_fd; /* listening; owned */
 };

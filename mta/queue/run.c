@@ -166,7 +166,7 @@ static int open_all(struct queue *q, const struct queue_options *o, struct err *
 	if (r == 0)
 		r = shelf_open(q->base, o->conf->mta.queue_dir, &q->shelf, err);
 	if (r == 0)
-		r = store_pool_create(q->base, q->dir, "mta-queue", "mta", NULL, &q->pool, err);
+		r = store_pool_create(q->base, q->dir, "mta-queue", "mta", o->store_tls, &q->pool, err);
 	if (r == 0) {
 		store_pool_on_state(q->pool, queue_on_volume, q);
 		r = queue_load(q, err);

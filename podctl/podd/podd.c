@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/tls.h"
 #include "podctl/pod/pidfile.h"
 #include "podctl/podd/api.h"
 #include "podctl/podd/bootstrap.h"
@@ -180,6 +181,22 @@ static int children_start(struct podd *p, struct err *err)
 	return front_ends_start(p, err);
 }
 
+/* Volumes that are reached over TLS want our certificate; those with a unix socket know us by our uid. */
+static int open_stores(struct podd *p, struct err *err)
+{
+	const struct tls_conf *c = &p->conf->tls;
+	const struct tls_client_options o = { .ca_file = c->ca,
+		                              .cert_file = c->client_cert,
+		                              .key_file = c->client_key };
+	struct tls_context *tls = NULL;
+	int r = c->client_cert ? tls_client_create(&o, &tls, err) : 0;
+
+	if (r == 0)
+		r = store_pool_create(p->base, p->dir, "podd", "admin", tls, &p->stores, err);
+	(void) tls_unref(tls);
+	return r;
+}
+
 static int state_open(struct podd *p, struct err *err)
 {
 	char pidfile[PATH_MAX];
@@ -193,7 +210,7 @@ static int state_open(struct podd *p, struct err *err)
 	    (r = directory_open_writer(p->conf->pod.directory_dir, &p->dir, err)) < 0 ||
 	    (r = directory_bootstrap(p->dir, p->conf, err)) < 0)
 		return r;
-	return store_pool_create(p->base, p->dir, "podd", "admin", NULL, &p->stores, err);
+	return open_stores(p, err);
 }
 
 static int podd_start(struct podd *p, struct err *err)
