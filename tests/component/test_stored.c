@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -19,17 +20,20 @@
 #include "base/id.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
+#include "net/tls.h"
 #include "storeproto/client.h"
 #include "storeproto/codec_internal.h"
 #include "storeproto/frame.h"
 
 #define WAIT_MS 60000
+#define REFUSED_MS 1000 /* a refused client tries again: so long is watched that it gets nowhere */
 #define PASSWORD "correct horse"
 #define ADDRESS "alice@example.test"
 #define MESSAGE "Subject: one\r\n\r\nbody\r\n"
 
 struct world {
 	char dir[64], conf[96], endpoint[128];
+	bool remote; /* reached over TLS, as from another host */
 	pid_t pid;
 	struct event_base *base;
 	struct store_client *mta, *gateway, *admin;
@@ -226,18 +230,39 @@ static void make_pod(struct world *w)
 {
 	static const char *const folders[] = { "run", "run/metrics", "volumes" };
 	const char *argv[] = { program(), "--config", w->conf, "--volume", "vol01", "--create", NULL };
-	char path[128];
+	char path[128], conf[512];
 
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
 		(void) snprintf(path, sizeof(path), "%s/%s", w->dir, folders[i]);
 		assert_int_equal(mkdir(path, 0700), 0);
 	}
 	(void) snprintf(w->conf, sizeof(w->conf), "%s/podmail.conf", w->dir);
-	(void) snprintf(w->endpoint, sizeof(w->endpoint), "unix:%s/run/store-vol01.sock", w->dir);
-	write_file(w->conf, "pod {\n  domain = example.test\n  user_store = \"\"\n  user_mta = \"\"\n  user_imap = \"\"\n}\n"
-	                    "stored {\n  users_max = 3\n  readers = 2\n}\nlog {\n  level = warning\n}\n");
+	if (!w->remote)
+		(void) snprintf(w->endpoint, sizeof(w->endpoint), "unix:%s/run/store-vol01.sock", w->dir);
+	(void) snprintf(conf, sizeof(conf),
+	                "pod {\n  domain = example.test\n  user_store = \"\"\n  user_mta = \"\"\n  user_imap = \"\"\n}\n"
+	                "stored {\n  users_max = 3\n  readers = 2\n%s}\nlog {\n  level = warning\n}\n",
+	                w->remote ? "  tls_listen = \"127.0.0.1:9\"\n" : "");
+	write_file(w->conf, conf);
 	make_directory(w);
 	assert_int_equal(run_program(argv), 0);
+}
+
+static struct store_client *client_as(struct world *w, const char *role, const char *cert_name)
+{
+	char ca[96], cert[128], key[128];
+	const struct tls_client_options to = { .ca_file = ca, .cert_file = cert, .key_file = key };
+	struct store_client_options o = { .base = w->base, .program = "test", .role = role, .volume = "vol01",
+		                          .endpoint = w->endpoint, .token = 3 };
+	struct store_client *c;
+
+	(void) snprintf(ca, sizeof(ca), "%s/tls/ca.pem", w->dir);
+	(void) snprintf(cert, sizeof(cert), "%s/tls/%s.pem", w->dir, cert_name);
+	(void) snprintf(key, sizeof(key), "%s/tls/%s.key", w->dir, cert_name);
+	assert_int_equal(tls_client_create(&to, &o.tls, NULL), 0);
+	assert_int_equal(store_client_create(&o, &c, NULL), 0);
+	(void) tls_unref(o.tls);
+	return c;
 }
 
 static struct store_client *client(struct world *w, const char *role)
@@ -313,6 +338,65 @@ static int setup(void **state)
 	w->mta = client(w, "mta");
 	w->gateway = client(w, "gateway");
 	w->admin = client(w, "admin");
+	assert_int_equal(user_add(w, "alice", ADDRESS, 0).code, 0);
+	open_alice(w);
+	*state = w;
+	return 0;
+}
+
+/* ---- from another host ---- */
+
+/* Of 127.0.0.1, and nobody's for now. The directory says it, so it overrules the port in tls_listen. */
+static void choose_port(struct world *w)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *) &in, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *) &in, &len), 0);
+	(void) close(fd);
+	(void) snprintf(w->endpoint, sizeof(w->endpoint), "127.0.0.1:%u", ntohs(in.sin_port));
+}
+
+/* As an operator makes it: a key, and a certificate of the pod's CA with the name that means a role. */
+static void make_certificate(const struct world *w, const char *name)
+{
+	char cmd[1024];
+	const char *argv[] = { "/bin/sh", "-c", cmd, NULL };
+
+	(void) snprintf(cmd, sizeof(cmd),
+	                "cd %s/tls && exec 2>/dev/null && openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+	                "-nodes -keyout %s.key -subj /CN=%s -out %s.csr && openssl x509 -req -in %s.csr -CA ca.pem "
+	                "-CAkey ca.key -CAcreateserial -days 2 -out %s.pem",
+	                w->dir, name, name, name, name, name);
+	assert_int_equal(run_program(argv), 0);
+}
+
+static int setup_remote(void **state)
+{
+	static const char *const clients[] = { "podmail-mta", "podmail-imap", "podmail-podd", "stranger" };
+	const char *const names[] = { "127.0.0.1" };
+	struct world *w = calloc(1, sizeof(*w));
+	char tls[96];
+
+	assert_non_null(w);
+	w->remote = true;
+	choose_port(w);
+	(void) snprintf(w->dir, sizeof(w->dir), "/tmp/podmail-test-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	(void) snprintf(tls, sizeof(tls), "%s/tls", w->dir);
+	assert_int_equal(mkdir(tls, 0700), 0);
+	assert_int_equal(tls_make_self_signed(tls, names, 1, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		make_certificate(w, clients[i]);
+	w->a = arena_create(64u << 20);
+	w->base = event_base_new();
+	make_pod(w);
+	start(w);
+	w->mta = client_as(w, "mta", "podmail-mta");
+	w->gateway = client_as(w, "gateway", "podmail-imap");
+	w->admin = client_as(w, "admin", "podmail-podd");
 	assert_int_equal(user_add(w, "alice", ADDRESS, 0).code, 0);
 	open_alice(w);
 	*state = w;
@@ -467,6 +551,40 @@ static void a_delivered_message_is_listed_fetched_and_read(void **state)
 	assert_int_equal(body(w, box->mailbox->id, uid + 1).code, -POD_E_NOTFOUND);
 	/* Its \Recent was claimed. */
 	assert_int_equal(open_mailbox(w, "INBOX", true)->first_recent_uid, 0);
+}
+
+static void from_another_host_mail_comes_and_goes_over_tls(void **state)
+{
+	struct world *w = *state;
+	uint32_t uid = deliver_one(w, "alice");
+	const Podstore__MailboxOpenReply *box = open_mailbox(w, "INBOX", true);
+	struct answer a = body(w, box->mailbox->id, uid);
+
+	assert_int_equal(box->mailbox->messages, 1);
+	assert_int_equal(a.code, 0);
+	assert_int_equal(a.fd, -1); /* no descriptor goes that far */
+	assert_true(span_eq(a.blob, SPAN_LIT("Return-Path: <x@example.org>\r\n" MESSAGE)));
+}
+
+static void a_certificate_grants_the_role_of_its_name_and_no_other(void **state)
+{
+	static const struct {
+		const char *role, *cert;
+	} wrong[] = { { "mta", "stranger" }, { "gateway", "podmail-mta" }, { "admin", "podmail-imap" }, { "mta", "server" } };
+	struct world *w = *state;
+	Podstore__Check m = PODSTORE__CHECK__INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct store_client *c = client_as(w, wrong[i].role, wrong[i].cert);
+		struct answer a = { .w = w, .fd = -1 };
+
+		assert_non_null(store_call(c, STORE_CHECK, &m.base, SPAN_NONE, -1, REFUSED_MS, on_answer, &a));
+		finish(&a);
+		assert_true(a.code < 0);
+		assert_false(store_client_is_connected(c));
+		(void) store_client_free(c);
+	}
+	assert_int_equal(deliver_one(w, "alice"), 1);
 }
 
 static void a_large_body_travels_as_a_descriptor_both_ways(void **state)
@@ -997,6 +1115,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_delivered_message_is_listed_fetched_and_read),
+		cmocka_unit_test_setup_teardown(from_another_host_mail_comes_and_goes_over_tls, setup_remote, teardown),
+		cmocka_unit_test_setup_teardown(a_certificate_grants_the_role_of_its_name_and_no_other, setup_remote,
+		                                teardown),
 		T(a_large_body_travels_as_a_descriptor_both_ways),
 		T(recipients_are_answered_for_themselves_and_repeats_are_recognised),
 		T(check_says_who_is_there_and_has_room),
