@@ -20,7 +20,7 @@ struct bench {
 	size_t bytes;
 	char *text;
 	atomic_bool stop;
-	atomic_ulong delivered, failed;
+	atomic_long delivered, failed;
 	bool one_mailbox;
 };
 
@@ -145,7 +145,7 @@ int main(int argc, char **argv)
 	run_threads(&b, submitters, submitter, seconds);
 	if (volume_count(b.vol, &to, &err) < 0)
 		die("count", &err);
-	(void) printf("submitters=%u users=%u deliveries_per_s=%.0f commits_per_s=%.0f per_commit=%.1f failed=%lu pending=%llu\n",
+	(void) printf("submitters=%u users=%u deliveries_per_s=%.0f commits_per_s=%.0f per_commit=%.1f failed=%ld pending=%llu\n",
 	              submitters, b.users, (double) atomic_load(&b.delivered) / seconds,
 	              (double) (to.commits - from.commits) / seconds,
 	              (double) (to.messages - from.messages) / (double) (to.commits - from.commits + 1), atomic_load(&b.failed),

@@ -141,11 +141,20 @@ int volume_uids(struct volume *vol, struct arena *a, struct span user_id, uint32
 {
 	KV_TXN txn = { 0 };
 	struct mailbox_info info;
+	struct mailbox_counts counts;
 	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
 
 	if (r == 0)
-		r = view_mailbox(vol, &txn, user_id, mailbox, &info, NULL, err);
-	return r < 0 ? r : view_uids(vol, &txn, a, mailbox, ret, ret_first_unseen, err);
+		r = view_mailbox(vol, &txn, user_id, mailbox, &info, &counts, err);
+	if (r < 0)
+		return r;
+	r = uids_cache_get(&vol->uids, mailbox, counts.highestmodseq, a, ret, ret_first_unseen);
+	if (r != 0)
+		return r < 0 ? err_set(err, POD_E_NOMEM, "uids") : 0;
+	r = view_uids(vol, &txn, a, mailbox, ret, ret_first_unseen, err);
+	if (r == 0)
+		uids_cache_put(&vol->uids, mailbox, counts.highestmodseq, ret, *ret_first_unseen);
+	return r;
 }
 
 /* ---- changes ---- */

@@ -97,6 +97,7 @@ static struct volume *allocate(const struct volume_options *o)
 	(void) pthread_mutex_init(&vol->behind.lock, NULL);
 	(void) pthread_mutex_init(&vol->writer.lock, NULL);
 	recent_init(&vol->recent);
+	uids_cache_init(&vol->uids);
 	return vol;
 }
 
@@ -113,6 +114,7 @@ static void release(struct volume *vol)
 	close_fd(vol->dir);
 	close_fd(vol->lock); /* last: the lock goes with it */
 	recent_done(&vol->recent);
+	uids_cache_done(&vol->uids);
 	(void) pthread_mutex_destroy(&vol->folders);
 	(void) pthread_mutex_destroy(&vol->behind.lock);
 	(void) pthread_mutex_destroy(&vol->writer.lock);

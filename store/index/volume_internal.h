@@ -18,6 +18,7 @@
 #include "store/index/index.h"
 #include "store/index/recent.h"
 #include "store/index/schema.h"
+#include "store/index/uids_cache.h"
 #include "store/maildir/volume_file.h"
 
 struct batch;
@@ -72,6 +73,7 @@ struct volume {
 	struct write_behind behind;
 	pthread_mutex_t folders;
 	struct recent recent;
+	struct uids_cache uids;
 	atomic_bool is_broken;
 	char broken[256]; /* written once, before is_broken */
 	uint64_t index_room; /* bytes of the index's file the disk has promised; the writer's */
