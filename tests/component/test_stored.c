@@ -346,7 +346,7 @@ static int setup(void **state)
 
 /* ---- from another host ---- */
 
-/* Of 127.0.0.1, and nobody's for now. The directory says it, so it overrules the port in tls_listen. */
+/* Of 127.0.0.1, and free when it was asked for. The directory says it, so it overrules the port in tls_listen. */
 static void choose_port(struct world *w)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
