@@ -1,0 +1,61 @@
+/*
+ * What a replica must know of itself when it starts: one 4 KiB block kept twice, with a sequence number and a checksum,
+ * written to the two places in turn, so that a torn write costs the newest state only. Pure: bytes in and out.
+ */
+#ifndef REPLICATOR_CORE_SUPERBLOCK_H
+#define REPLICATOR_CORE_SUPERBLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define SUPERBLOCK_SIZE    4096u
+#define SUPERBLOCK_VERSION 1u
+#define GENERATIONS_MAX    16
+#define PEERS_MAX          4
+#define PEER_NAME_SIZE     64
+
+enum replica_role { ROLE_SECONDARY, ROLE_PRIMARY };
+
+/*
+ * A generation is a time during which one history was written: it begins when a replica becomes primary after
+ * another was, or when one starts and cannot be sure that its log has all that a peer may have been sent. The list
+ * says where each earlier one ended: the LSN up to which its history is part of ours.
+ */
+struct generation {
+	uint64_t id;  /* random, never 0 */
+	uint64_t end; /* LSN up to which it counts; of the current one: 0 */
+};
+
+/* What is remembered of each other replica. */
+struct peer_record {
+	char name[PEER_NAME_SIZE]; /* its site: "" for an unused place */
+	uint64_t needs_lsn;        /* the log is kept from here on for it; 0: it is served from its bitmap */
+	bool in_bitmap;            /* its bitmap counts */
+};
+
+struct superblock {
+	uint64_t sequence;
+	uint8_t volume_id[16];
+	uint64_t size_bytes, log_bytes;
+	enum replica_role role;
+	uint64_t token; /* highest fencing token seen */
+	struct generation generations[GENERATIONS_MAX]; /* the current one first */
+	/* Where recovery starts: everything before is in the image, on stable storage. */
+	uint64_t tail_lsn, tail_epoch;
+	uint32_t tail_previous_crc;
+	/* Not a state that the primary ever had until the log is applied up to here: a resync is under way. 0: consistent. */
+	uint64_t consistent_from_lsn;
+	bool resync_under_way; /* consistent_from_lsn is not known yet */
+	struct peer_record peers[PEERS_MAX];
+};
+
+void superblock_encode(const struct superblock *s, uint8_t block[SUPERBLOCK_SIZE]);
+/* 0; -POD_E_CORRUPT; -POD_E_VERSION: of a newer podmail, which is named in err. */
+int superblock_decode(const uint8_t block[SUPERBLOCK_SIZE], struct superblock *ret, struct err *err);
+/* The newer of the two that is whole; *ret_slot: which. -POD_E_CORRUPT: neither is. */
+int superblock_choose(const uint8_t *slot0, const uint8_t *slot1, struct superblock *ret, int *ret_slot,
+                      struct err *err);
+
+#endif
