@@ -25,26 +25,11 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "replicator/core/step.h"
 #include "replicator/core/superblock.h"
 
 struct disk;
 struct snapshots;
-
-/* Internal steps, in the order of a write's way, for fault tests. */
-enum disk_step {
-	DISK_STEP_STAGE,      /* a record goes to the stage */
-	DISK_STEP_LOG_WRITE,  /* the stage's bytes go to the log */
-	DISK_STEP_LOG_FLUSH,
-	DISK_STEP_COMMITTED,  /* durable, nobody told yet */
-	DISK_STEP_COPY,       /* old content goes to a snapshot */
-	DISK_STEP_COPY_FLUSH,
-	DISK_STEP_APPLY,      /* an extent goes to the image */
-	DISK_STEP_APPLY_FLUSH,
-	DISK_STEP_SUPERBLOCK,
-	DISK_STEP_BITMAP,
-	DISK_STEP_SNAPSHOT,   /* a snapshot is cut */
-	DISK_STEPS
-};
 
 struct disk_format {
 	uint8_t volume_id[16];

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "replicator/core/step.h"
 
 #define SNAPSHOT_CHUNK     65536u
 #define SNAPSHOT_NAME_SIZE 64
@@ -44,7 +45,7 @@ struct snapshots_options {
 	int image_fd;            /* open O_DIRECT for reading and writing; stays the caller's */
 	uint64_t reserve_bytes;
 	void (*on_dropped)(void *arg, const char *name);
-	int (*on_step)(void *arg, int step); /* enum disk_step; may be NULL */
+	int (*on_step)(void *arg, enum disk_step step); /* fault tests: may end the process or return an errno; or NULL */
 	void *arg;
 };
 

@@ -1,0 +1,2 @@
+MODULES += replicator_core
+replicator_core_SRCS := $(wildcard replicator/core/*.c)
