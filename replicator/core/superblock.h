@@ -15,6 +15,7 @@
 #define GENERATIONS_MAX    16
 #define PEERS_MAX          4
 #define PEER_NAME_SIZE     64
+#define BASE_NONE          UINT64_MAX
 
 enum replica_role { ROLE_SECONDARY, ROLE_PRIMARY };
 
@@ -33,6 +34,10 @@ struct peer_record {
 	char name[PEER_NAME_SIZE]; /* its site: "" for an unused place */
 	uint64_t needs_lsn;        /* the log is kept from here on for it; 0: it is served from its bitmap */
 	bool in_bitmap;            /* its bitmap counts */
+	/* in_bitmap: it lacks nothing but what is marked, the log from needs_lsn on (where that is not 0), and what it
+	 * lacked at base_lsn: the marks begin there. 0: everything was marked. BASE_NONE: chunks that went over were
+	 * cleared, so the marks count only for a peer that is in the middle of a resync from us. */
+	uint64_t base_lsn;
 };
 
 struct superblock {

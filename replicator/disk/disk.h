@@ -119,13 +119,21 @@ int disk_resize(struct disk *d, uint64_t size_bytes, struct err *err);
  */
 int disk_log_read(struct disk *d, uint64_t lsn, void *bytes, size_t max, size_t *ret_size, struct err *err);
 /*
- * The log is kept from needs_lsn on for the peer (superblock's peers), until the ring is full: then its extents go to
- * its bitmap, durably, before the tail passes them, and needs_lsn becomes 0 (on_progress tells).
+ * The log is kept from needs_lsn on for the peer (superblock's peers; a new one gets a place there), until the ring is
+ * full: then its extents go to its bitmap, durably, before the tail passes them, needs_lsn becomes 0 and base_lsn what
+ * it was (on_progress tells). A bitmap with marks goes on counting beside the log (a resync); an empty one ends to.
+ * Cheap where needs_lsn only moves on: that is saved with the tail. -POD_E_STALE: older than tail. -POD_E_LIMIT.
  */
 int disk_peer_set(struct disk *d, const char *peer, uint64_t needs_lsn, struct err *err);
-/* Marks what the log holds from lsn on in the peer's bitmap, and keeps marking: it is served from there. */
+/* Marks what the log holds from lsn on in the peer's bitmap, durably, and keeps marking: it is served from there;
+ * needs_lsn becomes 0, base_lsn becomes lsn where no bitmap counted before. -POD_E_STALE: older than tail. */
 int disk_peer_to_bitmap(struct disk *d, const char *peer, uint64_t lsn, struct err *err);
-/* Runs of the peer's bitmap (0 chunks: none), and clearing of what the peer has made durable. */
+/* Its place, its bitmap and its hold on the log go. 0 also where it was unknown. */
+int disk_peer_forget(struct disk *d, const char *peer, struct err *err);
+/*
+ * Runs of the peer's bitmap (0 chunks: none), and clearing of what the peer has made durable: -POD_E_STALE where
+ * needs_lsn is 0, because marks that are made now may be newer than what the peer got. Setting is durable on return.
+ */
 bool disk_peer_dirty_next(struct disk *d, const char *peer, uint64_t offset, uint64_t *ret_offset, uint64_t *ret_length);
 int disk_peer_dirty_clear(struct disk *d, const char *peer, uint64_t offset, uint64_t length, struct err *err);
 int disk_peer_dirty_set(struct disk *d, const char *peer, uint64_t offset, uint64_t length, struct err *err);
@@ -153,6 +161,14 @@ int disk_image_zero(struct disk *d, uint64_t offset, uint64_t length, struct err
 int disk_image_flush(struct disk *d, struct err *err);
 /* XXH3-64 of each 4 KiB block of [offset, offset+length) as the volume stands (log over image). */
 int disk_hashes(struct disk *d, uint64_t offset, uint64_t length, uint64_t *ret_hashes, struct err *err);
+
+/*
+ * A snapshot of this replica alone, not in the log: applies everything, then the applier cuts it there; *ret_lsn: where
+ * that is (what is behind the last commit is not in it). And its deletion, -POD_E_NOTFOUND where there is none. On a
+ * secondary, before it takes part in a resync ("resync-LSN", "orphan-LSN").
+ */
+int disk_snapshot_local(struct disk *d, const char *name, uint64_t *ret_lsn, struct err *err);
+int disk_snapshot_local_delete(struct disk *d, const char *name, struct err *err);
 
 /* Waits until the image has everything before lsn. */
 int disk_wait_applied(struct disk *d, uint64_t lsn, struct err *err);
