@@ -1,2 +1,12 @@
-MODULES += replicator_core
+# One library for each room. All objects are position-independent, so that the plugin can be made of them.
+MODULES += replicator_core replicator_disk replicator_snapshot replicator_link replicator_attach
 replicator_core_SRCS := $(wildcard replicator/core/*.c)
+replicator_core_LDLIBS := -lxxhash
+replicator_disk_SRCS := $(wildcard replicator/disk/*.c)
+replicator_disk_LDLIBS := -luring -pthread
+replicator_snapshot_SRCS := $(wildcard replicator/snapshot/*.c)
+replicator_snapshot_LDLIBS := -lxxhash -ljansson -pthread
+replicator_link_SRCS := $(wildcard replicator/link/*.c)
+replicator_link_LDLIBS := -levent_openssl -levent_core -levent_extra -lssl -lcrypto -pthread
+replicator_attach_SRCS := $(wildcard replicator/attach/*.c)
+replicator_attach_LDLIBS := -lnbd -lfuse3 -lmnl -lblkid -pthread

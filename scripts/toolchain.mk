@@ -1,4 +1,5 @@
 # Compiler, flags and variants. A variant is a whole build tree of its own: build/asan, build/tsan, build/fuzz.
+# All objects are position-independent (-fPIC): programs link as PIE, and the NBD plugin is a shared object of them.
 
 CC       ?= cc
 ifeq ($(origin CC),default)
@@ -10,12 +11,12 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-s
             -Wno-unused-parameter -Wno-missing-field-initializers
 # For quoted includes only: <sasl/sasl.h> is libsasl2's, "sasl/sasl.h" is ours.
 CPPFLAGS += -D_GNU_SOURCE -iquote . -iquote lib -isystem $(BUILD)/gen -isystem $(BUILD)/gen/lib
-CFLAGS   += -std=gnu17 -g -fno-strict-aliasing -fvisibility=hidden $(WARNINGS)
+CFLAGS   += -std=gnu17 -g -fPIC -fno-strict-aliasing -fvisibility=hidden $(WARNINGS)
 LDFLAGS  += -Wl,--as-needed
 
 ifeq ($(VARIANT),release)
 CPPFLAGS += -D_FORTIFY_SOURCE=2
-CFLAGS   += -O2 -fstack-protector-strong -fPIE
+CFLAGS   += -O2 -fstack-protector-strong
 LDFLAGS  += -pie -Wl,-z,relro,-z,now
 else ifeq ($(VARIANT),asan)
 CFLAGS   += -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined

@@ -50,7 +50,7 @@ static int read_records(struct mailbox_check *c, struct kv_txn *txn, struct err 
 				return err_set(err, POD_E_NOMEM, "fsck");
 		}
 		c->known[c->known_n] = (struct known){ .uid = mail_key_uid(key) };
-		r = record_decode(value, &c->known[c->known_n++].rec, err);
+		r = message_record_decode(value, &c->known[c->known_n++].rec, err);
 		if (r < 0)
 			return r;
 	}

@@ -349,7 +349,7 @@ static int pick_range(struct batch *b, struct kv_cursor *c, uint32_t mailbox, st
 	for (r = kv_cursor_seek(c, key_span(&k), &key, &value);
 	     r == 0 && mail_key_is(key, mailbox, MAIL_RECORD) && mail_key_uid(key) <= range.last;
 	     r = kv_cursor_next(c, &key, &value)) {
-		r = record_decode(value, &rec, err);
+		r = message_record_decode(value, &rec, err);
 		if (r == 0 && (!filter || filter(arg, mail_key_uid(key), &rec)))
 			r = pick_add(b, p, mail_key_uid(key), &rec);
 		if (r < 0)

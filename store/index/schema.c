@@ -173,7 +173,7 @@ int counts_put(struct kv_txn *txn, const struct tables *t, uint32_t mailbox, con
 	return kv_put(txn, t->mail, key_span(&k), span_make(c, sizeof(*c)), err);
 }
 
-int record_decode(struct span value, struct record *ret, struct err *err)
+int message_record_decode(struct span value, struct record *ret, struct err *err)
 {
 	return fixed_decode(value, ret, sizeof(*ret), "records", err);
 }

@@ -157,7 +157,7 @@ int counts_get(struct kv_txn *txn, const struct tables *t, uint32_t mailbox, str
 int counts_put(struct kv_txn *txn, const struct tables *t, uint32_t mailbox, const struct mailbox_counts *c,
                struct err *err);
 
-int record_decode(struct span value, struct record *ret, struct err *err);
+int message_record_decode(struct span value, struct record *ret, struct err *err);
 int record_get(struct kv_txn *txn, const struct tables *t, uint32_t mailbox, uint32_t uid, struct record *ret,
                struct err *err);
 int record_put(struct kv_txn *txn, const struct tables *t, uint32_t mailbox, uint32_t uid, const struct record *r,

@@ -72,7 +72,7 @@ static int walk_range(struct row_reader *rr, struct kv_cursor *c, struct uid_ran
 	for (r = kv_cursor_seek(c, key_span(&k), &key, &value);
 	     r == 0 && mail_key_is(key, rr->mailbox, MAIL_RECORD) && mail_key_uid(key) <= range.last;
 	     r = kv_cursor_next(c, &key, &value)) {
-		r = record_decode(value, &rec, err);
+		r = message_record_decode(value, &rec, err);
 		if (r < 0)
 			return r;
 		if (rec.modseq <= changed_since)
@@ -121,7 +121,7 @@ int view_uids(struct volume *vol, struct kv_txn *txn, struct arena *a, uint32_t 
 	for (; r == 0 && mail_key_is(key, mailbox, MAIL_RECORD); r = kv_cursor_next(&c, &key, &value)) {
 		uint32_t uid = mail_key_uid(key);
 
-		r = record_decode(value, &rec, err);
+		r = message_record_decode(value, &rec, err);
 		if (r == 0 && ranges_add(&b, uid, uid) < 0)
 			r = err_set(err, POD_E_NOMEM, "uids");
 		if (r < 0)

@@ -1,0 +1,11 @@
+/* CRC-32C (Castagnoli, RFC 3720 B.4) of short headers, with the processor's instruction where it has one.
+ * Pure. */
+#ifndef REPLICATOR_CORE_CRC32C_H
+#define REPLICATOR_CORE_CRC32C_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint32_t crc32c(const void *bytes, size_t size);
+
+#endif
