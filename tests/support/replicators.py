@@ -197,9 +197,9 @@ class Replicas:
         os.mkdir(os.path.join(self.work, "tls"))
         make_certificates(os.path.join(self.work, "tls"), sites)
         self.replicas = {site: Replica(self, site) for site in sites}
-        volume_id = os.urandom(16).hex()
+        self.volume_id = os.urandom(16).hex()
         for replica in self.replicas.values():
-            replica.create(size, log_size, volume_id)
+            replica.create(size, log_size, self.volume_id)
 
     def __getitem__(self, site):
         return self.replicas[site]
