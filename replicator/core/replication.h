@@ -64,6 +64,9 @@ struct repl_peer {
 	uint64_t credit;                  /* may be sent up to here */
 	uint64_t serial;                  /* of the question asked last */
 	uint64_t asked_ms, since_ms;      /* when it was asked; when the state began */
+	uint64_t confirmed; /* acknowledged with it: what a member must still have when it comes back */
+	bool unfit;         /* it came back without: it has to be struck */
+	bool resync_asked;
 };
 
 struct repl {
