@@ -285,6 +285,7 @@ static void on_answer(struct step *s, enum peer_membership asked, enum peer_memb
 	if (p->membership != asked || p->serial != s->e->serial)
 		return;
 	p->unfit = false;
+	p->config.in_sync = then == PEER_IN;
 	set_membership(s, s->e->peer, then);
 }
 

@@ -313,7 +313,7 @@ static const struct transcript transcripts[] = {
 	  { "0 set 0 async 5000", "0 primary 100", "1 resyncs 0 100", "2 overrun 0", "? 0 ahead out" } },
 	{ "a secondary asks nobody for anything",
 	  { "0 set 0 sync 1000 in", "0 primary 100", "1 flush 200", "2 secondary", "9000 tick",
-	    "? 0 down out", "9001 primary 200", "? 0 down out" } },
+	    "? 0 down out", "9001 primary 200", "? 0 down in" } },
 };
 
 static void run_transcript(const struct transcript *t)
