@@ -43,6 +43,18 @@ static int clear_intents(struct batch *b, struct err *err)
 	return r;
 }
 
+/* A journal grown long is renewed; on a full disk it goes on growing in the room it has. */
+static int shorten_journal(struct batch *b, struct err *err)
+{
+	struct volume *vol = b->vol;
+	int r = 0;
+
+	/* Folders that could not be moved are in the journal alone. */
+	if (journal_is_long(&vol->journal) && !vol->writer.intents_stuck)
+		r = journal_renew(vol, &b->txn, b->counters.modseq, err);
+	return r == -POD_E_NOSPACE ? 0 : r;
+}
+
 int batch_begin(struct batch *b, struct volume *vol, struct err *err)
 {
 	int r;
@@ -57,6 +69,8 @@ int batch_begin(struct batch *b, struct volume *vol, struct err *err)
 		b->modseq = b->counters.modseq + 1;
 		r = reserve(b, err);
 	}
+	if (r == 0)
+		r = shorten_journal(b, err);
 	if (r == 0)
 		r = clear_intents(b, err);
 	if (r < 0) {
@@ -89,6 +103,7 @@ void batch_abort(struct batch *b)
 void batch_done(struct batch *b)
 {
 	kv_txn_abort(&b->txn);
+	journal_frame_done(&b->journal);
 	b->a = arena_free(b->a);
 }
 
@@ -124,6 +139,21 @@ int batch_intent(struct batch *b, enum intent_op op, const char *from, const cha
 	b->full = true;
 	b->needs_sync = true;
 	return batch_wrote(b, intent_put(&b->txn, &b->vol->t, b->counters.next_intent++, &i, err), err);
+}
+
+int batch_move(struct batch *b, uint32_t mailbox, const char *from, const char *to, struct err *err)
+{
+	const struct journal_entry e = { .kind = JOURNAL_MOVE, .mailbox = mailbox, .from = span_of(from), .to = span_of(to) };
+
+	journal_frame_add(&b->journal, &e);
+	return batch_intent(b, INTENT_MOVE, from, to, err);
+}
+
+void batch_note(struct batch *b, enum journal_kind kind, uint32_t mailbox, uint32_t uid, uint32_t flags)
+{
+	const struct journal_entry e = { .kind = kind, .mailbox = mailbox, .first = uid, .last = uid, .flags = flags };
+
+	journal_frame_add(&b->journal, &e);
 }
 
 int batch_check_room(const struct batch *b, struct err *err)
@@ -291,16 +321,33 @@ static bool is_harmless(int r)
 	return r == -POD_E_NOSPACE || r == -POD_E_NOMEM || r == -POD_E_LIMIT;
 }
 
+static int write_journal(struct batch *b, struct err *err)
+{
+	int e, r;
+
+	if (journal_frame_is_empty(&b->journal))
+		return 0;
+	e = STEP(b->vol, VOLUME_STEP_JOURNAL);
+	b->journal_at = b->vol->journal.at;
+	r = e ? err_errno(err, e, "write " JOURNAL_FILE) :
+	        journal_append(&b->vol->journal, &b->journal, b->modseq, err);
+	b->journaled = r == 0;
+	return r;
+}
+
+/* One flush, of all there is or of the journal alone. */
 static int sync_files(struct batch *b, struct err *err)
 {
 	int e;
 
-	if (!b->needs_sync)
+	if (!b->needs_sync && !b->journaled)
 		return 0;
 	e = STEP(b->vol, VOLUME_STEP_SYNC);
-	if (e == 0 && syncfs(b->vol->dir) < 0)
-		e = errno;
-	return e ? err_errno(err, e, "syncfs of the volume") : 0;
+	if (e)
+		return err_errno(err, e, "syncfs of the volume");
+	if (!b->needs_sync)
+		return journal_flush(&b->vol->journal, err);
+	return syncfs(b->vol->dir) < 0 ? err_errno(err, errno, "syncfs of the volume") : 0;
 }
 
 static int commit_index(struct batch *b, struct err *err)
@@ -310,23 +357,47 @@ static int commit_index(struct batch *b, struct err *err)
 	return e ? err_errno(err, e, "commit of the index") : kv_txn_commit(&b->txn, err);
 }
 
+/* File names say all: frames of the past would only tell a rebuild what others changed since. */
+static void empty_journal(struct batch *b)
+{
+	struct volume *vol = b->vol;
+	struct err why = { 0 };
+
+	if (!b->nothing_pending || b->journaled || vol->journal.at == 0 || vol->writer.intents_stuck)
+		return;
+	if (journal_cut(&vol->journal, 0, &why) < 0)
+		volume_break(vol, &why);
+}
+
+static void committed(struct batch *b)
+{
+	struct writer *w = &b->vol->writer;
+
+	empty_journal(b);
+	w->sync_owed &= !b->needs_sync;
+	if (b->intents || b->needs_sync)
+		w->intents_open = b->intents > 0 || w->intents_stuck;
+}
+
 int batch_commit(struct batch *b, struct err *err)
 {
 	struct err why = { 0 };
 	int r = write_states(b, &why);
 
 	if (r == 0)
+		r = write_journal(b, &why);
+	if (r == 0)
 		r = sync_files(b, &why);
 	if (r == 0)
 		r = commit_index(b, &why);
 	if (r == 0) {
-		b->vol->writer.sync_owed &= !b->needs_sync;
-		if (b->intents || b->needs_sync)
-			b->vol->writer.intents_open = b->intents > 0 || b->vol->writer.intents_stuck;
+		committed(b);
 		return 0;
 	}
 	kv_txn_abort(&b->txn);
-	b->vol->writer.sync_owed = b->needs_sync;
+	b->vol->writer.sync_owed = b->needs_sync || b->journaled;
+	if (is_harmless(r) && b->journaled && journal_cut(&b->vol->journal, b->journal_at, &why) < 0)
+		r = -POD_E_IO;
 	if (is_harmless(r))
 		batch_unstage(b, NULL);
 	else

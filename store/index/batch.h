@@ -49,6 +49,10 @@ struct batch {
 	struct mailbox_state *mailboxes[BATCH_BUCKETS];
 	struct staged *staged;
 	size_t intents;
+	struct journal_frame journal; /* what this commit changes and no file name says */
+	bool journaled; /* it was added to the journal: */
+	uint64_t journal_at; /* here */
+	bool nothing_pending; /* with this commit, all file names are right */
 	bool dirty; /* there is something to commit */
 	bool needs_sync; /* files or names changed: syncfs first */
 	bool full; /* folders move after this change: no further one in this batch */
@@ -80,6 +84,10 @@ int batch_staged(struct batch *b, const char *name, bool tree, struct err *err);
 void batch_unstage(struct batch *b, struct staged *mark);
 /* A folder or file to be moved right after the commit. Ends the batch with this change. */
 int batch_intent(struct batch *b, enum intent_op op, const char *from, const char *to, struct err *err);
+/* The same for a folder that is in place, which a rebuild recognises by the mailbox's id (a user's: INBOX's). */
+int batch_move(struct batch *b, uint32_t mailbox, const char *from, const char *to, struct err *err);
+/* For the journal: the message has these flags from this commit on, or is no more. */
+void batch_note(struct batch *b, enum journal_kind kind, uint32_t mailbox, uint32_t uid, uint32_t flags);
 
 /* -POD_E_NOSPACE where only what frees space may go on. */
 int batch_check_room(const struct batch *b, struct err *err);

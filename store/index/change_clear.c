@@ -21,6 +21,18 @@ static int keep_or_delete(struct batch *b, const struct cleared *row, struct err
 	return kv_delete(&b->txn, b->vol->t.pending, key_span(&k), err);
 }
 
+/* The last change of its batch: what is pending now is what this commit leaves. */
+static int look_for_more(struct batch *b, struct err *err)
+{
+	KV_CURSOR c = { 0 };
+	int r = kv_cursor_open(&b->txn, b->vol->t.pending, &c, err);
+
+	if (r == 0)
+		r = kv_cursor_seek(&c, SPAN_NONE, NULL, NULL);
+	b->nothing_pending = r == -POD_E_NOTFOUND;
+	return b->nothing_pending ? 0 : r;
+}
+
 /* Only ever in a batch with a syncfs, after the renames: see writer.c. */
 int change_clear(struct batch *b, struct change *c)
 {
@@ -31,5 +43,5 @@ int change_clear(struct batch *b, struct change *c)
 			return batch_wrote(b, r, &c->err);
 	}
 	b->dirty = b->needs_sync = true;
-	return 0;
+	return batch_wrote(b, look_for_more(b, &c->err), &c->err);
 }

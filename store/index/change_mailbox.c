@@ -51,7 +51,7 @@ int change_mailbox_delete(struct batch *b, struct change *c)
 		return r;
 	layout_mailbox(&from, u->id, m->info.name);
 	layout_set(&to, LAYOUT_TRASH "/m-%08x", m->id);
-	return batch_intent(b, INTENT_MOVE, from.s, to.s, &c->err);
+	return batch_move(b, m->id, from.s, to.s, &c->err);
 }
 
 int change_mailbox_subscribe(struct batch *b, struct change *c)

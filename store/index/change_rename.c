@@ -101,7 +101,7 @@ static int rename_one(struct batch *b, struct mailbox_state *m, struct span to, 
 		r = mailbox_put(&b->txn, &b->vol->t, m->id, &m->info, err);
 	if (batch_wrote(b, r, err) < 0)
 		return r;
-	return batch_intent(b, INTENT_MOVE, old.s, new.s, err);
+	return batch_move(b, m->id, old.s, new.s, err);
 }
 
 static int rename_all(struct batch *b, struct user_state *u, struct span from, struct span to, struct err *err)

@@ -270,11 +270,14 @@ int change_user_remove(struct batch *b, struct change *c)
 {
 	struct layout_path from, to;
 	struct user_state *u = NULL;
+	uint32_t inbox = 0;
 	int r = batch_user(b, c->user_id, &u, &c->err);
 
 	if (r == 0)
 		r = folders_check(b, &c->err);
 	if (r == 0)
+		r = mailbox_find(&b->txn, &b->vol->t, u->info.no, SPAN_LIT("INBOX"), &inbox, &c->err);
+	if (r == 0 || r == -POD_E_NOTFOUND)
 		r = wipe(b, u, &c->err);
 	if (r < 0)
 		return r;
@@ -282,5 +285,5 @@ int change_user_remove(struct batch *b, struct change *c)
 	b->counters.users--;
 	layout_user(&from, u->id);
 	layout_set(&to, LAYOUT_TRASH "/u-%08x-" SPAN_FMT, u->info.no, SPAN_ARG(u->id));
-	return batch_intent(b, INTENT_MOVE, from.s, to.s, &c->err);
+	return batch_move(b, inbox, from.s, to.s, &c->err);
 }

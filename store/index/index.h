@@ -11,9 +11,10 @@
  *   1. bodies were written to unnamed files (O_TMPFILE) by the threads that received them; small ones wait in memory;
  *   2. the writer gives each its UID and links it into staging/ under its final name, which carries
  *      everything a rebuild needs; of small ones it makes the file there;
- *   3. one syncfs(2) makes all file data and names of the batch durable;
- *   4. one LMDB commit makes the index durable; then answers go out;
- *   5. write-behind moves files from staging/ to their Maildir, and renames those whose flags changed, without
+ *   3. what file names do not say yet (flags, expunges, moves of folders) goes to names.journal;
+ *   4. one syncfs(2) makes all file data and names of the batch durable;
+ *   5. one LMDB commit makes the index durable; then answers go out;
+ *   6. write-behind moves files from staging/ to their Maildir, and renames those whose flags changed, without
  *      hurry: a row in the pending table says what is still to be done, and both places are looked at.
  * After a crash: what is in staging/ and in the index is moved, what is not in the index was never
  * acknowledged and is removed.
@@ -33,7 +34,8 @@ struct volume_event;
 enum volume_step {
 	VOLUME_STEP_STAGE, /* a body's unnamed file, or the writer's of a small one */
 	VOLUME_STEP_LINK, /* a name in staging/ */
-	VOLUME_STEP_SYNC, /* syncfs */
+	VOLUME_STEP_JOURNAL, /* a frame of names.journal */
+	VOLUME_STEP_SYNC, /* syncfs, or the journal's own flush where no file has changed */
 	VOLUME_STEP_COMMIT, /* of the index */
 	VOLUME_STEP_COMMITTED, /* durable, not yet answered */
 	VOLUME_STEP_FOLDER, /* a folder or small file is moved to its place */

@@ -227,6 +227,7 @@ int message_set_flags(struct batch *b, struct mailbox_state *m, uint32_t uid, st
 		r = name_pending(b, m, uid, rec->flags, err);
 	if (batch_wrote(b, r, err) < 0)
 		return r;
+	batch_note(b, JOURNAL_FLAGS, m->id, uid, flags);
 	count_flags(m, rec->flags, -1);
 	count_flags(m, flags, +1);
 	batch_touch(b, m);
@@ -276,6 +277,7 @@ int message_remove(struct batch *b, struct user_state *u, struct mailbox_state *
 		r = unlink_pending(b, m, uid, rec, err);
 	if (batch_wrote(b, r, err) < 0)
 		return r;
+	batch_note(b, JOURNAL_GONE, m->id, uid, 0);
 	count(b, u, m, rec, -1);
 	count_flags(m, rec->flags, -1);
 	return 0;

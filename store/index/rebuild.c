@@ -190,14 +190,23 @@ static int sync_all(const struct rebuild *b, struct err *err)
 	return syncfs(b->vol.dir) < 0 ? err_errno(err, errno, "syncfs of the volume") : 0;
 }
 
+/* Names say now what the journal said, but for those in staging/, which the new one tells of. */
+static int renew_journal(struct rebuild *b, struct err *err)
+{
+	KV_TXN txn = { 0 };
+	int r = kv_txn_begin(b->vol.kv, KV_READ, &txn, err);
+
+	return r < 0 ? r : journal_renew(&b->vol, &txn, b->counters.modseq, err);
+}
+
 /* Between the two renames a crash leaves no index: that is an error at the next start, and this is done again. */
 static int exchange(struct rebuild *b, struct err *err)
 {
 	int r = kv_sync(b->vol.kv, err);
 
-	b->vol.kv = kv_close(b->vol.kv);
 	if (r == 0)
-		r = sync_all(b, err);
+		r = renew_journal(b, err); /* makes all durable */
+	b->vol.kv = kv_close(b->vol.kv);
 	if (r == 0)
 		r = file_remove_tree(b->vol.dir, OLD_INDEX, err);
 	if (r == 0 && renameat(b->vol.dir, LAYOUT_INDEX, b->vol.dir, OLD_INDEX) < 0 && errno != ENOENT)
@@ -218,6 +227,8 @@ static int make_index(struct rebuild *b, const char *path, struct err *err)
 	(void) snprintf(index, sizeof(index), "%s/" NEW_INDEX, path);
 	if (r == 0)
 		r = start_counters(b, err);
+	if (r == 0)
+		r = rebuild_journal_read(b, err);
 	if (r == 0)
 		r = rebuild_staged_trees(b, err);
 	if (r == 0)
@@ -243,11 +254,13 @@ int volume_rebuild(const char *path, struct fsck_report *report, struct err *err
 	if (!b)
 		return err_set(err, POD_E_NOMEM, "rebuild");
 	b->report = report;
-	b->vol.dir = b->vol.lock = b->vol.staging = -1;
+	b->vol.dir = b->vol.lock = b->vol.staging = b->vol.journal.fd = -1;
 	r = strlen(path) < PATH_MAX ? lock(b, path, err) : err_set(err, POD_E_LIMIT, "the volume's path is too long");
 	if (r == 0)
 		r = make_index(b, path, err);
 	(void) kv_close(b->vol.kv);
+	journal_close(&b->vol.journal);
+	rebuild_journal_done(&b->journal);
 	free(b->ids);
 	close_fd(b->vol.staging);
 	close_fd(b->vol.dir);

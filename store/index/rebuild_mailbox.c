@@ -246,6 +246,30 @@ static int take_foreign(struct building *m, const struct scanned_file *f, struct
 	return r;
 }
 
+/* Files of messages that are no more go; names of the others will say the flags of the last commit. */
+static int settle_fates(struct building *m, struct err *err)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->files.n; i++) {
+		struct scanned_file *f = &m->files.items[i];
+		const struct fate *fate = f->ours ? rebuild_fate(m->b, m->id, f->n.uid) : NULL;
+		struct layout_path path;
+
+		if (fate && fate->gone) {
+			path_of(m, f, &path);
+			if (unlinkat(m->b->vol.dir, path.s, 0) < 0)
+				return err_errno(err, errno, "unlink %s", path.s);
+			continue;
+		}
+		if (fate)
+			f->n.flags = fate->flags;
+		m->files.items[kept++] = *f;
+	}
+	m->files.n = kept;
+	return 0;
+}
+
 /*
  * First those that have a uid, so that the others get theirs above all of them. A uid that is taken means a copy: the
  * same file under two names is one message, another file is another message.
@@ -292,6 +316,8 @@ int rebuild_mailbox(struct rebuild *b, struct rebuild_user *u, struct span name,
 		r = scan_messages(b->vol.dir, m.folder.s, b->a, &m.files, err);
 	if (m.files.odd)
 		rebuild_problem(b, "%s: %zu entries are no files", m.folder.s, m.files.odd);
+	if (r == 0)
+		r = settle_fates(&m, err);
 	if (r == 0)
 		r = put_messages(&m, err);
 	return r < 0 ? r : finish(&m, err);

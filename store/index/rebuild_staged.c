@@ -101,13 +101,15 @@ static int put_pending(struct rebuild *b, uint32_t mailbox, const struct maildir
 	return pending_put(&b->txn, &b->vol.t, mailbox, n->uid, &p, err);
 }
 
-static int take_in(struct rebuild *b, uint32_t mailbox, const struct maildir_name *n, int fd, struct err *err)
+/* flags: those of the last commit, while the name says those of the first. */
+static int take_in(struct rebuild *b, uint32_t mailbox, const struct maildir_name *n, uint32_t flags, int fd,
+                   struct err *err)
 {
 	struct rebuild_user u = { 0 };
 	struct mailbox_info info;
 	struct mailbox_counts counts;
 	struct record rec = { .size = n->size, .internal_date = n->time, .save_date = n->time, .guid = n->guid,
-		              .flags = n->flags };
+		              .flags = flags };
 	int r = mailbox_get(&b->txn, &b->vol.t, mailbox, &info, err);
 
 	if (r == 0)
@@ -132,6 +134,7 @@ static int take_in(struct rebuild *b, uint32_t mailbox, const struct maildir_nam
 static int put_message(struct rebuild *b, const char *name, struct err *err)
 {
 	_cleanup_(closep) int fd = -1;
+	const struct fate *fate;
 	struct maildir_name n;
 	struct mailbox_info info;
 	struct record rec;
@@ -140,11 +143,14 @@ static int put_message(struct rebuild *b, const char *name, struct err *err)
 
 	if (staged_name_parse(span_of(name), &mailbox, &n) < 0)
 		return 0;
+	fate = rebuild_fate(b, mailbox, n.uid);
+	if (fate && fate->gone)
+		return unlinkat(b->vol.staging, name, 0) < 0 ? err_errno(err, errno, "unlink %s", name) : 0;
 	fd = openat(b->vol.staging, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	size = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
 	if (size >= 0 && (uint64_t) size == n.size && mailbox_get(&b->txn, &b->vol.t, mailbox, &info, NULL) == 0 &&
 	    record_get(&b->txn, &b->vol.t, mailbox, n.uid, &rec, NULL) == -POD_E_NOTFOUND)
-		return take_in(b, mailbox, &n, fd, err);
+		return take_in(b, mailbox, &n, fate ? fate->flags : n.flags, fd, err);
 	rebuild_problem(b, "staging: %s is in no mailbox or not whole", name);
 	return unlinkat(b->vol.staging, name, 0) < 0 ? err_errno(err, errno, "unlink %s", name) : 0;
 }

@@ -76,6 +76,18 @@ static int open_index(struct volume *vol, struct err *err)
 	return r < 0 ? r : counters_get(&txn, &vol->t, &c, err);
 }
 
+static int open_journal(struct volume *vol, struct err *err)
+{
+	KV_TXN txn = { 0 };
+	struct counters c;
+	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+
+	if (r == 0)
+		r = counters_get(&txn, &vol->t, &c, err);
+	kv_txn_abort(&txn);
+	return r < 0 ? r : journal_open(vol, c.modseq, err);
+}
+
 static struct volume *allocate(const struct volume_options *o)
 {
 	struct volume *vol = calloc(1, sizeof(*vol));
@@ -92,7 +104,7 @@ static struct volume *allocate(const struct volume_options *o)
 	(void) snprintf(vol->path, sizeof(vol->path), "%s", o->path);
 	vol->o.path = vol->path;
 	vol->o.name = NULL; /* a new volume's only; not kept */
-	vol->dir = vol->staging = vol->lock = -1;
+	vol->dir = vol->staging = vol->lock = vol->journal.fd = -1;
 	(void) pthread_mutex_init(&vol->folders, NULL);
 	(void) pthread_mutex_init(&vol->behind.lock, NULL);
 	(void) pthread_mutex_init(&vol->writer.lock, NULL);
@@ -110,6 +122,7 @@ static void close_fd(int fd)
 static void release(struct volume *vol)
 {
 	(void) kv_close(vol->kv);
+	journal_close(&vol->journal);
 	close_fd(vol->staging);
 	close_fd(vol->dir);
 	close_fd(vol->lock); /* last: the lock goes with it */
@@ -133,6 +146,8 @@ static int start(struct volume *vol, struct err *err)
 		r = open_index(vol, err);
 	if (r == 0)
 		r = recover(vol, err);
+	if (r == 0)
+		r = open_journal(vol, err);
 	if (r < 0)
 		return r;
 	guid_format(&vol->file.id, vol->id);

@@ -1,7 +1,7 @@
 /*
  * What the files of store/index share. Who owns what:
  *
- *   writer thread        struct batch, the counters, volume.json, intents, every write transaction
+ *   writer thread        struct batch, the counters, volume.json, names.journal, intents, every write transaction
  *   write-behind thread  the files named in `pending` (renames and unlinks), trash/
  *   any thread           reads, in snapshots of their own; bodies into unnamed files
  *
@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "store/index/index.h"
+#include "store/index/journal.h"
 #include "store/index/recent.h"
 #include "store/index/schema.h"
 #include "store/index/uids_cache.h"
@@ -70,6 +71,7 @@ struct volume {
 	struct kv *kv;
 	struct tables t;
 	struct writer writer;
+	struct journal journal; /* the writer's */
 	struct write_behind behind;
 	pthread_mutex_t folders;
 	struct recent recent;

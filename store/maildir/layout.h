@@ -1,7 +1,7 @@
 /*
  * Where things are inside a volume's folder. All paths are relative to it.
  *
- *   volume.json, volume.key, volume.lock
+ *   volume.json, volume.key, volume.lock, names.journal
  *   index/                               LMDB
  *   staging/                             linked, not yet in place: messages, u-USER, m-ID
  *   trash/                               folders on their way out

@@ -103,11 +103,11 @@ static int dump_row(void *arg, const struct volume_row *r)
 	struct dump *d = arg;
 	const char *body = fixture_body(d->f, d->user, d->m->id, r->uid);
 
-	buf_printf(d->b, "%s/%s %u " SPAN_FMT, d->user, d->m->name, r->uid, SPAN_ARG(span_trim(span_of(body))));
-	if (!d->messages_only)
-		buf_printf(d->b, " %x %llu", r->flags & STORE_FLAGS_SYSTEM, (unsigned long long) r->size);
+	buf_printf(d->b, "%s/%s %u " SPAN_FMT " %x %llu", d->user, d->m->name, r->uid,
+	           SPAN_ARG(span_trim(span_of(body))), r->flags & STORE_FLAGS_SYSTEM,
+	           (unsigned long long) r->size);
 	/* Keywords by name: a mailbox's file may name one more than is in use, for a change that did not come to be. */
-	for (size_t i = 0; !d->messages_only && i < d->m->keywords_n; i++)
+	for (size_t i = 0; i < d->m->keywords_n; i++)
 		if (r->flags & 1u << (STORE_KEYWORD_SHIFT + i))
 			buf_printf(d->b, " %s", d->m->keywords[i]);
 	buf_add_byte(d->b, '\n');
@@ -309,6 +309,32 @@ static void recovered_after(const struct reference *ref, enum volume_step step, 
 	fixture_remove(&f);
 }
 
+/* Every line is in one of two. */
+static bool is_of(const char *have, const char *one, const char *other)
+{
+	struct span rest = span_of(have);
+
+	while (rest.len) {
+		struct span line = span_split(rest, '\n', &rest);
+
+		if (line.len && span_find(span_of(one), line) == SIZE_MAX &&
+		    span_find(span_of(other), line) == SIZE_MAX)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Without the index nobody knows whether the last change was committed, so it may be there in part; all
+ * before it is there with its flags, and nothing else.
+ */
+static bool is_allowed_rebuilt(const struct reference *ref, int answered, const char *now)
+{
+	const char *before = ref->messages[answered], *after = ref->messages[answered < OPS ? answered + 1 : OPS];
+
+	return (contains_all(now, before) || contains_all(now, after)) && is_of(now, before, after);
+}
+
 static void rebuilt_after(const struct reference *ref, enum volume_step step, unsigned int at)
 {
 	struct fixture f;
@@ -321,9 +347,9 @@ static void rebuilt_after(const struct reference *ref, enum volume_step step, un
 	assert_int_equal(volume_rebuild(f.path, &(struct fsck_report){ 0 }, &f.err), 0);
 	fixture_open(&f);
 	now = dump(&f, true);
-	/* Flags not yet written behind may be older; no message that was answered for may be missing. */
-	if (!contains_all(now, ref->messages[answered]) && !(answered < OPS && contains_all(now, ref->messages[answered + 1])))
-		fail_msg("step %d.%u, %d answered:\n%s--- instead of\n%s", step, at, answered, now, ref->messages[answered]);
+	if (!is_allowed_rebuilt(ref, answered, now))
+		fail_msg("step %d.%u, %d answered:\n%s--- instead of\n%s", step, at, answered, now,
+		         ref->messages[answered]);
 	assert_sound(&f);
 	fixture_remove(&f);
 }
@@ -350,7 +376,7 @@ static void a_crash_at_any_step_loses_nothing_answered_and_leaves_nothing_half_d
 	for_each_occurrence(recovered_after);
 }
 
-static void a_rebuild_right_after_a_crash_has_every_message_answered_for(void **state)
+static void a_rebuild_right_after_a_crash_has_what_was_answered_for_and_nothing_else(void **state)
 {
 	for_each_occurrence(rebuilt_after);
 }
@@ -499,7 +525,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_crash_at_any_step_loses_nothing_answered_and_leaves_nothing_half_done),
-		cmocka_unit_test(a_rebuild_right_after_a_crash_has_every_message_answered_for),
+		cmocka_unit_test(a_rebuild_right_after_a_crash_has_what_was_answered_for_and_nothing_else),
 		cmocka_unit_test(a_full_disk_fails_that_change_alone_and_passes),
 		cmocka_unit_test(a_body_held_in_memory_survives_a_batch_that_is_undone_and_done_again),
 		cmocka_unit_test(an_io_error_breaks_the_volume_until_it_is_opened_again),
