@@ -7,6 +7,6 @@ replicator_disk_LDLIBS := -luring -pthread
 replicator_snapshot_SRCS := $(wildcard replicator/snapshot/*.c)
 replicator_snapshot_LDLIBS := -lxxhash -ljansson -pthread
 replicator_link_SRCS := $(wildcard replicator/link/*.c)
-replicator_link_LDLIBS := -levent_openssl -levent_core -levent_extra -lssl -lcrypto -pthread
+replicator_link_LDLIBS := -llz4 -lssl -lcrypto -pthread
 replicator_attach_SRCS := $(wildcard replicator/attach/*.c)
 replicator_attach_LDLIBS := -lnbd -lfuse3 -lmnl -lblkid -pthread

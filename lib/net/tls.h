@@ -19,11 +19,13 @@ struct tls_server_options {
 	                        NULL */
 	const char *client_ca_file; /* demand a client certificate signed by this CA; may be NULL */
 	uint8_t ticket_key[80];     /* shared by the workers; all zero: each context makes its own */
+	bool tls13_only;
 };
 
 struct tls_client_options {
 	const char *ca_file;              /* NULL: the system's */
 	const char *cert_file, *key_file; /* our own identity; may be NULL */
+	bool tls13_only;
 };
 
 /* Keys are read now: call before privileges go. Errors name the file and the reason in words. */
@@ -35,6 +37,8 @@ struct tls_context *tls_unref(struct tls_context *ctx);
 /* A new SSL in accept state, or in connect state with SNI and host name verification for name. */
 SSL *tls_accept_ssl(struct tls_context *ctx);
 SSL *tls_connect_ssl(struct tls_context *ctx, const char *name);
+/* Accepts only a client whose certificate (options' client_ca_file) is for one of the names; n 0: nobody. */
+SSL *tls_accept_ssl_from(struct tls_context *ctx, const char *const *names, size_t n);
 
 /* Channel bindings for SCRAM-*-PLUS. 0 and the bytes, or -POD_E_UNSUPPORTED. */
 int tls_binding_exporter(SSL *ssl, uint8_t ret_bytes[32]); /* RFC 9266 tls-exporter, TLS 1.3 */
@@ -44,6 +48,9 @@ int tls_binding_end_point(SSL *ssl, uint8_t ret_bytes[64],
 void tls_peer_name(SSL *ssl, char *buf, size_t size);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", for logs and Received. */
 void tls_describe(SSL *ssl, char *buf, size_t size);
+
+/* Why the last OpenSSL call failed, in words; ssl may be NULL. Empties the thread's error queue. Returns buf. */
+char *tls_error_text(SSL *ssl, char *buf, size_t size);
 
 /*
  * Makes a private CA and a server certificate (ECDSA P-256) for the names and addresses given, at first

@@ -63,11 +63,11 @@ static void ctx_freep(SSL_CTX **ctx)
 }
 
 /* What holds for both sides. Buffers go when a connection is idle: 34 KiB of each that does nothing. */
-static SSL_CTX *ctx_new(const SSL_METHOD *method, struct err *err)
+static SSL_CTX *ctx_new(const SSL_METHOD *method, int min_version, struct err *err)
 {
 	SSL_CTX *ctx = SSL_CTX_new(method);
 
-	if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+	if (!ctx || SSL_CTX_set_min_proto_version(ctx, min_version) != 1 ||
 	    SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS) != 1 || SSL_CTX_set1_groups_list(ctx, GROUPS) != 1) {
 		SSL_CTX_free(ctx);
 		(void) tls_err(err, POD_E_INTERNAL, "TLS set-up");
@@ -80,6 +80,11 @@ static SSL_CTX *ctx_new(const SSL_METHOD *method, struct err *err)
 	                                        SSL_OP_IGNORE_UNEXPECTED_EOF);
 	(void) SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	return ctx;
+}
+
+static int min_version(bool tls13_only)
+{
+	return tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION;
 }
 
 static bool all_zero(const uint8_t *p, size_t len)
@@ -133,7 +138,7 @@ static SSL_CTX *server_ctx(void *arg, struct err *err)
 {
 	static const unsigned char id[] = "podmail";
 	const struct tls_server_options *o = arg;
-	_cleanup_(ctx_freep) SSL_CTX *ctx = ctx_new(TLS_server_method(), err);
+	_cleanup_(ctx_freep) SSL_CTX *ctx = ctx_new(TLS_server_method(), min_version(o->tls13_only), err);
 
 	if (!ctx)
 		return NULL;
@@ -182,7 +187,7 @@ int tls_server_create(const struct tls_server_options *o, struct tls_context **r
 int tls_client_create(const struct tls_client_options *o, struct tls_context **ret_ctx, struct err *err)
 {
 	struct err local = {0}, *e = err ? err : &local;
-	_cleanup_(ctx_freep) SSL_CTX *ctx = ctx_new(TLS_client_method(), e);
+	_cleanup_(ctx_freep) SSL_CTX *ctx = ctx_new(TLS_client_method(), min_version(o->tls13_only), e);
 	int r = 0;
 
 	if (!ctx)
@@ -244,5 +249,20 @@ SSL *tls_connect_ssl(struct tls_context *ctx, const char *name)
 		SSL_free(ssl);
 		return NULL;
 	}
+	return ssl;
+}
+
+SSL *tls_accept_ssl_from(struct tls_context *ctx, const char *const *names, size_t n)
+{
+	SSL *ssl = n ? tls_accept_ssl(ctx) : NULL; /* a list without names would let everybody in */
+
+	if (!ssl)
+		return NULL;
+	X509_VERIFY_PARAM_set_hostflags(SSL_get0_param(ssl), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	for (size_t i = 0; i < n; i++)
+		if (!*names[i] || X509_VERIFY_PARAM_add1_host(SSL_get0_param(ssl), names[i], 0) != 1) {
+			SSL_free(ssl);
+			return NULL;
+		}
 	return ssl;
 }

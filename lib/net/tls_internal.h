@@ -8,10 +8,7 @@
 
 struct tls_names;
 
-/* Why the last OpenSSL call failed, in words; ssl may be NULL. Empties the thread's error queue. Returns buf.
- */
-char *tls_error_text(SSL *ssl, char *buf, size_t size);
-/* Sets err from the same, behind the printf text. */
+/* Sets err from tls_error_text, behind the printf text. */
 int tls_err(struct err *err, enum pod_error code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Certificate chain and key of one identity. */

@@ -1,0 +1,36 @@
+/* Inside wire*.c. */
+#ifndef REPLICATOR_LINK_WIRE_INTERNAL_H
+#define REPLICATOR_LINK_WIRE_INTERNAL_H
+
+#include <pthread.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdatomic.h>
+
+#include "replicator/link/wire.h"
+
+/* Three of the largest frames out, so that the next can be made while one goes; two in. */
+#define WIRE_OUT_SIZE (3u * (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX))
+#define WIRE_IN_SIZE  (2u * (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX))
+
+struct wire {
+	pthread_mutex_t lock; /* ssl, out */
+	int fd;
+	SSL *ssl;
+	bool broken; /* a write failed: the reader finds out why */
+	uint8_t *out, *in, *plain, *scratch; /* plain: the owner's; scratch: under the lock */
+	size_t out_from, out_to; /* waiting for the socket */
+	size_t frame_at;         /* of the frame that is being made */
+	size_t in_from, in_to;
+	uint64_t sequence_out, sequence_in;
+	bool lz4;
+	int lz4_wait; /* frames that are not tried, because the last one did not shrink */
+	atomic_ullong bytes_sent, bytes_received, heard_ms;
+};
+
+/* Packs the payload behind header in place where that makes it smaller; returns its size then, 0 where not. */
+size_t wire_pack(struct wire *w, uint8_t *payload, size_t size);
+/* Unpacks into w->plain. */
+int wire_unpack(struct wire *w, const struct frame *f, struct err *err);
+
+#endif
