@@ -24,8 +24,11 @@ enum {
 	AT_GENERATIONS = 128,
 	GENERATION_SIZE = 16,
 	AT_PEERS = AT_GENERATIONS + GENERATIONS_MAX * GENERATION_SIZE,
-	PEER_SIZE = PEER_NAME_SIZE + 16,
-	AT_END = AT_PEERS + PEERS_MAX * PEER_SIZE,
+	PEER_SIZE = PEER_NAME_SIZE + 24,
+	AT_LOG_FIRST = AT_PEERS + PEERS_MAX * PEER_SIZE,
+	AT_GROUP_FROM = AT_LOG_FIRST + 8,
+	AT_GROUP_TO = AT_GROUP_FROM + 8,
+	AT_END = AT_GROUP_TO + 8,
 	AT_HASH = SUPERBLOCK_SIZE - 8,
 };
 _Static_assert((int) AT_END <= (int) AT_HASH, "the superblock is one block");
@@ -38,7 +41,8 @@ static void put_peer(const struct peer_record *p, uint8_t *at)
 {
 	memcpy(at, p->name, strnlen(p->name, PEER_NAME_SIZE - 1));
 	le_put64(at + PEER_NAME_SIZE, p->needs_lsn);
-	le_put32(at + PEER_NAME_SIZE + 8, p->in_bitmap ? FLAG_IN_BITMAP : 0);
+	le_put64(at + PEER_NAME_SIZE + 8, p->base_lsn);
+	le_put32(at + PEER_NAME_SIZE + 16, p->in_bitmap ? FLAG_IN_BITMAP : 0);
 }
 
 void superblock_encode(const struct superblock *s, uint8_t block[SUPERBLOCK_SIZE])
@@ -65,6 +69,9 @@ void superblock_encode(const struct superblock *s, uint8_t block[SUPERBLOCK_SIZE
 	}
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		put_peer(&s->peers[i], block + AT_PEERS + i * PEER_SIZE);
+	le_put64(block + AT_LOG_FIRST, s->log_first_lsn);
+	le_put64(block + AT_GROUP_FROM, s->group_from_lsn);
+	le_put64(block + AT_GROUP_TO, s->group_to_lsn);
 	le_put64(block + AT_HASH, record_hash(block, AT_HASH));
 }
 
@@ -72,7 +79,8 @@ static void get_peer(const uint8_t *at, struct peer_record *p)
 {
 	memcpy(p->name, at, PEER_NAME_SIZE);
 	p->needs_lsn = le_get64(at + PEER_NAME_SIZE);
-	p->in_bitmap = le_get32(at + PEER_NAME_SIZE + 8) & FLAG_IN_BITMAP;
+	p->base_lsn = le_get64(at + PEER_NAME_SIZE + 8);
+	p->in_bitmap = le_get32(at + PEER_NAME_SIZE + 16) & FLAG_IN_BITMAP;
 }
 
 static void get(const uint8_t *block, struct superblock *s)
@@ -96,6 +104,9 @@ static void get(const uint8_t *block, struct superblock *s)
 	}
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		get_peer(block + AT_PEERS + i * PEER_SIZE, &s->peers[i]);
+	s->log_first_lsn = le_get64(block + AT_LOG_FIRST);
+	s->group_from_lsn = le_get64(block + AT_GROUP_FROM);
+	s->group_to_lsn = le_get64(block + AT_GROUP_TO);
 }
 
 /* What would make its reader do wrong although the checksum is right. */
@@ -111,6 +122,9 @@ static const char *complaint(const struct superblock *s)
 		return "size of the log";
 	if (s->tail_lsn < RECORD_ALIGN || s->tail_lsn % RECORD_ALIGN != 0)
 		return "tail of the log";
+	if (s->log_first_lsn < RECORD_ALIGN || s->log_first_lsn % RECORD_ALIGN != 0 ||
+	    s->log_first_lsn > s->tail_lsn || s->tail_lsn - s->log_first_lsn > s->log_bytes)
+		return "first of the log";
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		if (s->peers[i].name[PEER_NAME_SIZE - 1] != '\0')
 			return "name of a peer";

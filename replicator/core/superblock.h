@@ -8,8 +8,9 @@
  *   56 u64 stage_id   64 u64 size_bytes   72 u64 log_bytes   80 u32 role   84 u32 flags (1: resync_under_way)
  *   88 u64 token   96 u64 tail_lsn   104 u64 tail_epoch   112 u32 tail_previous_crc   116 u32 zero
  *   120 u64 consistent_from_lsn   128 generations: 16 of { u64 id, u64 end }
- *   384 peers: 4 of { name (64, padded with NULs), u64 needs_lsn, u32 flags (1: in_bitmap), u32 zero }
- *   704 zeros   4088 u64 XXH3-64 of bytes 0..4087
+ *   384 peers: 4 of { name (64, padded with NULs), u64 needs_lsn, u64 base_lsn, u32 flags (1: in_bitmap), u32 zero }
+ *   736 u64 log_first_lsn   744 u64 group_from_lsn   752 u64 group_to_lsn
+ *   760 zeros   4088 u64 XXH3-64 of bytes 0..4087
  * Magic and checksum stay where they are in later versions.
  */
 #ifndef REPLICATOR_CORE_SUPERBLOCK_H
@@ -65,6 +66,10 @@ struct superblock {
 	/* Where recovery starts: everything before is in the image, on stable storage. */
 	uint64_t tail_lsn, tail_epoch;
 	uint32_t tail_previous_crc;
+	uint64_t log_first_lsn; /* the log reaches back to here, for peers: at most tail_lsn */
+	/* Epochs in here were written to the log with one flush for all: a crash may leave a later one whole and an
+	 * earlier one not. Outside of it that is damage. Both 0: none. */
+	uint64_t group_from_lsn, group_to_lsn;
 	/* Not a state that the primary ever had until the log is applied up to here: a resync is under way.
 	 * 0: consistent. */
 	uint64_t consistent_from_lsn;

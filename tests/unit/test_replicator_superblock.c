@@ -23,6 +23,9 @@ static struct superblock sample(void)
 		.tail_lsn = 1 << 20,
 		.tail_epoch = 17,
 		.tail_previous_crc = 0xdeadbeef,
+		.log_first_lsn = 4096,
+		.group_from_lsn = 8192,
+		.group_to_lsn = 16384,
 		.consistent_from_lsn = 3 << 20,
 		.resync_under_way = true,
 	};
@@ -33,6 +36,7 @@ static struct superblock sample(void)
 		(void) snprintf(s.peers[i].name, PEER_NAME_SIZE, "site%zu", i);
 		s.peers[i].needs_lsn = i << 12;
 		s.peers[i].in_bitmap = i % 2;
+		s.peers[i].base_lsn = i == 3 ? BASE_NONE : i << 13;
 	}
 	return s;
 }
@@ -55,6 +59,8 @@ static void a_superblock_comes_back_as_it_was(void **state)
 	assert_int_equal(got.generations[15].id, 115);
 	assert_string_equal(got.peers[3].name, "site3");
 	assert_true(got.peers[3].in_bitmap);
+	assert_true(got.peers[3].base_lsn == BASE_NONE);
+	assert_int_equal(got.group_to_lsn, 16384);
 	assert_true(got.resync_under_way);
 	superblock_encode(&got, again);
 	assert_memory_equal(block, again, SUPERBLOCK_SIZE);
@@ -92,6 +98,8 @@ static void nonsense_with_a_right_checksum_is_refused(void **state)
 	REFUSED(s.log_bytes = LOG_BYTES_MIN + 4096);
 	REFUSED(s.tail_lsn = 0);
 	REFUSED(s.tail_lsn = 4097);
+	REFUSED(s.log_first_lsn = s.tail_lsn + 4096);
+	REFUSED(s.log_first_lsn = 0);
 #undef REFUSED
 	s = sample();
 	superblock_encode(&s, block);
