@@ -28,7 +28,8 @@ enum {
 	AT_LOG_FIRST = AT_PEERS + PEERS_MAX * PEER_SIZE,
 	AT_GROUP_FROM = AT_LOG_FIRST + 8,
 	AT_GROUP_TO = AT_GROUP_FROM + 8,
-	AT_END = AT_GROUP_TO + 8,
+	AT_OWN_TOKEN = AT_GROUP_TO + 8,
+	AT_END = AT_OWN_TOKEN + 8,
 	AT_HASH = SUPERBLOCK_SIZE - 8,
 };
 _Static_assert((int) AT_END <= (int) AT_HASH, "the superblock is one block");
@@ -72,6 +73,7 @@ void superblock_encode(const struct superblock *s, uint8_t block[SUPERBLOCK_SIZE
 	le_put64(block + AT_LOG_FIRST, s->log_first_lsn);
 	le_put64(block + AT_GROUP_FROM, s->group_from_lsn);
 	le_put64(block + AT_GROUP_TO, s->group_to_lsn);
+	le_put64(block + AT_OWN_TOKEN, s->own_token);
 	le_put64(block + AT_HASH, record_hash(block, AT_HASH));
 }
 
@@ -107,6 +109,7 @@ static void get(const uint8_t *block, struct superblock *s)
 	s->log_first_lsn = le_get64(block + AT_LOG_FIRST);
 	s->group_from_lsn = le_get64(block + AT_GROUP_FROM);
 	s->group_to_lsn = le_get64(block + AT_GROUP_TO);
+	s->own_token = le_get64(block + AT_OWN_TOKEN);
 }
 
 /* What would make its reader do wrong although the checksum is right. */

@@ -10,7 +10,7 @@
  *   120 u64 consistent_from_lsn   128 generations: 16 of { u64 id, u64 end }
  *   384 peers: 4 of { name (64, padded with NULs), u64 needs_lsn, u64 base_lsn, u32 flags (1: in_bitmap), u32 zero }
  *   736 u64 log_first_lsn   744 u64 group_from_lsn   752 u64 group_to_lsn
- *   760 zeros   4088 u64 XXH3-64 of bytes 0..4087
+ *   760 u64 own_token   768 zeros   4088 u64 XXH3-64 of bytes 0..4087
  * Magic and checksum stay where they are in later versions.
  */
 #ifndef REPLICATOR_CORE_SUPERBLOCK_H
@@ -62,6 +62,7 @@ struct superblock {
 	uint64_t size_bytes, log_bytes;
 	enum replica_role role;
 	uint64_t token;                                 /* highest fencing token seen */
+	uint64_t own_token; /* the last one under which it was primary itself; 0: never */
 	struct generation generations[GENERATIONS_MAX]; /* the current one first */
 	/* Where recovery starts: everything before is in the image, on stable storage. */
 	uint64_t tail_lsn, tail_epoch;

@@ -128,6 +128,8 @@ int disk_peer_set(struct disk *d, const char *peer, uint64_t needs_lsn, struct e
 /* Marks what the log holds from lsn on in the peer's bitmap, durably, and keeps marking: it is served from there;
  * needs_lsn becomes 0, base_lsn becomes lsn where no bitmap counted before. -POD_E_STALE: older than tail. */
 int disk_peer_to_bitmap(struct disk *d, const char *peer, uint64_t lsn, struct err *err);
+/* Says from where its marks count (superblock.h: base_lsn), durably. -POD_E_NOTFOUND. */
+int disk_peer_set_base(struct disk *d, const char *peer, uint64_t base_lsn, struct err *err);
 /* Its place, its bitmap and its hold on the log go. 0 also where it was unknown. */
 int disk_peer_forget(struct disk *d, const char *peer, struct err *err);
 /*
@@ -153,6 +155,8 @@ int disk_log_append(struct disk *d, uint64_t lsn, const void *bytes, size_t size
 int disk_log_cut(struct disk *d, struct err *err);
 /* Applies everything, then starts a new log at lsn, epoch and chain as given: a resync begins here. */
 int disk_log_restart(struct disk *d, uint64_t lsn, uint64_t epoch, uint32_t previous_crc, struct err *err);
+/* The volume grew by a record that never came here (a resync begins behind it): as if it had been applied, durable. */
+int disk_grow_local(struct disk *d, uint64_t size_bytes, struct err *err);
 /* What a follower needs to know to continue the log behind lsn, a commit's end (for the primary's side of the above). */
 int disk_log_position(struct disk *d, uint64_t lsn, uint64_t *ret_epoch, uint32_t *ret_previous_crc, struct err *err);
 /* Resync and repair: straight to the image, with copies for snapshots first. Not durable before disk_image_flush. */

@@ -20,6 +20,7 @@ static struct superblock sample(void)
 		.log_bytes = LOG_BYTES_MIN,
 		.role = ROLE_PRIMARY,
 		.token = 1234567,
+		.own_token = 1234566,
 		.tail_lsn = 1 << 20,
 		.tail_epoch = 17,
 		.tail_previous_crc = 0xdeadbeef,
@@ -55,6 +56,7 @@ static void a_superblock_comes_back_as_it_was(void **state)
 	superblock_encode(&s, block);
 	assert_int_equal(superblock_decode(block, &got, NULL), 0);
 	assert_int_equal(got.token, s.token);
+	assert_int_equal(got.own_token, s.own_token);
 	assert_int_equal(got.tail_previous_crc, s.tail_previous_crc);
 	assert_int_equal(got.generations[15].id, 115);
 	assert_string_equal(got.peers[3].name, "site3");
