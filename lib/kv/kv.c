@@ -103,6 +103,8 @@ static int env_open(struct kv *kv, const char *path, const struct kv_options *o,
 		flags |= MDB_RDONLY;
 	if (o->flags & KV_NOSYNC)
 		flags |= MDB_NOSYNC;
+	if (o->flags & KV_NOLOCK)
+		flags |= MDB_NOLOCK;
 	r = mdb_env_set_maxdbs(kv->env, o->tables_max ? o->tables_max : TABLES_DEFAULT);
 	if (r == 0)
 		r = mdb_env_set_maxreaders(kv->env, o->readers_max ? o->readers_max : READERS_DEFAULT);

@@ -23,6 +23,7 @@ struct kv_txn_impl;
 #define KV_READONLY 1u /* open: this process never writes */
 #define KV_CREATE   2u
 #define KV_NOSYNC   4u /* open: commits are not flushed; for data that can be lost (tests, caches) */
+#define KV_NOLOCK   8u /* open, with KV_READONLY: nobody writes the file, and its folder cannot be written (a snapshot) */
 
 struct kv_options {
 	uint64_t map_bytes; /* address space reserved: the most it can ever hold; 0: what the file says */

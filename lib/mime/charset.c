@@ -119,3 +119,37 @@ struct span charset_to_utf8(struct arena *a, struct span charset, struct span te
 	cd = iconv_open("UTF-8", name);
 	return cd == (iconv_t) -1 ? text : convert(a, cd, text);
 }
+
+static bool is_latin1(struct span charset)
+{
+	const char *name = iconv_name_of(charset);
+
+	return name && strcmp(name, "CP1252") == 0;
+}
+
+struct span charset_to_utf8_sandboxed(struct arena *a, struct span charset, struct span text)
+{
+	bool latin1 = is_latin1(charset);
+	uint8_t *out;
+	size_t n = 0;
+
+	if (utf8_is_valid(text))
+		return text;
+	out = arena_array(a, text.len, REPLACEMENT.len);
+	if (!out)
+		return SPAN_NONE;
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.p[i];
+
+		if (c < 0x80) {
+			out[n++] = c;
+		} else if (latin1 && c >= 0xa0) {
+			out[n++] = 0xc0 | c >> 6;
+			out[n++] = 0x80 | (c & 0x3f);
+		} else {
+			memcpy(out + n, REPLACEMENT.p, REPLACEMENT.len);
+			n += REPLACEMENT.len;
+		}
+	}
+	return span_make(out, n);
+}

@@ -56,9 +56,17 @@ static bool is_space(struct span s)
 	return true;
 }
 
-static void put_decoded(struct arena *a, struct span charset, struct buf *bytes, struct buf *out)
+/* Where decoded text goes, and what makes UTF-8 of it. */
+struct decoding {
+	struct arena *a;
+	charset_fn *to_utf8;
+	struct buf out;
+};
+
+static void put_decoded(struct decoding *d, struct span charset, struct buf *bytes)
 {
-	struct span text = charset_to_utf8(a, charset, buf_span(bytes));
+	struct span text = d->to_utf8(d->a, charset, buf_span(bytes));
+	struct buf *out = &d->out;
 
 	buf_add(out, text);
 	buf_clear(bytes);
@@ -78,7 +86,7 @@ static void add_bytes(const struct encoded_word *w, struct buf *bytes)
  * Decodes a run of words with nothing but white space between, which is not shown (RFC 2047 6.2). The bytes
  * of neighbours in one charset are joined first, for senders do split characters. Returns where the run ends.
  */
-static size_t decode_run(struct arena *a, struct span s, size_t at, struct encoded_word w, struct buf *out)
+static size_t decode_run(struct decoding *d, struct span s, size_t at, struct encoded_word w)
 {
 	_cleanup_buf_ struct buf bytes = BUF_INIT;
 	struct encoded_word next;
@@ -91,24 +99,24 @@ static size_t decode_run(struct arena *a, struct span s, size_t at, struct encod
 		if (!is_space(span_make(s.p + at, start - at)) || !read_word(span_skip(s, start), &next))
 			break;
 		if (!span_eq_nocase(w.charset, next.charset))
-			put_decoded(a, w.charset, &bytes, out);
+			put_decoded(d, w.charset, &bytes);
 		w = next;
 		at = start;
 	}
-	put_decoded(a, w.charset, &bytes, out);
+	put_decoded(d, w.charset, &bytes);
 	return at;
 }
 
 /* Bytes outside of encoded words: UTF-8 (RFC 6532), or else what most such senders mean. */
-static void put_plain(struct arena *a, struct span s, struct buf *out)
+static void put_plain(struct decoding *d, struct span s)
 {
-	buf_add(out, utf8_is_valid(s) ? s : charset_to_utf8(a, SPAN_LIT("windows-1252"), s));
+	buf_add(&d->out, utf8_is_valid(s) ? s : d->to_utf8(d->a, SPAN_LIT("windows-1252"), s));
 }
 
-struct span mime_decode_text(struct arena *a, struct span value)
+static struct span decode(struct arena *a, struct span value, charset_fn *to_utf8)
 {
+	struct decoding d = { a, to_utf8, BUF_INIT };
 	struct span s = mime_unfold(a, value), result;
-	_cleanup_buf_ struct buf out = BUF_INIT;
 	size_t plain = 0, at = find_start(s, 0);
 
 	if (at == s.len && utf8_is_valid(s))
@@ -120,11 +128,22 @@ struct span mime_decode_text(struct arena *a, struct span value)
 			at = find_start(s, at + 2);
 			continue;
 		}
-		put_plain(a, span_make(s.p + plain, at - plain), &out);
-		plain = decode_run(a, s, at, w, &out);
+		put_plain(&d, span_make(s.p + plain, at - plain));
+		plain = decode_run(&d, s, at, w);
 		at = find_start(s, plain);
 	}
-	put_plain(a, span_skip(s, plain), &out);
-	result = out.failed ? SPAN_NONE : arena_dup(a, buf_span(&out));
+	put_plain(&d, span_skip(s, plain));
+	result = d.out.failed ? SPAN_NONE : arena_dup(a, buf_span(&d.out));
+	buf_done(&d.out);
 	return result;
+}
+
+struct span mime_decode_text(struct arena *a, struct span value)
+{
+	return decode(a, value, charset_to_utf8);
+}
+
+struct span mime_decode_text_sandboxed(struct arena *a, struct span value)
+{
+	return decode(a, value, charset_to_utf8_sandboxed);
 }

@@ -35,5 +35,9 @@ struct span mime_unfold(struct arena *a, struct span value);
  * for search.
  */
 struct span mime_decode_text(struct arena *a, struct span value);
+/*
+ * The same for a process that may open no file: charsets other than UTF-8, US-ASCII and ISO-8859-1 lose what is no ASCII.
+ */
+struct span mime_decode_text_sandboxed(struct arena *a, struct span value);
 
 #endif

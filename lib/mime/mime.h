@@ -53,10 +53,11 @@ struct mime_summary {
 	struct span headers;
 	struct span message_id; /* of the Message-ID field, without < >, empty where there is none */
 	struct span subject;    /* its beginning decoded to UTF-8, for logs and listings */
+	struct span from;       /* the same of the From field; by mime_summarize_sandboxed only */
 };
 
 int mime_summarize(struct arena *a, struct span message, struct mime_summary *ret_summary);
-/* The same without the subject, whose charset could make iconv open a file: for a process that may open none. */
+/* The same for a process that may open no file: see mime_decode_text_sandboxed for what that does to subject and from. */
 int mime_summarize_sandboxed(struct arena *a, struct span message, struct mime_summary *ret_summary);
 
 /* BODY from BODYSTRUCTURE: the same text without the extension data. -POD_E_CORRUPT where it is not one. */

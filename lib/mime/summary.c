@@ -55,7 +55,8 @@ static int put_bodystructure(struct arena *a, struct span message, struct scan *
 	return put_text(a, message, scan, out, imap_put_bodystructure, ret_text);
 }
 
-static int summarize(struct arena *a, struct span message, bool subject, struct mime_summary *ret_summary)
+/* Subject and from are raw, and not longer than what is decoded. */
+static int summarize(struct arena *a, struct span message, struct mime_summary *ret_summary)
 {
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	struct mime_summary s = { .message_id = SPAN_NONE };
@@ -73,20 +74,36 @@ static int summarize(struct arena *a, struct span message, bool subject, struct 
 		return r;
 	s.headers = scan.cached;
 	s.message_id = bare_message_id(scan.parts[0].fields[FIELD_MESSAGE_ID]);
-	if (subject)
-		s.subject = mime_decode_text(a, span_head(scan.parts[0].fields[FIELD_SUBJECT], SUBJECT_MAX));
+	s.subject = span_head(scan.parts[0].fields[FIELD_SUBJECT], SUBJECT_MAX);
+	s.from = span_head(scan.parts[0].fields[FIELD_FROM], SUBJECT_MAX);
 	*ret_summary = s;
 	return 0;
 }
 
 int mime_summarize(struct arena *a, struct span message, struct mime_summary *ret_summary)
 {
-	return summarize(a, message, true, ret_summary);
+	struct mime_summary s;
+	int r = summarize(a, message, &s);
+
+	if (r < 0)
+		return r;
+	s.subject = mime_decode_text(a, s.subject);
+	s.from = SPAN_NONE;
+	*ret_summary = s;
+	return 0;
 }
 
 int mime_summarize_sandboxed(struct arena *a, struct span message, struct mime_summary *ret_summary)
 {
-	return summarize(a, message, false, ret_summary);
+	struct mime_summary s;
+	int r = summarize(a, message, &s);
+
+	if (r < 0)
+		return r;
+	s.subject = mime_decode_text_sandboxed(a, s.subject);
+	s.from = mime_decode_text_sandboxed(a, s.from);
+	*ret_summary = s;
+	return 0;
 }
 
 bool mime_is_crlf(struct span message)

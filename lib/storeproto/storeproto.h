@@ -49,7 +49,9 @@
 	X( 63, USER_REMOVE,      user_remove,       empty,               empty,        STORE_ROLE_ADMIN) \
 	X( 64, USER_LIST,        empty,             user_list_reply,     empty,        STORE_ROLE_ADMIN) \
 	X( 65, VOLUME_STATUS,    empty,             volume_status,       empty,        STORE_ROLE_ADMIN) \
-	X( 66, FSCK,             fsck,              fsck_report,         fsck_report,  STORE_ROLE_ADMIN)
+	X( 66, FSCK,             fsck,              fsck_report,         fsck_report,  STORE_ROLE_ADMIN) \
+	X( 67, RESTORE,          restore,           restore_report,      restore_report, STORE_ROLE_ADMIN) \
+	X( 68, USER_RESTORE,     user_restore,      user,                empty,        STORE_ROLE_ADMIN)
 /* clang-format on */
 
 enum store_method {

@@ -9,7 +9,7 @@ static int check(struct batch *b, struct change *c, struct user_state *u, struct
 	struct mailbox_state *m = NULL;
 	int r = mailbox_by_name(b, u, c->u.append.name, &m, &c->err);
 
-	if (r == 0)
+	if (r == 0 && !c->u.append.over_quota)
 		r = message_check_quota(u, c->u.append.body.size, &c->err);
 	if (r == 0)
 		r = message_reserve_uids(b, m, 1, &c->err);
@@ -34,7 +34,7 @@ int change_append(struct batch *b, struct change *c)
 	uint32_t keywords = 0;
 	int r = batch_user(b, c->user_id, &u, &c->err);
 
-	if (r == 0)
+	if (r == 0 && !c->u.append.restores)
 		r = change_repeated(b, &c->id, u->info.no, &memory, &ranges, &c->err);
 	if (r == 1) {
 		c->u.append.uid = memory.uid;
@@ -53,7 +53,7 @@ int change_append(struct batch *b, struct change *c)
 	r = message_link(b, &name, &c->u.append.body, &c->err);
 	if (r == 0)
 		r = message_add(b, u, m, &rec, &summary, &c->err);
-	if (r == 0)
+	if (r == 0 && !c->u.append.restores)
 		r = change_remember(b, &c->id, u->info.no, &memory, SPAN_NONE, &c->err);
 	c->u.append.uid = name.uid;
 	c->u.append.uidvalidity = m->info.uidvalidity;

@@ -191,6 +191,8 @@ struct volume_body {
 /* Writes header (may be empty) and bytes, or header and fd's first fd_size bytes, into a new unnamed file. */
 int volume_stage_body(struct volume *vol, struct span header, struct span bytes, int fd, uint64_t fd_size,
                       struct volume_body *ret_body, struct err *err);
+/* The same of a message another tool wrote: all of fd, with CRLF line ends. */
+int volume_stage_crlf(struct volume *vol, int fd, struct volume_body *ret_body, struct err *err);
 /* A body that stays in memory until the writer has it: nothing is copied, both must live until done was called. */
 #define VOLUME_BODY_HELD_MAX (64u << 10)
 struct volume_body volume_hold_body(struct span header, struct span bytes);
@@ -267,6 +269,12 @@ struct change {
 			const struct span *keywords;
 			size_t keywords_n;
 			int64_t internal_date;
+			/*
+			 * A message that was here before comes back: id is its GUID, and that a request had it as
+			 * its id is no reason to do nothing.
+			 */
+			bool restores;
+			bool over_quota; /* the quota does not count */
 			uint32_t uid, uidvalidity; /* results */
 		} append;
 		struct {

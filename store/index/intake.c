@@ -45,7 +45,7 @@ static uint64_t hash(uint64_t h, const void *p, size_t len)
 }
 
 /* 48 bits of time first, as all ids have (base/id.h), so that pruning works. */
-static struct guid id_of(const char *path, const struct scanned_file *f)
+struct guid intake_id(const char *path, const struct scanned_file *f)
 {
 	uint64_t ms = (uint64_t) f->mtime * 1000, h = 14695981039346656037u, h2;
 	struct guid id;
@@ -61,7 +61,7 @@ static struct guid id_of(const char *path, const struct scanned_file *f)
 }
 
 /* Maildir names begin with the time of delivery; where one does not, the file has its own. */
-static int64_t date_of(const struct scanned_file *f)
+int64_t intake_date(const struct scanned_file *f)
 {
 	uint64_t t;
 
@@ -76,7 +76,7 @@ int intake_open(int dir, int staging, const char *path, const struct scanned_fil
                 struct intake *ret, bool *ret_unparsed, struct err *err)
 {
 	_cleanup_(closep) int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct intake in = { .body = { -1, f->size }, .internal_date = date_of(f), .id = id_of(path, f) };
+	struct intake in = { .body = { -1, f->size }, .internal_date = intake_date(f), .id = intake_id(path, f) };
 	struct parsed parsed = { 0 };
 	int r;
 

@@ -24,4 +24,8 @@ int intake_open(int dir, int staging, const char *path, const struct scanned_fil
                 struct intake *ret, bool *ret_unparsed, struct err *err);
 void intake_done(struct intake *in);
 
+/* What intake_open makes of a file's place and name. */
+struct guid intake_id(const char *path, const struct scanned_file *f);
+int64_t intake_date(const struct scanned_file *f);
+
 #endif

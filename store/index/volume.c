@@ -239,6 +239,18 @@ int volume_stage_body(struct volume *vol, struct span header, struct span bytes,
 	return r;
 }
 
+int volume_stage_crlf(struct volume *vol, int fd, struct volume_body *ret_body, struct err *err)
+{
+	int body = -1;
+	uint64_t size = 0;
+	int r = volume_broken(vol) ? err_set(err, POD_E_IO, "%s", volume_broken(vol)) :
+	                             body_stage_crlf(vol->staging, fd, &body, &size, err);
+
+	if (r == 0)
+		*ret_body = (struct volume_body){ .fd = body, .size = size };
+	return r;
+}
+
 struct volume_body volume_hold_body(struct span header, struct span bytes)
 {
 	return (struct volume_body){ .fd = -1, .size = header.len + bytes.len, .held = true, .header = header, .bytes = bytes };

@@ -3,13 +3,32 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 
 #define TREE_DEPTH_MAX 16 /* users/xx/user/Maildir/.folder/cur/file has 7 */
+
+int file_open_beneath(int dir, const char *path, int flags, int *ret_fd, struct err *err)
+{
+	const struct open_how how = { .flags = (uint64_t) (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags),
+		                      .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+	_cleanup_(closep) int fd = (int) syscall(SYS_openat2, dir, path, &how, sizeof(how)); /* libc has no name for it */
+	struct stat st;
+
+	if (fd < 0 && (errno == ELOOP || errno == EXDEV))
+		return err_set(err, POD_E_DENIED, "%s is, or leads through, a symbolic link", path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(err, errno, "open %s", path);
+	if (!(flags & O_DIRECTORY) && !S_ISREG(st.st_mode))
+		return err_set(err, POD_E_CORRUPT, "%s is no file", path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
 
 int file_read(int dir, const char *path, size_t max, struct buf *out, struct err *err)
 {

@@ -10,6 +10,12 @@
 
 #define FILE_PATH_SIZE 1024
 
+/*
+ * Opens path for reading below dir and nowhere else, for folders that others made: no component is a symbolic link, none
+ * leads above dir, and nothing that would wait (a FIFO) waits. flags: O_DIRECTORY for a folder; without it anything but
+ * a regular file is -POD_E_CORRUPT. -POD_E_NOTFOUND, -POD_E_DENIED.
+ */
+int file_open_beneath(int dir, const char *path, int flags, int *ret_fd, struct err *err);
 /* Appends the file's bytes to out; -POD_E_NOTFOUND, -POD_E_LIMIT where it has more than max. */
 int file_read(int dir, const char *path, size_t max, struct buf *out, struct err *err);
 /*

@@ -19,7 +19,7 @@
 #define ANSWER_MAX ((uint64_t) 64 << 20)
 #define TIMEOUT_MS 30000
 #define COPY_BYTES 65536
-#define PIECES 4
+#define PIECES 7
 
 /* On the pipes: the message's length and bytes; then this and the pieces' bytes. */
 struct answer {
@@ -97,7 +97,8 @@ static bool child_write(int fd, const void *from, size_t len)
 
 static bool child_answer(int fd, const struct mime_summary *s, bool ok)
 {
-	const struct span pieces[PIECES] = { s->envelope, s->bodystructure, s->parts, s->headers };
+	const struct span pieces[PIECES] = { s->envelope, s->bodystructure, s->parts, s->headers,
+		                             s->message_id, s->subject, s->from };
 	struct answer a = { .ok = ok };
 	uint64_t total = 0;
 
@@ -281,7 +282,8 @@ static int receive(struct parser *p, void *to, size_t len, uint64_t deadline_ms,
 
 static int receive_answer(struct parser *p, struct arena *a, struct parsed *ret, uint64_t deadline_ms, struct err *err)
 {
-	struct span *const pieces[PIECES] = { &ret->envelope, &ret->bodystructure, &ret->parts, &ret->headers };
+	struct span *const pieces[PIECES] = { &ret->envelope, &ret->bodystructure, &ret->parts, &ret->headers,
+		                              &ret->message_id, &ret->subject, &ret->from };
 	struct answer answer;
 	uint64_t total = 0;
 	int r = receive(p, &answer, sizeof(answer), deadline_ms, err);

@@ -13,6 +13,7 @@ struct parser;
 
 struct parsed {
 	struct span envelope, bodystructure, parts, headers;
+	struct span message_id, subject, from; /* for finding and showing: see mime_summary. What the child says they are. */
 };
 
 /* No process yet: the first message starts it. NULL where memory is out. */

@@ -40,6 +40,8 @@ static const struct method_row rows[NUMBER_MAX + 1] = {
 	[STORE_USER_LIST] = { STORE_USER_LIST, method_user_list, ON_READER, false, NULL },
 	[STORE_VOLUME_STATUS] = { STORE_VOLUME_STATUS, method_volume_status, ON_READER, false, NULL },
 	[STORE_FSCK] = { STORE_FSCK, method_fsck, ON_SLOW, false, NULL },
+	[STORE_RESTORE] = { STORE_RESTORE, method_restore, ON_RESTORER, false, NULL },
+	[STORE_USER_RESTORE] = { STORE_USER_RESTORE, method_user_restore, ON_RESTORER, false, NULL },
 };
 
 /* ---- answers ---- */
@@ -120,6 +122,7 @@ static void task_start(struct task *t)
 	case ON_LOOP: t->row->run(t); break;
 	case ON_READER: task_run_on(t, t->svc->readers, run_row); break;
 	case ON_SLOW: task_run_on(t, t->svc->slow, run_row); break;
+	case ON_RESTORER: task_run_on(t, t->svc->restorer, run_row); break;
 	}
 }
 
@@ -335,6 +338,8 @@ int service_start(struct service *svc, struct volume *vol, struct err *err)
 	if (r == 0)
 		r = threads_create("slow", SLOW_THREADS, &svc->slow, err);
 	if (r == 0)
+		r = threads_create("restorer", 1, &svc->restorer, err);
+	if (r == 0)
 		r = create_server(svc, err);
 	if (r < 0)
 		return r;
@@ -359,6 +364,7 @@ void service_stop(struct service *svc)
 	svc->stats_event = NULL;
 	/* Twice: what a note puts on a pool has to end before the pools do. */
 	post_deliver(svc->post);
+	svc->restorer = threads_free(svc->restorer);
 	svc->slow = threads_free(svc->slow);
 	post_deliver(svc->post);
 	svc->readers = threads_free(svc->readers);

@@ -22,6 +22,7 @@ struct service {
 	struct post *post;
 	struct threads *readers;
 	struct threads *slow; /* password hashes, fsck */
+	struct threads *restorer; /* one: restores run one after the other */
 	struct watches *watches;
 	struct event *stats_event;
 	_Atomic size_t under_way; /* requests not finally answered */
@@ -51,6 +52,7 @@ enum task_place {
 	ON_READER,
 	BY_BODY, /* on the loop where the body is small and came in the frame, on a reader where it has to be copied */
 	ON_SLOW,
+	ON_RESTORER,
 };
 
 struct method_row {
@@ -96,6 +98,8 @@ bool convert_keywords_in(struct arena *a, char **names, size_t n, const struct s
 char **convert_keywords_out(struct arena *a, const struct volume_mailbox *m);
 void convert_summary(const Podstore__Summary *s, struct volume_summary *ret);
 Podstore__User *convert_user(struct arena *a, const struct volume_user *u);
+/* Answers with the user as the volume has him. */
+void reply_user(struct task *t, const char *user_id);
 /* Protobuf's strings are not const, and are not written to. */
 char *unconst(const char *s);
 /* 16 bytes, or none: all zero. -POD_E_PROTOCOL otherwise. */
@@ -133,5 +137,7 @@ void method_user_remove(struct task *t);
 void method_user_list(struct task *t);
 void method_volume_status(struct task *t);
 void method_fsck(struct task *t);
+void method_restore(struct task *t);
+void method_user_restore(struct task *t);
 
 #endif

@@ -36,7 +36,7 @@ static int user_read(struct task *t, const char *user_id, Podstore__User **ret)
 	return r;
 }
 
-static void reply_user(struct task *t, const char *user_id)
+void reply_user(struct task *t, const char *user_id)
 {
 	Podstore__User *u = NULL;
 	int r = user_read(t, user_id, &u);

@@ -41,6 +41,25 @@ static void encoded_words_become_utf8(void **state)
 	}
 }
 
+static void a_process_that_opens_no_file_decodes_what_it_can(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "=?utf-8?Q?caf=C3=A9?= plan", "caf\xc3\xa9 plan" },
+		{ "=?iso-8859-1?Q?caf=E9?= =?us-ascii?Q?_x?=", "caf\xc3\xa9 x" },
+		{ "raw \xe9\x80", "raw \xc3\xa9\xef\xbf\xbd" },
+		{ "=?iso-8859-2?Q?a=B1b?=", "a\xef\xbf\xbd" "b" },
+		{ "=?gb2312?B?xOM=?=", "\xef\xbf\xbd\xef\xbf\xbd" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(arena_freep) struct arena *a = arena_create(65536);
+
+		assert_true(span_eq(mime_decode_text_sandboxed(a, span_of(cases[i].in)), span_of(cases[i].out)));
+	}
+}
+
 static void bodies_are_decoded_to_utf8(void **state)
 {
 	static const struct {
@@ -72,6 +91,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(encoded_words_become_utf8),
+		cmocka_unit_test(a_process_that_opens_no_file_decodes_what_it_can),
 		cmocka_unit_test(bodies_are_decoded_to_utf8),
 	};
 

@@ -360,6 +360,40 @@ static void the_service_ends_with_everything_under_way(void **state)
 	/* The tear-down ends it here. */
 }
 
+/* The volume as it was before the message was taken away: its own folder, which write-behind has not touched yet. */
+static void restores_are_asked_for_by_admins_and_told_of(void **state)
+{
+	struct world *w = *state;
+	Podstore__RestoreSource source = PODSTORE__RESTORE_SOURCE__INIT;
+	Podstore__Restore m = PODSTORE__RESTORE__INIT;
+	Podstore__UserRestore user = PODSTORE__USER_RESTORE__INIT;
+
+	add_alice(w);
+	deliver_large(w);
+	source.path = w->f.path;
+	source.user_id = m.user_id = str("alice");
+	m.source = user.source = &source;
+	m.into = str("Copies");
+	m.mailbox = str("INBOX");
+	m.items = true;
+	user.user_id = str("bob");
+	user.address = str("bob@example.test");
+	become(w, "gateway");
+	ask(w, STORE_RESTORE, &m.base, -1);
+	assert_int_equal(w->code, -POD_E_DENIED);
+	become(w, "admin");
+	ask(w, STORE_RESTORE, &m.base, -1);
+	assert_int_equal(w->code, 0);
+	assert_int_equal(fixture_mailbox(&w->f, "alice", "Copies").messages, 1);
+	ask(w, STORE_USER_RESTORE, &user.base, -1);
+	assert_int_equal(w->code, 0);
+	source.path = str("relative");
+	ask(w, STORE_RESTORE, &m.base, -1);
+	assert_int_equal(w->code, -POD_E_SYNTAX);
+	begin(w, STORE_RESTORE, &m.base, -1);
+	store_call_cancel(w->call);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -368,6 +402,7 @@ int main(void)
 		T(large_bodies_are_streamed_both_ways),
 		T(a_stream_that_nobody_reads_stops_and_goes_on_or_ends),
 		T(exchanges_may_be_cancelled_at_any_time),
+		T(restores_are_asked_for_by_admins_and_told_of),
 		T(the_service_ends_with_everything_under_way),
 	};
 
