@@ -49,14 +49,16 @@ static void a_process_that_opens_no_file_decodes_what_it_can(void **state)
 		{ "=?utf-8?Q?caf=C3=A9?= plan", "caf\xc3\xa9 plan" },
 		{ "=?iso-8859-1?Q?caf=E9?= =?us-ascii?Q?_x?=", "caf\xc3\xa9 x" },
 		{ "raw \xe9\x80", "raw \xc3\xa9\xef\xbf\xbd" },
-		{ "=?iso-8859-2?Q?a=B1b?=", "a\xef\xbf\xbd" "b" },
+		{ "=?iso-8859-2?Q?a=B1b?=", "a\xef\xbf\xbd"
+		                            "b" },
 		{ "=?gb2312?B?xOM=?=", "\xef\xbf\xbd\xef\xbf\xbd" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(arena_freep) struct arena *a = arena_create(65536);
 
-		assert_true(span_eq(mime_decode_text_sandboxed(a, span_of(cases[i].in)), span_of(cases[i].out)));
+		assert_true(
+			span_eq(mime_decode_text_sandboxed(a, span_of(cases[i].in)), span_of(cases[i].out)));
 	}
 }
 
