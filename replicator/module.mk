@@ -8,5 +8,9 @@ replicator_snapshot_SRCS := $(wildcard replicator/snapshot/*.c)
 replicator_snapshot_LDLIBS := -lxxhash -ljansson -pthread
 replicator_link_SRCS := $(wildcard replicator/link/*.c)
 replicator_link_LDLIBS := -llz4 -lssl -lcrypto -pthread
-replicator_attach_SRCS := $(wildcard replicator/attach/*.c)
+replicator_attach_SRCS := $(filter-out replicator/attach/main.c,$(wildcard replicator/attach/*.c))
 replicator_attach_LDLIBS := -lnbd -lfuse3 -lmnl -lblkid -pthread
+
+PROGRAMS += volattach
+volattach_MAIN := replicator/attach/main.c
+volattach_USES := replicator_attach proc base
