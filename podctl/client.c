@@ -45,8 +45,7 @@ static int code_of_name(const char *name)
 	return POD_E_INTERNAL;
 }
 
-/* {"error": {"code", "message", "hint"}} */
-static int take_error(struct cli *cli, const json_t *answer)
+int client_take_error(struct cli *cli, const json_t *answer)
 {
 	const json_t *error = json_object_get(answer, "error");
 	const char *message = json_string_value(json_object_get(error, "message"));
@@ -68,7 +67,7 @@ static int take_answer(struct cli *cli, long status, const struct buf *text, jso
 		*ret_answer = answer;
 		return 0;
 	}
-	(void) take_error(cli, answer);
+	(void) client_take_error(cli, answer);
 	json_decref(answer);
 	return -cli->err.code;
 }

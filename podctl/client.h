@@ -18,6 +18,8 @@ int client_call(struct cli *cli, const char *method, const char *path, json_t *b
 /* The same for a request that may take as long as it takes. */
 int client_call_long(struct cli *cli, const char *method, const char *path, json_t *body,
                      json_t **ret_answer);
+/* Puts {"error": {"code", "message", "hint"}} of an answer into cli->err and cli->hint; returns -POD_E_*. */
+int client_take_error(struct cli *cli, const json_t *answer);
 /* All pages of a listing joined: path is "/users" or "/users?domain=x", key "users". */
 int client_list(struct cli *cli, const char *path, const char *key, json_t **ret_answer);
 

@@ -55,6 +55,10 @@ static const struct route routes[] = {
 	{ "POST", "/queue/:id/retry", api_queue_retry },
 	{ "DELETE", "/queue/:id", api_queue_remove },
 	{ "GET", "/trace/:id", api_trace_get },
+	{ "GET", "/restores", api_restore_list },
+	{ "POST", "/restores", api_restore_add },
+	{ "GET", "/restores/:id", api_restore_get },
+	{ "DELETE", "/restores/:id", api_restore_cancel },
 };
 
 static const struct {

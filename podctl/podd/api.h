@@ -97,5 +97,6 @@ api_handler api_group_list, api_group_add, api_group_get, api_group_remove, api_
 api_handler api_volume_list, api_volume_add, api_volume_get, api_volume_fsck;
 api_handler api_queue_list, api_queue_get, api_queue_retry, api_queue_retry_all, api_queue_remove;
 api_handler api_trace_get;
+api_handler api_restore_list, api_restore_add, api_restore_get, api_restore_cancel;
 
 #endif

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/id.h"
 #include "base/log.h"
 #include "podctl/podd/api.h"
 #include "podctl/podd/users.h"
@@ -124,20 +123,6 @@ static int choose_volumes(struct addition *ad, const char *wanted, struct err *e
 
 /* ---- the request ---- */
 
-/* The folder's name: like the address, to be recognised, and with a random end, to be nobody's ever again. */
-static char *make_user_id(struct arena *a, const char *address)
-{
-	char *id = arena_printf(a, "%.*s", (int) (strcspn(address, "@") < 40 ? strcspn(address, "@") : 40),
-	                        address);
-	uint32_t end;
-
-	random_bytes(&end, sizeof(end));
-	for (char *p = id; p && *p; p++)
-		if (!ascii_is_alpha((uint8_t) *p) && !ascii_is_digit((uint8_t) *p) && *p != '-')
-			*p = '_';
-	return id ? arena_printf(a, "%s-%08x", id, end) : NULL;
-}
-
 static int addition_read(struct addition *ad, struct err *err)
 {
 	static const char *const fields[] = { "address", "password", "display_name", "quota_bytes",
@@ -156,7 +141,7 @@ static int addition_read(struct addition *ad, struct err *err)
 	if (users_busy(call->podd, ad->address))
 		return err_set(err, POD_E_BUSY, "%.128s is being changed", ad->address);
 	ad->op.address = ad->address;
-	ad->user_id = make_user_id(call->arena, ad->address);
+	ad->user_id = users_make_id(call->arena, ad->address);
 	if (!ad->user_id)
 		return err_set(err, POD_E_NOMEM, "user");
 	return choose_volumes(ad, volume, err);

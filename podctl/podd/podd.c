@@ -17,6 +17,7 @@
 #include "podctl/podd/api.h"
 #include "podctl/podd/bootstrap.h"
 #include "podctl/podd/folders.h"
+#include "podctl/podd/restores.h"
 #include "podctl/podd/users.h"
 #include "podctl/podd/volumes.h"
 #include "proc/proc.h"
@@ -220,6 +221,8 @@ static int podd_start(struct podd *p, struct err *err)
 	if (r < 0 || (r = state_open(p, err)) < 0)
 		return r;
 	log_event(NULL, LOGL_INFO, "pod.starting", F_STR("config", p->options->config_file));
+	if ((r = restores_create(p, &p->restores, err)) < 0)
+		return r;
 	/* The API first: a port that is taken is known before anything runs. */
 	if ((r = api_start(p, &p->api, err)) < 0 || (r = children_start(p, err)) < 0)
 		return r;
@@ -258,6 +261,7 @@ static void podd_done(struct podd *p)
 {
 	p->api = api_free(p->api);
 	p->stores = store_pool_free(p->stores);
+	p->restores = restores_free(p->restores);
 	p->children = children_free(p->children);
 	if (p->cleaner)
 		event_free(p->cleaner);

@@ -17,6 +17,7 @@
 #include "storeproto/client.h"
 
 struct api;
+struct restores;
 struct user_op;
 struct volume_addition;
 LIST_HEAD(user_ops, user_op);
@@ -41,6 +42,7 @@ struct podd {
 	struct api *api;
 	struct user_ops user_ops; /* changes under way */
 	struct volume_additions volume_additions;
+	struct restores *restores;
 	struct event *cleaner; /* of users half made by a podd that died */
 	uint64_t started_ms;
 	bool stopping;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/id.h"
 #include "base/log.h"
 
 #define CLEAN_EVERY_S 10
@@ -17,6 +18,19 @@ bool users_busy(const struct podd *p, const char *address)
 	if (strcmp(op->address, address) == 0)
 		return true;
 	return false;
+}
+
+char *users_make_id(struct arena *a, const char *address)
+{
+	char *id = arena_printf(a, "%.*s", (int) (strcspn(address, "@") < 40 ? strcspn(address, "@") : 40),
+	                        address);
+	uint32_t end;
+
+	random_bytes(&end, sizeof(end));
+	for (char *p = id; p && *p; p++)
+		if (!ascii_is_alpha((uint8_t) *p) && !ascii_is_digit((uint8_t) *p) && *p != '-')
+			*p = '_';
+	return id ? arena_printf(a, "%s-%08x", id, end) : NULL;
 }
 
 /* ---- removal ---- */

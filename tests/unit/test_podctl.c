@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "podctl/cli.h"
+#include "podctl/date.h"
 #include "podctl/password.h"
 #include "podctl/size.h"
 #include "podctl/table.h"
@@ -48,6 +49,27 @@ static void commands_are_found_with_their_options_wherever_these_stand(void **st
 		assert_string_equal(cli.dir, "/x");
 		assert_null(cli_option(&cli, "--volume"));
 		(void) arena_free(cli.arena);
+	}
+}
+
+static void days_and_moments_are_read_as_people_write_them(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t seconds;
+	} cases[] = {
+		{ "2026-11-26", 1795651200 }, { "2026-11-26 14:30", 1795703400 }, { "2026-11-26T14:30", 1795703400 },
+		{ "2026-02-30", 0 },          { "2026-11-26 25:00", 0 },          { "26.11.2026", 0 },
+		{ "2026-11-26x", 0 },         { "", 0 },
+	};
+
+	assert_int_equal(setenv("TZ", "UTC", 1), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int64_t seconds = 0;
+
+		assert_int_equal(date_parse(span_of(cases[i].text), &seconds, NULL),
+		                 cases[i].seconds ? 0 : -POD_E_SYNTAX);
+		assert_int_equal(seconds, cases[i].seconds);
 	}
 }
 
@@ -207,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_are_found_with_their_options_wherever_these_stand),
+		cmocka_unit_test(days_and_moments_are_read_as_people_write_them),
 		cmocka_unit_test(a_command_line_that_is_none_says_what_is_wrong),
 		cmocka_unit_test(help_needs_no_arguments),
 		cmocka_unit_test(every_command_says_what_it_is_and_its_options_hide_no_global_one),

@@ -1,0 +1,46 @@
+/* What the files of restores share: the job. */
+#ifndef PODCTL_PODD_RESTORES_INTERNAL_H
+#define PODCTL_PODD_RESTORES_INTERNAL_H
+
+#include "podctl/podd/restores.h"
+#include "podctl/podd/users.h"
+
+#define RESTORE_ITEMS_MAX    10000 /* told of one restore; more are counted */
+#define RESTORE_PROBLEMS_MAX 1000
+
+enum restore_step { RESTORE_SOURCE, RESTORE_ACCOUNT, RESTORE_MAIL, RESTORE_RELEASE, RESTORE_DONE };
+
+struct restore_job {
+	struct restores *restores;
+	struct arena *arena;
+	unsigned int id;
+	struct restore_request rq; /* its strings are the arena's */
+	enum restore_step step;
+	const char *volume, *user_id; /* of the user here */
+	const char *path;             /* of the source, once it is there */
+	bool exact;
+	bool new_user; /* not in the directory: the account comes back first */
+	bool cancelled;
+	struct store_call *call;
+	struct user_op op;      /* while the account is made */
+	int64_t started, ended; /* seconds since 1970 */
+	/* As the store told last: */
+	uint64_t mailboxes, examined, found, present, restored, failed, bytes;
+	json_t *items, *problems;
+	bool incomplete; /* items or problems are missing */
+	struct err err;  /* why it failed */
+	TAILQ_ENTRY(restore_job) link;
+};
+
+/* restore_report.c */
+void restore_job_take_report(struct restore_job *job, const Podstore__RestoreReport *report);
+json_t *restore_job_json(const struct restore_job *job, bool whole);
+
+/* restore_account.c: makes the user of a job; done is called once, at once or later. */
+void restore_account_begin(struct restore_job *job,
+                           void (*done)(struct restore_job *job, int r, const char *text));
+
+/* podd, through the job. */
+struct podd *restore_job_podd(const struct restore_job *job);
+
+#endif

@@ -1,0 +1,153 @@
+"""Mail that was deleted comes back out of a copy of the volume, as clients see it."""
+import json
+import os
+import shutil
+import tempfile
+import unittest
+
+from pod import Pod
+
+
+def message(n, sender="bob@example.com"):
+    return (f"From: Bob <{sender}>\r\nSubject: =?utf-8?q?Caf=C3=A9?= number {n}\r\n"
+            f"Message-ID: <{n}@restore.test>\r\n\r\ntext {n}\r\n").encode()
+
+
+class RestoreTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.pod = Pod()
+        cls.addClassCleanup(cls.pod.close)
+        cls.pod.up()
+
+    def setUp(self):
+        self.work = tempfile.mkdtemp(prefix="podmail-restore-")
+        self.addCleanup(shutil.rmtree, self.work, True)
+        os.chmod(self.work, 0o755)
+
+    def copy(self):
+        """What a backup made of files alone has: taken while the volume is in service."""
+        to = os.path.join(self.work, "copy")
+        shutil.rmtree(to, ignore_errors=True)
+        volume = os.path.join(self.pod.dir, "volumes", "vol01")
+        shutil.copytree(volume, to, ignore=shutil.ignore_patterns("index"))
+        owner = os.stat(volume)
+        for folder, folders, files in os.walk(to):  # the store's user is to read it
+            for name in [folder] + [os.path.join(folder, n) for n in folders + files]:
+                os.chown(name, owner.st_uid, owner.st_gid)
+        return to
+
+    def restore(self, *args, status=0):
+        done = self.pod.podctl("--format", "json", "restore", *args, check=False)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return json.loads(done.stdout if status in (0, 1) else done.stderr)
+
+    def user(self, name):
+        self.pod.add_user(name, "secret")
+        return self.pod.address(name)
+
+    def fetch(self, name, mailbox="INBOX"):
+        """{subject number: (uid, flags)} as a client sees it."""
+        box = self.pod.imap(name)
+        status, _ = box.select(mailbox, readonly=True)
+        self.assertEqual(status, "OK", mailbox)
+        seen = {}
+        for part in box.uid("FETCH", "1:*", "(UID FLAGS BODY.PEEK[TEXT])")[1]:
+            if isinstance(part, tuple):
+                head = part[0].decode()
+                seen[int(part[1].split()[1])] = (int(head.split("UID ")[1].split()[0]), 
+                                                  head.split("FLAGS (")[1].split(")")[0].replace("\\Recent", "").strip())
+        box.logout()
+        return seen
+
+    def delete_all(self, name, mailbox="INBOX"):
+        box = self.pod.imap(name)
+        box.select(mailbox)
+        box.store("1:*", "+FLAGS", "\\Deleted")
+        box.expunge()
+        box.logout()
+
+    def test_a_message_is_searched_for_and_comes_back_once(self):
+        address = self.user("ann")
+        for n in range(3):
+            self.pod.send("ann", message(n))
+        box = self.pod.imap("ann")
+        box.select("INBOX")
+        box.store("2", "+FLAGS", "(\\Flagged work)")
+        box.logout()
+        before = self.fetch("ann")
+        copy = self.copy()
+        self.delete_all("ann")
+        found = self.restore("message", address, "--from-folder", copy, "--search", "--subject", "caf\u00e9 NUMBER 1")
+        self.assertEqual([(i["mailbox"], i["uid"], i["subject"], i["sender"]) for i in found["items"]],
+                         [("INBOX", 2, "Caf\u00e9 number 1", "Bob <bob@example.com>")])
+        self.assertEqual(self.fetch("ann"), {})
+        table = self.pod.podctl("restore", "message", address, "--from-folder", copy, "--search", "--sender", "bob").stdout
+        self.assertIn("Caf\u00e9 number 2", table)
+        done = self.restore("message", address, "--from-folder", copy, "--mailbox", "INBOX", "--uid", "2")
+        self.assertEqual((done["restored"], done["items"][0]["new_uid"]), (1, 4))
+        self.assertEqual(self.fetch("ann").keys(), {1})
+        # The flag may not have been written to the file's name when the copy was made; where it was, it is back.
+        self.assertIn(self.fetch("ann")[1][1], (before[1][1], ""))
+        done = self.restore("message", address, "--from-folder", copy, "--message-id", "<1@restore.test>")
+        self.assertEqual((done["restored"], done["present"]), (0, 1))
+        self.restore("message", address, "--from-folder", copy, "--message-id", "nobody@restore.test", status=3)
+        self.restore("message", address, "--from-folder", copy, status=2)
+        self.restore("message", address, "--from-folder", os.path.join(self.work, "nothing"), "--uid", "1", status=3)
+
+    def test_clients_that_are_connected_see_what_comes_back(self):
+        address = self.user("cat")
+        self.pod.send("cat", message(1))
+        copy = self.copy()
+        self.delete_all("cat")
+        box = self.pod.imap("cat")
+        box.select("INBOX")
+        self.restore("mailbox", address, "INBOX", "--from-folder", copy)
+        self.assertEqual(box.noop()[0], "OK")
+        self.assertEqual(box.response("EXISTS")[1][-1], b"1")
+        self.assertIn(b"number 1", box.fetch("1", "(BODY[])")[1][0][1])
+        box.logout()
+
+    def test_a_deleted_mailbox_and_a_removed_user_come_back(self):
+        address = self.user("dan")
+        self.pod.send("dan", message(1))
+        box = self.pod.imap("dan")
+        box.create("Projects/2026")
+        box.append("Projects/2026", "(\\Seen)", None, message(2))
+        box.append("Sent", "(\\Seen)", None, message(3))
+        box.logout()
+        copy = self.copy()
+        box = self.pod.imap("dan")
+        box.delete("Projects/2026")
+        box.logout()
+        self.restore("mailbox", address, "Projects/2026", "--from-folder", copy)
+        self.assertEqual(self.fetch("dan", "Projects/2026").keys(), {2})
+        self.pod.podctl("user", "remove", address)
+        self.restore("mailbox", address, "INBOX", "--from-folder", copy, status=3)
+        done = self.restore("user", address, "--from-folder", copy)
+        self.assertTrue(done["new_user"])
+        self.assertEqual(done["restored"], 3)
+        # The password of before, and mail as it was; new mail arrives.
+        self.assertEqual(self.fetch("dan").keys(), {1})
+        self.assertEqual(self.fetch("dan", "Projects/2026")[2][1], "\\Seen")
+        self.pod.send("dan", message(4))
+        self.assertEqual(self.fetch("dan").keys(), {1, 4})
+        done = self.restore("user", address, "--from-folder", copy, "--into", "Restored/copy")
+        self.assertEqual(self.fetch("dan", "Restored/copy/Sent").keys(), {3})
+        self.assertEqual(self.pod.podctl("restore", "list", as_json=True)["restores"][0]["id"], done["id"])
+
+    def test_the_quota_is_kept_unless_told_otherwise(self):
+        address = self.user("eve")
+        self.pod.send("eve", message(1))
+        copy = self.copy()
+        self.delete_all("eve")
+        self.pod.podctl("user", "set", address, "--quota", "100")
+        failed = self.restore("user", address, "--from-folder", copy, status=7)
+        self.assertIn("--ignore-quota", failed["error"]["hint"])
+        self.assertEqual(self.fetch("eve"), {})
+        self.restore("user", address, "--from-folder", copy, "--ignore-quota")
+        self.assertEqual(self.fetch("eve").keys(), {1})
+
+
+if __name__ == "__main__":
+    unittest.main()
