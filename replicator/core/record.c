@@ -70,6 +70,14 @@ bool record_stands(const uint8_t *header, uint64_t lsn, uint64_t *ret_epoch)
 	return true;
 }
 
+bool record_peek(const uint8_t *header, uint64_t lsn, struct record *ret)
+{
+	if (!whole(header) || le_get64(header + AT_LSN) != lsn)
+		return false;
+	get(header, ret);
+	return true;
+}
+
 static bool extent_fits(const struct record *r, uint64_t volume_size)
 {
 	return r->offset % RECORD_BLOCK == 0 && r->length % RECORD_BLOCK == 0 && r->length > 0 &&

@@ -72,6 +72,9 @@ int record_decode(const uint8_t *header, uint64_t lsn, uint32_t previous_crc, ui
  * For the search behind a log's end: there a record of a later epoch means damage.
  */
 bool record_stands(const uint8_t *header, uint64_t lsn, uint64_t *ret_epoch);
+/* The record that says of itself that it stands at lsn, in whatever chain. For looking back from a known end.
+ */
+bool record_peek(const uint8_t *header, uint64_t lsn, struct record *ret);
 /* XXH3-64 of a payload. */
 uint64_t record_hash(const void *payload, size_t size);
 /* Where the record behind r stands. */

@@ -77,11 +77,15 @@ struct disk_cursors { /* LSNs; tail <= applied <= durable <= staged */
 	uint64_t staged_epoch;
 	int64_t durable_time_ms; /* wall clock in the COMMIT record at durable */
 	bool stage_was_whole; /* at open: the stage was there, so nothing acknowledged to anybody was lost */
+	bool direct; /* log and image do direct I/O; else their file system can not (tmpfs), and flushes say nothing */
 };
 void disk_cursors(struct disk *d, struct disk_cursors *ret);
 uint64_t disk_size(struct disk *d);
 /* NULL, or why nothing can be written any more (an I/O error of log, image or metadata). Reads go on. */
 const char *disk_broken(struct disk *d);
+/* Whether the image's disk is full: why. Nothing is lost, the log keeps it and it is tried again; when the log is full
+ * too, writes fail with -POD_E_NOSPACE. */
+bool disk_stalled(struct disk *d, char *ret_why, size_t size);
 
 /* A copy of the superblock; and change of it by fn, durable when it returns 0. fn runs under a lock: no calls here. */
 void disk_superblock(struct disk *d, struct superblock *ret);

@@ -1,0 +1,211 @@
+#include "replicator/disk/disk_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* The staged cursor is told at most this often. */
+#define TELL_STAGED_US 1000u
+
+uint64_t stage_low(const struct disk *d)
+{
+	uint64_t low = d->head.lsn > d->stage.size ? d->head.lsn - d->stage.size : 0;
+
+	return low > d->stage_from ? low : d->stage_from;
+}
+
+bool record_extent(const struct record *r, struct extent *ret)
+{
+	*ret = (struct extent){ .offset = r->offset, .length = r->length, .lsn = r->lsn };
+	switch (r->type) {
+	case RECORD_WRITE:
+		ret->kind = EXTENT_DATA;
+		ret->data_lsn = r->lsn + RECORD_HEADER_SIZE;
+		return true;
+	case RECORD_ZERO: ret->kind = EXTENT_ZERO; return true;
+	case RECORD_TRIM: ret->kind = EXTENT_TRIM; return true;
+	case RECORD_COMMIT:
+	case RECORD_SNAPSHOT:
+	case RECORD_SNAPSHOT_DELETE:
+	case RECORD_RESIZE:
+	case RECORD_TYPES: break;
+	}
+	return false;
+}
+
+void append_record(struct disk *d, struct record *r, const void *payload)
+{
+	uint8_t *at = stage_at(&d->stage, d->head.lsn);
+	struct extent e;
+	uint64_t next;
+
+	r->lsn = d->head.lsn;
+	r->previous_crc = d->head.previous_crc;
+	r->epoch = d->head.epoch + 1;
+	record_encode(r, at);
+	if (r->payload_size > 0)
+		memcpy(at + RECORD_HEADER_SIZE, payload, r->payload_size);
+	next = record_next(r);
+	if (r->type == RECORD_COMMIT)
+		memset(at + RECORD_HEADER_SIZE, 0, next - r->lsn - RECORD_HEADER_SIZE);
+	if (record_extent(r, &e)) {
+		extent_map_insert(d->map, &e);
+		peers_mark(d, &e);
+	}
+	position_pass(&d->head, r);
+	if (r->type == RECORD_COMMIT)
+		d->committed = d->head;
+	stage_set_head(&d->stage, next);
+}
+
+void append_commit(struct disk *d)
+{
+	struct record r = { .type = RECORD_COMMIT, .offset = (uint64_t) clock_wall_ms() };
+
+	append_record(d, &r, NULL);
+	d->commit_wanted = false;
+}
+
+static bool stage_is_full(const struct disk *d, size_t size)
+{
+	uint64_t low = d->durable.lsn < d->pinned ? d->durable.lsn : d->pinned;
+
+	return d->head.lsn + size + COMMIT_ROOM > low + d->stage.size;
+}
+
+static bool log_has_room(struct disk *d, uint64_t size)
+{
+	return extent_map_has_room(d->map) && d->head.lsn + size + COMMIT_ROOM <= d->tail + d->log_bytes;
+}
+
+static int wait_stage(struct disk *d, struct err *err)
+{
+	if (!d->writing && d->committed.lsn > d->durable.lsn)
+		return flush_lead(d, err);
+	(void) pthread_cond_wait(&d->moved, &d->lock);
+	return 0;
+}
+
+/* The applier can make room only of what is durable. */
+static int wait_log(struct disk *d, size_t size, bool may_commit, struct err *err)
+{
+	if (may_commit && d->head.lsn > d->committed.lsn)
+		append_commit(d);
+	if (d->committed.lsn > d->durable.lsn) {
+		if (!d->writing)
+			return flush_lead(d, err);
+		(void) pthread_cond_wait(&d->moved, &d->lock);
+		return 0;
+	}
+	return applier_wait(d, log_has_room, size, err);
+}
+
+int append_wait_room(struct disk *d, size_t size, bool may_commit, struct err *err)
+{
+	int r = 0;
+
+	assert(size <= RECORD_MAX);
+	while (r == 0) {
+		if (d->is_broken)
+			return disk_broken_error(d, err);
+		if (may_commit && d->head.lsn + size + COMMIT_ROOM > d->committed.lsn + EPOCH_BYTES_MAX)
+			append_commit(d);
+		if (stage_is_full(d, size))
+			r = wait_stage(d, err);
+		else if (!log_has_room(d, size))
+			r = wait_log(d, size, may_commit, err);
+		else
+			return 0;
+	}
+	return r;
+}
+
+/* ---- the volume's user ---- */
+
+/* Under lock; whether to tell. */
+static bool staged_moved(struct disk *d)
+{
+	uint64_t now = clock_mono_us();
+
+	d->staged_at_us = now;
+	applier_nudge(d);
+	if (now - d->staged_told_us < TELL_STAGED_US)
+		return false;
+	d->staged_told_us = now;
+	return true;
+}
+
+static int append_one(struct disk *d, struct record *r, const void *payload, struct err *err)
+{
+	bool tell = false;
+	int res = disk_step(d, DISK_STEP_STAGE);
+
+	if (res < 0)
+		return err_errno(err, -res, "stage");
+	(void) pthread_mutex_lock(&d->lock);
+	res = append_wait_room(d, RECORD_HEADER_SIZE + r->payload_size, true, err);
+	if (res == 0) {
+		append_record(d, r, payload);
+		tell = staged_moved(d);
+	}
+	(void) pthread_mutex_unlock(&d->lock);
+	if (tell)
+		disk_told(d);
+	return res;
+}
+
+int disk_write(struct disk *d, uint64_t offset, const void *bytes, size_t size, struct err *err)
+{
+	const uint8_t *p = bytes;
+	int r = 0;
+
+	assert(offset % RECORD_BLOCK == 0 && size % RECORD_BLOCK == 0);
+	while (r == 0 && size > 0) {
+		size_t n = size < RECORD_PAYLOAD_MAX ? size : RECORD_PAYLOAD_MAX;
+		struct record rec = { .type = RECORD_WRITE, .offset = offset, .length = n };
+
+		rec.payload_size = (uint32_t) n;
+		rec.payload_hash = record_hash(p, n);
+		r = append_one(d, &rec, p, err);
+		p += n;
+		offset += n;
+		size -= n;
+	}
+	return r;
+}
+
+int disk_zero(struct disk *d, uint64_t offset, uint64_t length, unsigned int flags, struct err *err)
+{
+	struct record r = { .type = flags & DISK_TRIM ? RECORD_TRIM : RECORD_ZERO,
+		            .offset = offset,
+		            .length = length };
+
+	assert(offset % RECORD_BLOCK == 0 && length % RECORD_BLOCK == 0);
+	if (length == 0)
+		return 0;
+	r.payload_hash = record_hash(NULL, 0);
+	return append_one(d, &r, NULL, err);
+}
+
+int disk_commit(struct disk *d, uint64_t *ret_lsn, struct err *err)
+{
+	int r = 0;
+
+	(void) pthread_mutex_lock(&d->lock);
+	if (d->is_broken) {
+		r = disk_broken_error(d, err);
+	} else if (d->head.lsn == d->committed.lsn) {
+		*ret_lsn = d->committed.lsn;
+	} else if (d->writing) {
+		/* One epoch at a time goes to the log: whoever writes it now ends this one for all who came
+		 * meanwhile. */
+		d->commit_wanted = true;
+		*ret_lsn = d->head.lsn;
+	} else {
+		append_commit(d);
+		*ret_lsn = d->committed.lsn;
+	}
+	(void) pthread_mutex_unlock(&d->lock);
+	return r;
+}

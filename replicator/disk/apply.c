@@ -1,0 +1,338 @@
+#include "replicator/disk/disk_internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/*
+ * A batch: a piece of the log, whole records of durable epochs. Its extents are laid over each other in a map
+ * of its own, so that the image is written once for each block and in order; then snapshots get their copies,
+ * the image its data, and the disk's map forgets what is in the image now. A batch that fails half way is
+ * done again from its start, which is harmless, as it is after a crash.
+ *
+ * Records that are no extents end a batch and are done alone: a snapshot must be exactly the image at its
+ * LSN.
+ */
+struct batch {
+	struct position from, to;
+	const uint8_t *bytes; /* of the log, from `from` on */
+	uint64_t end;
+	bool checked; /* they came from the stage, where nothing rots */
+	bool alone;   /* one record, not an extent: */
+	struct record record;
+	struct position commit; /* the last COMMIT in it */
+	bool has_commit;
+	size_t n_ops;
+};
+
+static const uint8_t *batch_at(const struct batch *b, uint64_t lsn)
+{
+	return b->bytes + (lsn - b->from.lsn);
+}
+
+/* ---- the log's bytes ---- */
+
+static void unpin(struct disk *d)
+{
+	(void) pthread_mutex_lock(&d->lock);
+	d->pinned = UINT64_MAX;
+	(void) pthread_cond_broadcast(&d->moved);
+	(void) pthread_mutex_unlock(&d->lock);
+}
+
+/* False: nothing to do. */
+static bool batch_begin(struct disk *d, uint64_t limit, struct batch *b)
+{
+	bool any;
+
+	(void) pthread_mutex_lock(&d->lock);
+	*b = (struct batch){ .from = d->applied, .to = d->applied };
+	if (limit > d->durable.lsn)
+		limit = d->durable.lsn;
+	any = b->from.lsn < limit;
+	b->end = limit - b->from.lsn < BATCH_BYTES ? limit : b->from.lsn + BATCH_BYTES;
+	if (any && b->from.lsn >= stage_low(d)) {
+		d->pinned = b->from.lsn;
+		b->bytes = stage_at(&d->stage, b->from.lsn);
+		b->checked = true;
+	}
+	(void) pthread_mutex_unlock(&d->lock);
+	return any;
+}
+
+static int batch_load(struct disk *d, struct batch *b, struct err *err)
+{
+	uint64_t from = io_floor(b->from.lsn);
+	int r;
+
+	if (b->bytes)
+		return 0;
+	r = log_file_read(d, from, d->applier.window, (size_t) (io_ceil(b->end) - from));
+	if (r < 0)
+		return err_errno(err, -r, "log: read");
+	b->bytes = d->applier.window + (b->from.lsn - from);
+	return 0;
+}
+
+/* ---- which extents ---- */
+
+static int next_record(const struct batch *b, struct record *ret, struct err *err)
+{
+	int r;
+
+	if (b->to.lsn + RECORD_HEADER_SIZE > b->end)
+		return 0;
+	r = record_decode(batch_at(b, b->to.lsn), b->to.lsn, b->to.previous_crc, b->to.size_bytes, ret, err);
+	if (r < 0)
+		return err_set(err, POD_E_CORRUPT,
+		               "log: what was durable at LSN %" PRIu64 " can not be read any more",
+		               b->to.lsn);
+	if (record_next(ret) > b->end)
+		return 0;
+	if (!b->checked && ret->type == RECORD_WRITE &&
+	    record_hash(batch_at(b, ret->lsn + RECORD_HEADER_SIZE), ret->payload_size) != ret->payload_hash)
+		return err_set(err, POD_E_CORRUPT, "log: data at LSN %" PRIu64 " does not match its checksum",
+		               ret->lsn);
+	return 1;
+}
+
+static int batch_collect(struct disk *d, struct batch *b, struct err *err)
+{
+	struct extent_map *map = d->applier.batch;
+	struct record rec;
+	struct extent e;
+	int r;
+
+	extent_map_clear(map);
+	while ((r = next_record(b, &rec, err)) > 0) {
+		if (record_extent(&rec, &e)) {
+			if (!extent_map_has_room(map))
+				break;
+			extent_map_insert(map, &e);
+		} else if (rec.type != RECORD_COMMIT) {
+			if (b->to.lsn == b->from.lsn) {
+				b->alone = true;
+				b->record = rec;
+				position_pass(&b->to, &rec);
+			}
+			break;
+		}
+		position_pass(&b->to, &rec);
+		if (rec.type == RECORD_COMMIT) {
+			b->commit = b->to;
+			b->has_commit = true;
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Data goes to the aligned memory from which it is written; neighbours become one. */
+static void batch_prepare(struct disk *d, struct batch *b)
+{
+	struct apply_op *ops = d->applier.ops, *last = NULL;
+	uint64_t at = 0;
+	size_t used = 0;
+	struct extent e;
+
+	for (; extent_map_find(d->applier.batch, at, UINT64_MAX, &e); at = e.offset + e.length) {
+		bool joins = last && last->kind == e.kind && last->offset + last->length == e.offset;
+
+		if (!joins) {
+			last = &ops[b->n_ops++];
+			*last = (struct apply_op){ .offset = e.offset, .kind = e.kind };
+			last->bytes = d->applier.out + used;
+		}
+		last->length += e.length;
+		if (e.kind == EXTENT_DATA) {
+			memcpy(d->applier.out + used, batch_at(b, e.data_lsn), e.length);
+			used += e.length;
+		}
+	}
+}
+
+/* ---- to the image ---- */
+
+static int preserve(struct disk *d, const struct snapshot_extent *extents, size_t n, struct err *err)
+{
+	return n > 0 ? snapshots_preserve(d->snapshots, extents, n, err) : 0;
+}
+
+static int write_data(struct disk *d, const struct batch *b, struct err *err)
+{
+	struct applier *a = &d->applier;
+	size_t n = 0;
+	int r, ended;
+
+	for (size_t i = 0; i < b->n_ops; i++)
+		if (a->ops[i].kind == EXTENT_DATA)
+			a->extents[n++] = (struct snapshot_extent){ a->ops[i].offset, a->ops[i].length };
+	r = preserve(d, a->extents, n, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < b->n_ops; i++) {
+		const struct apply_op *op = &a->ops[i];
+
+		if (op->kind != EXTENT_DATA)
+			continue;
+		r = disk_step(d, DISK_STEP_APPLY);
+		if (r == 0)
+			r = io_queue_write(a->queue, d->image_fd, op->bytes, (size_t) op->length, op->offset);
+	}
+	ended = io_queue_finish(a->queue);
+	if (r == 0)
+		r = ended;
+	return r < 0 ? err_errno(err, -r, "image: write") : 0;
+}
+
+/* Large ones in pieces, so that copies for snapshots stay bounded. */
+static int write_zero(struct disk *d, const struct apply_op *op, struct err *err)
+{
+	uint64_t at = op->offset, end = op->offset + op->length;
+	int r = 0;
+
+	while (r == 0 && at < end) {
+		struct snapshot_extent e = { at, end - at < ZERO_PIECE ? end - at : ZERO_PIECE };
+
+		r = preserve(d, &e, 1, err);
+		if (r < 0)
+			return r;
+		r = disk_step(d, DISK_STEP_APPLY);
+		if (r == 0)
+			r = image_zero(d, e.offset, e.length, op->kind == EXTENT_TRIM);
+		if (r < 0)
+			return err_errno(err, -r, "image: zero");
+		at += e.length;
+	}
+	return r;
+}
+
+static int batch_write(struct disk *d, const struct batch *b, struct err *err)
+{
+	int r = write_data(d, b, err);
+
+	for (size_t i = 0; r == 0 && i < b->n_ops; i++)
+		if (d->applier.ops[i].kind != EXTENT_DATA)
+			r = write_zero(d, &d->applier.ops[i], err);
+	return r;
+}
+
+/* ---- records that are no extents ---- */
+
+/*
+ * A replay must never begin before a snapshot that exists: it would copy the image's older content into it.
+ * So the tail moves to the snapshot's LSN first, and the same cut a second time finds it done.
+ */
+static int do_snapshot(struct disk *d, const struct batch *b, const char *name, struct err *err)
+{
+	int r = checkpoint(d, err);
+
+	if (r < 0)
+		return r;
+	return snapshots_cut(d->snapshots, name, b->from.lsn, b->from.epoch, (int64_t) b->record.offset,
+	                     b->from.size_bytes, err);
+}
+
+static int do_resize(struct disk *d, const struct batch *b, struct err *err)
+{
+	int r = image_grow(d, b->record.offset, err);
+
+	if (r == 0)
+		r = snapshots_image_resized(d->snapshots, b->record.offset, err);
+	return r;
+}
+
+/* What it says to whoever waits for it; only what makes going on impossible is returned. */
+static int do_alone(struct disk *d, const struct batch *b, struct err *err)
+{
+	char name[RECORD_NAME_MAX];
+	struct err e = { 0 };
+	int r = 0;
+
+	if (b->record.type == RECORD_RESIZE) {
+		r = do_resize(d, b, &e);
+	} else if (!record_name_get(batch_at(b, b->record.lsn + RECORD_HEADER_SIZE), name)) {
+		r = err_set(&e, POD_E_CORRUPT, "log: name of a snapshot at LSN %" PRIu64, b->record.lsn);
+	} else if (b->record.type == RECORD_SNAPSHOT) {
+		r = do_snapshot(d, b, name, &e);
+	} else {
+		r = snapshots_delete(d->snapshots, name, &e);
+	}
+	if (r == -POD_E_IO || r == -POD_E_CORRUPT || b->record.type == RECORD_RESIZE) {
+		if (err)
+			*err = e;
+		if (r < 0)
+			return r;
+	}
+	(void) pthread_mutex_lock(&d->lock);
+	d->op_lsn = b->record.lsn;
+	d->op_err = e;
+	d->op_err.code = -r;
+	(void) pthread_mutex_unlock(&d->lock);
+	return 0;
+}
+
+/* ---- a batch ---- */
+
+#define FORGET_AT_ONCE 128 /* under one hold of the lock */
+
+static void batch_end(struct disk *d, const struct batch *b)
+{
+	for (size_t i = 0; i < b->n_ops;) {
+		(void) pthread_mutex_lock(&d->lock);
+		for (size_t n = 0; n < FORGET_AT_ONCE && i < b->n_ops; n++, i++)
+			extent_map_remove(d->map, d->applier.ops[i].offset, d->applier.ops[i].length,
+			                  b->to.lsn - 1);
+		(void) pthread_mutex_unlock(&d->lock);
+	}
+	(void) pthread_mutex_lock(&d->lock);
+	d->applied = b->to;
+	if (b->has_commit)
+		d->applied_commit = b->commit;
+	(void) pthread_cond_broadcast(&d->moved);
+	(void) pthread_mutex_unlock(&d->lock);
+}
+
+static int batch_do(struct disk *d, struct batch *b, struct err *err)
+{
+	int r = batch_load(d, b, err);
+
+	if (r == 0)
+		r = batch_collect(d, b, err);
+	if (r < 0)
+		return r;
+	if (b->alone)
+		return do_alone(d, b, err);
+	batch_prepare(d, b);
+	if (b->checked)
+		unpin(d);
+	b->checked = false;
+	return batch_write(d, b, err);
+}
+
+int apply_batch(struct disk *d, uint64_t limit, struct err *err)
+{
+	struct err e = { 0 };
+	struct batch b;
+	int r;
+
+	if (!batch_begin(d, limit, &b))
+		return 0;
+	r = batch_do(d, &b, &e);
+	if (b.checked)
+		unpin(d);
+	if (r == -POD_E_NOSPACE)
+		return err_set(err, POD_E_NOSPACE, "%s", err_text(&e));
+	if (r < 0)
+		return disk_break(d, r, &e, err);
+	batch_end(d, &b);
+	return 1;
+}
+
+int apply_all(struct disk *d, struct err *err)
+{
+	int r;
+
+	do {
+		r = apply_batch(d, UINT64_MAX, err);
+	} while (r > 0);
+	return r;
+}

@@ -1,0 +1,222 @@
+/*
+ * What the files of this room share: struct disk, its locks, and who may do what under which.
+ *
+ * Locks, in the order in which they may be taken:
+ *   op_lock     one snapshot or resize at a time
+ *   image_lock  whoever changes the image: the applier for a batch, a resync for a piece. Makes it "the
+ * applier's thread" in the snapshots' eyes. meta_lock   the superblock, and its writing; the peers' bitmaps
+ * on their way to the disk lock        everything else below. Held for memory only, never over I/O.
+ *
+ * Positions only grow (but for disk_log_cut and disk_log_restart): tail <= applied <= durable <= committed <=
+ * head. Bytes of the log from durable on are in the stage and nowhere else; they do not change, so that they
+ * may be read without the lock. What is older is in the stage while nothing newer took its place, and in the
+ * log.
+ */
+#ifndef REPLICATOR_DISK_DISK_INTERNAL_H
+#define REPLICATOR_DISK_DISK_INTERNAL_H
+
+#include <pthread.h>
+
+#include "replicator/core/bitmap.h"
+#include "replicator/core/extent_map.h"
+#include "replicator/core/record.h"
+#include "replicator/disk/disk.h"
+#include "replicator/disk/io.h"
+#include "replicator/disk/position.h"
+#include "replicator/disk/queue.h"
+#include "replicator/disk/stage.h"
+#include "replicator/snapshot/snapshot.h"
+
+/* The largest epoch: a commit is put in before a record that would make it larger. Half of the smallest
+ * stage. */
+#define EPOCH_BYTES_MAX (UINT64_C(4) << 20)
+#define RECORD_MAX      (RECORD_HEADER_SIZE + RECORD_PAYLOAD_MAX)
+/* Kept free in stage and log behind each record: two commits, each up to the next multiple of RECORD_ALIGN.
+ */
+#define COMMIT_ROOM (4 * RECORD_ALIGN)
+/* Of the log, applied as one batch. */
+#define BATCH_BYTES (UINT64_C(4) << 20)
+#define BATCH_NODES 16384u
+#define ZERO_PIECE  (UINT64_C(64) << 20)
+
+struct peer {
+	char name[PEER_NAME_SIZE];
+	uint64_t needs_lsn, base_lsn;
+	bool in_bitmap;
+	bool marking; /* on its way to its bitmap: marks already, but the superblock does not count on it */
+	struct bitmap *bitmap; /* made when first needed */
+};
+
+/* One run of the image that a batch changes. */
+struct apply_op {
+	uint64_t offset, length;
+	enum extent_kind kind;
+	const uint8_t *bytes; /* EXTENT_DATA */
+};
+
+struct applier {
+	pthread_t thread;
+	bool started;
+	struct extent_map *batch;
+	struct apply_op *ops; /* BATCH_NODES of them; so of these: */
+	struct snapshot_extent *extents;
+	uint8_t *window; /* log bytes that are no longer in the stage */
+	uint8_t *out;    /* data on its way to the image */
+	struct io_queue *queue;
+};
+
+struct disk {
+	struct disk_options o;
+	char *folder, *stage_path; /* o's are these */
+
+	int meta_fd, log_fd, image_fd;
+	bool direct_log, direct_image, image_is_device;
+	uint64_t device_bytes; /* image_is_device */
+	uint64_t log_bytes;
+	struct stage stage;
+	struct io_buffers buffers;
+	struct snapshots *snapshots;
+
+	pthread_mutex_t image_lock;
+
+	pthread_mutex_t meta_lock;
+	struct superblock sb;
+	uint8_t *sb_block; /* aligned */
+	uint8_t *bitmap_block;
+
+	pthread_mutex_t lock;
+	pthread_cond_t moved;        /* a cursor moved, something broke, room came */
+	pthread_cond_t applier_wake; /* something to do for it */
+	struct position head, committed, durable, applied;
+	struct position applied_commit; /* the last commit at or before applied */
+	uint64_t tail;                  /* the log reaches back to here; durably so in the superblock */
+	uint64_t checkpointed;          /* the superblock's tail_lsn */
+	uint64_t stage_from;            /* the stage has nothing older */
+	uint64_t pinned;    /* the applier reads the stage from here on; UINT64_MAX: it does not */
+	bool writing;       /* somebody writes the log: */
+	bool commit_wanted; /* and ends the epoch for those who wait then */
+	bool stage_was_whole;
+	struct extent_map *map;
+	struct peer peers[PEERS_MAX];
+	unsigned int urgent; /* how many wait for the applier */
+	uint64_t staged_told_us, staged_at_us;
+	bool stopping, applier_sleeps;
+	bool is_broken, is_stalled;
+	char broken[256], stalled[256];
+
+	pthread_mutex_t op_lock; /* one snapshot or resize at a time; taken before all others */
+	/* What became of the last of those that was applied: under lock. */
+	uint64_t op_lsn;
+	struct err op_err; /* code 0: it went well */
+
+	struct applier applier;
+};
+
+/* ---- disk.c ---- */
+
+/* Fault tests: 0, or -errno for the step to fail with. */
+int disk_step(struct disk *d, enum disk_step step);
+/* Nothing can be written any more, for the reason in why (the first one stays). Returns r, and why in err.
+ * `lock` is not held. */
+int disk_break(struct disk *d, int r, const struct err *why, struct err *err);
+int disk_broken_error(struct disk *d, struct err *err); /* under lock */
+void disk_told(struct disk *d);                         /* on_progress; no lock is held */
+uint64_t disk_committed_lsn(struct disk *d);
+
+/* ---- log_file.c: the ring on the disk ---- */
+
+/* lsn and size are multiples of IO_ALIGN. -errno. */
+int log_file_read(struct disk *d, uint64_t lsn, void *bytes, size_t size);
+int log_file_write(struct disk *d, uint64_t lsn, const void *bytes, size_t size, bool durably);
+int log_file_wipe(struct disk *d, uint64_t from, uint64_t to); /* zeros, durably */
+
+/* ---- meta.c ---- */
+
+int meta_load(struct disk *d, struct err *err);
+/* Under meta_lock: makes *next the superblock, durably. */
+int meta_save(struct disk *d, const struct superblock *next, struct err *err);
+
+/* ---- append.c; all under lock ---- */
+
+/* The lowest LSN that may still be read from the stage. */
+uint64_t stage_low(const struct disk *d);
+/* Encodes r at the head, copies its payload, moves the head; the map learns its extent. Room was waited for.
+ */
+void append_record(struct disk *d, struct record *r, const void *payload);
+void append_commit(struct disk *d);
+/* Waits until a record of size bytes fits (and, on a primary, into the epoch: else it is ended). */
+int append_wait_room(struct disk *d, size_t size, bool may_commit, struct err *err);
+/* The extent that r lays over the volume; false: none. */
+bool record_extent(const struct record *r, struct extent *ret);
+
+/* ---- flush.c; under lock ---- */
+
+/* Nobody is writing, committed is before durable: makes the next epochs durable. Gives up the lock meanwhile.
+ */
+int flush_lead(struct disk *d, struct err *err);
+int flush_wait(struct disk *d, uint64_t lsn, struct err *err);
+
+/* ---- log_ship.c ---- */
+
+/* disk_log_extents up to end. Allocates. */
+int log_walk(struct disk *d, uint64_t lsn, uint64_t end, disk_extent_fn *fn, void *arg, struct err *err);
+
+/* ---- image.c ---- */
+
+int image_read(struct disk *d, uint64_t offset, void *bytes, size_t size); /* -errno */
+/* Zeros, deallocated where trim: -errno. Under image_lock. */
+int image_zero(struct disk *d, uint64_t offset, uint64_t length, bool trim);
+int image_grow(struct disk *d, uint64_t size_bytes, struct err *err);
+
+/* ---- apply.c, checkpoint.c; all under image_lock ---- */
+
+/*
+ * Applies the next batch of what lies before limit (at most durable). Returns 1 where it did something, 0
+ * where nothing is left, or an error: -POD_E_NOSPACE may be tried again, after all others the disk is broken.
+ */
+int apply_batch(struct disk *d, uint64_t limit, struct err *err);
+/* Everything that is durable now. */
+int apply_all(struct disk *d, struct err *err);
+/* Image flushed, superblock's tail moved to the last commit applied; also the log's, as far as it should. */
+int checkpoint(struct disk *d, struct err *err);
+
+/* ---- applier.c: the thread ---- */
+
+int applier_init(struct disk *d, struct err *err);
+int applier_start(struct disk *d, struct err *err);
+void applier_stop(struct disk *d);
+void applier_done(struct disk *d);
+void applier_nudge(struct disk *d); /* under lock: something was staged or became durable */
+/* Under lock: waits, with the applier told that it is urgent, until done says so or the disk is broken. */
+int applier_wait(struct disk *d, bool (*done)(struct disk *d, uint64_t arg), uint64_t arg, struct err *err);
+
+/* ---- recover.c ---- */
+
+int disk_recover(struct disk *d, struct err *err);
+/* The COMMIT that ends at lsn, a multiple of RECORD_ALIGN; -POD_E_NOTFOUND. */
+int recover_commit_before(struct disk *d, uint64_t lsn, struct record *ret, struct err *err);
+
+/* ---- peers.c ---- */
+
+int peers_load(struct disk *d, struct err *err);
+void peers_done(struct disk *d);
+struct peer *peers_find(struct disk *d, const char *name); /* under lock; NULL: unknown */
+/* Under lock: e was appended, or read again by recovery. */
+void peers_mark(struct disk *d, const struct extent *e);
+/* The volume will have that size, before a record says so. Allocates. */
+int peers_resize(struct disk *d, uint64_t size_bytes, struct err *err);
+/* Under meta_lock: saves what is marked, then *next with the peers as they are now. */
+int peers_save(struct disk *d, const struct superblock *next, struct err *err);
+int peers_save_now(struct disk *d, struct err *err);
+
+/* Under image_lock, so that the log's tail stays: */
+int peers_begin_bitmap(struct disk *d, struct peer *p,
+                       struct err *err); /* there is one; empty where it did not count */
+int peers_to_bitmap(struct disk *d, struct peer *p, uint64_t lsn, struct err *err); /* saved by who calls */
+/*
+ * Before the log's tail moves to *ret_tail: makes that lower for peers that need more of the log, but those
+ * that need what is before forced are handed over to their bitmaps. Saved by who calls.
+ */
+int peers_release(struct disk *d, uint64_t forced, uint64_t *ret_tail, struct err *err);
+
+#endif

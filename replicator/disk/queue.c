@@ -1,0 +1,116 @@
+#include "replicator/disk/queue.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "replicator/disk/io.h"
+
+struct slot {
+	int fd;
+	const uint8_t *bytes;
+	size_t size;
+	uint64_t offset;
+	struct slot *next_free;
+};
+
+struct io_queue {
+	struct io_uring ring;
+	bool has_ring;
+	unsigned int depth, under_way;
+	int failed; /* -errno of the first */
+	struct slot *free;
+	struct slot slots[];
+};
+
+struct io_queue *io_queue_create(unsigned int depth)
+{
+	struct io_queue *q = calloc(1, sizeof(*q) + depth * sizeof(q->slots[0]));
+
+	if (!q)
+		return NULL;
+	q->depth = depth;
+	/* Containers and hardened kernels refuse io_uring: then writes go one by one. */
+	q->has_ring = io_uring_queue_init(depth, &q->ring, 0) == 0;
+	for (unsigned int i = 0; i < depth; i++) {
+		q->slots[i].next_free = q->free;
+		q->free = &q->slots[i];
+	}
+	return q;
+}
+
+struct io_queue *io_queue_free(struct io_queue *q)
+{
+	if (q && q->has_ring)
+		io_uring_queue_exit(&q->ring);
+	free(q);
+	return NULL;
+}
+
+static void finish_slot(struct io_queue *q, struct slot *s, int r)
+{
+	/* Short or interrupted: the rest, here and now. */
+	if (r >= 0 && (size_t) r < s->size)
+		r = block_write(s->fd, s->bytes + r, s->size - (size_t) r, s->offset + (size_t) r);
+	else if (r == -EINTR || r == -EAGAIN)
+		r = block_write(s->fd, s->bytes, s->size, s->offset);
+	if (r < 0 && q->failed == 0)
+		q->failed = r;
+	s->next_free = q->free;
+	q->free = s;
+	q->under_way--;
+}
+
+/* Waits for one to end. */
+static void reap(struct io_queue *q)
+{
+	struct io_uring_cqe *cqe;
+	struct slot *s;
+	int r;
+
+	do {
+		r = io_uring_submit_and_wait(&q->ring, 1);
+	} while (r == -EINTR || r == -EAGAIN || r == -EBUSY);
+	if (io_uring_peek_cqe(&q->ring, &cqe) != 0)
+		return;
+	s = io_uring_cqe_get_data(cqe);
+	r = cqe->res;
+	io_uring_cqe_seen(&q->ring, cqe);
+	finish_slot(q, s, r);
+}
+
+int io_queue_write(struct io_queue *q, int fd, const void *bytes, size_t size, uint64_t offset)
+{
+	struct io_uring_sqe *sqe;
+	struct slot *s;
+
+	if (!q->has_ring) {
+		int r = block_write(fd, bytes, size, offset);
+
+		if (r < 0 && q->failed == 0)
+			q->failed = r;
+		return q->failed;
+	}
+	while (!q->free)
+		reap(q);
+	s = q->free;
+	q->free = s->next_free;
+	*s = (struct slot){ .fd = fd, .bytes = bytes, .size = size, .offset = offset };
+	sqe = io_uring_get_sqe(&q->ring); /* as many as slots: there is one */
+	io_uring_prep_write(sqe, fd, bytes, (unsigned int) size, offset);
+	io_uring_sqe_set_data(sqe, s);
+	q->under_way++;
+	return q->failed;
+}
+
+int io_queue_finish(struct io_queue *q)
+{
+	int r;
+
+	while (q->under_way > 0)
+		reap(q);
+	r = q->failed;
+	q->failed = 0;
+	return r;
+}

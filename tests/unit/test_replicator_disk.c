@@ -1,0 +1,202 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "replicator/core/extent_map.h"
+#include "replicator/core/record.h"
+#include "replicator/disk/disk.h"
+#include "tests/support/disk_fixture.h"
+
+/* ---- what a volume's user sees ---- */
+
+static void a_new_volume_reads_as_zeros_everywhere(void **state)
+{
+	struct disk_fixture *f = *state;
+	uint8_t bytes[8192];
+
+	memset(bytes, 1, sizeof(bytes));
+	assert_int_equal(disk_read(f->d, 0, bytes, sizeof(bytes), NULL), 0);
+	assert_true(bytes[0] == 0 && memcmp(bytes, bytes + 1, sizeof(bytes) - 1) == 0);
+	assert_int_equal(disk_read(f->d, f->size - 4096, bytes, 4096, NULL), 0);
+	assert_int_equal(disk_size(f->d), f->size);
+}
+
+static void what_is_written_is_read_at_once_and_after_a_restart(void **state)
+{
+	struct disk_fixture *f = *state;
+
+	for (int round = 0; round < 20; round++) {
+		disk_fixture_random(f, 200);
+		disk_fixture_verify(f);
+	}
+	disk_fixture_reopen(f);
+	disk_fixture_verify(f);
+}
+
+static void the_log_goes_round_many_times(void **state)
+{
+	struct disk_fixture *f = *state;
+	struct disk_cursors c;
+
+	do {
+		disk_fixture_random(f, 500);
+		disk_cursors(f->d, &c);
+	} while (c.staged < 5 * LOG_BYTES_MIN);
+	disk_fixture_verify(f);
+	disk_fixture_reopen(f);
+	disk_fixture_verify(f);
+}
+
+static void writers_on_many_threads_see_their_own_writes(void **state)
+{
+	struct disk_fixture *f = *state;
+
+	disk_fixture_threads(f, 4, 2000);
+	disk_fixture_verify(f);
+	disk_fixture_reopen(f);
+	disk_fixture_verify(f);
+}
+
+static void a_commit_without_writes_adds_nothing(void **state)
+{
+	struct disk_fixture *f = *state;
+	struct disk_cursors before, after;
+	uint64_t first, second;
+
+	disk_fixture_random(f, 1);
+	assert_int_equal(disk_commit(f->d, &first, NULL), 0);
+	assert_int_equal(disk_wait_durable(f->d, first, NULL), 0);
+	disk_cursors(f->d, &before);
+	assert_int_equal(disk_commit(f->d, &second, NULL), 0);
+	assert_int_equal(disk_wait_durable(f->d, second, NULL), 0);
+	disk_cursors(f->d, &after);
+	assert_int_equal(first, second);
+	assert_int_equal(before.staged, after.staged);
+	assert_int_equal(after.durable, first);
+	assert_true(after.tail <= after.applied && after.applied <= after.durable);
+}
+
+struct runs {
+	uint64_t at, data, holes;
+	bool wrong;
+};
+
+static int count_run(void *arg, uint64_t offset, uint64_t length, int kind)
+{
+	struct runs *r = arg;
+
+	r->wrong = r->wrong || offset != r->at || length == 0;
+	r->at = offset + length;
+	if (kind == EXTENT_DATA)
+		r->data += length;
+	else
+		r->holes += length;
+	return 0;
+}
+
+static void extents_tell_data_from_holes_in_log_and_image(void **state)
+{
+	struct disk_fixture *f = *state;
+	uint8_t block[4096] = { 7 };
+
+	for (int applied = 0; applied < 2; applied++) {
+		struct runs r = { 0 };
+
+		assert_int_equal(disk_write(f->d, 1 << 20, block, sizeof(block), NULL), 0);
+		assert_int_equal(disk_write(f->d, (1 << 20) + 4096, block, sizeof(block), NULL), 0);
+		assert_int_equal(disk_zero(f->d, 2 << 20, 1 << 20, DISK_TRIM, NULL), 0);
+		if (applied)
+			disk_fixture_apply(f);
+		assert_int_equal(disk_extents(f->d, 0, f->size, count_run, &r, NULL), 0);
+		assert_false(r.wrong);
+		assert_int_equal(r.at, f->size);
+		assert_int_equal(r.data, 8192);
+	}
+}
+
+static void a_resize_shows_at_once_and_stays(void **state)
+{
+	struct disk_fixture *f = *state;
+	struct err err = { 0 };
+
+	disk_fixture_random(f, 50);
+	assert_int_equal(disk_resize(f->d, f->size + 65536, &err), 0);
+	disk_fixture_resized(f, f->size + 65536);
+	disk_fixture_random(f, 200);
+	disk_fixture_verify(f);
+	assert_int_equal(disk_resize(f->d, f->size - 65536, &err), -POD_E_UNSUPPORTED);
+	assert_int_equal(disk_resize(f->d, f->size + 1, &err), -POD_E_CONFIG);
+	disk_fixture_reopen(f);
+	assert_int_equal(disk_size(f->d), f->size);
+	disk_fixture_verify(f);
+}
+
+/* ---- opening ---- */
+
+static void a_folder_serves_one_process_only(void **state)
+{
+	struct disk_fixture *f = *state;
+	struct disk *second = NULL;
+	struct err err = { 0 };
+
+	assert_int_equal(disk_open(&f->o, &second, &err), -POD_E_BUSY);
+	assert_non_null(strstr(err.text, "another process"));
+}
+
+static void another_replicas_stage_is_left_alone(void **state)
+{
+	struct disk_fixture *f = *state;
+	struct disk_fixture other;
+	struct err err = { 0 };
+
+	disk_fixture_make(&other);
+	disk_fixture_leave(&other); /* killed: its stage is still needed */
+	disk_fixture_close(f);
+	f->o.stage_path = other.stage;
+	assert_int_equal(disk_open(&f->o, &f->d, &err), -POD_E_DENIED);
+	assert_non_null(strstr(err.text, "another replica's"));
+	f->o.stage_path = f->stage;
+	disk_fixture_open(f);
+	disk_fixture_remove(&other);
+}
+
+static void formats_that_make_no_sense_are_refused(void **state)
+{
+	static const struct disk_format bad[] = {
+		{ .size_bytes = 0, .log_bytes = LOG_BYTES_MIN },
+		{ .size_bytes = 65537, .log_bytes = LOG_BYTES_MIN },
+		{ .size_bytes = 65536, .log_bytes = 1 << 20 },
+		{ .size_bytes = 65536, .log_bytes = LOG_BYTES_MIN + 1 },
+	};
+	struct disk_fixture *f = *state;
+	struct disk_format good = { .size_bytes = 65536, .log_bytes = LOG_BYTES_MIN };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(disk_create("/nonexistent/x", &bad[i], NULL), -POD_E_CONFIG);
+	assert_int_equal(disk_create(f->folder, &good, NULL), -POD_E_EXISTS);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, disk_fixture_setup, disk_fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_new_volume_reads_as_zeros_everywhere),
+		TEST(what_is_written_is_read_at_once_and_after_a_restart),
+		TEST(the_log_goes_round_many_times),
+		TEST(writers_on_many_threads_see_their_own_writes),
+		TEST(a_commit_without_writes_adds_nothing),
+		TEST(extents_tell_data_from_holes_in_log_and_image),
+		TEST(a_resize_shows_at_once_and_stays),
+		TEST(a_folder_serves_one_process_only),
+		TEST(another_replicas_stage_is_left_alone),
+		TEST(formats_that_make_no_sense_are_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
