@@ -114,7 +114,7 @@ static void take_out(struct snapshots *s, size_t i)
 int chain_remove(struct snapshots *s, size_t i, struct err *err)
 {
 	char name[SNAPSHOT_NAME_SIZE];
-	int r = files_remove(s, s->chain[i], err);
+	int r = snapshot_files_remove(s, s->chain[i], err);
 
 	if (r < 0)
 		return r;

@@ -171,7 +171,7 @@ static int map_load(struct snapshots *s, struct snapshot *sn, struct err *err)
 	return r < 0 ? err_wrap(err, r, "%s", path) : 0;
 }
 
-int files_open(struct snapshots *s, const char *name, bool deleted, struct snapshot **ret_sn,
+int snapshot_files_open(struct snapshots *s, const char *name, bool deleted, struct snapshot **ret_sn,
                uint64_t *ret_serial, struct err *err)
 {
 	struct snapshot *sn = calloc(1, sizeof(*sn));
@@ -238,7 +238,7 @@ int files_set_aside(struct snapshots *s, const char *name, bool deleted, struct 
 	return rename_durably(s, name, deleted ? "deleted" : "json", "damaged", err);
 }
 
-int files_remove(struct snapshots *s, const struct snapshot *sn, struct err *err)
+int snapshot_files_remove(struct snapshots *s, const struct snapshot *sn, struct err *err)
 {
 	char path[SNAPSHOT_PATH];
 	int r = snapshot_step(s, DISK_STEP_SNAPSHOT, err);

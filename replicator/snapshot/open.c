@@ -76,7 +76,7 @@ static int load(struct snapshots *s, const char *file, struct err *err)
 		return 0;
 	if (s->n == CHAIN_MAX)
 		return err_set(err, POD_E_LIMIT, "snapshots: more than %u", (unsigned int) CHAIN_MAX);
-	r = files_open(s, name, deleted, &sn, &serial, err);
+	r = snapshot_files_open(s, name, deleted, &sn, &serial, err);
 	if (r == 0) {
 		s->chain[s->n++] = sn;
 		return 0;

@@ -75,12 +75,12 @@ int json_write(struct snapshots *s, const struct snapshot *sn, struct err *err);
 int files_create(struct snapshots *s, struct snapshot *sn, struct err *err);
 /* Opens a snapshot that is there, by its .json or, deleted, .deleted. *ret_serial is set on failure also:
  * UINT64_MAX where it is not known. */
-int files_open(struct snapshots *s, const char *name, bool deleted, struct snapshot **ret_sn,
+int snapshot_files_open(struct snapshots *s, const char *name, bool deleted, struct snapshot **ret_sn,
                uint64_t *ret_serial, struct err *err);
 /* .json becomes .deleted: what it has is still found. */
 int files_mark_deleted(struct snapshots *s, const struct snapshot *sn, struct err *err);
 /* .json or .deleted goes, durably; what is left is taken away by files_remove_rest, or by the next open. */
-int files_remove(struct snapshots *s, const struct snapshot *sn, struct err *err);
+int snapshot_files_remove(struct snapshots *s, const struct snapshot *sn, struct err *err);
 void files_remove_rest(struct snapshots *s, const char *name);
 /* .json becomes .damaged, which nobody opens. */
 int files_set_aside(struct snapshots *s, const char *name, bool deleted, struct err *err);
