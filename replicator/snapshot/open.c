@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "replicator/snapshot/snapshot_info.h"
+#include "replicator/core/record.h"
 
 static void closedirp(DIR **d)
 {
@@ -25,7 +25,7 @@ static bool name_of(const char *file, const char *ending, char name[SNAPSHOT_NAM
 		return false;
 	memcpy(name, file, len - tail);
 	name[len - tail] = '\0';
-	return snapshot_name_is_valid(span_of(name));
+	return record_name_ok(name);
 }
 
 /* Calls fn with each file of the folder until it fails. */

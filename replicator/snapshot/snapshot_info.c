@@ -6,17 +6,6 @@
 
 #define VERSION 1
 
-bool snapshot_name_is_valid(struct span name)
-{
-	for (size_t i = 0; i < name.len; i++) {
-		uint8_t c = name.p[i];
-
-		if (!(c >= 'a' && c <= 'z') && !ascii_is_digit(c) && c != '.' && c != '_' && c != '-')
-			return false;
-	}
-	return name.len >= 1 && name.len < SNAPSHOT_NAME_SIZE;
-}
-
 int snapshot_info_format(const struct snapshot_info *info, uint64_t serial, char text[SNAPSHOT_JSON_MAX],
                          struct err *err)
 {

@@ -10,8 +10,6 @@
 
 #define SNAPSHOT_JSON_MAX 1024u
 
-/* 1 to 63 of a-z 0-9 . _ - */
-bool snapshot_name_is_valid(struct span name);
 /* serial: the order in which they were cut here, which LSNs do not give after a rewind. */
 int snapshot_info_format(const struct snapshot_info *info, uint64_t serial, char text[SNAPSHOT_JSON_MAX],
                          struct err *err);

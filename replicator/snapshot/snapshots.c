@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "replicator/snapshot/snapshot_info.h"
+#include "replicator/core/record.h"
 
 /* ---- cutting ---- */
 
@@ -92,8 +92,9 @@ int snapshots_cut(struct snapshots *s, const char *name, uint64_t lsn, uint64_t 
 	size_t i;
 	int r;
 
-	if (!snapshot_name_is_valid(span_of(name)))
-		return err_set(err, POD_E_SYNTAX, "a snapshot's name is 1 to %u of a-z 0-9 . _ -",
+	if (!record_name_ok(name))
+		return err_set(err, POD_E_SYNTAX,
+		               "a snapshot's name is 1 to %u of a-z 0-9 . _ -, no dot first",
 		               SNAPSHOT_NAME_SIZE - 1);
 	(void) snprintf(info.name, sizeof(info.name), "%s", name);
 	gate_enter(s);
