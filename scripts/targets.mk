@@ -31,7 +31,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(SUPPORT_SRCS)) $
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(call module_ldlibs,$(ALL_MODULES)) -lcmocka
 
-$(call obj,$(UNIT_SRCS) $(SUPPORT_SRCS)): | $(GENERATED_HDRS)
+$(call obj,$(UNIT_SRCS) $(SUPPORT_SRCS)): $(GENERATED_HDRS)
 
 unit-build: $(UNIT_TESTS)
 unit: $(UNIT_TESTS)
@@ -52,7 +52,7 @@ $(BUILD)/tests/component/%: $(BUILD)/obj/tests/component/%.o $(call obj,$(SUPPOR
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(call module_ldlibs,$(ALL_MODULES)) -lcmocka
 
-$(call obj,$(COMPONENT_SRCS) $(COMPONENT_TOOLS)): | $(GENERATED_HDRS)
+$(call obj,$(COMPONENT_SRCS) $(COMPONENT_TOOLS)): $(GENERATED_HDRS)
 
 component-build: $(COMPONENT_TESTS)
 component: all $(COMPONENT_TESTS)
@@ -74,7 +74,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(FUZZ_MAIN) $(foreach m,$(AL
 	$(Q)$(CC) $(LDFLAGS) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call module_ldlibs,$(ALL_MODULES))
 
-$(call obj,$(FUZZ_SRCS)): | $(GENERATED_HDRS)
+$(call obj,$(FUZZ_SRCS)): $(GENERATED_HDRS)
 
 fuzz-build: $(FUZZ_BINS)
 fuzz-corpus: $(FUZZ_BINS)
@@ -90,7 +90,7 @@ $(BENCH_BINS): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(foreach m,$(ALL_MODULE
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(call module_ldlibs,$(ALL_MODULES))
 
-$(call obj,$(BENCH_SRCS)): | $(GENERATED_HDRS)
+$(call obj,$(BENCH_SRCS)): $(GENERATED_HDRS)
 
 bench-build: $(BENCH_BINS)
 

@@ -22,6 +22,7 @@
 #include "conf/mta.h"
 #include "conf/pod.h"
 #include "conf/podd.h"
+#include "conf/replication.h"
 #include "conf/stored.h"
 #include "conf/tls.h"
 
@@ -39,6 +40,7 @@ struct conf {
 	struct imapd_conf imapd;
 	struct stored_conf stored;
 	struct podd_conf podd;
+	struct replication_conf replication;
 };
 
 /* What is wrong with a file, in line order. */

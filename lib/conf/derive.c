@@ -75,6 +75,8 @@ static void require_paths(const struct conf_loaded *l, struct problems *problems
 		{ &c->tls.ca, "tls.ca" },
 		{ &c->mta.queue_dir, "mta.queue_dir" },
 		{ &c->podd.admin_socket, "podd.admin_socket" },
+		{ &c->replication.sites_dir, "replication.sites_dir" },
+		{ &c->replication.stage_dir, "replication.stage_dir" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(required); i++)
@@ -105,6 +107,10 @@ static void check_pairs(const struct conf_loaded *l, struct problems *problems)
 			problem_add(problems, line ? line : conf_line_of(l, pairs[i].more),
 			            "%s is longer than %s", pairs[i].less_name, pairs[i].more_name);
 	}
+	if (strcmp(c->replication.standby_site, c->pod.site) == 0)
+		problem_add(problems,
+		            conf_line_of(l, &c->replication.standby_site) ?: conf_line_of(l, &c->pod.site),
+		            "replication.standby_site is pod.site itself");
 	if (!c->tls.client_cert != !c->tls.client_key)
 		problem_add(problems,
 		            conf_line_of(l, c->tls.client_cert ? &c->tls.client_cert : &c->tls.client_key),

@@ -26,8 +26,13 @@ static int volume_refs(const Directory__Volume *v, ref_fn *fn, void *arg)
 {
 	int r = v->primary_host[0] ? fn(arg, DIRECTORY_HOST, span_of(v->primary_host)) : 0;
 
-	for (size_t i = 0; r == 0 && i < v->n_replicas; i++)
-		r = fn(arg, DIRECTORY_HOST, span_of(v->replicas[i]->host));
+	for (size_t i = 0; r == 0 && i < v->n_replicas; i++) {
+		const Directory__Replica *replica = v->replicas[i];
+
+		r = fn(arg, DIRECTORY_HOST, span_of(replica->host));
+		if (r == 0 && replica->site[0])
+			r = fn(arg, DIRECTORY_SITE, span_of(replica->site));
+	}
 	return r;
 }
 

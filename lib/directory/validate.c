@@ -10,9 +10,33 @@ static bool is_one_of(const char *word, const char *const *words)
 	return false;
 }
 
+/* The in-sync list is what makes a failover lossless, so it must always say which replica is which. */
+static int replicas_validate(const Directory__Volume *v, struct err *err)
+{
+	size_t primaries = 0;
+
+	for (size_t i = 0; i < v->n_replicas; i++) {
+		const Directory__Replica *replica = v->replicas[i];
+		bool primary = strcmp(replica->site, v->primary_site) == 0;
+
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(replica->site, v->replicas[j]->site) == 0)
+				return err_set(err, POD_E_SYNTAX, "two replicas at the site %.64s", replica->site);
+		if (primary && !replica->in_sync)
+			return err_set(err, POD_E_SYNTAX, "the primary at %.64s is in sync with itself",
+			               replica->site);
+		primaries += primary;
+	}
+	if (primaries != 1)
+		return err_set(err, POD_E_SYNTAX, "one of the replicas is the primary, \"%.64s\" is none",
+		               v->primary_site);
+	return 0;
+}
+
 static int volume_validate(const Directory__Volume *v, struct err *err)
 {
-	static const char *const states[] = { "active", "full", "offline", NULL };
+	static const char *const states[] = { "active", "full", "offline", "making", NULL };
+	static const char *const kinds[] = { "", "directory", "replicated", NULL };
 	static const char *const modes[] = { "sync", "semi-sync", "async", "none", NULL };
 
 	if (!v->id[0])
@@ -20,12 +44,15 @@ static int volume_validate(const Directory__Volume *v, struct err *err)
 	if (!is_one_of(v->state, states))
 		return err_set(err, POD_E_SYNTAX, "a volume is active, full or offline, not \"%.32s\"",
 		               v->state);
+	if (!is_one_of(v->kind, kinds))
+		return err_set(err, POD_E_SYNTAX, "a volume is a directory or replicated, not \"%.32s\"",
+		               v->kind);
 	for (size_t i = 0; i < v->n_replicas; i++)
 		if (!is_one_of(v->replicas[i]->mode, modes))
 			return err_set(err, POD_E_SYNTAX,
 			               "a replica is sync, semi-sync, async or none, not \"%.32s\"",
 			               v->replicas[i]->mode);
-	return 0;
+	return strcmp(v->kind, "replicated") == 0 ? replicas_validate(v, err) : 0;
 }
 
 static int user_validate(const Directory__User *u, struct err *err)

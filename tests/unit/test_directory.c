@@ -450,6 +450,53 @@ static void a_fencing_token_never_shrinks(void **state)
 	                 -POD_E_NOTFOUND);
 }
 
+static void the_replicas_of_a_volume_are_one_for_each_site_with_one_primary_in_sync(void **state)
+{
+	static const struct {
+		const char *primary, *second_site;
+		bool primary_in_sync;
+		int r;
+		const char *says;
+	} cases[] = {
+		{ "site1", "site2", true, 0, "" },
+		{ "site2", "site2", true, -POD_E_SYNTAX, "the primary at site2 is in sync with itself" },
+		{ "site1", "site1", true, -POD_E_SYNTAX, "two replicas at the site site1" },
+		{ "site1", "site2", false, -POD_E_SYNTAX, "the primary at site1 is in sync with itself" },
+		{ "", "site2", true, -POD_E_SYNTAX, "one of the replicas is the primary" },
+		{ "site1", "site3", true, -POD_E_NOTFOUND, "there is no site site3" },
+	};
+	struct fixture *f = *state;
+	Directory__Site site = DIRECTORY__SITE__INIT;
+
+	create(f, DIRECTORY_SITE, "site2", &site.base);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		Directory__Volume v = DIRECTORY__VOLUME__INIT;
+		Directory__Replica replicas[2] = { DIRECTORY__REPLICA__INIT, DIRECTORY__REPLICA__INIT };
+		Directory__Replica *list[] = { &replicas[0], &replicas[1] };
+		struct err err = { 0 };
+
+		replicas[0].site = (char *) (uintptr_t) "site1";
+		replicas[0].in_sync = cases[i].primary_in_sync;
+		replicas[1].site = (char *) (uintptr_t) cases[i].second_site;
+		replicas[0].host = replicas[1].host = (char *) (uintptr_t) "host1";
+		replicas[0].mode = replicas[1].mode = (char *) (uintptr_t) "sync";
+		v.id = (char *) (uintptr_t) "0123";
+		v.state = (char *) (uintptr_t) "making";
+		v.kind = (char *) (uintptr_t) "replicated";
+		v.primary_site = (char *) (uintptr_t) cases[i].primary;
+		v.replicas = list;
+		v.n_replicas = ARRAY_SIZE(list);
+		assert_int_equal(directory_create(f->dir, DIRECTORY_VOLUME, SPAN_LIT("rep"), &v.base, &err),
+		                 cases[i].r);
+		assert_non_null(strstr(err.text, cases[i].says));
+		if (cases[i].r == 0)
+			assert_int_equal(directory_delete(f->dir, DIRECTORY_SITE, SPAN_LIT("site2"), NULL),
+			                 -POD_E_BUSY);
+		if (cases[i].r == 0)
+			assert_int_equal(directory_delete(f->dir, DIRECTORY_VOLUME, SPAN_LIT("rep"), NULL), 0);
+	}
+}
+
 struct listed {
 	struct buf names;
 	size_t stop_after;
@@ -633,6 +680,7 @@ int main(void)
 		TEST(suspended_and_pending_users_get_no_mail_and_cannot_log_in),
 		TEST(an_expansion_has_an_end),
 		TEST(only_members_may_send_to_a_group_that_says_so),
+		TEST(the_replicas_of_a_volume_are_one_for_each_site_with_one_primary_in_sync),
 		TEST(an_address_is_one_thing_only),
 		TEST(a_record_may_only_refer_to_what_is_there),
 		TEST(what_is_in_use_cannot_be_deleted),
