@@ -19,6 +19,7 @@
 #define START_TIMEOUT_MS    30000
 #define LEFTOVER_TIMEOUT_MS 15000
 #define READY_FD            3
+#define RANKS               4 /* of processes; see podctl/podd/supervise.h */
 
 int pod_running(struct cli *cli, const struct conf *conf, struct process_mark *ret_mark)
 {
@@ -157,8 +158,8 @@ int pod_start(struct cli *cli, const struct conf *conf, bool verbose, struct pro
 
 int pod_stop(struct cli *cli, const struct conf *conf, const struct process_mark *podd)
 {
-	/* Two ranks drain one after the other (see supervise.h), and a moment for podd itself. */
-	unsigned int patience_ms = (unsigned int) (2 * conf->podd.drain_timeout_ms) + 5000, ended;
+	/* Each rank drains after the one before (see supervise.h), and a moment for podd itself. */
+	unsigned int patience_ms = (unsigned int) (RANKS * conf->podd.drain_timeout_ms) + 5000, ended;
 	int r = process_mark_signal(podd, SIGTERM, &cli->err);
 
 	if (r == 0)

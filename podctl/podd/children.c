@@ -14,7 +14,8 @@
 struct runner {
 	struct children *all;
 	size_t child;
-	char **argv;
+	char **argv, *user;
+	bool outlives_us;
 	struct process *process; /* NULL while it does not run */
 };
 
@@ -50,7 +51,7 @@ static void runner_on_ready(void *arg)
 
 static void log_end(const struct runner *r, pid_t pid, int status)
 {
-	bool asked = r->all->core.stopping;
+	bool asked = r->all->core.children[r->child].state == CHILD_STOPPING;
 	enum log_level level = asked ? LOGL_INFO : LOGL_ERROR;
 
 	if (WIFSIGNALED(status))
@@ -69,6 +70,8 @@ static void runner_on_exit(void *arg, pid_t pid, int status)
 	log_end(r, pid, status);
 	supervise_on_exit(&r->all->core, pid, status, clock_mono_ms());
 	carry_out(r->all);
+	if (r->all->o.on_end)
+		r->all->o.on_end(r->all->o.arg, &r->all->core.children[r->child], status);
 }
 
 static const struct process_ops runner_ops = {
@@ -81,10 +84,11 @@ static const struct process_ops runner_ops = {
 static void spawn(struct children *c, size_t child)
 {
 	struct runner *r = c->runners[child];
+	const struct process_spec spec = { (const char *const *) r->argv, r->user, r->outlives_us };
 	struct err err = { 0 };
 	uint64_t now = clock_mono_ms();
 
-	if (process_start(c->o.base, (const char *const *) r->argv, c->o.log, &runner_ops, r, &r->process,
+	if (process_start(c->o.base, &spec, c->o.log, &runner_ops, r, &r->process,
 	                  &err) < 0) {
 		log_event(NULL, LOGL_ERROR, "child.not_started", F_STR("child", name_of(r)), F_ERR(&err));
 		supervise_on_spawn_failed(&c->core, child, now);
@@ -166,16 +170,52 @@ int children_create(const struct children_options *o, struct children **ret_chil
 	return 0;
 }
 
+static char **argv_free(char **argv)
+{
+	for (char **a = argv; a && *a; a++)
+		free(*a);
+	free(argv);
+	return NULL;
+}
+
+static char **argv_copy(const char *const *argv)
+{
+	char **copy;
+	size_t n = 0;
+
+	while (argv[n])
+		n++;
+	copy = calloc(n + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < n; i++) {
+		copy[i] = strdup(argv[i]);
+		if (!copy[i])
+			return argv_free(copy);
+	}
+	return copy;
+}
+
 static struct runner *runner_free(struct runner *r)
 {
 	if (!r)
 		return NULL;
 	(void) process_free(r->process);
-	for (char **a = r->argv; a && *a; a++)
-		free(*a);
-	free(r->argv);
+	(void) argv_free(r->argv);
+	free(r->user);
 	free(r);
 	return NULL;
+}
+
+static struct runner *runner_create(struct children *c, const struct process_spec *spec)
+{
+	struct runner *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->all = c;
+	r->outlives_us = spec->outlives_us;
+	r->argv = argv_copy(spec->argv);
+	r->user = strdup(spec->user ? spec->user : "");
+	return r->argv && r->user ? r : runner_free(r);
 }
 
 struct children *children_free(struct children *c)
@@ -191,42 +231,92 @@ struct children *children_free(struct children *c)
 	return NULL;
 }
 
-static struct runner *runner_create(struct children *c, const char *const *argv)
+int children_add(struct children *c, const char *name, const struct child_spec *spec, struct err *err)
 {
-	struct runner *r = calloc(1, sizeof(*r));
-	size_t n = 0;
-
-	if (!r)
-		return NULL;
-	while (argv[n])
-		n++;
-	r->all = c;
-	r->argv = calloc(n + 1, sizeof(*r->argv));
-	for (size_t i = 0; r->argv && i < n; i++) {
-		r->argv[i] = strdup(argv[i]);
-		if (!r->argv[i])
-			return runner_free(r);
-	}
-	return r->argv ? r : runner_free(r);
-}
-
-int children_add(struct children *c, const char *name, enum child_rank rank, const char *const *argv,
-                 struct err *err)
-{
-	struct runner *runner = runner_create(c, argv);
+	struct runner *runner = runner_create(c, &spec->process);
 	int r;
 
 	if (!runner)
 		return err_set(err, POD_E_NOMEM, "starting %s", name);
-	r = supervise_add(&c->core, name, rank, &runner->child, err);
+	r = supervise_add(&c->core, name, spec->rank, spec->care, &runner->child, err);
 	if (r < 0) {
 		(void) runner_free(runner);
 		return r;
 	}
 	c->runners[runner->child] = runner;
-	supervise_start(&c->core, runner->child, clock_mono_ms());
-	carry_out(c);
 	return 0;
+}
+
+int children_run(struct children *c, const char *name, const struct child_spec *spec, struct err *err)
+{
+	int r = children_add(c, name, spec, err);
+
+	if (r == 0)
+		children_start(c, name);
+	return r;
+}
+
+static struct runner *runner_of(const struct children *c, const char *name)
+{
+	size_t child = supervise_find(&c->core, name);
+
+	return child == SIZE_MAX ? NULL : c->runners[child];
+}
+
+bool children_has(const struct children *c, const char *name)
+{
+	return runner_of(c, name) != NULL;
+}
+
+int children_set_argv(struct children *c, const char *name, const char *const *argv, struct err *err)
+{
+	struct runner *r = runner_of(c, name);
+	char **copy = r ? argv_copy(argv) : NULL;
+
+	if (r && !copy)
+		return err_set(err, POD_E_NOMEM, "starting %s", name);
+	if (r) {
+		(void) argv_free(r->argv);
+		r->argv = copy;
+	}
+	return 0;
+}
+
+void children_start(struct children *c, const char *name)
+{
+	struct runner *r = runner_of(c, name);
+
+	if (!r)
+		return;
+	supervise_start(&c->core, r->child, clock_mono_ms());
+	carry_out(c);
+}
+
+void children_end(struct children *c, const char *name, enum supervise_ending how)
+{
+	struct runner *r = runner_of(c, name);
+
+	if (!r)
+		return;
+	supervise_end(&c->core, r->child, how, clock_mono_ms());
+	carry_out(c);
+}
+
+void children_is_ready(struct children *c, const char *name)
+{
+	struct runner *r = runner_of(c, name);
+
+	if (r && c->core.children[r->child].state == CHILD_STARTING && r->process)
+		runner_on_ready(r);
+}
+
+int children_signal(struct children *c, const char *name, int signal, struct err *err)
+{
+	struct runner *r = runner_of(c, name);
+
+	if (!r || !r->process)
+		return err_set(err, POD_E_UNAVAILABLE, "%s does not run", name);
+	return process_signal(r->process, signal, err);
 }
 
 void children_reload(struct children *c, const struct supervise_times *times)

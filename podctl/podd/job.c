@@ -27,7 +27,7 @@ static void job_on_exit(void *arg, pid_t pid, int status)
 	free(j);
 }
 
-int job_start(struct event_base *base, const char *const *argv, struct logbook *log, job_done_fn *done,
+int job_start(struct event_base *base, const struct process_spec *spec, struct logbook *log, job_done_fn *done,
               void *arg, struct err *err)
 {
 	static const struct process_ops ops = { .on_line = job_on_line, .on_exit = job_on_exit };
@@ -35,9 +35,9 @@ int job_start(struct event_base *base, const char *const *argv, struct logbook *
 	int r;
 
 	if (!j)
-		return err_set(err, POD_E_NOMEM, "running %s", argv[0]);
+		return err_set(err, POD_E_NOMEM, "running %s", spec->argv[0]);
 	*j = (struct job){ .done = done, .arg = arg };
-	r = process_start(base, argv, log, &ops, j, &j->process, err);
+	r = process_start(base, spec, log, &ops, j, &j->process, err);
 	if (r < 0)
 		free(j);
 	return r;

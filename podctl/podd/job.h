@@ -5,13 +5,13 @@
 #include <event2/event.h>
 
 #include "base/err.h"
-#include "podctl/podd/logbook.h"
+#include "podctl/podd/process.h"
 
 /* status as of waitpid; said: the last line that the program wrote, "" where none. */
 typedef void job_done_fn(void *arg, int status, const char *said);
 
 /* Calls done exactly once, later, unless this fails. */
-int job_start(struct event_base *base, const char *const *argv, struct logbook *log, job_done_fn *done,
+int job_start(struct event_base *base, const struct process_spec *spec, struct logbook *log, job_done_fn *done,
               void *arg, struct err *err);
 
 #endif

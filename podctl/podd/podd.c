@@ -157,7 +157,8 @@ static int front_ends_start(struct podd *p, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(front_ends); i++) {
 		const char *const argv[] = { podd_program(p, front_ends[i], path, sizeof(path)), "--config",
 			                     p->options->config_file, NULL };
-		int r = children_add(p->children, front_ends[i], CHILD_FRONT, argv, err);
+		const struct child_spec spec = { .rank = CHILD_FRONT, .process = { .argv = argv } };
+		int r = children_run(p->children, front_ends[i], &spec, err);
 
 		if (r < 0)
 			return r;
@@ -165,7 +166,7 @@ static int front_ends_start(struct podd *p, struct err *err)
 	return 0;
 }
 
-static int children_start(struct podd *p, struct err *err)
+static int programs_start(struct podd *p, struct err *err)
 {
 	const struct children_options o = {
 		.base = p->base,
@@ -224,7 +225,7 @@ static int podd_start(struct podd *p, struct err *err)
 	if ((r = restores_create(p, &p->restores, err)) < 0)
 		return r;
 	/* The API first: a port that is taken is known before anything runs. */
-	if ((r = api_start(p, &p->api, err)) < 0 || (r = children_start(p, err)) < 0)
+	if ((r = api_start(p, &p->api, err)) < 0 || (r = programs_start(p, err)) < 0)
 		return r;
 	return users_cleaner_start(p, err);
 }

@@ -44,9 +44,10 @@ static void birth_close(struct birth *b)
 }
 
 /* In the child, after fork (of a process with one thread, so that any call is safe). */
-static _Noreturn void become(const struct birth *b, const char *const *argv, pid_t parent)
+static _Noreturn void become(const struct birth *b, const struct process_spec *spec, pid_t parent)
 {
 	static const int restored[] = { SIGPIPE, SIGHUP, SIGTERM, SIGINT, SIGCHLD };
+	struct err err = { 0 };
 	sigset_t none;
 	int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC), ready_fd = fcntl(b->ready[1], F_DUPFD, 16);
 
@@ -61,9 +62,14 @@ static _Noreturn void become(const struct birth *b, const char *const *argv, pid
 		_exit(127);
 	if (ready_fd != READY_FD)
 		(void) close(ready_fd);
-	proc_die_with_parent(parent);
-	(void) execv(argv[0], (char *const *) (uintptr_t) argv);
-	(void) dprintf(STDERR_FILENO, "podd: cannot run %s: %s\n", argv[0], strerror(errno));
+	if (spec->user && privilege_drop(spec->user, &err) < 0) {
+		(void) dprintf(STDERR_FILENO, "podd: cannot run %s: %s\n", spec->argv[0], err_text(&err));
+		_exit(127);
+	}
+	if (!spec->outlives_us)
+		proc_die_with_parent(parent);
+	(void) execv(spec->argv[0], (char *const *) (uintptr_t) spec->argv);
+	(void) dprintf(STDERR_FILENO, "podd: cannot run %s: %s\n", spec->argv[0], strerror(errno));
 	_exit(127);
 }
 
@@ -164,19 +170,19 @@ static int watch(struct process *p, struct event_base *base, struct birth *b, st
 	return lines_create(base, take_fd(&b->log[0]), process_on_line, p, &p->lines, err);
 }
 
-static int start(struct event_base *base, const char *const *argv, struct process *p, struct birth *b,
+static int start(struct event_base *base, const struct process_spec *spec, struct process *p, struct birth *b,
                  struct err *err)
 {
 	pid_t parent = getpid();
 	int r;
 
 	if (pipe2(b->log, O_CLOEXEC) < 0 || pipe2(b->ready, O_CLOEXEC) < 0)
-		return err_errno(err, errno, "starting %s", argv[0]);
+		return err_errno(err, errno, "starting %s", spec->argv[0]);
 	p->pid = fork();
 	if (p->pid < 0)
-		return err_errno(err, errno, "starting %s", argv[0]);
+		return err_errno(err, errno, "starting %s", spec->argv[0]);
 	if (p->pid == 0)
-		become(b, argv, parent);
+		become(b, spec, parent);
 	r = watch(p, base, b, err);
 	if (r < 0) { /* one that cannot be watched must not run */
 		(void) kill(p->pid, SIGKILL);
@@ -185,7 +191,7 @@ static int start(struct event_base *base, const char *const *argv, struct proces
 	return r;
 }
 
-int process_start(struct event_base *base, const char *const *argv, struct logbook *log,
+int process_start(struct event_base *base, const struct process_spec *spec, struct logbook *log,
                   const struct process_ops *ops, void *arg, struct process **ret_process, struct err *err)
 {
 	struct birth b = { .log = { -1, -1 }, .ready = { -1, -1 } };
@@ -193,9 +199,9 @@ int process_start(struct event_base *base, const char *const *argv, struct logbo
 	int r;
 
 	if (!p)
-		return err_set(err, POD_E_NOMEM, "starting %s", argv[0]);
+		return err_set(err, POD_E_NOMEM, "starting %s", spec->argv[0]);
 	*p = (struct process){ .pidfd = -1, .ready_fd = -1, .log = log, .ops = *ops, .arg = arg };
-	r = start(base, argv, p, &b, err);
+	r = start(base, spec, p, &b, err);
 	birth_close(&b);
 	if (r < 0) {
 		(void) process_free(p);

@@ -1,11 +1,12 @@
 /*
  * One process started by podd: its standard error comes back as lines, its readiness ("ready\n" on the
- * descriptor named in $PODMAIL_READY_FD) and its end as events. It gets SIGTERM when podd dies. One thread.
+ * descriptor named in $PODMAIL_READY_FD) and its end as events. It gets SIGTERM when podd dies, most often. One thread.
  */
 #ifndef PODCTL_PODD_PROCESS_H
 #define PODCTL_PODD_PROCESS_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -24,8 +25,14 @@ struct process_ops {
 	void (*on_exit)(void *arg, pid_t pid, int status);
 };
 
-/* argv[0] is the program's path; argv ends with NULL. The log must outlive the loop. */
-int process_start(struct event_base *base, const char *const *argv, struct logbook *log,
+struct process_spec {
+	const char *const *argv; /* argv[0] is the program's path; ends with NULL */
+	const char *user;        /* that it becomes before it runs (proc/proc.h); NULL or "": stays the caller */
+	bool outlives_us;        /* no SIGTERM when podd dies: what a mounted file system stands on */
+};
+
+/* The log must outlive the loop. */
+int process_start(struct event_base *base, const struct process_spec *spec, struct logbook *log,
                   const struct process_ops *ops, void *arg, struct process **ret_process, struct err *err);
 pid_t process_pid(const struct process *p);
 /* By its descriptor, so that no other process can be meant whatever becomes of its number. */

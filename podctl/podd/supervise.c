@@ -37,7 +37,7 @@ void supervisor_done(struct supervisor *s)
 	*s = (struct supervisor){ 0 };
 }
 
-int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, size_t *ret_child,
+int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, enum child_care care, size_t *ret_child,
                   struct err *err)
 {
 	struct child *c;
@@ -48,7 +48,7 @@ int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, 
 		return err_set(err, POD_E_LIMIT, "%s: a host runs at most %d processes", name,
 		               SUPERVISE_CHILDREN_MAX);
 	c = &s->children[s->n];
-	*c = (struct child){ .rank = rank };
+	*c = (struct child){ .rank = rank, .care = care };
 	(void) snprintf(c->name, sizeof(c->name), "%s", name);
 	*ret_child = s->n++;
 	return 0;
@@ -101,8 +101,17 @@ static void spawn(struct supervisor *s, size_t child, uint64_t now)
 
 void supervise_start(struct supervisor *s, size_t child, uint64_t now)
 {
-	if (!s->stopping && s->children[child].state == CHILD_STOPPED)
+	struct child *c = &s->children[child];
+
+	if (s->stopping || c->state != CHILD_STOPPED)
+		return;
+	c->wanted = true;
+	if (now >= c->not_before_ms) {
 		spawn(s, child, now);
+		return;
+	}
+	set_state(c, CHILD_BACKOFF, now);
+	c->deadline_ms = c->not_before_ms;
 }
 
 void supervise_on_spawned(struct supervisor *s, size_t child, pid_t pid, uint64_t now)
@@ -132,6 +141,12 @@ static void restart_later(struct supervisor *s, size_t child, uint64_t lived_ms,
 
 	c->deaths = lived_ms >= s->times.stable_ms ? 1 : c->deaths + 1;
 	c->restarts++;
+	if (c->care == CHILD_ON_CALL) {
+		set_state(c, CHILD_STOPPED, now);
+		c->wanted = false;
+		c->not_before_ms = now + backoff_delay(&s->times, c->deaths);
+		return;
+	}
 	set_state(c, CHILD_BACKOFF, now);
 	c->deadline_ms = now + backoff_delay(&s->times, c->deaths);
 	if (c->deadline_ms == now)
@@ -173,6 +188,21 @@ static void stop_child(struct supervisor *s, size_t child, uint64_t now)
 	act(s, SUPERVISE_SIGNAL, child, SIGTERM);
 }
 
+void supervise_end(struct supervisor *s, size_t child, enum supervise_ending how, uint64_t now)
+{
+	struct child *c = &s->children[child];
+
+	if (s->stopping) /* it comes in its turn */
+		return;
+	c->wanted = false;
+	if (c->state != CHILD_STOPPING)
+		stop_child(s, child, now);
+	if (how == SUPERVISE_ASK || c->pid == 0 || c->deadline_ms == 0)
+		return;
+	c->deadline_ms = 0;
+	act(s, SUPERVISE_SIGNAL, child, SIGKILL);
+}
+
 /* Goes on to the next rank while the current one is down. */
 static void stop_ranks(struct supervisor *s, uint64_t now)
 {
@@ -207,12 +237,13 @@ static void child_ended(struct supervisor *s, size_t child, uint64_t lived_ms, u
 {
 	struct child *c = &s->children[child];
 
-	if (!s->stopping) {
+	if (!s->stopping && c->state != CHILD_STOPPING) {
 		restart_later(s, child, lived_ms, now);
 		return;
 	}
 	set_state(c, CHILD_STOPPED, now);
-	stop_ranks(s, now);
+	if (s->stopping)
+		stop_ranks(s, now);
 }
 
 void supervise_on_spawn_failed(struct supervisor *s, size_t child, uint64_t now)
@@ -279,7 +310,7 @@ void supervise_reload(struct supervisor *s)
 bool supervise_all_ready(const struct supervisor *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (s->children[i].state != CHILD_READY)
+		if (s->children[i].wanted && s->children[i].state != CHILD_READY)
 			return false;
 	return true;
 }

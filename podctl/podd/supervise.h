@@ -7,8 +7,8 @@
  *   STOPPED ---------> (SPAWN) --------> STARTING --------> READY
  *      ^                  ^                 | exit            | exit
  *      |                  | time is up      v                 v
- *      |                BACKOFF <-----------+-----------------+
- *      +--- exit --- STOPPING <--- stop --- (any)
+ *      |                BACKOFF <-----------+-----------------+   (of one ON_CALL: STOPPED)
+ *      +--- exit --- STOPPING <--- stop, end --- (any)
  */
 #ifndef PODCTL_PODD_SUPERVISE_H
 #define PODCTL_PODD_SUPERVISE_H
@@ -29,8 +29,17 @@ enum child_state {
 };
 const char *child_state_name(enum child_state state);
 
-/* Front ends stop before the stores that they talk to. */
-enum child_rank { CHILD_FRONT, CHILD_STORE, CHILD_RANKS };
+/*
+ * The order in which they stop: front ends before the stores that they talk to, these before what holds their file
+ * system's mount, and that before the device under it.
+ */
+enum child_rank { CHILD_FRONT, CHILD_STORE, CHILD_MOUNT, CHILD_DEVICE, CHILD_RANKS };
+
+/* What follows when a child ends that nobody asked to. */
+enum child_care {
+	CHILD_KEPT,   /* it is started again */
+	CHILD_ON_CALL /* it is STOPPED, and whoever starts it again waits out the back-off */
+};
 
 #define CHILD_NAME_SIZE        80
 #define SUPERVISE_CHILDREN_MAX 256
@@ -38,11 +47,14 @@ enum child_rank { CHILD_FRONT, CHILD_STORE, CHILD_RANKS };
 struct child {
 	char name[CHILD_NAME_SIZE]; /* "mta", "stored:vol01" */
 	enum child_rank rank;
+	enum child_care care;
 	enum child_state state;
+	bool wanted;           /* it is to run: it counts in supervise_all_ready */
 	pid_t pid;             /* 0 while it does not run */
 	uint64_t since_ms;     /* when the state began */
 	uint64_t started_ms;   /* when the process was started */
 	uint64_t deadline_ms;  /* BACKOFF: start then; STOPPING: SIGKILL then (0: was sent) */
+	uint64_t not_before_ms; /* ON_CALL: a start waits until then */
 	unsigned int deaths;   /* in a row, each soon after the start before */
 	unsigned int restarts; /* since podd started */
 	int last_status;       /* as of waitpid, of the last unasked end */
@@ -82,13 +94,16 @@ int supervisor_init(struct supervisor *s, const struct supervise_times *times, s
 void supervisor_done(struct supervisor *s);
 
 /* A new child, STOPPED. -POD_E_LIMIT over SUPERVISE_CHILDREN_MAX, -POD_E_EXISTS, -POD_E_NOMEM. */
-int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, size_t *ret_child,
+int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, enum child_care care, size_t *ret_child,
                   struct err *err);
 /* Index of a child by name, or SIZE_MAX. */
 size_t supervise_find(const struct supervisor *s, const char *name);
 
 /* Events. They ignore what makes no sense in the child's state (an answer that came late). */
 void supervise_start(struct supervisor *s, size_t child, uint64_t now);
+/* Ends one: STOPPED once it is gone, until it is started again. With SIGKILL: at once. */
+enum supervise_ending { SUPERVISE_ASK, SUPERVISE_KILL };
+void supervise_end(struct supervisor *s, size_t child, enum supervise_ending how, uint64_t now);
 void supervise_on_spawned(struct supervisor *s, size_t child, pid_t pid, uint64_t now);
 void supervise_on_spawn_failed(struct supervisor *s, size_t child, uint64_t now);
 void supervise_on_ready(struct supervisor *s, size_t child, uint64_t now);
@@ -103,7 +118,7 @@ void supervise_stop(struct supervisor *s, uint64_t now);
 bool supervise_next(struct supervisor *s, struct supervise_action *ret_action);
 /* When supervise_on_time wants to be called, or UINT64_MAX. */
 uint64_t supervise_deadline(const struct supervisor *s);
-/* Whether every child is READY. */
+/* Whether every child that is wanted is READY. */
 bool supervise_all_ready(const struct supervisor *s);
 
 #endif

@@ -48,9 +48,10 @@ int podd_start_volume(struct podd *p, const char *name, struct err *err)
 		                     "--volume",
 		                     name,
 		                     NULL };
+	const struct child_spec spec = { .rank = CHILD_STORE, .process = { .argv = argv } };
 
 	(void) snprintf(child, sizeof(child), CHILD_PREFIX "%s", name);
-	return children_add(p->children, child, CHILD_STORE, argv, err);
+	return children_run(p->children, child, &spec, err);
 }
 
 struct names {
@@ -237,12 +238,13 @@ static int addition_start(struct volume_addition *va, struct err *err)
 		                     "--create",
 		                     NULL };
 	bool there = false;
+	const struct process_spec spec = { .argv = argv };
 	int r = addition_prepare(va, &there, err);
 
 	if (r < 0)
 		return r;
 	return there ? addition_serve(va, err)
-	             : job_start(va->podd->base, argv, va->podd->log, addition_on_created, va, err);
+	             : job_start(va->podd->base, &spec, va->podd->log, addition_on_created, va, err);
 }
 
 static bool addition_under_way(const struct podd *p, const char *name)

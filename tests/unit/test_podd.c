@@ -133,7 +133,7 @@ static struct heard run_process(const char *script)
 	struct logbook *log;
 
 	assert_int_equal(logbook_open(&o, &log, NULL), 0);
-	assert_int_equal(process_start(h.base, argv, log, &ops, &h, &p, NULL), 0);
+	assert_int_equal(process_start(h.base, &(struct process_spec){ .argv = argv }, log, &ops, &h, &p, NULL), 0);
 	(void) event_base_dispatch(h.base);
 	event_base_free(h.base);
 	assert_null(logbook_close(log));
@@ -168,7 +168,7 @@ static void a_program_that_is_not_there_ends_with_words(void **state)
 	struct logbook *log;
 
 	assert_int_equal(logbook_open(&o, &log, NULL), 0);
-	assert_int_equal(process_start(h.base, argv, log, &ops, &h, &p, NULL), 0);
+	assert_int_equal(process_start(h.base, &(struct process_spec){ .argv = argv }, log, &ops, &h, &p, NULL), 0);
 	(void) event_base_dispatch(h.base);
 	assert_int_equal(WEXITSTATUS(h.status), 127);
 	assert_non_null(strstr(h.lines, "/nonexistent/program: No such file"));

@@ -57,7 +57,7 @@ static void pod_start(struct pod *p)
 	p->next_pid = 100;
 	assert_int_equal(supervisor_init(&p->s, &times, NULL), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(who); i++) {
-		assert_int_equal(supervise_add(&p->s, who[i].name, who[i].rank, &child, NULL), 0);
+		assert_int_equal(supervise_add(&p->s, who[i].name, who[i].rank, CHILD_KEPT, &child, NULL), 0);
 		supervise_start(&p->s, child, 0);
 	}
 	assert_string_equal(carry_out(p, 0), "spawn mta; spawn imapd; spawn stored:vol01; ");
@@ -224,11 +224,108 @@ static void a_name_is_supervised_once_and_the_table_has_a_limit(void **state)
 	assert_int_equal(supervisor_init(&s, &times, NULL), 0);
 	for (size_t i = 0; i < SUPERVISE_CHILDREN_MAX; i++) {
 		(void) snprintf(name, sizeof(name), "c%zu", i);
-		assert_int_equal(supervise_add(&s, name, CHILD_STORE, &child, NULL), 0);
+		assert_int_equal(supervise_add(&s, name, CHILD_STORE, CHILD_KEPT, &child, NULL), 0);
 	}
-	assert_int_equal(supervise_add(&s, "c1", CHILD_STORE, &child, NULL), -POD_E_EXISTS);
-	assert_int_equal(supervise_add(&s, "one-more", CHILD_STORE, &child, NULL), -POD_E_LIMIT);
+	assert_int_equal(supervise_add(&s, "c1", CHILD_STORE, CHILD_KEPT, &child, NULL), -POD_E_EXISTS);
+	assert_int_equal(supervise_add(&s, "one-more", CHILD_STORE, CHILD_KEPT, &child, NULL), -POD_E_LIMIT);
 	supervisor_done(&s);
+}
+
+/* What a replicated volume adds: a device, and a mount that is started on call. */
+static size_t add(struct pod *p, const char *name, enum child_rank rank, enum child_care care)
+{
+	size_t child;
+
+	assert_int_equal(supervise_add(&p->s, name, rank, care, &child, NULL), 0);
+	return child;
+}
+
+static void a_store_stops_before_its_mount_and_that_before_the_device(void **state)
+{
+	struct pod p;
+	size_t mount, device;
+
+	pod_start(&p);
+	device = add(&p, "replicator:vol01", CHILD_DEVICE, CHILD_KEPT);
+	mount = add(&p, "attach:vol01", CHILD_MOUNT, CHILD_ON_CALL);
+	supervise_start(&p.s, device, 100);
+	supervise_start(&p.s, mount, 100);
+	assert_string_equal(carry_out(&p, 100), "spawn replicator:vol01; spawn attach:vol01; ");
+	supervise_stop(&p.s, 1000);
+	(void) carry_out(&p, 1000);
+	supervise_on_exit(&p.s, 100, 0, 1100);
+	supervise_on_exit(&p.s, 101, 0, 1100);
+	assert_string_equal(carry_out(&p, 1100), "TERM stored:vol01; ");
+	supervise_on_exit(&p.s, 102, 0, 1200);
+	assert_string_equal(carry_out(&p, 1200), "TERM attach:vol01; ");
+	supervise_on_exit(&p.s, 104, 0, 1300);
+	assert_string_equal(carry_out(&p, 1300), "TERM replicator:vol01; ");
+	supervise_on_exit(&p.s, 103, 0, 1400);
+	assert_string_equal(carry_out(&p, 1400), "all stopped; ");
+	supervisor_done(&p.s);
+}
+
+static void one_on_call_stays_down_until_it_is_called_and_then_waits_out_its_back_off(void **state)
+{
+	struct pod p;
+	size_t mount;
+
+	pod_start(&p);
+	mount = add(&p, "attach:vol01", CHILD_MOUNT, CHILD_ON_CALL);
+	assert_true(supervise_all_ready(&p.s)); /* nobody wants it yet */
+	supervise_start(&p.s, mount, 100);
+	(void) carry_out(&p, 100);
+	assert_false(supervise_all_ready(&p.s));
+	for (uint64_t i = 0; i < 2; i++) { /* the first death costs nothing, the second does */
+		supervise_on_exit(&p.s, p.s.children[mount].pid, 9, 200);
+		assert_string_equal(carry_out(&p, 200), "");
+		assert_int_equal(p.s.children[mount].state, CHILD_STOPPED);
+		supervise_start(&p.s, mount, 200);
+		assert_string_equal(carry_out(&p, 200), i == 0 ? "spawn attach:vol01; " : "");
+	}
+	assert_int_equal(p.s.children[mount].state, CHILD_BACKOFF);
+	supervise_on_time(&p.s, 300);
+	assert_string_equal(carry_out(&p, 300), "spawn attach:vol01; ");
+	supervisor_done(&p.s);
+}
+
+static void one_can_be_ended_alone_and_started_again(void **state)
+{
+	struct pod p;
+
+	pod_start(&p);
+	supervise_end(&p.s, 2, SUPERVISE_ASK, 100);
+	assert_string_equal(carry_out(&p, 100), "TERM stored:vol01; ");
+	assert_true(supervise_all_ready(&p.s));
+	supervise_start(&p.s, 2, 110); /* not while it is ending */
+	assert_string_equal(carry_out(&p, 110), "");
+	supervise_end(&p.s, 2, SUPERVISE_KILL, 120);
+	assert_string_equal(carry_out(&p, 120), "KILL stored:vol01; ");
+	supervise_end(&p.s, 2, SUPERVISE_KILL, 130);
+	assert_string_equal(carry_out(&p, 130), "");
+	supervise_on_exit(&p.s, 102, 9, 140);
+	assert_string_equal(carry_out(&p, 140), "");
+	assert_int_equal(p.s.children[2].state, CHILD_STOPPED);
+	assert_int_equal(p.s.children[2].restarts, 0);
+	supervise_start(&p.s, 2, 150);
+	assert_string_equal(carry_out(&p, 150), "spawn stored:vol01; ");
+	supervisor_done(&p.s);
+}
+
+static void one_that_waits_for_its_turn_is_ended_at_once(void **state)
+{
+	struct pod p;
+
+	pod_start(&p);
+	supervise_on_exit(&p.s, 102, 9, 100);
+	(void) carry_out(&p, 100);
+	supervise_on_exit(&p.s, p.s.children[2].pid, 9, 101);
+	assert_int_equal(p.s.children[2].state, CHILD_BACKOFF);
+	supervise_end(&p.s, 2, SUPERVISE_KILL, 102);
+	assert_int_equal(p.s.children[2].state, CHILD_STOPPED);
+	supervise_on_time(&p.s, 100000);
+	assert_string_equal(carry_out(&p, 100000), "");
+	supervisor_done(&p.s);
 }
 
 int main(void)
@@ -243,6 +340,10 @@ int main(void)
 		cmocka_unit_test(nothing_is_started_while_stopping),
 		cmocka_unit_test(a_reload_reaches_a_starting_child_only_once_it_is_ready),
 		cmocka_unit_test(late_and_foreign_events_change_nothing),
+		cmocka_unit_test(a_store_stops_before_its_mount_and_that_before_the_device),
+		cmocka_unit_test(one_on_call_stays_down_until_it_is_called_and_then_waits_out_its_back_off),
+		cmocka_unit_test(one_can_be_ended_alone_and_started_again),
+		cmocka_unit_test(one_that_waits_for_its_turn_is_ended_at_once),
 		cmocka_unit_test(a_name_is_supervised_once_and_the_table_has_a_limit),
 	};
 
