@@ -57,5 +57,10 @@ char *tls_error_text(SSL *ssl, char *buf, size_t size);
  * start of a pod: dir/ca.pem, ca.key (0600), server.pem, server.key. Files that are there stay as they are.
  */
 int tls_make_self_signed(const char *dir, const char *const *names, size_t n, struct err *err);
+/*
+ * An identity of one of the pod's own processes, signed by the same CA: its common name and DNS name is name. Where the
+ * certificate is there it stays as it is.
+ */
+int tls_make_identity(const char *dir, const char *cert_path, const char *key_path, const char *name, struct err *err);
 
 #endif

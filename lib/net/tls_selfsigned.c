@@ -289,6 +289,20 @@ static int make_server(const char *dir, const char *cert_path, const char *key_p
 	return r < 0 ? r : write_pem(dir, cert_path, NULL, cert, err);
 }
 
+static int make_pair(const char *dir, const char *cert, const char *key, const char *const *names, size_t n,
+                     struct err *err)
+{
+	/* The certificate is written last: where it is there, so is the rest, or an admin brought their own. */
+	if (exists(cert))
+		return exists(key) ? 0 : err_set(err, POD_E_NOTFOUND, "%s is there but %s is not", cert, key);
+	return make_server(dir, cert, key, names, n, err);
+}
+
+int tls_make_identity(const char *dir, const char *cert_path, const char *key_path, const char *name, struct err *err)
+{
+	return make_pair(dir, cert_path, key_path, &name, 1, err);
+}
+
 int tls_make_self_signed(const char *dir, const char *const *names, size_t n, struct err *err)
 {
 	_cleanup_(freep) char *cert = NULL, *key = NULL;
@@ -297,9 +311,5 @@ int tls_make_self_signed(const char *dir, const char *const *names, size_t n, st
 		return err_set(err, POD_E_SYNTAX, "a certificate needs a name");
 	if (asprintf(&cert, "%s/server.pem", dir) < 0 || asprintf(&key, "%s/server.key", dir) < 0)
 		return err_set(err, POD_E_NOMEM, "certificate names");
-	/* The certificate is written last: where it is there, so is the rest, or an admin brought their own.
-	 */
-	if (exists(cert))
-		return exists(key) ? 0 : err_set(err, POD_E_NOTFOUND, "%s is there but %s is not", cert, key);
-	return make_server(dir, cert, key, names, n, err);
+	return make_pair(dir, cert, key, names, n, err);
 }

@@ -36,11 +36,16 @@ int owned_folder_make(const char *path, mode_t mode, const char *user, struct er
 	return r;
 }
 
-int owned_file_set(const char *path, mode_t mode, struct err *err)
+int owned_file_give(const char *path, mode_t mode, const char *user, struct err *err)
 {
-	int r = geteuid() == 0 ? give(path, "", err) : 0;
+	int r = geteuid() == 0 ? give(path, user, err) : 0;
 
 	if (r == 0 && chmod(path, mode) < 0)
 		return err_errno(err, errno, "%s", path);
 	return r;
+}
+
+int owned_file_set(const char *path, mode_t mode, struct err *err)
+{
+	return owned_file_give(path, mode, "", err);
 }

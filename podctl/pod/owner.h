@@ -16,5 +16,7 @@
 int owned_folder_make(const char *path, mode_t mode, const char *user, struct err *err);
 /* Sets the mode of a file that is there, and as root gives it to root and the group podmail. */
 int owned_file_set(const char *path, mode_t mode, struct err *err);
+/* The same, given to user ("": root). */
+int owned_file_give(const char *path, mode_t mode, const char *user, struct err *err);
 
 #endif

@@ -67,7 +67,7 @@ void api_status_get(struct api_call *call)
 	                    p->conf->pod.name, "host", p->conf->pod.host, "domain", p->conf->pod.domain,
 	                    "pid", (int) getpid(), "uptime_s",
 	                    (json_int_t) ((clock_mono_ms() - p->started_ms) / 1000), "ready",
-	                    (int) children_all_ready(p->children), "processes", children_json(p), "endpoints",
+	                    (int) podd_is_ready(p), "processes", children_json(p), "endpoints",
 	                    endpoints_json(p->conf)));
 }
 
@@ -98,7 +98,7 @@ void status_metrics(struct podd *p, struct evhttp_request *http)
 
 void status_health(struct podd *p, struct evhttp_request *http)
 {
-	bool well = children_all_ready(p->children) && !p->stopping;
+	bool well = podd_is_ready(p) && !p->stopping;
 
 	send_text(http, well ? 200 : 503, "text/plain; charset=utf-8",
 	          well ? SPAN_LIT("ok\n") : SPAN_LIT("not all processes are ready\n"));

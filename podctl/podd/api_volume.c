@@ -1,10 +1,11 @@
-/* Volumes: adding, showing, checking. They are plain folders in this version: "not replicated" wherever
- * shown. */
+/* Volumes: adding, showing, checking. A plain directory is "not replicated" wherever it shows. */
 #include <event2/bufferevent.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "podctl/podd/api.h"
+#include "podctl/podd/replication_able.h"
+#include "podctl/podd/stack.h"
 #include "podctl/podd/volumes.h"
 
 #define STATUS_TIMEOUT_MS 5000
@@ -17,16 +18,41 @@ static const char *process_state(const struct podd *p, const char *name)
 	return child ? child_state_name(child->state) : "not on this host";
 }
 
+/* "sync, in sync at site2", "async, site2 lacks something"; why there is none. */
+static json_t *replication_text(const struct podd *p, const Directory__Volume *v)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	struct err why = { 0 };
+
+	if (!volume_record_is_replicated(v)) {
+		if (replication_able(p, &why) == 0)
+			return json_string("not replicated");
+		return json_sprintf("not replicated: %s", err_text(&why));
+	}
+	for (size_t i = 0; i < v->n_replicas; i++)
+		if (strcmp(v->replicas[i]->site, v->primary_site) != 0)
+			buf_printf(&b, "%s%s %s %s", b.len ? ", " : "", v->replicas[i]->mode, v->replicas[i]->site,
+			           v->replicas[i]->in_sync ? "in sync" : "not in sync");
+	return json_string(buf_str(&b));
+}
+
 static int volume_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
                        json_t **ret)
 {
 	const Directory__Volume *v = (const Directory__Volume *) record;
 	const struct podd *p = call->podd;
+	bool replicated = volume_record_is_replicated(v);
 
-	*ret = json_pack("{ss, ss, ss, ss, sI, ss, si, si, ss}", "name", name, "state", v->state, "process",
+	*ret = json_pack("{ss, ss, ss, ss, sI, ss, si, si, ss, so}", "name", name, "state", v->state, "process",
 	                 process_state(p, name), "host", v->primary_host, "token", (json_int_t) v->token,
 	                 "path", v->path, "users", (int) v->users, "users_max",
-	                 (int) p->conf->stored.users_max, "replication", "not replicated");
+	                 (int) p->conf->stored.users_max, "kind",
+	                 replicated ? VOLUME_KIND_REPLICATED : VOLUME_KIND_DIRECTORY, "replication",
+	                 replication_text(p, v));
+	if (*ret && replicated)
+		(void) json_object_update_new(*ret, json_pack("{ss, ss, sI}", "site", v->primary_site, "home_site",
+		                                              v->home_site, "volume_bytes",
+		                                              (json_int_t) v->size_bytes));
 	return *ret ? 0 : -POD_E_NOMEM;
 }
 
@@ -58,34 +84,82 @@ static void volume_on_added(void *arg, int r, const char *text)
 	api_fail(vc->call, &err);
 }
 
-static int volume_add_read(struct api_call *call, const char **ret_name, struct err *err)
+static int read_kind(const struct api_call *call, enum volume_kind *ret_kind, struct err *err)
 {
-	static const char *const fields[] = { "name" };
+	const char *text;
+	int r = api_string(call, "kind", &text, err);
+
+	if (r < 0)
+		return r;
+	if (!text)
+		*ret_kind = VOLUME_AS_CONFIGURED;
+	else if (strcmp(text, VOLUME_KIND_REPLICATED) == 0)
+		*ret_kind = VOLUME_REPLICATED;
+	else if (strcmp(text, VOLUME_KIND_DIRECTORY) == 0)
+		*ret_kind = VOLUME_DIRECTORY;
+	else
+		return err_set(err, POD_E_SYNTAX, "kind is replicated or directory");
+	return 0;
+}
+
+static int check_bounds(const char *name, uint64_t value, uint64_t lowest, uint64_t highest, struct err *err)
+{
+	if (value >= lowest && value <= highest)
+		return 0;
+	return err_set(err, POD_E_SYNTAX, "%s is %llu to %llu", name, (unsigned long long) lowest,
+	               (unsigned long long) highest);
+}
+
+/* As the options of section replication have it. */
+static int read_replication(const struct api_call *call, struct volume_wish *wish, struct err *err)
+{
+	bool sized, logged;
+	int r = api_size(call, "size_bytes", &sized, &wish->size_bytes, err);
+
+	if (r < 0 || (r = api_size(call, "log_bytes", &logged, &wish->log_bytes, err)) < 0 ||
+	    (r = api_string(call, "mode", &wish->mode, err)) < 0)
+		return r;
+	if (wish->kind == VOLUME_DIRECTORY && (sized || logged || wish->mode))
+		return err_set(err, POD_E_SYNTAX, "a directory has no size, log or mode");
+	if (sized && (r = check_bounds("size_bytes", wish->size_bytes, 64u << 20, 64ull << 40, err)) < 0)
+		return r;
+	if (logged && (r = check_bounds("log_bytes", wish->log_bytes, 16u << 20, 64ull << 30, err)) < 0)
+		return r;
+	if (wish->mode && strcmp(wish->mode, "sync") != 0 && strcmp(wish->mode, "semi-sync") != 0 &&
+	    strcmp(wish->mode, "async") != 0)
+		return err_set(err, POD_E_SYNTAX, "mode is sync, semi-sync or async");
+	return 0;
+}
+
+static int volume_add_read(struct api_call *call, struct volume_wish *ret_wish, struct err *err)
+{
+	static const char *const fields[] = { "name", "kind", "size_bytes", "log_bytes", "mode" };
 	const ProtobufCMessage *record;
 	int r = api_only(call, fields, ARRAY_SIZE(fields), err);
 
-	if (r < 0 || (r = api_string_required(call, "name", ret_name, err)) < 0 ||
-	    (r = api_check_name("volume", *ret_name, err)) < 0)
+	if (r < 0 || (r = api_string_required(call, "name", &ret_wish->name, err)) < 0 ||
+	    (r = api_check_name("volume", ret_wish->name, err)) < 0 || (r = read_kind(call, &ret_wish->kind, err)) < 0 ||
+	    (r = read_replication(call, ret_wish, err)) < 0)
 		return r;
-	r = directory_get(call->podd->dir, call->arena, DIRECTORY_VOLUME, span_of(*ret_name), &record, err);
+	r = directory_get(call->podd->dir, call->arena, DIRECTORY_VOLUME, span_of(ret_wish->name), &record, err);
 	if (r == 0)
-		return err_set(err, POD_E_EXISTS, "the volume %s exists already", *ret_name);
+		return err_set(err, POD_E_EXISTS, "the volume %s exists already", ret_wish->name);
 	return r == -POD_E_NOTFOUND ? 0 : r;
 }
 
 void api_volume_add(struct api_call *call)
 {
 	struct volume_call *vc = arena_new(call->arena, struct volume_call);
+	struct volume_wish wish = { 0 };
 	struct err err = { 0 };
-	const char *name = NULL;
-	int r = vc ? volume_add_read(call, &name, &err) : err_set(&err, POD_E_NOMEM, "volume");
+	int r = vc ? volume_add_read(call, &wish, &err) : err_set(&err, POD_E_NOMEM, "volume");
 
 	if (r < 0) {
 		api_fail(call, &err);
 		return;
 	}
-	*vc = (struct volume_call){ .call = call, .name = name };
-	volume_add(call->podd, name, volume_on_added, vc);
+	*vc = (struct volume_call){ .call = call, .name = wish.name };
+	volume_add(call->podd, &wish, volume_on_added, vc);
 }
 
 /* ---- what its store says ---- */

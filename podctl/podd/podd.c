@@ -18,6 +18,7 @@
 #include "podctl/podd/bootstrap.h"
 #include "podctl/podd/folders.h"
 #include "podctl/podd/restores.h"
+#include "podctl/podd/stack.h"
 #include "podctl/podd/users.h"
 #include "podctl/podd/volumes.h"
 #include "proc/proc.h"
@@ -66,9 +67,20 @@ static void podd_on_child_ready(void *arg, const struct child *child)
 {
 	struct podd *p = arg;
 
+	stacks_on_child_ready(p, child);
 	volumes_on_ready(p, child);
-	if (children_all_ready(p->children))
+	if (podd_is_ready(p))
 		log_event(NULL, LOGL_INFO, "pod.ready");
+}
+
+static void podd_on_child_end(void *arg, const struct child *child, int status)
+{
+	stacks_on_child_end(arg, child, status);
+}
+
+bool podd_is_ready(const struct podd *p)
+{
+	return children_all_ready(p->children) && stacks_all_serve(p);
 }
 
 /* The stores are gone: what still waits for one is answered so, and after a moment for the answers we end. */
@@ -91,6 +103,7 @@ static void podd_on_stop(evutil_socket_t signal, short events, void *arg)
 		return;
 	p->stopping = true;
 	log_event(NULL, LOGL_INFO, "pod.stopping");
+	stacks_stop(p);
 	children_stop(p->children);
 }
 
@@ -173,6 +186,7 @@ static int programs_start(struct podd *p, struct err *err)
 		.log = p->log,
 		.times = restart_times(p->conf),
 		.on_ready = podd_on_child_ready,
+		.on_end = podd_on_child_end,
 		.on_all_stopped = podd_on_all_stopped,
 		.arg = p,
 	};
@@ -263,6 +277,7 @@ static void podd_done(struct podd *p)
 	p->api = api_free(p->api);
 	p->stores = store_pool_free(p->stores);
 	p->restores = restores_free(p->restores);
+	stacks_free(p);
 	p->children = children_free(p->children);
 	if (p->cleaner)
 		event_free(p->cleaner);
@@ -294,6 +309,7 @@ int podd_run(const struct podd_options *o, struct err *err)
 	(void) prctl(PR_SET_CHILD_SUBREAPER, 1);
 	LIST_INIT(&p.user_ops);
 	LIST_INIT(&p.volume_additions);
+	LIST_INIT(&p.stacks);
 	p.base = event_base_new();
 	if (!p.base) {
 		p.conf = conf_free(p.conf);

@@ -19,7 +19,9 @@
 struct api;
 struct restores;
 struct user_op;
+struct stack;
 struct volume_addition;
+LIST_HEAD(stacks, stack);
 LIST_HEAD(user_ops, user_op);
 LIST_HEAD(volume_additions, volume_addition);
 
@@ -43,6 +45,7 @@ struct podd {
 	struct user_ops user_ops; /* changes under way */
 	struct volume_additions volume_additions;
 	struct restores *restores;
+	struct stacks stacks; /* of replicated volumes */
 	struct event *cleaner; /* of users half made by a podd that died */
 	uint64_t started_ms;
 	bool stopping;
@@ -53,6 +56,8 @@ int podd_run(const struct podd_options *o, struct err *err);
 
 /* Starts the process of a volume that is in the directory. */
 int podd_start_volume(struct podd *p, const char *name, struct err *err);
+/* Every process that is wanted is ready, and every replicated volume is served. */
+bool podd_is_ready(const struct podd *p);
 /* Loads the configuration anew and passes SIGHUP on; where it is not valid nothing changes. */
 int podd_reload(struct podd *p, struct err *err);
 

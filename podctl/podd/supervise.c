@@ -300,6 +300,8 @@ uint64_t supervise_deadline(const struct supervisor *s)
 void supervise_reload(struct supervisor *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
+		if (s->children[i].rank > CHILD_STORE)
+			continue;
 		if (s->children[i].state == CHILD_READY)
 			act(s, SUPERVISE_SIGNAL, i, SIGHUP);
 		else if (s->children[i].state == CHILD_STARTING)

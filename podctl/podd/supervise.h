@@ -41,7 +41,7 @@ enum child_care {
 	CHILD_ON_CALL /* it is STOPPED, and whoever starts it again waits out the back-off */
 };
 
-#define CHILD_NAME_SIZE        80
+#define CHILD_NAME_SIZE        144
 #define SUPERVISE_CHILDREN_MAX 256
 
 struct child {
@@ -109,7 +109,7 @@ void supervise_on_spawn_failed(struct supervisor *s, size_t child, uint64_t now)
 void supervise_on_ready(struct supervisor *s, size_t child, uint64_t now);
 void supervise_on_exit(struct supervisor *s, pid_t pid, int status, uint64_t now);
 void supervise_on_time(struct supervisor *s, uint64_t now);
-/* Passes SIGHUP on to all that run. */
+/* Passes SIGHUP on to all front ends and stores that run; devices and mounts read no configuration. */
 void supervise_reload(struct supervisor *s);
 /* Ends all, rank by rank. */
 void supervise_stop(struct supervisor *s, uint64_t now);

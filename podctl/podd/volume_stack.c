@@ -396,7 +396,9 @@ void stack_on_demoted(struct volume_stack *s, size_t replica, int r, const char 
 		replica_->primary = false;
 	else
 		replica_->retry_ms = now + RETRY_MS;
-	if (ours && r == 0)
+	if (ours && r == 0 && !s->replicas[s->to].in_sync) /* struck while the primary waited for it */
+		order_end(s, -POD_E_STALE, "the other site fell behind meanwhile; the primary stays where it was", now);
+	else if (ours && r == 0)
 		step_to(s, STEP_WRITE, now);
 	else if (ours)
 		order_end(s, r, text, now);

@@ -198,6 +198,20 @@ static void a_switchover_that_fails_before_the_entry_leaves_all_as_it_was(void *
 	assert_true(stack_serves(&s));
 }
 
+static void a_switchover_does_not_go_to_one_that_was_struck_on_the_way(void **state)
+{
+	struct volume_stack s;
+
+	bring_up(&s);
+	assert_int_equal(stack_switchover(&s, 1, 1000, NULL), 0);
+	stack_on_store(&s, false, 1100);
+	stack_on_mount(&s, false, 1200);
+	TODO(&s, "stop store; unmount 0; demote 0; ");
+	stack_set_in_sync(&s, 1, false, 1250);
+	stack_on_demoted(&s, 0, 0, "", 1300);
+	TODO(&s, "done STALE: ...; promote 0/7; ");
+}
+
 static void an_entry_that_fails_makes_the_old_primary_primary_again(void **state)
 {
 	struct volume_stack s;
@@ -377,6 +391,7 @@ int main(void)
 		cmocka_unit_test(whoever_says_primary_and_is_not_is_demoted),
 		cmocka_unit_test(a_switchover_hands_over_in_order_under_the_next_token),
 		cmocka_unit_test(a_switchover_that_fails_before_the_entry_leaves_all_as_it_was),
+		cmocka_unit_test(a_switchover_does_not_go_to_one_that_was_struck_on_the_way),
 		cmocka_unit_test(an_entry_that_fails_makes_the_old_primary_primary_again),
 		cmocka_unit_test(a_switchover_ends_when_a_replica_goes_away_or_takes_too_long),
 		cmocka_unit_test(a_switchover_is_refused_where_something_would_be_lost),
