@@ -78,6 +78,8 @@ static const char *long_name(const char *word)
 {
 	if (strcmp(word, "-h") == 0)
 		return "--help";
+	if (strcmp(word, "-w") == 0)
+		return "--watch";
 	return strcmp(word, "-q") == 0 ? "--quiet" : word;
 }
 

@@ -107,15 +107,61 @@ static json_t *endpoints_json(const struct conf *conf)
 	return object;
 }
 
+/* Where each volume lies: what stays the same, so that who asks twice is answered the same. */
+static json_t *volume_entry(struct cli *cli, const json_t *volume)
+{
+	json_t *entry = json_pack("{sO, sO}", "name", json_object_get(volume, "name"), "kind",
+	                          json_object_get(volume, "kind"));
+	const char *name = json_string_value(json_object_get(volume, "name"));
+	json_t *sites = json_array(), *answer, *replica;
+	size_t i;
+
+	(void) json_object_set(entry, "path", json_object_get(volume, "path"));
+	if (!json_object_get(volume, "site")) {
+		(void) json_object_set(entry, "replication", json_object_get(volume, "replication"));
+		(void) json_object_set(entry, "why_not_replicated", json_object_get(volume, "why_not_replicated"));
+	} else if (client_call(cli, "GET", arena_printf(cli->arena, "/volumes/%s/replication", name), NULL, &answer) == 0) {
+		json_array_foreach(json_object_get(answer, "replicas"), i, replica)(void) json_array_append_new(
+			sites, json_pack("{sO, sO, sO, sO}", "site", json_object_get(replica, "site"), "role",
+		                         json_object_get(replica, "role"), "mode", json_object_get(replica, "mode"), "folder",
+		                         json_object_get(replica, "folder")));
+		json_decref(answer);
+	}
+	(void) json_object_set_new(entry, "sites", sites);
+	return entry;
+}
+
+static int volumes_json(struct cli *cli, json_t **ret_json)
+{
+	json_t *answer, *volume, *list = json_array();
+	int r = client_list(cli, "/volumes", "volumes", &answer);
+	size_t i;
+
+	if (r < 0) {
+		json_decref(list);
+		return r;
+	}
+	json_array_foreach(json_object_get(answer, "volumes"), i, volume)(void)
+		json_array_append_new(list, volume_entry(cli, volume));
+	json_decref(answer);
+	*ret_json = list;
+	return 0;
+}
+
 static int pod_json(struct cli *cli, const struct conf *conf, json_t **ret_json)
 {
-	json_t *users;
+	json_t *users, *volumes;
 	int r = demo_users_load(cli, &users);
 
 	if (r < 0)
 		return r;
-	*ret_json = json_pack("{ss, ss, so, so}", "dir", cli->dir, "domain", conf->pod.domain, "users", users,
-	                      "endpoints", endpoints_json(conf));
+	r = volumes_json(cli, &volumes);
+	if (r < 0) {
+		json_decref(users);
+		return r;
+	}
+	*ret_json = json_pack("{ss, ss, so, so, so}", "dir", cli->dir, "domain", conf->pod.domain, "users", users,
+	                      "endpoints", endpoints_json(conf), "volumes", volumes);
 	return *ret_json ? 0 : err_set(&cli->err, POD_E_NOMEM, "answer");
 }
 
@@ -138,7 +184,13 @@ static int print_pod(struct cli *cli, const struct conf *conf)
 
 static int prepare(struct cli *cli, const struct conf **ret_conf)
 {
-	int r = pod_files_make(cli, cli_option(cli, "--base-port"), cli_option(cli, "--domain"));
+	const struct pod_wish wish = {
+		.base_port = cli_option(cli, "--base-port"),
+		.domain = cli_option(cli, "--domain"),
+		.volumes = cli_option(cli, "--volumes"),
+		.volume_size = cli_option(cli, "--volume-size"),
+	};
+	int r = pod_files_make(cli, &wish);
 
 	if (r == 0)
 		r = cli_conf(cli, ret_conf);
@@ -219,6 +271,11 @@ static const struct command_option options[] = {
 	  "For a new pod: added to every well-known port, so that SMTP is N+25, IMAPS N+993, "
 	  "and so on. Default: 2000." },
 	{ "--domain", "DOMAIN", "For a new pod: its domain. Default: example.test." },
+	{ "--volumes", "auto|replicated|directory",
+	  "For a new pod: whether its volumes are held at a second site too. Default: auto, replicated where this host can "
+	  "do that." },
+	{ "--volume-size", "SIZE",
+	  "For a new pod: size of a replicated volume; it takes up what is written on it. Default: 2G." },
 	{ "--detach", NULL, "Returns when everything answers and leaves the pod running in the background." },
 	{ "--verbose", NULL, "In the foreground: shows the log of all processes." },
 	{ NULL, NULL, NULL },
@@ -231,8 +288,11 @@ static const struct command commands[] = {
 	  "domain, a self-signed certificate (DIR/tls/ca.pem is its CA) and the users alice, bob and carol, "
 	  "whose passwords "
 	  "are kept in DIR/demo-users.json. Started by root, the programs run as the users podmail-mta, "
-	  "podmail-imap and "
-	  "podmail-store, who are made where they are missing; else all run as the caller.",
+	  "podmail-imap, "
+	  "podmail-store and podmail-repl, who are made where they are missing; else all run as the caller. "
+	  "Volumes are replicated where this host can do that: both sites are on this machine then, each in a folder "
+	  "DIR/sites/SITE with processes of its own, and a flush waits until both have it on their disks. Else they are "
+	  "folders, shown as not replicated, with the reason.",
 	  options, run_up },
 };
 

@@ -2,6 +2,7 @@
 #include "podctl/client.h"
 #include "podctl/commands.h"
 #include "podctl/output.h"
+#include "podctl/size.h"
 
 static const struct output_column list_columns[] = {
 	{ "VOLUME", "name", OUTPUT_TEXT },
@@ -22,7 +23,10 @@ static const struct output_column show_columns[] = {
 	{ "Host", "host", OUTPUT_TEXT },
 	{ "Path", "path", OUTPUT_TEXT },
 	{ "Id", "id", OUTPUT_TEXT },
+	{ "Kind", "kind", OUTPUT_TEXT },
+	{ "Site", "site", OUTPUT_TEXT },
 	{ "Replication", "replication", OUTPUT_TEXT },
+	{ "Why not replicated", "why_not_replicated", OUTPUT_TEXT },
 	{ "Fencing token", "token", OUTPUT_NUMBER },
 	{ "Users", "users", OUTPUT_NUMBER },
 	{ "Users at most", "users_max", OUTPUT_NUMBER },
@@ -34,15 +38,77 @@ static const struct output_column show_columns[] = {
 	{ "Renames to come", "pending_renames", OUTPUT_NUMBER },
 };
 
-static int run_add(struct cli *cli)
+/* A size option into the body; a size of nothing is none. */
+static int add_size(struct cli *cli, json_t *body, const char *option, const char *key)
 {
-	json_t *answer;
+	const char *text = cli_option(cli, option);
+	uint64_t bytes;
+
+	if (!text)
+		return 0;
+	if (size_parse(span_of(text), &bytes, &cli->err) < 0 || bytes == 0)
+		return err_set(&cli->err, POD_E_SYNTAX, "%s: a size such as 500M or 20G is expected", option);
+	(void) json_object_set_new(body, key, json_integer((json_int_t) bytes));
+	return 0;
+}
+
+static int create_body(struct cli *cli, json_t **ret_body)
+{
+	bool replicated = cli_option(cli, "--replicated"), directory = cli_option(cli, "--directory");
+	json_t *body = json_pack("{ss, ss*, ss*}", "name", cli->args[0], "kind",
+	                         replicated  ? "replicated"
+	                         : directory ? "directory"
+	                                     : NULL,
+	                         "mode", cli_option(cli, "--mode"));
+	int r = body ? 0 : err_set(&cli->err, POD_E_NOMEM, "volume");
+
+	if (r == 0 && replicated && directory)
+		r = err_set(&cli->err, POD_E_SYNTAX, "--replicated and --directory exclude each other");
+	if (r == 0)
+		r = add_size(cli, body, "--size", "size_bytes");
+	if (r == 0)
+		r = add_size(cli, body, "--log-size", "log_bytes");
+	if (r < 0)
+		json_decref(body);
+	else
+		*ret_body = body;
+	return r;
+}
+
+static int run_create(struct cli *cli)
+{
+	json_t *body, *answer;
+	const char *why;
 	int status;
 
-	if (client_call(cli, "POST", "/volumes", json_pack("{ss}", "name", cli->args[0]), &answer) < 0)
+	if (create_body(cli, &body) < 0 || client_call_long(cli, "POST", "/volumes", body, &answer) < 0)
 		return cli_fail(cli);
-	status = output_done(cli, answer, "Added the volume %s; it is a plain folder, not replicated.",
-	                     cli->args[0]);
+	why = json_string_value(json_object_get(answer, "why_not_replicated"));
+	status = output_done(cli, answer, "Added the volume %s; %s%s%s.", cli->args[0],
+	                     json_string_value(json_object_get(answer, "replication")) ?: "not replicated", why ? ": " : "",
+	                     why ? why : "");
+	json_decref(answer);
+	return status;
+}
+
+static int run_grow(struct cli *cli)
+{
+	const char *path = arena_printf(cli->arena, "/volumes/%s/grow", client_segment(cli, cli->args[0]));
+	json_t *body = json_object(), *answer;
+	int status;
+
+	if (!cli_option(cli, "--size")) {
+		json_decref(body);
+		return cli_fail_with(cli, POD_E_SYNTAX, NULL, "--size is missing");
+	}
+	if (add_size(cli, body, "--size", "size_bytes") < 0) {
+		json_decref(body);
+		return cli_fail(cli);
+	}
+	if (client_call(cli, "POST", path, body, &answer) < 0)
+		return cli_fail(cli);
+	status = output_done(cli, answer, "%s has %lld bytes now; its file system follows.", cli->args[0],
+	                     (long long) json_integer_value(json_object_get(answer, "size_bytes")));
 	json_decref(answer);
 	return status;
 }
@@ -110,6 +176,22 @@ static int run_fsck(struct cli *cli)
 	return status;
 }
 
+static const struct command_option create_options[] = {
+	{ "--replicated", NULL, "Held at a second site as well, block for block." },
+	{ "--directory", NULL, "A plain folder, not replicated." },
+	{ "--size", "SIZE", "Of a replicated volume. It takes up what is written on it. Default: replication.volume_size." },
+	{ "--mode", "sync|semi-sync|async",
+	  "How a flush waits for the standby: until it is on its disk, until it was received, not at all. Default: "
+	  "replication.mode." },
+	{ "--log-size", "SIZE", "Of each replica's log. Default: replication.log_size." },
+	{ NULL, NULL, NULL },
+};
+
+static const struct command_option grow_options[] = {
+	{ "--size", "SIZE", "The new size, larger than before." },
+	{ NULL, NULL, NULL },
+};
+
 static const struct command_option fsck_options[] = {
 	{ "--repair", NULL, "Repairs what it finds: files and index are made to agree again." },
 	{ "--user", "ADDRESS", "Looks at one user's mail only." },
@@ -117,10 +199,13 @@ static const struct command_option fsck_options[] = {
 };
 
 static const struct command commands[] = {
-	{ "add", "NAME", 1, 1, "Makes a volume and starts its store.",
-	  "A volume holds at most 1,000 users. In this version it is a plain folder, DIR/volumes/NAME, and "
-	  "not replicated.",
-	  NULL, run_add },
+	{ "create", "NAME", 1, 1, "Makes a volume and starts what serves it.",
+	  "A volume holds at most 1,000 users. Without --replicated or --directory it is what replication.volumes says: "
+	  "replicated where this host can do that (root; nbd, or FUSE and loop devices), else a plain folder that shows as "
+	  "not replicated, with the reason.",
+	  create_options, run_create },
+	{ "add", "NAME", 1, 1, "The same as create, by its older name.", NULL, create_options, run_create },
+	{ "grow", "NAME", 1, 1, "Makes a replicated volume larger, while it is used.", NULL, grow_options, run_grow },
 	{ "list", "", 0, 0, "Lists the volumes.", NULL, NULL, run_list },
 	{ "show", "NAME", 1, 1, "Shows a volume: users, mail, disk.", NULL, NULL, run_show },
 	{ "fsck", "NAME", 1, 1, "Compares a volume's files with its index, while it runs.",

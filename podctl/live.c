@@ -48,8 +48,31 @@ static void print_endpoint(const json_t *endpoints, const char *name, const char
 		              (long long) json_integer_value(json_object_get(e, "port")), security);
 }
 
+static void print_volume(const json_t *volume)
+{
+	const char *name = json_string_value(json_object_get(volume, "name"));
+	const char *not_replicated = json_string_value(json_object_get(volume, "replication"));
+	json_t *site;
+	size_t i;
+
+	if (not_replicated)
+		(void) printf("  %-22s %s: %s\n", name, not_replicated,
+		              json_string_value(json_object_get(volume, "why_not_replicated")));
+	json_array_foreach(json_object_get(volume, "sites"), i, site)
+	{
+		const char *role = json_string_value(json_object_get(site, "role"));
+		bool primary = role && strcmp(role, "primary") == 0;
+
+		(void) printf("  %-22s %s at %s, %s%s%s\n", i == 0 ? name : "", primary ? "served" : "standby",
+		              json_string_value(json_object_get(site, "site")),
+		              primary ? "" : json_string_value(json_object_get(site, "mode")), primary ? "" : ", ",
+		              json_string_value(json_object_get(site, "folder")));
+	}
+}
+
 void live_print_pod(const json_t *pod)
 {
+	json_t *volume;
 	const json_t *endpoints = json_object_get(pod, "endpoints");
 	json_t *user;
 	size_t i;
@@ -65,6 +88,8 @@ void live_print_pod(const json_t *pod)
 	json_array_foreach(json_object_get(pod, "users"), i, user)(void)
 		printf("  %-30s %s\n", json_string_value(json_object_get(user, "address")),
 	               json_string_value(json_object_get(user, "password")));
+	(void) printf("\nVolumes:\n");
+	json_array_foreach(json_object_get(pod, "volumes"), i, volume) print_volume(volume);
 	(void) fputc('\n', stdout);
 }
 

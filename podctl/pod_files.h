@@ -7,10 +7,17 @@
 #define POD_BASE_PORT_DEFAULT 2000
 #define POD_DOMAIN_DEFAULT    "example.test"
 
+/* What a new pod is to be; NULL for the defaults. */
+struct pod_wish {
+	const char *base_port, *domain;
+	const char *volumes;     /* replication.volumes */
+	const char *volume_size; /* replication.volume_size */
+};
+
 /*
- * Makes DIR and DIR/podmail.conf where there is no pod yet. base_port and domain: NULL for the defaults;
- * where there is a pod already they must be what its configuration says.
+ * Makes DIR and DIR/podmail.conf where there is no pod yet; where there is one already, what is wished must be what its
+ * configuration says.
  */
-int pod_files_make(struct cli *cli, const char *base_port, const char *domain);
+int pod_files_make(struct cli *cli, const struct pod_wish *wish);
 
 #endif

@@ -34,7 +34,9 @@ int pod_end_leftovers(struct cli *cli, const struct conf *conf, unsigned int *re
 
 	if (!realpath(conf->file, real))
 		return err_errno(&cli->err, errno, "%s", conf->file);
-	return leftovers_end(real, LEFTOVER_TIMEOUT_MS, ret_ended, &cli->err);
+	const struct leftovers_of pod = { real, conf->replication.sites_dir, conf->pod.run_dir, conf->pod.volumes_dir };
+
+	return leftovers_end(&pod, LEFTOVER_TIMEOUT_MS, ret_ended, &cli->err);
 }
 
 int pod_lock(struct cli *cli, int *ret_fd)

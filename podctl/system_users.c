@@ -122,7 +122,8 @@ static int find_closed(struct cli *cli, const char *user, const char *dir)
 static int prepare_root(struct cli *cli, const struct conf *conf)
 {
 	static const char *const group_argv[] = { "/usr/sbin/groupadd", "--system", POD_GROUP, NULL };
-	const char *const users[] = { conf->pod.user_mta, conf->pod.user_imap, conf->pod.user_store };
+	const char *const users[] = { conf->pod.user_mta, conf->pod.user_imap, conf->pod.user_store,
+		                      conf->pod.user_repl };
 	char real[PATH_MAX];
 	int r = make(POD_GROUP, group_there, group_argv, &cli->err);
 

@@ -23,8 +23,7 @@ struct replication_conf {
 	uint64_t volume_size, log_size;
 	uint64_t sync_wait_ms, failover_after_ms;
 	bool snapshots;
-	unsigned int snapshot_keep;
-	uint64_t snapshot_spread_ms, freeze_limit_ms;
+	uint64_t freeze_limit_ms;
 };
 
 #endif

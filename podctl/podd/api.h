@@ -94,7 +94,9 @@ api_handler api_user_list, api_user_add, api_user_get, api_user_set, api_user_re
 api_handler api_alias_list, api_alias_add, api_alias_get, api_alias_remove;
 api_handler api_group_list, api_group_add, api_group_get, api_group_remove, api_group_member_add,
 	api_group_member_remove;
-api_handler api_volume_list, api_volume_add, api_volume_get, api_volume_fsck;
+api_handler api_volume_list, api_volume_add, api_volume_get, api_volume_fsck, api_volume_grow;
+api_handler api_replication_list, api_replication_get, api_replication_do, api_operation_get;
+api_handler api_switchover, api_failover, api_failback;
 api_handler api_queue_list, api_queue_get, api_queue_retry, api_queue_retry_all, api_queue_remove;
 api_handler api_trace_get;
 api_handler api_restore_list, api_restore_add, api_restore_get, api_restore_cancel;

@@ -18,22 +18,26 @@ static const char *process_state(const struct podd *p, const char *name)
 	return child ? child_state_name(child->state) : "not on this host";
 }
 
-/* "sync, in sync at site2", "async, site2 lacks something"; why there is none. */
-static json_t *replication_text(const struct podd *p, const Directory__Volume *v)
+/* "sync to site2, in sync"; of a directory: "not replicated" wherever it shows. */
+static json_t *replication_text(const Directory__Volume *v)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
-	struct err why = { 0 };
 
-	if (!volume_record_is_replicated(v)) {
-		if (replication_able(p, &why) == 0)
-			return json_string("not replicated");
-		return json_sprintf("not replicated: %s", err_text(&why));
-	}
+	if (!volume_record_is_replicated(v))
+		return json_string("not replicated");
 	for (size_t i = 0; i < v->n_replicas; i++)
 		if (strcmp(v->replicas[i]->site, v->primary_site) != 0)
-			buf_printf(&b, "%s%s %s %s", b.len ? ", " : "", v->replicas[i]->mode, v->replicas[i]->site,
+			buf_printf(&b, "%s%s to %s, %s", b.len ? "; " : "", v->replicas[i]->mode, v->replicas[i]->site,
 			           v->replicas[i]->in_sync ? "in sync" : "not in sync");
 	return json_string(buf_str(&b));
+}
+
+/* Where this host could not have made it replicated. */
+static json_t *why_not(const struct podd *p)
+{
+	struct err why = { 0 };
+
+	return replication_able(p, &why) == 0 ? json_string("made as a directory") : json_string(err_text(&why));
 }
 
 static int volume_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
@@ -48,7 +52,9 @@ static int volume_json(const struct api_call *call, const char *name, const Prot
 	                 "path", v->path, "users", (int) v->users, "users_max",
 	                 (int) p->conf->stored.users_max, "kind",
 	                 replicated ? VOLUME_KIND_REPLICATED : VOLUME_KIND_DIRECTORY, "replication",
-	                 replication_text(p, v));
+	                 replication_text(v));
+	if (*ret && !replicated)
+		(void) json_object_set_new(*ret, "why_not_replicated", why_not(p));
 	if (*ret && replicated)
 		(void) json_object_update_new(*ret, json_pack("{ss, ss, sI}", "site", v->primary_site, "home_site",
 		                                              v->home_site, "volume_bytes",

@@ -32,6 +32,7 @@ struct stack_site {
 	struct replica_link *link;
 	json_t *status;     /* the last that it gave; NULL: none yet */
 	uint64_t status_ms; /* when (clock_mono_ms) */
+	json_t *verified;   /* how the last comparison with the primary went; NULL: none, or it is under way */
 };
 
 enum operation_state { OPERATION_NONE, OPERATION_RUNNING, OPERATION_DONE, OPERATION_FAILED };

@@ -105,6 +105,18 @@ static void log_alarm(const struct stack_site *site, const char *name, const jso
 	          F_STR("site", site->name), F_STR("event", text ? text : name));
 }
 
+/* Told by the primary of a peer: it stands with that. */
+static void keep_verified(struct stack *s, const json_t *event)
+{
+	const char *peer = json_string_value(json_object_get(event, "peer"));
+	size_t index = peer ? stack_site_find(s, peer) : SIZE_MAX;
+
+	if (index == SIZE_MAX)
+		return;
+	json_decref(s->sites[index].verified);
+	s->sites[index].verified = json_deep_copy(event);
+}
+
 static void site_on_event(void *arg, const json_t *event)
 {
 	struct stack_site *site = arg;
@@ -116,6 +128,8 @@ static void site_on_event(void *arg, const json_t *event)
 		on_membership(site, event, strcmp(name, "join") == 0);
 	else
 		log_alarm(site, name, event);
+	if (strcmp(name, "verify_done") == 0)
+		keep_verified(site->stack, event);
 	stack_site_poll(site);
 	stack_go_on(site->stack);
 }
@@ -313,6 +327,8 @@ static int process_add(struct stack_site *site, const Directory__Replica *replic
 		                     conf->tls.ca,
 		                     "--log-format",
 		                     conf->log.format == LOG_FORMAT_JSON ? "json" : "text",
+		                     "--outlive-parent",
+		                     "yes",
 		                     NULL };
 	const struct child_spec spec = {
 		.rank = CHILD_DEVICE,
@@ -348,7 +364,8 @@ void stack_site_close(struct stack_site *site)
 {
 	site->link = replica_link_free(site->link);
 	json_decref(site->status);
-	site->status = NULL;
+	json_decref(site->verified);
+	site->status = site->verified = NULL;
 }
 
 static void process_start_now(struct stack_site *site)

@@ -58,9 +58,11 @@ def free_base_port():
 
 
 class Pod:
-    """A running pod. config: lines appended to its podmail.conf before the first start, as {"mta": ["..."]}."""
+    """A running pod. Its volumes are plain directories, so that tests that are not about replication are quick; one that
+    is says volumes="replicated", or None for what podctl up makes of its own."""
 
-    def __init__(self, folder=None, base_port=None, keep=False):
+    def __init__(self, folder=None, base_port=None, keep=False, volumes="directory"):
+        self.volumes = volumes
         self.own_folder = folder is None
         self.keep = keep
         self.dir = folder or tempfile.mkdtemp(prefix="podmail-test-")
@@ -86,6 +88,8 @@ class Pod:
         return json.loads(done.stdout) if as_json else done
 
     def up(self, *args):
+        if self.volumes and "--volumes" not in args and not os.path.exists(os.path.join(self.dir, "podmail.conf")):
+            args = (*args, "--volumes", self.volumes)
         done = subprocess.run([os.path.join(BIN, "podctl"), "up", "--dir", self.dir, "--base-port", str(self.base_port),
                                "--detach", "--format", "json", *args], text=True, capture_output=True, timeout=300, check=False)
         if done.returncode != 0:
@@ -181,7 +185,7 @@ class Pod:
             except (OSError, ValueError):
                 continue
         roots = [pid for pid, line in lines.items()
-                 if self.dir in line and os.path.basename(line.split(" ")[0]) in ("podd", "mta", "imapd", "stored")]
+                 if self.dir in line and os.path.basename(line.split(" ")[0]) in ("podd", "mta", "imapd", "stored", "volattach", "nbdkit")]
         found, todo = {}, roots
         while todo:
             pid = todo.pop()
