@@ -31,7 +31,7 @@ static void print_group(const struct command_group *group)
  */
 static const char script_head[] =
 	"# bash completion for podctl; source it, or put it into "
-        "/usr/share/bash-completion/completions/podctl\n"
+	"/usr/share/bash-completion/completions/podctl\n"
 	"_podctl() {\n"
 	"    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
 	"    local group= command= words= options= i word\n"

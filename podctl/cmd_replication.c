@@ -8,14 +8,16 @@
 #include "podctl/commands.h"
 #include "podctl/output.h"
 
-#define LOOK_EVERY_MS 1000
+#define LOOK_EVERY_MS  1000
 #define VERIFY_LOOK_MS 200
 
 static const struct output_column columns[] = {
-	{ "VOLUME", "volume", OUTPUT_TEXT },  { "SITE", "site", OUTPUT_TEXT },         { "ROLE", "role", OUTPUT_TEXT },
-	{ "STATE", "state", OUTPUT_TEXT },    { "MODE", "mode", OUTPUT_TEXT },         { "IN SYNC", "in_sync", OUTPUT_YESNO },
-	{ "LAG", "lag_bytes", OUTPUT_SIZE },  { "BEHIND", "behind", OUTPUT_TEXT },     { "EPOCHS", "lag_epochs", OUTPUT_NUMBER },
-	{ "DIRTY", "dirty_bytes", OUTPUT_SIZE }, { "RESYNC ENDS IN", "eta", OUTPUT_TEXT }, { "TOKEN", "token", OUTPUT_NUMBER },
+	{ "VOLUME", "volume", OUTPUT_TEXT },       { "SITE", "site", OUTPUT_TEXT },
+	{ "ROLE", "role", OUTPUT_TEXT },           { "STATE", "state", OUTPUT_TEXT },
+	{ "MODE", "mode", OUTPUT_TEXT },           { "IN SYNC", "in_sync", OUTPUT_YESNO },
+	{ "LAG", "lag_bytes", OUTPUT_SIZE },       { "BEHIND", "behind", OUTPUT_TEXT },
+	{ "EPOCHS", "lag_epochs", OUTPUT_NUMBER }, { "DIRTY", "dirty_bytes", OUTPUT_SIZE },
+	{ "RESYNC ENDS IN", "eta", OUTPUT_TEXT },  { "TOKEN", "token", OUTPUT_NUMBER },
 };
 
 /* ---- status ---- */
@@ -25,7 +27,8 @@ static void set_seconds(json_t *row, const char *key, const json_t *replica, con
 	const json_t *ms = json_object_get(replica, from_ms);
 
 	if (json_is_integer(ms))
-		(void) json_object_set_new(row, key, json_sprintf("%.1fs", (double) json_integer_value(ms) / 1000));
+		(void) json_object_set_new(row, key,
+		                           json_sprintf("%.1fs", (double) json_integer_value(ms) / 1000));
 }
 
 static void add_rows(json_t *rows, const json_t *volume)
@@ -65,8 +68,10 @@ static int ask(struct cli *cli, json_t **ret_answer)
 
 	if (cli->args_n == 0)
 		return client_list(cli, "/replication", "volumes", ret_answer);
-	r = client_call(cli, "GET", arena_printf(cli->arena, "/volumes/%s/replication", client_segment(cli, cli->args[0])),
-	                NULL, &one);
+	r = client_call(
+		cli, "GET",
+		arena_printf(cli->arena, "/volumes/%s/replication", client_segment(cli, cli->args[0])), NULL,
+		&one);
 	if (r == 0)
 		*ret_answer = json_pack("{s[o]}", "volumes", one);
 	return r;
@@ -131,7 +136,8 @@ static int run_status(struct cli *cli)
 
 static const char *doing_path(struct cli *cli, const char *doing)
 {
-	return arena_printf(cli->arena, "/volumes/%s/replication/%s", client_segment(cli, cli->args[0]), doing);
+	return arena_printf(cli->arena, "/volumes/%s/replication/%s", client_segment(cli, cli->args[0]),
+	                    doing);
 }
 
 static int tell(struct cli *cli, const char *doing, const char *done)
@@ -139,8 +145,8 @@ static int tell(struct cli *cli, const char *doing, const char *done)
 	json_t *answer;
 	int status;
 
-	if (client_call(cli, "POST", doing_path(cli, doing), json_pack("{ss*}", "site", cli_option(cli, "--site")),
-	                &answer) < 0)
+	if (client_call(cli, "POST", doing_path(cli, doing),
+	                json_pack("{ss*}", "site", cli_option(cli, "--site")), &answer) < 0)
 		return cli_fail(cli);
 	status = output_done(cli, answer, "%s: %s", cli->args[0], done);
 	json_decref(answer);
@@ -218,14 +224,15 @@ static int verify_end(struct cli *cli, json_t *result)
 	if (cli->format == CLI_JSON)
 		output_json(result);
 	else
-		(void) printf("%s: %lld bytes compared, %lld differ, %lld mended\n", cli->args[0], (long long) bytes,
-		              (long long) differing, (long long) repaired);
+		(void) printf("%s: %lld bytes compared, %lld differ, %lld mended\n", cli->args[0],
+		              (long long) bytes, (long long) differing, (long long) repaired);
 	return differing > repaired ? CLI_FAILED : CLI_OK;
 }
 
 static int run_verify(struct cli *cli)
 {
-	const char *path = arena_printf(cli->arena, "/volumes/%s/replication", client_segment(cli, cli->args[0]));
+	const char *path =
+		arena_printf(cli->arena, "/volumes/%s/replication", client_segment(cli, cli->args[0]));
 	bool repair = cli_option(cli, "--repair") != NULL;
 	json_t *body = json_pack("{sb, ss*}", "repair", (int) repair, "site", cli_option(cli, "--site"));
 	json_t *result = NULL, *begun;
@@ -245,7 +252,10 @@ static int run_verify(struct cli *cli)
 	return status;
 }
 
-#define OPTION_SITE { "--site", "SITE", "Which other site, where a volume has more than one." }
+#define OPTION_SITE                                                                     \
+	{                                                                               \
+		"--site", "SITE", "Which other site, where a volume has more than one." \
+	}
 
 static const struct command_option status_options[] = {
 	{ "--watch", NULL, "Looks again every second, until Ctrl-C; also -w." },
@@ -259,21 +269,27 @@ static const struct command_option verify_options[] = {
 };
 
 static const struct command commands[] = {
-	{ "status", "[VOLUME]", 0, 1, "Shows each replica: role, state, whether it is in sync, what it lacks.",
-	  "LAG is what of the log it has not on its disk, in bytes, in time (BEHIND) and in flushes (EPOCHS); DIRTY is what the "
-	  "log no longer has for it and is compared instead. Ends with status 1 where a volume is not served or a replica not "
+	{ "status", "[VOLUME]", 0, 1,
+	  "Shows each replica: role, state, whether it is in sync, what it lacks.",
+	  "LAG is what of the log it has not on its disk, in bytes, in time (BEHIND) and in flushes "
+	  "(EPOCHS); DIRTY is what the "
+	  "log no longer has for it and is compared instead. Ends with status 1 where a volume is not served "
+	  "or a replica not "
 	  "in sync.",
 	  status_options, run_status },
 	{ "verify", "VOLUME", 1, 1, "Compares both sites block for block, while the volume is used.",
 	  "Ends with status 1 where blocks differ and were not mended.", verify_options, run_verify },
 	{ "pause", "VOLUME", 1, 1, "Sends the other site nothing until replication is resumed.",
 	  "It is struck from the list of those in sync; what it misses is marked.", site_options, run_pause },
-	{ "resume", "VOLUME", 1, 1, "Sends the other site what it missed, and goes on.", NULL, site_options, run_resume },
-	{ "resync", "VOLUME", 1, 1, "Compares the whole volume with the other site and sends what differs there.",
-	  "Also the word that ends a split brain: the primary's history counts, the other's is kept there as an orphan "
+	{ "resume", "VOLUME", 1, 1, "Sends the other site what it missed, and goes on.", NULL, site_options,
+	  run_resume },
+	{ "resync", "VOLUME", 1, 1,
+	  "Compares the whole volume with the other site and sends what differs there.",
+	  "Also the word that ends a split brain: the primary's history counts, the other's is kept there as "
+	  "an orphan "
 	  "snapshot.",
 	  site_options, run_resync },
 };
 
-const struct command_group command_replication = { "replication", "Volumes that are held at a second site.", commands,
-	                                           ARRAY_SIZE(commands) };
+const struct command_group command_replication = { "replication", "Volumes that are held at a second site.",
+	                                           commands, ARRAY_SIZE(commands) };

@@ -119,12 +119,16 @@ static json_t *volume_entry(struct cli *cli, const json_t *volume)
 	(void) json_object_set(entry, "path", json_object_get(volume, "path"));
 	if (!json_object_get(volume, "site")) {
 		(void) json_object_set(entry, "replication", json_object_get(volume, "replication"));
-		(void) json_object_set(entry, "why_not_replicated", json_object_get(volume, "why_not_replicated"));
-	} else if (client_call(cli, "GET", arena_printf(cli->arena, "/volumes/%s/replication", name), NULL, &answer) == 0) {
-		json_array_foreach(json_object_get(answer, "replicas"), i, replica)(void) json_array_append_new(
-			sites, json_pack("{sO, sO, sO, sO}", "site", json_object_get(replica, "site"), "role",
-		                         json_object_get(replica, "role"), "mode", json_object_get(replica, "mode"), "folder",
-		                         json_object_get(replica, "folder")));
+		(void) json_object_set(entry, "why_not_replicated",
+		                       json_object_get(volume, "why_not_replicated"));
+	} else if (client_call(cli, "GET", arena_printf(cli->arena, "/volumes/%s/replication", name), NULL,
+	                       &answer) == 0) {
+		json_array_foreach(json_object_get(answer, "replicas"), i, replica)(void)
+			json_array_append_new(sites, json_pack("{sO, sO, sO, sO}", "site",
+		                                               json_object_get(replica, "site"), "role",
+		                                               json_object_get(replica, "role"), "mode",
+		                                               json_object_get(replica, "mode"), "folder",
+		                                               json_object_get(replica, "folder")));
 		json_decref(answer);
 	}
 	(void) json_object_set_new(entry, "sites", sites);
@@ -160,8 +164,8 @@ static int pod_json(struct cli *cli, const struct conf *conf, json_t **ret_json)
 		json_decref(users);
 		return r;
 	}
-	*ret_json = json_pack("{ss, ss, so, so, so}", "dir", cli->dir, "domain", conf->pod.domain, "users", users,
-	                      "endpoints", endpoints_json(conf), "volumes", volumes);
+	*ret_json = json_pack("{ss, ss, so, so, so}", "dir", cli->dir, "domain", conf->pod.domain, "users",
+	                      users, "endpoints", endpoints_json(conf), "volumes", volumes);
 	return *ret_json ? 0 : err_set(&cli->err, POD_E_NOMEM, "answer");
 }
 
@@ -272,7 +276,8 @@ static const struct command_option options[] = {
 	  "and so on. Default: 2000." },
 	{ "--domain", "DOMAIN", "For a new pod: its domain. Default: example.test." },
 	{ "--volumes", "auto|replicated|directory",
-	  "For a new pod: whether its volumes are held at a second site too. Default: auto, replicated where this host can "
+	  "For a new pod: whether its volumes are held at a second site too. Default: auto, replicated where "
+	  "this host can "
 	  "do that." },
 	{ "--volume-size", "SIZE",
 	  "For a new pod: size of a replicated volume; it takes up what is written on it. Default: 2G." },
@@ -290,8 +295,10 @@ static const struct command commands[] = {
 	  "are kept in DIR/demo-users.json. Started by root, the programs run as the users podmail-mta, "
 	  "podmail-imap, "
 	  "podmail-store and podmail-repl, who are made where they are missing; else all run as the caller. "
-	  "Volumes are replicated where this host can do that: both sites are on this machine then, each in a folder "
-	  "DIR/sites/SITE with processes of its own, and a flush waits until both have it on their disks. Else they are "
+	  "Volumes are replicated where this host can do that: both sites are on this machine then, each in "
+	  "a folder "
+	  "DIR/sites/SITE with processes of its own, and a flush waits until both have it on their disks. "
+	  "Else they are "
 	  "folders, shown as not replicated, with the reason.",
 	  options, run_up },
 };

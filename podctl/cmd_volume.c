@@ -85,8 +85,8 @@ static int run_create(struct cli *cli)
 		return cli_fail(cli);
 	why = json_string_value(json_object_get(answer, "why_not_replicated"));
 	status = output_done(cli, answer, "Added the volume %s; %s%s%s.", cli->args[0],
-	                     json_string_value(json_object_get(answer, "replication")) ?: "not replicated", why ? ": " : "",
-	                     why ? why : "");
+	                     json_string_value(json_object_get(answer, "replication")) ?: "not replicated",
+	                     why ? ": " : "", why ? why : "");
 	json_decref(answer);
 	return status;
 }
@@ -179,9 +179,11 @@ static int run_fsck(struct cli *cli)
 static const struct command_option create_options[] = {
 	{ "--replicated", NULL, "Held at a second site as well, block for block." },
 	{ "--directory", NULL, "A plain folder, not replicated." },
-	{ "--size", "SIZE", "Of a replicated volume. It takes up what is written on it. Default: replication.volume_size." },
+	{ "--size", "SIZE",
+	  "Of a replicated volume. It takes up what is written on it. Default: replication.volume_size." },
 	{ "--mode", "sync|semi-sync|async",
-	  "How a flush waits for the standby: until it is on its disk, until it was received, not at all. Default: "
+	  "How a flush waits for the standby: until it is on its disk, until it was received, not at all. "
+	  "Default: "
 	  "replication.mode." },
 	{ "--log-size", "SIZE", "Of each replica's log. Default: replication.log_size." },
 	{ NULL, NULL, NULL },
@@ -200,12 +202,15 @@ static const struct command_option fsck_options[] = {
 
 static const struct command commands[] = {
 	{ "create", "NAME", 1, 1, "Makes a volume and starts what serves it.",
-	  "A volume holds at most 1,000 users. Without --replicated or --directory it is what replication.volumes says: "
-	  "replicated where this host can do that (root; nbd, or FUSE and loop devices), else a plain folder that shows as "
+	  "A volume holds at most 1,000 users. Without --replicated or --directory it is what "
+	  "replication.volumes says: "
+	  "replicated where this host can do that (root; nbd, or FUSE and loop devices), else a plain folder "
+	  "that shows as "
 	  "not replicated, with the reason.",
 	  create_options, run_create },
 	{ "add", "NAME", 1, 1, "The same as create, by its older name.", NULL, create_options, run_create },
-	{ "grow", "NAME", 1, 1, "Makes a replicated volume larger, while it is used.", NULL, grow_options, run_grow },
+	{ "grow", "NAME", 1, 1, "Makes a replicated volume larger, while it is used.", NULL, grow_options,
+	  run_grow },
 	{ "list", "", 0, 0, "Lists the volumes.", NULL, NULL, run_list },
 	{ "show", "NAME", 1, 1, "Shows a volume: users, mail, disk.", NULL, NULL, run_show },
 	{ "fsck", "NAME", 1, 1, "Compares a volume's files with its index, while it runs.",

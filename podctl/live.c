@@ -63,10 +63,11 @@ static void print_volume(const json_t *volume)
 		const char *role = json_string_value(json_object_get(site, "role"));
 		bool primary = role && strcmp(role, "primary") == 0;
 
-		(void) printf("  %-22s %s at %s, %s%s%s\n", i == 0 ? name : "", primary ? "served" : "standby",
+		(void) printf("  %-22s %s at %s, %s%s%s\n", i == 0 ? name : "",
+		              primary ? "served" : "standby",
 		              json_string_value(json_object_get(site, "site")),
-		              primary ? "" : json_string_value(json_object_get(site, "mode")), primary ? "" : ", ",
-		              json_string_value(json_object_get(site, "folder")));
+		              primary ? "" : json_string_value(json_object_get(site, "mode")),
+		              primary ? "" : ", ", json_string_value(json_object_get(site, "folder")));
 	}
 }
 

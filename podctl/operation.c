@@ -44,7 +44,8 @@ static int finish(struct cli *cli, const char *volume, const json_t *operation)
 
 	if (error)
 		return cli_fail_with(cli, code_of(text_of(error, "code")), NULL, "%s of %s to %s: %s",
-		                     text_of(operation, "kind"), volume, text_of(operation, "to"), text_of(error, "message"));
+		                     text_of(operation, "kind"), volume, text_of(operation, "to"),
+		                     text_of(error, "message"));
 	return output_done(cli, operation, "%s is served at %s now; the %s took %.1f s.", volume,
 	                   text_of(operation, "to"), text_of(operation, "kind"), seconds_of(operation));
 }

@@ -90,8 +90,8 @@ static int write_replication(int fd, const struct pod_wish *wish)
 static int write_text(int fd, unsigned int base_port, const struct pod_wish *wish)
 {
 	if (dprintf(fd, "%s", conf_head) < 0 ||
-	    dprintf(fd, conf_text, wish->domain ? wish->domain : POD_DOMAIN_DEFAULT, base_port + 25, base_port + 143,
-	            base_port, geteuid() == 0 ? "" : conf_caller) < 0 ||
+	    dprintf(fd, conf_text, wish->domain ? wish->domain : POD_DOMAIN_DEFAULT, base_port + 25,
+	            base_port + 143, base_port, geteuid() == 0 ? "" : conf_caller) < 0 ||
 	    write_replication(fd, wish) < 0)
 		return -1;
 	return fsync(fd);
@@ -124,7 +124,8 @@ static int check_wish(struct cli *cli, const struct pod_wish *wish, uint32_t *re
 	if (wish->volumes && strcmp(wish->volumes, "auto") != 0 && strcmp(wish->volumes, "replicated") != 0 &&
 	    strcmp(wish->volumes, "directory") != 0)
 		return err_set(&cli->err, POD_E_SYNTAX, "--volumes is auto, replicated or directory");
-	if (wish->volume_size && (size_parse(span_of(wish->volume_size), &size, NULL) < 0 || size < 64u << 20))
+	if (wish->volume_size &&
+	    (size_parse(span_of(wish->volume_size), &size, NULL) < 0 || size < 64u << 20))
 		return err_set(&cli->err, POD_E_SYNTAX, "--volume-size is 64M or more");
 	return 0;
 }
@@ -178,9 +179,10 @@ static int compare(struct cli *cli, const struct pod_wish *wish)
 
 	if (r < 0)
 		return r;
-	if (wish->base_port && (span_to_u32(span_of(wish->base_port), &port) < 0 || port != conf->pod.base_port))
-		return differs(cli, "leave --base-port out, or change pod.base_port in podmail.conf", "base port",
-		               arena_printf(cli->arena, "%u", conf->pod.base_port));
+	if (wish->base_port &&
+	    (span_to_u32(span_of(wish->base_port), &port) < 0 || port != conf->pod.base_port))
+		return differs(cli, "leave --base-port out, or change pod.base_port in podmail.conf",
+		               "base port", arena_printf(cli->arena, "%u", conf->pod.base_port));
 	if (wish->domain && strcasecmp(wish->domain, conf->pod.domain) != 0) {
 		cli->hint = "leave --domain out; podctl domain add adds one";
 		return err_set(&cli->err, POD_E_SYNTAX, "the pod in %s is %s", cli->dir, conf->pod.domain);

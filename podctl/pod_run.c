@@ -34,7 +34,8 @@ int pod_end_leftovers(struct cli *cli, const struct conf *conf, unsigned int *re
 
 	if (!realpath(conf->file, real))
 		return err_errno(&cli->err, errno, "%s", conf->file);
-	const struct leftovers_of pod = { real, conf->replication.sites_dir, conf->pod.run_dir, conf->pod.volumes_dir };
+	const struct leftovers_of pod = { real, conf->replication.sites_dir, conf->pod.run_dir,
+		                          conf->pod.volumes_dir };
 
 	return leftovers_end(&pod, LEFTOVER_TIMEOUT_MS, ret_ended, &cli->err);
 }

@@ -13,7 +13,7 @@ static const char usage[] =
 	"usage: podd --config FILE [--bin-dir DIR] [--log-to-stderr]\n"
 	"\n"
 	"Runs the programs of a pod on this host: a stored for each volume, mta and imapd. Restarts what "
-        "dies,\n"
+	"dies,\n"
 	"keeps the directory, serves the admin API and the metrics. Runs in the foreground until SIGTERM;\n"
 	"SIGHUP reloads the configuration. podctl up starts it in the background.\n"
 	"\n"

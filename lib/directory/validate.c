@@ -21,7 +21,8 @@ static int replicas_validate(const Directory__Volume *v, struct err *err)
 
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(replica->site, v->replicas[j]->site) == 0)
-				return err_set(err, POD_E_SYNTAX, "two replicas at the site %.64s", replica->site);
+				return err_set(err, POD_E_SYNTAX, "two replicas at the site %.64s",
+				               replica->site);
 		if (primary && !replica->in_sync)
 			return err_set(err, POD_E_SYNTAX, "the primary at %.64s is in sync with itself",
 			               replica->site);

@@ -30,8 +30,9 @@ static const struct {
 	const char *name;
 	enum layer layer;
 } programs[] = {
-	{ "podd", LAYER_PROGRAMS },   { "mta", LAYER_PROGRAMS },    { "imapd", LAYER_PROGRAMS }, { "stored", LAYER_PROGRAMS },
-	{ "volattach", LAYER_MOUNTS }, { "nbdkit", LAYER_DEVICES }, { "replicator", LAYER_DEVICES },
+	{ "podd", LAYER_PROGRAMS },      { "mta", LAYER_PROGRAMS },     { "imapd", LAYER_PROGRAMS },
+	{ "stored", LAYER_PROGRAMS },    { "volattach", LAYER_MOUNTS }, { "nbdkit", LAYER_DEVICES },
+	{ "replicator", LAYER_DEVICES },
 };
 
 static enum layer layer_of(struct span path)
@@ -59,11 +60,13 @@ static bool names_pod(struct span word, struct span next, enum layer layer, cons
 	static const struct span folder = SPAN_LIT("folder=");
 
 	switch (layer) {
-	case LAYER_PROGRAMS: return span_eq(word, SPAN_LIT("--config")) && span_eq(next, span_of(pod->config_file));
+	case LAYER_PROGRAMS:
+		return span_eq(word, SPAN_LIT("--config")) && span_eq(next, span_of(pod->config_file));
 	case LAYER_MOUNTS: return span_eq(word, SPAN_LIT("--socket")) && is_below(next, pod->run_dir);
 	case LAYER_DEVICES:
 		return (span_eq(word, SPAN_LIT("--folder")) && is_below(next, pod->sites_dir)) ||
-		       (span_starts_nocase(word, folder) && is_below(span_skip(word, folder.len), pod->sites_dir));
+		       (span_starts_nocase(word, folder) &&
+		        is_below(span_skip(word, folder.len), pod->sites_dir));
 	case LAYERS:
 	case LAYER_NONE: break;
 	}
@@ -111,8 +114,7 @@ static int find(const struct leftovers_of *pod, enum layer layer, struct found *
 
 		/* The mark first: what it marks is then what the command line is read of, or gone. */
 		if (span_to_u32(span_of(e->d_name), &pid) < 0 || (pid_t) pid == getpid() ||
-		    process_mark_of((pid_t) pid, &mark, NULL) < 0 ||
-		    !process_is_of_pod(mark.pid, pod, layer))
+		    process_mark_of((pid_t) pid, &mark, NULL) < 0 || !process_is_of_pod(mark.pid, pod, layer))
 			continue;
 		found->marks[found->n++] = mark;
 	}
@@ -146,8 +148,8 @@ static int wait_all(const struct found *found, unsigned int timeout_ms, struct e
 	return 0;
 }
 
-static int end_layer(const struct leftovers_of *pod, enum layer layer, unsigned int timeout_ms, unsigned int *ended,
-                     struct err *err)
+static int end_layer(const struct leftovers_of *pod, enum layer layer, unsigned int timeout_ms,
+                     unsigned int *ended, struct err *err)
 {
 	struct found found;
 	int r = find(pod, layer, &found, err);
@@ -164,7 +166,8 @@ static int end_layer(const struct leftovers_of *pod, enum layer layer, unsigned 
 	return r;
 }
 
-/* Mounts below the folder, the fifth field of each line (proc(5)); our names have nothing that would be escaped. */
+/* Mounts below the folder, the fifth field of each line (proc(5)); our names have nothing that would be
+ * escaped. */
 static void clear_mounts(const char *volumes_dir)
 {
 	_cleanup_(fclosep) FILE *f = fopen("/proc/self/mountinfo", "re");
@@ -184,7 +187,8 @@ static void clear_mounts(const char *volumes_dir)
 	}
 }
 
-int leftovers_end(const struct leftovers_of *pod, unsigned int timeout_ms, unsigned int *ret_ended, struct err *err)
+int leftovers_end(const struct leftovers_of *pod, unsigned int timeout_ms, unsigned int *ret_ended,
+                  struct err *err)
 {
 	unsigned int ended = 0;
 	int r = 0;

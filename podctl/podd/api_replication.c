@@ -19,7 +19,8 @@ static struct stack *find(struct api_call *call, const Directory__Volume **ret_v
 	if (r == 0 && !volume_record_is_replicated(*ret_v))
 		r = err_set(&err, POD_E_UNSUPPORTED, "the volume %.64s is a directory, not replicated", name);
 	if (r == 0 && !(s = stack_find(call->podd, name)))
-		r = err_set(&err, POD_E_UNAVAILABLE, "the volume %.64s could not be opened; the log says why", name);
+		r = err_set(&err, POD_E_UNAVAILABLE, "the volume %.64s could not be opened; the log says why",
+		            name);
 	if (r < 0)
 		api_fail(call, &err);
 	return s;
@@ -27,8 +28,8 @@ static struct stack *find(struct api_call *call, const Directory__Volume **ret_v
 
 /* ---- how they are ---- */
 
-static int volume_replication_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
-                                   json_t **ret_entry)
+static int volume_replication_json(const struct api_call *call, const char *name,
+                                   const ProtobufCMessage *record, json_t **ret_entry)
 {
 	const Directory__Volume *v = (const Directory__Volume *) record;
 	const struct stack *s = volume_record_is_replicated(v) ? stack_find(call->podd, name) : NULL;
@@ -72,7 +73,8 @@ static void ask_primary(struct api_call *call, struct stack *s, json_t *request)
 {
 	struct err err = { 0 };
 
-	if (replica_link_ask(stack_primary(s)->link, request, ASK_TIMEOUT_MS, primary_on_answer, call, &err) < 0)
+	if (replica_link_ask(stack_primary(s)->link, request, ASK_TIMEOUT_MS, primary_on_answer, call, &err) <
+	    0)
 		api_fail(call, &err);
 }
 
@@ -88,9 +90,11 @@ static int read_peer(const struct api_call *call, const struct stack *s, size_t 
 	if (site)
 		index = stack_site_find(s, site);
 	else if (s->core.n != 2)
-		return err_set(err, POD_E_SYNTAX, "which site? the volume %s has %zu replicas", s->name, s->core.n);
+		return err_set(err, POD_E_SYNTAX, "which site? the volume %s has %zu replicas", s->name,
+		               s->core.n);
 	if (index >= s->core.n)
-		return err_set(err, POD_E_NOTFOUND, "the volume %s has no replica at %.64s", s->name, site ? site : "another site");
+		return err_set(err, POD_E_NOTFOUND, "the volume %s has no replica at %.64s", s->name,
+		               site ? site : "another site");
 	if (index == s->core.primary)
 		return err_set(err, POD_E_SYNTAX, "%s is the primary", s->sites[index].name);
 	*ret_index = index;
@@ -157,7 +161,8 @@ void api_operation_get(struct api_call *call)
 	const struct stack *s = find(call, &v);
 
 	if (s)
-		api_reply(call, 200, json_pack("{ss, so}", "volume", s->name, "operation", operation_json(s)));
+		api_reply(call, 200,
+		          json_pack("{ss, so}", "volume", s->name, "operation", operation_json(s)));
 }
 
 void api_switchover(struct api_call *call)
@@ -216,7 +221,8 @@ void api_failover(struct api_call *call)
 	if (r == 0)
 		r = stack_order_failover(s, to, max_loss, &err);
 	if (r == -POD_E_LIMIT)
-		api_fail_hint(call, &err, "bring the primary back, or accept the loss: --max-loss SIZE, or any");
+		api_fail_hint(call, &err,
+		              "bring the primary back, or accept the loss: --max-loss SIZE, or any");
 	else
 		reply_operation(call, s, r, &err);
 }
@@ -268,11 +274,12 @@ static void grow_on_answer(void *arg, int r, const json_t *answer, const char *t
 	if (r < 0)
 		api_fail(g->call, &err);
 	else
-		api_reply(g->call, 200, json_pack("{ss, sI}", "volume", s->name, "size_bytes", (json_int_t) size));
+		api_reply(g->call, 200,
+		          json_pack("{ss, sI}", "volume", s->name, "size_bytes", (json_int_t) size));
 }
 
-static int read_grow(const struct api_call *call, const struct stack *s, const Directory__Volume *v, uint64_t *ret_size,
-                     struct err *err)
+static int read_grow(const struct api_call *call, const struct stack *s, const Directory__Volume *v,
+                     uint64_t *ret_size, struct err *err)
 {
 	static const char *const fields[] = { "size_bytes" };
 	bool there;
@@ -286,7 +293,9 @@ static int read_grow(const struct api_call *call, const struct stack *s, const D
 	if (*ret_size <= v->size_bytes)
 		return err_set(err, POD_E_SYNTAX, "the volume %s has %llu bytes; it can only grow", s->name,
 		               (unsigned long long) v->size_bytes);
-	return stack_serves(&s->core) ? 0 : err_set(err, POD_E_UNAVAILABLE, "the volume %s is not served now", s->name);
+	return stack_serves(&s->core)
+	               ? 0
+	               : err_set(err, POD_E_UNAVAILABLE, "the volume %s is not served now", s->name);
 }
 
 void api_volume_grow(struct api_call *call)
@@ -304,8 +313,8 @@ void api_volume_grow(struct api_call *call)
 	if (r == 0) {
 		*g = (struct grow_call){ call, s };
 		r = replica_link_ask(stack_primary(s)->link,
-		                     json_pack("{ss, sI}", "do", "resize", "size", (json_int_t) size), ASK_TIMEOUT_MS,
-		                     grow_on_answer, g, &err);
+		                     json_pack("{ss, sI}", "do", "resize", "size", (json_int_t) size),
+		                     ASK_TIMEOUT_MS, grow_on_answer, g, &err);
 	}
 	if (r < 0)
 		api_fail(call, &err);

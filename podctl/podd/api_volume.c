@@ -27,8 +27,8 @@ static json_t *replication_text(const Directory__Volume *v)
 		return json_string("not replicated");
 	for (size_t i = 0; i < v->n_replicas; i++)
 		if (strcmp(v->replicas[i]->site, v->primary_site) != 0)
-			buf_printf(&b, "%s%s to %s, %s", b.len ? "; " : "", v->replicas[i]->mode, v->replicas[i]->site,
-			           v->replicas[i]->in_sync ? "in sync" : "not in sync");
+			buf_printf(&b, "%s%s to %s, %s", b.len ? "; " : "", v->replicas[i]->mode,
+			           v->replicas[i]->site, v->replicas[i]->in_sync ? "in sync" : "not in sync");
 	return json_string(buf_str(&b));
 }
 
@@ -37,7 +37,8 @@ static json_t *why_not(const struct podd *p)
 {
 	struct err why = { 0 };
 
-	return replication_able(p, &why) == 0 ? json_string("made as a directory") : json_string(err_text(&why));
+	return replication_able(p, &why) == 0 ? json_string("made as a directory")
+	                                      : json_string(err_text(&why));
 }
 
 static int volume_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
@@ -47,17 +48,17 @@ static int volume_json(const struct api_call *call, const char *name, const Prot
 	const struct podd *p = call->podd;
 	bool replicated = volume_record_is_replicated(v);
 
-	*ret = json_pack("{ss, ss, ss, ss, sI, ss, si, si, ss, so}", "name", name, "state", v->state, "process",
-	                 process_state(p, name), "host", v->primary_host, "token", (json_int_t) v->token,
-	                 "path", v->path, "users", (int) v->users, "users_max",
+	*ret = json_pack("{ss, ss, ss, ss, sI, ss, si, si, ss, so}", "name", name, "state", v->state,
+	                 "process", process_state(p, name), "host", v->primary_host, "token",
+	                 (json_int_t) v->token, "path", v->path, "users", (int) v->users, "users_max",
 	                 (int) p->conf->stored.users_max, "kind",
 	                 replicated ? VOLUME_KIND_REPLICATED : VOLUME_KIND_DIRECTORY, "replication",
 	                 replication_text(v));
 	if (*ret && !replicated)
 		(void) json_object_set_new(*ret, "why_not_replicated", why_not(p));
 	if (*ret && replicated)
-		(void) json_object_update_new(*ret, json_pack("{ss, ss, sI}", "site", v->primary_site, "home_site",
-		                                              v->home_site, "volume_bytes",
+		(void) json_object_update_new(*ret, json_pack("{ss, ss, sI}", "site", v->primary_site,
+		                                              "home_site", v->home_site, "volume_bytes",
 		                                              (json_int_t) v->size_bytes));
 	return *ret ? 0 : -POD_E_NOMEM;
 }
@@ -144,10 +145,12 @@ static int volume_add_read(struct api_call *call, struct volume_wish *ret_wish, 
 	int r = api_only(call, fields, ARRAY_SIZE(fields), err);
 
 	if (r < 0 || (r = api_string_required(call, "name", &ret_wish->name, err)) < 0 ||
-	    (r = api_check_name("volume", ret_wish->name, err)) < 0 || (r = read_kind(call, &ret_wish->kind, err)) < 0 ||
+	    (r = api_check_name("volume", ret_wish->name, err)) < 0 ||
+	    (r = read_kind(call, &ret_wish->kind, err)) < 0 ||
 	    (r = read_replication(call, ret_wish, err)) < 0)
 		return r;
-	r = directory_get(call->podd->dir, call->arena, DIRECTORY_VOLUME, span_of(ret_wish->name), &record, err);
+	r = directory_get(call->podd->dir, call->arena, DIRECTORY_VOLUME, span_of(ret_wish->name), &record,
+	                  err);
 	if (r == 0)
 		return err_set(err, POD_E_EXISTS, "the volume %s exists already", ret_wish->name);
 	return r == -POD_E_NOTFOUND ? 0 : r;

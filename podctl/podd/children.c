@@ -88,8 +88,7 @@ static void spawn(struct children *c, size_t child)
 	struct err err = { 0 };
 	uint64_t now = clock_mono_ms();
 
-	if (process_start(c->o.base, &spec, c->o.log, &runner_ops, r, &r->process,
-	                  &err) < 0) {
+	if (process_start(c->o.base, &spec, c->o.log, &runner_ops, r, &r->process, &err) < 0) {
 		log_event(NULL, LOGL_ERROR, "child.not_started", F_STR("child", name_of(r)), F_ERR(&err));
 		supervise_on_spawn_failed(&c->core, child, now);
 		return;

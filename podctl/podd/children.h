@@ -21,7 +21,7 @@ struct children_options {
 	void (*on_ready)(void *arg, const struct child *child); /* may be NULL */
 	/* Ended, asked to or not; its state says what follows. status as of waitpid. May be NULL. */
 	void (*on_end)(void *arg, const struct child *child, int status);
-	void (*on_all_stopped)(void *arg);                      /* once, after children_stop */
+	void (*on_all_stopped)(void *arg); /* once, after children_stop */
 	void *arg;
 };
 

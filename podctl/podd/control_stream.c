@@ -62,8 +62,8 @@ static void stream_on_event(struct bufferevent *stream, short what, void *arg)
 		s->ops->on_end(s->arg);
 }
 
-int control_stream_open(struct event_base *base, const char *path, const struct control_stream_ops *ops, void *arg,
-                        struct control_stream **ret_stream, struct err *err)
+int control_stream_open(struct event_base *base, const char *path, const struct control_stream_ops *ops,
+                        void *arg, struct control_stream **ret_stream, struct err *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct control_stream *s;

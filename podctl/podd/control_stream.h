@@ -20,8 +20,8 @@ struct control_stream_ops {
 };
 
 /* Calls nothing before this returns. ops is kept by pointer. */
-int control_stream_open(struct event_base *base, const char *path, const struct control_stream_ops *ops, void *arg,
-                        struct control_stream **ret_stream, struct err *err);
+int control_stream_open(struct event_base *base, const char *path, const struct control_stream_ops *ops,
+                        void *arg, struct control_stream **ret_stream, struct err *err);
 struct control_stream *control_stream_free(struct control_stream *s);
 int control_stream_send(struct control_stream *s, const json_t *object, struct err *err);
 

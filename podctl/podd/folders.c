@@ -86,9 +86,14 @@ static int set_modes(const char *dir, struct err *err)
 int certificate_make(const struct conf *conf, struct err *err)
 {
 	/*
-	 * The first becomes the common name: clients as old as mbsync 1.4 know an address there and nowhere else.
+	 * The first becomes the common name: clients as old as mbsync 1.4 know an address there and nowhere
+	 * else.
 	 */
-	const char *all[] = { conf->pod.listen_address, conf->pod.domain, conf->mta.hostname, "localhost", "127.0.0.1",
+	const char *all[] = { conf->pod.listen_address,
+		              conf->pod.domain,
+		              conf->mta.hostname,
+		              "localhost",
+		              "127.0.0.1",
 		              "::1" };
 	size_t any = strcmp(conf->pod.listen_address, "*") == 0 ? 1 : 0, n = ARRAY_SIZE(all) - any;
 	const char *const *names = all + any;

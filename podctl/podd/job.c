@@ -27,8 +27,8 @@ static void job_on_exit(void *arg, pid_t pid, int status)
 	free(j);
 }
 
-int job_start(struct event_base *base, const struct process_spec *spec, struct logbook *log, job_done_fn *done,
-              void *arg, struct err *err)
+int job_start(struct event_base *base, const struct process_spec *spec, struct logbook *log,
+              job_done_fn *done, void *arg, struct err *err)
 {
 	static const struct process_ops ops = { .on_line = job_on_line, .on_exit = job_on_exit };
 	struct job *j = calloc(1, sizeof(*j));

@@ -11,7 +11,7 @@
 typedef void job_done_fn(void *arg, int status, const char *said);
 
 /* Calls done exactly once, later, unless this fails. */
-int job_start(struct event_base *base, const struct process_spec *spec, struct logbook *log, job_done_fn *done,
-              void *arg, struct err *err);
+int job_start(struct event_base *base, const struct process_spec *spec, struct logbook *log,
+              job_done_fn *done, void *arg, struct err *err);
 
 #endif

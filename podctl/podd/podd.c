@@ -305,7 +305,8 @@ int podd_run(const struct podd_options *o, struct err *err)
 	if (r < 0)
 		return r;
 	(void) umask(027);
-	/* Workers whose parent was killed become our children, so that we see when the last of them is gone. */
+	/* Workers whose parent was killed become our children, so that we see when the last of them is gone.
+	 */
 	(void) prctl(PR_SET_CHILD_SUBREAPER, 1);
 	LIST_INIT(&p.user_ops);
 	LIST_INIT(&p.volume_additions);

@@ -45,7 +45,7 @@ struct podd {
 	struct user_ops user_ops; /* changes under way */
 	struct volume_additions volume_additions;
 	struct restores *restores;
-	struct stacks stacks; /* of replicated volumes */
+	struct stacks stacks;  /* of replicated volumes */
 	struct event *cleaner; /* of users half made by a podd that died */
 	uint64_t started_ms;
 	bool stopping;

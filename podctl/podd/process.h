@@ -1,6 +1,7 @@
 /*
  * One process started by podd: its standard error comes back as lines, its readiness ("ready\n" on the
- * descriptor named in $PODMAIL_READY_FD) and its end as events. It gets SIGTERM when podd dies, most often. One thread.
+ * descriptor named in $PODMAIL_READY_FD) and its end as events. It gets SIGTERM when podd dies, most often.
+ * One thread.
  */
 #ifndef PODCTL_PODD_PROCESS_H
 #define PODCTL_PODD_PROCESS_H
@@ -27,8 +28,8 @@ struct process_ops {
 
 struct process_spec {
 	const char *const *argv; /* argv[0] is the program's path; ends with NULL */
-	const char *user;        /* that it becomes before it runs (proc/proc.h); NULL or "": stays the caller */
-	bool outlives_us;        /* no SIGTERM when podd dies: what a mounted file system stands on */
+	const char *user; /* that it becomes before it runs (proc/proc.h); NULL or "": stays the caller */
+	bool outlives_us; /* no SIGTERM when podd dies: what a mounted file system stands on */
 };
 
 /* The log must outlive the loop. */

@@ -40,7 +40,8 @@ int replica_files_of(const struct conf *conf, const char *volume, const Director
 	const char *site = replica->site;
 	bool fits = true;
 
-#define PATH(field, ...) fits &= (size_t) snprintf(ret->field, sizeof(ret->field), __VA_ARGS__) < sizeof(ret->field)
+#define PATH(field, ...) \
+	fits &= (size_t) snprintf(ret->field, sizeof(ret->field), __VA_ARGS__) < sizeof(ret->field)
 	PATH(folder, "%s", replica->folder);
 	PATH(nbd, "%s/replica/%s.%s.nbd", pod->run_dir, volume, site);
 	PATH(control, "%s/replica/%s.%s.ctl", pod->run_dir, volume, site);
@@ -49,12 +50,14 @@ int replica_files_of(const struct conf *conf, const char *volume, const Director
 	PATH(key, "%s/tls/replica-%s.key", pod->dir, site);
 #undef PATH
 	if (!fits || strlen(ret->nbd) >= sizeof(((struct sockaddr_un *) NULL)->sun_path))
-		return err_set(err, POD_E_LIMIT, "volume %s at %s: names too long for %s", volume, site, ret->nbd);
+		return err_set(err, POD_E_LIMIT, "volume %s at %s: names too long for %s", volume, site,
+		               ret->nbd);
 	return 0;
 }
 
 /* SITES_DIR and SITES_DIR/SITE are to be passed through; what is in them is the replicators'. */
-static int make_folders(const struct conf *conf, const char *site, const struct replica_files *f, struct err *err)
+static int make_folders(const struct conf *conf, const char *site, const struct replica_files *f,
+                        struct err *err)
 {
 	char at_site[PATH_MAX], run[PATH_MAX];
 	const struct {
@@ -76,7 +79,8 @@ static int make_folders(const struct conf *conf, const char *site, const struct 
 }
 
 /* The CA's certificate is for everyone, the site's key for the replicators alone. */
-static int make_identity(const struct conf *conf, const char *site, const struct replica_files *f, struct err *err)
+static int make_identity(const struct conf *conf, const char *site, const struct replica_files *f,
+                         struct err *err)
 {
 	char dir[PATH_MAX], name[128];
 	int r;
@@ -89,7 +93,8 @@ static int make_identity(const struct conf *conf, const char *site, const struct
 	return r == 0 ? owned_file_give(f->key, 0600, conf->pod.user_repl, err) : r;
 }
 
-int replica_files_make(const struct conf *conf, const char *site, const struct replica_files *f, struct err *err)
+int replica_files_make(const struct conf *conf, const char *site, const struct replica_files *f,
+                       struct err *err)
 {
 	int r = make_folders(conf, site, f, err);
 

@@ -109,12 +109,13 @@ static void request_on_time(evutil_socket_t fd, short events, void *arg)
 	link_down(l, "the replica does not answer");
 }
 
-static int request_send(struct replica_link *l, json_t *request, unsigned int timeout_ms, replica_answer_fn *answer,
-                        void *arg, struct err *err)
+static int request_send(struct replica_link *l, json_t *request, unsigned int timeout_ms,
+                        replica_answer_fn *answer, void *arg, struct err *err)
 {
 	const struct timeval limit = { timeout_ms / 1000, (suseconds_t) (timeout_ms % 1000) * 1000 };
 	struct request *q = request ? calloc(1, sizeof(*q)) : NULL;
-	int r = q ? control_stream_send(l->asking, request, err) : err_set(err, POD_E_NOMEM, "request to a replica");
+	int r = q ? control_stream_send(l->asking, request, err)
+	          : err_set(err, POD_E_NOMEM, "request to a replica");
 
 	json_decref(request);
 	if (r < 0) {
@@ -181,7 +182,8 @@ static void watching_on_line(void *arg, const json_t *object)
 }
 
 static const struct control_stream_ops asking_ops = { .on_line = asking_on_line, .on_end = stream_on_end };
-static const struct control_stream_ops watching_ops = { .on_line = watching_on_line, .on_end = stream_on_end };
+static const struct control_stream_ops watching_ops = { .on_line = watching_on_line,
+	                                                .on_end = stream_on_end };
 
 static int look(struct replica_link *l, struct err *err)
 {
@@ -207,8 +209,8 @@ static void link_on_again(evutil_socket_t fd, short events, void *arg)
 
 /* ---- the door ---- */
 
-int replica_link_create(struct event_base *base, const char *path, const struct replica_link_ops *ops, void *arg,
-                        struct replica_link **ret_link, struct err *err)
+int replica_link_create(struct event_base *base, const char *path, const struct replica_link_ops *ops,
+                        void *arg, struct replica_link **ret_link, struct err *err)
 {
 	struct replica_link *l = calloc(1, sizeof(*l));
 
@@ -259,8 +261,8 @@ void replica_link_hurry(struct replica_link *l)
 	look_later(l);
 }
 
-int replica_link_ask(struct replica_link *l, json_t *request, unsigned int timeout_ms, replica_answer_fn *answer,
-                     void *arg, struct err *err)
+int replica_link_ask(struct replica_link *l, json_t *request, unsigned int timeout_ms,
+                     replica_answer_fn *answer, void *arg, struct err *err)
 {
 	if (!replica_link_is_up(l)) {
 		json_decref(request);

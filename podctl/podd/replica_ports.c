@@ -56,7 +56,8 @@ int replica_ports_find(const struct podd *p, size_t n, unsigned int *ret_ports, 
 	if (first == 0)
 		first = conf->pod.base_port + OFFSET >= 1024 ? conf->pod.base_port + OFFSET : FIRST;
 	r = directory_each(p->dir, DIRECTORY_VOLUME, SPAN_NONE, collect, taken, err);
-	for (unsigned int port = first; r == 0 && found < n && port < first + SEARCHED && port < 65536; port++)
+	for (unsigned int port = first; r == 0 && found < n && port < first + SEARCHED && port < 65536;
+	     port++)
 		if (!taken->ports[port] && is_free(conf->replication.link_address, port))
 			ret_ports[found++] = port;
 	if (r == 0 && found < n)

@@ -35,7 +35,8 @@ int replication_able(const struct podd *p, struct err *err)
 			return err_set(err, POD_E_UNSUPPORTED, "%s is missing", path);
 	if (!nbdkit_there())
 		return err_set(err, POD_E_UNSUPPORTED, "nbdkit is not installed");
-	if (there("/sys/module/nbd", F_OK) || (there("/dev/fuse", R_OK | W_OK) && there("/dev/loop-control", R_OK | W_OK)))
+	if (there("/sys/module/nbd", F_OK) ||
+	    (there("/dev/fuse", R_OK | W_OK) && there("/dev/loop-control", R_OK | W_OK)))
 		return 0;
 	return err_set(err, POD_E_UNSUPPORTED, "this host has neither nbd, nor FUSE with loop devices");
 }

@@ -7,10 +7,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define POLL_EVERY_S    1
-#define STEP_LIMIT_MS   40000
-#define SERVE_LIMIT_MS  120000
-#define RECORD_ARENA    (1u << 20)
+#define POLL_EVERY_S   1
+#define STEP_LIMIT_MS  40000
+#define SERVE_LIMIT_MS 120000
+#define RECORD_ARENA   (1u << 20)
 
 /* ---- carrying out ---- */
 
@@ -19,7 +19,8 @@ static void fence(struct stack_site *site)
 	char child[CHILD_NAME_SIZE];
 	const struct child *c;
 
-	log_event(NULL, LOGL_WARNING, "replica.fenced", F_STR("volume", site->stack->name), F_STR("site", site->name));
+	log_event(NULL, LOGL_WARNING, "replica.fenced", F_STR("volume", site->stack->name),
+	          F_STR("site", site->name));
 	(void) stack_site_child(site, child, sizeof(child));
 	children_end(site->stack->podd->children, child, SUPERVISE_KILL);
 	c = children_find(site->stack->podd->children, child);
@@ -64,11 +65,13 @@ static void arm_timer(struct stack *s)
 		return;
 	}
 	wait = deadline > now ? deadline - now : 0;
-	tv = (struct timeval){ .tv_sec = (time_t) (wait / 1000), .tv_usec = (suseconds_t) (wait % 1000) * 1000 };
+	tv = (struct timeval){ .tv_sec = (time_t) (wait / 1000),
+		               .tv_usec = (suseconds_t) (wait % 1000) * 1000 };
 	(void) event_add(s->timer, &tv);
 }
 
-/* What an action causes at once comes back here while it is carried out: the loop that runs already takes it. */
+/* What an action causes at once comes back here while it is carried out: the loop that runs already takes it.
+ */
 void stack_go_on(struct stack *s)
 {
 	struct stack_action a;
@@ -102,7 +105,8 @@ static void stack_on_poll(evutil_socket_t fd, short events, void *arg)
 /* ---- processes ---- */
 
 /* "vol01" of "attach:vol01" and of "replicator:vol01@site1"; *ret_site where that names one. */
-static struct stack *stack_of_child(const struct podd *p, const char *child, const char *prefix, const char **ret_site)
+static struct stack *stack_of_child(const struct podd *p, const char *child, const char *prefix,
+                                    const char **ret_site)
 {
 	struct stack *s;
 	size_t len = strlen(prefix);
@@ -137,7 +141,8 @@ void stacks_on_child_ready(struct podd *p, const struct child *child)
 		stack_go_on(s);
 }
 
-/* A replica that ended well has everything on its disk: what its stage held in memory is not needed any more. */
+/* A replica that ended well has everything on its disk: what its stage held in memory is not needed any more.
+ */
 static void replicator_ended(struct stack *s, size_t index, const struct child *child, int status)
 {
 	if (s->podd->stopping && status == 0)
@@ -181,10 +186,12 @@ static struct stack *stack_free(struct stack *s)
 static int check_record(const struct podd *p, const char *volume, const Directory__Volume *v, struct err *err)
 {
 	if (v->n_replicas > STACK_REPLICAS_MAX)
-		return err_set(err, POD_E_LIMIT, "volume %s: more than %d replicas", volume, STACK_REPLICAS_MAX);
+		return err_set(err, POD_E_LIMIT, "volume %s: more than %d replicas", volume,
+		               STACK_REPLICAS_MAX);
 	for (size_t i = 0; i < v->n_replicas; i++)
 		if (!replica_is_here(p->conf, v->replicas[i]))
-			return err_set(err, POD_E_UNSUPPORTED, "volume %s: its replica at %s is on another host, %s", volume,
+			return err_set(err, POD_E_UNSUPPORTED,
+			               "volume %s: its replica at %s is on another host, %s", volume,
 			               v->replicas[i]->site, v->replicas[i]->host);
 	return 0;
 }

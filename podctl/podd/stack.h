@@ -1,6 +1,7 @@
 /*
- * The room around volume_stack.h: one for each replicated volume that has a replica on this host. It carries the
- * core's actions out with real processes, control sockets and entries in the directory, and tells it what happened.
+ * The room around volume_stack.h: one for each replicated volume that has a replica on this host. It carries
+ * the core's actions out with real processes, control sockets and entries in the directory, and tells it what
+ * happened.
  *
  *   replicator:VOLUME@SITE   one for each site of this host (stack_site.c)
  *   attach:VOLUME            the mount of the primary's export (stack_parts.c)
@@ -32,7 +33,7 @@ struct stack_site {
 	struct replica_link *link;
 	json_t *status;     /* the last that it gave; NULL: none yet */
 	uint64_t status_ms; /* when (clock_mono_ms) */
-	json_t *verified;   /* how the last comparison with the primary went; NULL: none, or it is under way */
+	json_t *verified; /* how the last comparison with the primary went; NULL: none, or it is under way */
 };
 
 enum operation_state { OPERATION_NONE, OPERATION_RUNNING, OPERATION_DONE, OPERATION_FAILED };
@@ -56,7 +57,7 @@ struct stack {
 	struct stack_site sites[STACK_REPLICAS_MAX];
 	struct operation operation;
 	struct event *timer, *poll;
-	bool draining; /* actions are being carried out */
+	bool draining;     /* actions are being carried out */
 	char refused[160]; /* what was last refused, so that it is logged once */
 	LIST_ENTRY(stack) link;
 };
@@ -126,8 +127,9 @@ void stack_loss(const struct stack *s, size_t to, struct stack_loss *ret);
 
 #define STACK_LOSS_ANY UINT64_MAX
 /*
- * Begin the operation; how it goes and ends is in s->operation. -POD_E_* as stack_switchover and stack_failover say;
- * of a failover also -POD_E_LIMIT: more than max_loss_bytes would be lost, or nobody knows how much.
+ * Begin the operation; how it goes and ends is in s->operation. -POD_E_* as stack_switchover and
+ * stack_failover say; of a failover also -POD_E_LIMIT: more than max_loss_bytes would be lost, or nobody
+ * knows how much.
  */
 int stack_order_switchover(struct stack *s, size_t to, struct err *err);
 int stack_order_failover(struct stack *s, size_t to, uint64_t max_loss_bytes, struct err *err);

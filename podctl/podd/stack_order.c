@@ -82,8 +82,8 @@ void stack_order_write(struct stack *s, size_t to, uint64_t token, bool strike_o
 	int r = volume_record_change(s->podd, s->name, change_primary, &n, &err);
 
 	if (r == 0)
-		log_event(NULL, LOGL_NOTICE, "volume.moved", F_STR("volume", s->name), F_STR("site", s->sites[to].name),
-		          F_UINT("token", token));
+		log_event(NULL, LOGL_NOTICE, "volume.moved", F_STR("volume", s->name),
+		          F_STR("site", s->sites[to].name), F_UINT("token", token));
 	stack_on_written(&s->core, r, r < 0 ? err_text(&err) : "", clock_mono_ms());
 }
 
@@ -117,8 +117,8 @@ static uint64_t number_of(const json_t *object, const char *key)
 }
 
 /*
- * In sync: nothing. Else what the primary last said of it: what it lacks of the log and what is marked in the bitmap,
- * as of then; podd asks every second, and a primary that is dead has not written since.
+ * In sync: nothing. Else what the primary last said of it: what it lacks of the log and what is marked in the
+ * bitmap, as of then; podd asks every second, and a primary that is dead has not written since.
  */
 void stack_loss(const struct stack *s, size_t to, struct stack_loss *ret)
 {
@@ -143,14 +143,17 @@ static int check_loss(const struct stack *s, size_t to, uint64_t max_loss_bytes,
 	if (loss.none || max_loss_bytes == STACK_LOSS_ANY)
 		return 0;
 	if (!loss.known)
-		return err_set(err, POD_E_LIMIT, "%s is not in sync, and nobody knows how much it lacks", site);
+		return err_set(err, POD_E_LIMIT, "%s is not in sync, and nobody knows how much it lacks",
+		               site);
 	if (loss.bytes <= max_loss_bytes && s->core.replicas[to].consistent)
 		return 0;
 	return err_set(err, POD_E_LIMIT,
-	               "%s is not in sync: it lacks up to %llu bytes, %llu epochs, the last %llu.%03llu s%s", site,
-	               (unsigned long long) loss.bytes, (unsigned long long) loss.epochs,
+	               "%s is not in sync: it lacks up to %llu bytes, %llu epochs, the last %llu.%03llu s%s",
+	               site, (unsigned long long) loss.bytes, (unsigned long long) loss.epochs,
 	               (unsigned long long) (loss.ms / 1000), (unsigned long long) (loss.ms % 1000),
-	               s->core.replicas[to].consistent ? "" : "; it is in the middle of a resync and would fall back to before it");
+	               s->core.replicas[to].consistent
+	                       ? ""
+	                       : "; it is in the middle of a resync and would fall back to before it");
 }
 
 int stack_order_failover(struct stack *s, size_t to, uint64_t max_loss_bytes, struct err *err)
@@ -227,14 +230,17 @@ const char *stack_order_step(const struct stack *s, char *buf, size_t size)
 	const json_t *peer;
 
 	if (s->operation.state != OPERATION_RUNNING) {
-		(void) snprintf(buf, size, "%s", s->operation.state == OPERATION_FAILED ? s->operation.text : "done");
+		(void) snprintf(buf, size, "%s",
+		                s->operation.state == OPERATION_FAILED ? s->operation.text : "done");
 	} else if (!s->operation.waits) {
 		(void) snprintf(buf, size, "%s", stack_step_name(s->core.step));
 	} else {
 		peer = stack_site_peer(&s->sites[s->core.primary], s->operation.to);
-		(void) snprintf(buf, size, "waiting for %s to have everything: %llu bytes to go, %llu s", s->operation.to,
-		                (unsigned long long) (number_of(peer, "lag_bytes") + number_of(peer, "dirty_bytes")),
-		                (unsigned long long) (number_of(peer, "resync_eta_ms") / 1000));
+		(void) snprintf(
+			buf, size, "waiting for %s to have everything: %llu bytes to go, %llu s",
+			s->operation.to,
+			(unsigned long long) (number_of(peer, "lag_bytes") + number_of(peer, "dirty_bytes")),
+			(unsigned long long) (number_of(peer, "resync_eta_ms") / 1000));
 	}
 	return buf;
 }

@@ -11,8 +11,8 @@
 #include "podctl/podd/volumes.h"
 
 /*
- * The same place whichever site is the primary, so that the store's path never changes. The folder under the mount is
- * root's and closed: a store that is started without its mount finds nothing that it could write to.
+ * The same place whichever site is the primary, so that the store's path never changes. The folder under the
+ * mount is root's and closed: a store that is started without its mount finds nothing that it could write to.
  */
 static const char *mount_dir(const struct stack *s, char *buf)
 {
@@ -37,14 +37,18 @@ static int argv_set(struct stack *s, size_t replica, bool add, struct err *err)
 		                 s->name,
 		                 "--mount",
 		                 mount_dir(s, dir) };
-	const struct child_spec spec = { .rank = CHILD_MOUNT, .care = CHILD_ON_CALL, .process = { .argv = argv } };
+	const struct child_spec spec = { .rank = CHILD_MOUNT,
+		                         .care = CHILD_ON_CALL,
+		                         .process = { .argv = argv } };
 
-	if (!s->core.made) { /* only then: a blank primary later on is a fault, not a wish for a new file system */
+	if (!s->core.made) { /* only then: a blank primary later on is a fault, not a wish for a new file
+		                system */
 		argv[7] = "--mkfs";
 		argv[8] = "ext4";
 	}
 	(void) attach_child(s, child, sizeof(child));
-	return add ? children_add(p->children, child, &spec, err) : children_set_argv(p->children, child, argv, err);
+	return add ? children_add(p->children, child, &spec, err)
+	           : children_set_argv(p->children, child, argv, err);
 }
 
 int stack_parts_add(struct stack *s, struct err *err)
@@ -57,7 +61,8 @@ int stack_parts_add(struct stack *s, struct err *err)
 	if (r < 0)
 		return r;
 	/* What a podd that was killed left there goes: under it may be processes that are gone. */
-	if (stat(dir, &here) == 0 && stat(s->podd->conf->pod.volumes_dir, &above) == 0 && here.st_dev != above.st_dev)
+	if (stat(dir, &here) == 0 && stat(s->podd->conf->pod.volumes_dir, &above) == 0 &&
+	    here.st_dev != above.st_dev)
 		(void) umount2(dir, MNT_DETACH);
 	r = owned_folder_make(dir, 0700, "", err);
 	return r == 0 ? podd_add_volume(s->podd, s->name, err) : r;
@@ -113,7 +118,8 @@ void stack_unmount(struct stack *s, bool forced)
 	char child[CHILD_NAME_SIZE];
 	const struct child *c;
 
-	children_end(s->podd->children, attach_child(s, child, sizeof(child)), forced ? SUPERVISE_KILL : SUPERVISE_ASK);
+	children_end(s->podd->children, attach_child(s, child, sizeof(child)),
+	             forced ? SUPERVISE_KILL : SUPERVISE_ASK);
 	c = children_find(s->podd->children, child);
 	if (!c || c->state == CHILD_STOPPED) /* else its end tells */
 		stack_on_unmounted(s);

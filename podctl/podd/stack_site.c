@@ -27,8 +27,8 @@ static void log_refused(struct stack_site *site, const char *what, int r, const 
 
 	(void) snprintf(line, sizeof(line), "%s %s: %s", site->name, what, text);
 	if (strcmp(line, s->refused) != 0) /* it is tried again and again */
-		log_event(NULL, LOGL_WARNING, "replica.refused", F_STR("volume", s->name), F_STR("site", site->name),
-		          F_STR("what", what), F_CODE(r), F_STR("text", text));
+		log_event(NULL, LOGL_WARNING, "replica.refused", F_STR("volume", s->name),
+		          F_STR("site", site->name), F_STR("what", what), F_CODE(r), F_STR("text", text));
 	(void) snprintf(s->refused, sizeof(s->refused), "%s", line);
 }
 
@@ -69,8 +69,9 @@ static void on_answered(void *arg, int r, const json_t *answer, const char *text
 }
 
 /*
- * The primary asks to go on without a peer, or says that one has everything: first the directory, then the answer. Of a
- * primary that is being fenced nothing is taken any more, or it could go on without the very one that takes over.
+ * The primary asks to go on without a peer, or says that one has everything: first the directory, then the
+ * answer. Of a primary that is being fenced nothing is taken any more, or it could go on without the very one
+ * that takes over.
  */
 static void on_membership(struct stack_site *site, const json_t *event, bool in_sync)
 {
@@ -84,8 +85,8 @@ static void on_membership(struct stack_site *site, const json_t *event, bool in_
 	    s->core.replicas[site->index].fenced)
 		return;
 	if (write_in_sync(s, index, in_sync, &err) < 0) {
-		log_event(NULL, LOGL_ERROR, "replica.not_entered", F_STR("volume", s->name), F_STR("site", peer),
-		          F_ERR(&err)); /* it asks again */
+		log_event(NULL, LOGL_ERROR, "replica.not_entered", F_STR("volume", s->name),
+		          F_STR("site", peer), F_ERR(&err)); /* it asks again */
 		return;
 	}
 	log_event(NULL, in_sync ? LOGL_NOTICE : LOGL_ERROR, in_sync ? "replica.joined" : "replica.struck",
@@ -164,7 +165,8 @@ static void site_on_up(void *arg, const json_t *status)
 	keep_status(site, status);
 	stack_site_tell_peers(site);
 	children_is_ready(s->podd->children, stack_site_child(site, child, sizeof(child)));
-	stack_on_talks(&s->core, site->index, says_primary(status), says(status, "consistent", true), clock_mono_ms());
+	stack_on_talks(&s->core, site->index, says_primary(status), says(status, "consistent", true),
+	               clock_mono_ms());
 	stack_go_on(s);
 }
 
@@ -199,7 +201,8 @@ static void on_status(void *arg, int r, const json_t *answer, const char *text)
 void stack_site_poll(struct stack_site *site)
 {
 	if (replica_link_is_up(site->link))
-		(void) replica_link_ask(site->link, json_pack("{ss}", "do", "status"), ASK_TIMEOUT_MS, on_status, site, NULL);
+		(void) replica_link_ask(site->link, json_pack("{ss}", "do", "status"), ASK_TIMEOUT_MS,
+		                        on_status, site, NULL);
 }
 
 const json_t *stack_site_peer(const struct stack_site *site, const char *peer)
@@ -227,9 +230,9 @@ static void on_peer_set(void *arg, int r, const json_t *answer, const char *text
 
 static void tell_peer(struct stack_site *site, const Directory__Replica *peer)
 {
-	json_t *request = json_pack("{ss, ss, ss, ss, sI, sb}", "do", "peer_set", "name", peer->site, "address",
-	                            peer->endpoint, "mode", peer->mode, "wait_ms", (json_int_t) peer->wait_ms, "in_sync",
-	                            (int) peer->in_sync);
+	json_t *request = json_pack("{ss, ss, ss, ss, sI, sb}", "do", "peer_set", "name", peer->site,
+	                            "address", peer->endpoint, "mode", peer->mode, "wait_ms",
+	                            (json_int_t) peer->wait_ms, "in_sync", (int) peer->in_sync);
 	struct err err = { 0 };
 
 	if (replica_link_ask(site->link, request, ASK_TIMEOUT_MS, on_peer_set, site, &err) < 0)
@@ -264,10 +267,12 @@ static void on_promoted(void *arg, int r, const json_t *answer, const char *text
 	stack_go_on(site->stack);
 }
 
-/* Who flushes have to wait for is told anew right before: a secondary believes it, a primary keeps its own list. */
+/* Who flushes have to wait for is told anew right before: a secondary believes it, a primary keeps its own
+ * list. */
 void stack_site_promote(struct stack_site *site, uint64_t token, bool forced)
 {
-	json_t *request = json_pack("{ss, sI, sb}", "do", "promote", "token", (json_int_t) token, "force", (int) forced);
+	json_t *request = json_pack("{ss, sI, sb}", "do", "promote", "token", (json_int_t) token, "force",
+	                            (int) forced);
 	struct err err = { 0 };
 
 	stack_site_tell_peers(site);
@@ -291,8 +296,8 @@ void stack_site_demote(struct stack_site *site)
 	json_t *request = json_pack("{ss, sI}", "do", "demote", "wait_ms", (json_int_t) DEMOTE_WAIT_MS);
 	struct err err = { 0 };
 
-	if (replica_ask_aside(site->stack->podd->base, site->files.control, request, DEMOTE_TIMEOUT_MS, on_demoted, site,
-	                      &err) < 0)
+	if (replica_ask_aside(site->stack->podd->base, site->files.control, request, DEMOTE_TIMEOUT_MS,
+	                      on_demoted, site, &err) < 0)
 		on_demoted(site, -err.code, NULL, err_text(&err));
 }
 
@@ -357,7 +362,9 @@ int stack_site_open(struct stack *s, size_t index, const Directory__Volume *v, s
 		r = replica_files_make(s->podd->conf, site->name, &site->files, err);
 	if (r == 0)
 		r = process_add(site, replica, err);
-	return r == 0 ? replica_link_create(s->podd->base, site->files.control, &site_ops, site, &site->link, err) : r;
+	return r == 0 ? replica_link_create(s->podd->base, site->files.control, &site_ops, site, &site->link,
+	                                    err)
+	              : r;
 }
 
 void stack_site_close(struct stack_site *site)
@@ -382,7 +389,8 @@ static void on_created(void *arg, int status, const char *said)
 	if (status != 0)
 		log_event(NULL, LOGL_ERROR, "replica.not_made", F_STR("volume", site->stack->name),
 		          F_STR("site", site->name), F_STR("text", said));
-	process_start_now(site); /* where it failed this fails too, again and again, and shows in the status */
+	process_start_now(
+		site); /* where it failed this fails too, again and again, and shows in the status */
 }
 
 static int create(struct stack_site *site, const Directory__Volume *v, struct err *err)
@@ -409,8 +417,8 @@ static int create(struct stack_site *site, const Directory__Volume *v, struct er
 }
 
 /*
- * A standby whose disk was replaced is made anew and gets everything from the primary; it has nothing, so it is in sync
- * with nobody. A primary without its replica is left to fail: the other site has what it had.
+ * A standby whose disk was replaced is made anew and gets everything from the primary; it has nothing, so it
+ * is in sync with nobody. A primary without its replica is left to fail: the other site has what it had.
  */
 int stack_site_start(struct stack_site *site, const Directory__Volume *v, struct err *err)
 {

@@ -37,8 +37,8 @@ void supervisor_done(struct supervisor *s)
 	*s = (struct supervisor){ 0 };
 }
 
-int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, enum child_care care, size_t *ret_child,
-                  struct err *err)
+int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, enum child_care care,
+                  size_t *ret_child, struct err *err)
 {
 	struct child *c;
 

@@ -30,8 +30,8 @@ enum child_state {
 const char *child_state_name(enum child_state state);
 
 /*
- * The order in which they stop: front ends before the stores that they talk to, these before what holds their file
- * system's mount, and that before the device under it.
+ * The order in which they stop: front ends before the stores that they talk to, these before what holds their
+ * file system's mount, and that before the device under it.
  */
 enum child_rank { CHILD_FRONT, CHILD_STORE, CHILD_MOUNT, CHILD_DEVICE, CHILD_RANKS };
 
@@ -49,16 +49,16 @@ struct child {
 	enum child_rank rank;
 	enum child_care care;
 	enum child_state state;
-	bool wanted;           /* it is to run: it counts in supervise_all_ready */
-	pid_t pid;             /* 0 while it does not run */
-	uint64_t since_ms;     /* when the state began */
-	uint64_t started_ms;   /* when the process was started */
-	uint64_t deadline_ms;  /* BACKOFF: start then; STOPPING: SIGKILL then (0: was sent) */
+	bool wanted;            /* it is to run: it counts in supervise_all_ready */
+	pid_t pid;              /* 0 while it does not run */
+	uint64_t since_ms;      /* when the state began */
+	uint64_t started_ms;    /* when the process was started */
+	uint64_t deadline_ms;   /* BACKOFF: start then; STOPPING: SIGKILL then (0: was sent) */
 	uint64_t not_before_ms; /* ON_CALL: a start waits until then */
-	unsigned int deaths;   /* in a row, each soon after the start before */
-	unsigned int restarts; /* since podd started */
-	int last_status;       /* as of waitpid, of the last unasked end */
-	bool reload_due;       /* SIGHUP when it gets ready: earlier it may have no handler yet */
+	unsigned int deaths;    /* in a row, each soon after the start before */
+	unsigned int restarts;  /* since podd started */
+	int last_status;        /* as of waitpid, of the last unasked end */
+	bool reload_due;        /* SIGHUP when it gets ready: earlier it may have no handler yet */
 };
 
 enum supervise_act {
@@ -94,8 +94,8 @@ int supervisor_init(struct supervisor *s, const struct supervise_times *times, s
 void supervisor_done(struct supervisor *s);
 
 /* A new child, STOPPED. -POD_E_LIMIT over SUPERVISE_CHILDREN_MAX, -POD_E_EXISTS, -POD_E_NOMEM. */
-int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, enum child_care care, size_t *ret_child,
-                  struct err *err);
+int supervise_add(struct supervisor *s, const char *name, enum child_rank rank, enum child_care care,
+                  size_t *ret_child, struct err *err);
 /* Index of a child by name, or SIZE_MAX. */
 size_t supervise_find(const struct supervisor *s, const char *name);
 

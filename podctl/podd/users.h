@@ -29,8 +29,8 @@ struct user_op {
 /* Whether a change of the address is under way. */
 bool users_busy(const struct podd *p, const char *address);
 
-/* The folder's name: like the address, to be recognised, and with a random end, to be nobody's ever again. In a; NULL
- * where memory is out. */
+/* The folder's name: like the address, to be recognised, and with a random end, to be nobody's ever again. In
+ * a; NULL where memory is out. */
 char *users_make_id(struct arena *a, const char *address);
 
 /* Calls done(arg, 0 or -POD_E_*, text) once, later or at once. A store that does not know the user is

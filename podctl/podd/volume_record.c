@@ -6,8 +6,8 @@
 
 #define RECORD_ARENA (1u << 20)
 
-int volume_record_get(const struct podd *p, struct arena *a, const char *name, const Directory__Volume **ret_v,
-                      struct err *err)
+int volume_record_get(const struct podd *p, struct arena *a, const char *name,
+                      const Directory__Volume **ret_v, struct err *err)
 {
 	const ProtobufCMessage *record;
 	int r = directory_get(p->dir, a, DIRECTORY_VOLUME, span_of(name), &record, err);
@@ -25,7 +25,8 @@ static Directory__Volume *writable(const Directory__Volume *v)
 	return (Directory__Volume *) (uintptr_t) v;
 }
 
-int volume_record_change(const struct podd *p, const char *name, volume_record_fn *fn, void *arg, struct err *err)
+int volume_record_change(const struct podd *p, const char *name, volume_record_fn *fn, void *arg,
+                         struct err *err)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(RECORD_ARENA);
 	const Directory__Volume *v;

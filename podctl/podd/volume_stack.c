@@ -72,7 +72,8 @@ static void mind_roles(struct volume_stack *s, uint64_t now)
 	for (size_t i = 0; i < s->n; i++) {
 		struct stack_replica *r = &s->replicas[i];
 
-		if (!r->talks || r->asked || r->fenced || now < r->retry_ms || r->primary == (i == s->primary))
+		if (!r->talks || r->asked || r->fenced || now < r->retry_ms ||
+		    r->primary == (i == s->primary))
 			continue;
 		r->asked = true;
 		(void) act(s, i == s->primary ? STACK_PROMOTE : STACK_DEMOTE, i, i == s->primary && s->force);
@@ -134,12 +135,14 @@ static size_t heir(const struct volume_stack *s)
 	return s->n;
 }
 
-/* When the primary will have been dead long enough for that; UINT64_MAX: it is well, or there is nobody else. */
+/* When the primary will have been dead long enough for that; UINT64_MAX: it is well, or there is nobody else.
+ */
 static uint64_t failover_due(const struct volume_stack *s)
 {
 	const struct stack_replica *p = &s->replicas[s->primary];
 
-	if (s->limits.failover_after_ms == 0 || s->order || s->stopped || !s->made || usable(p) || heir(s) == s->n)
+	if (s->limits.failover_after_ms == 0 || s->order || s->stopped || !s->made || usable(p) ||
+	    heir(s) == s->n)
 		return UINT64_MAX;
 	return p->since_ms + s->limits.failover_after_ms;
 }
@@ -260,7 +263,8 @@ static int order_check(const struct volume_stack *s, size_t to, struct err *err)
 	if (to == s->primary)
 		return err_set(err, POD_E_EXISTS, "it is the primary already");
 	if (!usable(&s->replicas[to]))
-		return err_set(err, POD_E_UNAVAILABLE, "the replica there does not answer, or its disk is broken");
+		return err_set(err, POD_E_UNAVAILABLE,
+		               "the replica there does not answer, or its disk is broken");
 	return 0;
 }
 
@@ -282,7 +286,8 @@ int stack_switchover(struct volume_stack *s, size_t to, uint64_t now, struct err
 	if (r < 0)
 		return r;
 	if (!usable(p) || !p->primary)
-		return err_set(err, POD_E_UNAVAILABLE, "the primary does not answer; a failover goes without it");
+		return err_set(err, POD_E_UNAVAILABLE,
+		               "the primary does not answer; a failover goes without it");
 	if (!s->replicas[to].in_sync || !s->replicas[to].consistent)
 		return err_set(err, POD_E_STALE, "the replica there does not have everything yet");
 	order_begin(s, ORDER_SWITCHOVER, to, false, now);
@@ -300,8 +305,8 @@ int stack_failover(struct volume_stack *s, size_t to, bool force, uint64_t now, 
 
 /* ---- events ---- */
 
-void stack_init(struct volume_stack *s, const struct stack_limits *limits, size_t n, size_t primary, uint64_t token,
-                bool made, uint64_t now)
+void stack_init(struct volume_stack *s, const struct stack_limits *limits, size_t n, size_t primary,
+                uint64_t token, bool made, uint64_t now)
 {
 	assert(n <= STACK_REPLICAS_MAX && primary < n);
 	*s = (struct volume_stack){
@@ -348,12 +353,15 @@ void stack_on_gone(struct volume_stack *s, size_t replica, uint64_t now)
 	set_talks(r, false, now);
 	if (!r->fenced)
 		r->asked = false;
-	if (s->order == ORDER_SWITCHOVER && s->step < STEP_WRITE && (replica == s->primary || replica == s->to))
-		order_end(s, -POD_E_UNAVAILABLE, "a replica went away meanwhile; the primary stays where it was", now);
+	if (s->order == ORDER_SWITCHOVER && s->step < STEP_WRITE &&
+	    (replica == s->primary || replica == s->to))
+		order_end(s, -POD_E_UNAVAILABLE,
+		          "a replica went away meanwhile; the primary stays where it was", now);
 	settle(s, now);
 }
 
-void stack_on_state(struct volume_stack *s, size_t replica, bool primary, bool consistent, bool broken, uint64_t now)
+void stack_on_state(struct volume_stack *s, size_t replica, bool primary, bool consistent, bool broken,
+                    uint64_t now)
 {
 	struct stack_replica *r = &s->replicas[replica];
 
@@ -397,7 +405,8 @@ void stack_on_demoted(struct volume_stack *s, size_t replica, int r, const char 
 	else
 		replica_->retry_ms = now + RETRY_MS;
 	if (ours && r == 0 && !s->replicas[s->to].in_sync) /* struck while the primary waited for it */
-		order_end(s, -POD_E_STALE, "the other site fell behind meanwhile; the primary stays where it was", now);
+		order_end(s, -POD_E_STALE,
+		          "the other site fell behind meanwhile; the primary stays where it was", now);
 	else if (ours && r == 0)
 		step_to(s, STEP_WRITE, now);
 	else if (ours)
@@ -451,7 +460,8 @@ void stack_on_written(struct volume_stack *s, int r, const char *text, uint64_t 
 		order_end(s, r, text, now);
 	} else {
 		for (size_t i = 0; i < s->n; i++) { /* as the directory has it now */
-			s->replicas[i].in_sync = i == s->to || (s->order == ORDER_SWITCHOVER && s->replicas[i].in_sync);
+			s->replicas[i].in_sync =
+				i == s->to || (s->order == ORDER_SWITCHOVER && s->replicas[i].in_sync);
 			s->replicas[i].retry_ms = 0;
 		}
 		s->primary = s->to;
@@ -505,5 +515,6 @@ bool stack_serves(const struct volume_stack *s)
 {
 	const struct stack_replica *p = &s->replicas[s->primary];
 
-	return p->talks && p->primary && s->mount == PART_UP && s->mounted == s->primary && s->store == PART_UP;
+	return p->talks && p->primary && s->mount == PART_UP && s->mounted == s->primary &&
+	       s->store == PART_UP;
 }

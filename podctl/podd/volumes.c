@@ -107,9 +107,12 @@ static void replicated_open(struct podd *p, const char *name)
 int volumes_start(struct podd *p, struct err *err)
 {
 	_cleanup_(freep) bool *replicated = calloc(SUPERVISE_CHILDREN_MAX, sizeof(*replicated));
-	struct names names = { .podd = p, .items = calloc(SUPERVISE_CHILDREN_MAX, sizeof(char *)), .replicated = replicated };
-	int r = names.items && replicated ? directory_each(p->dir, DIRECTORY_VOLUME, SPAN_NONE, collect_ours, &names, err)
-	                    : err_set(err, POD_E_NOMEM, "volumes");
+	struct names names = { .podd = p,
+		               .items = calloc(SUPERVISE_CHILDREN_MAX, sizeof(char *)),
+		               .replicated = replicated };
+	int r = names.items && replicated
+	                ? directory_each(p->dir, DIRECTORY_VOLUME, SPAN_NONE, collect_ours, &names, err)
+	                : err_set(err, POD_E_NOMEM, "volumes");
 
 	if (r == -POD_E_LIMIT)
 		r = err_set(err, POD_E_LIMIT, "a host serves at most %d volumes", SUPERVISE_CHILDREN_MAX);
@@ -303,7 +306,8 @@ static char *unconst(const char *text)
 }
 
 /* One at the site of this host, written, and one at the standby site; on this host both of them. */
-static int replicas_fill(const struct volume_addition *va, struct arena *a, Directory__Replica *replicas, struct err *err)
+static int replicas_fill(const struct volume_addition *va, struct arena *a, Directory__Replica *replicas,
+                         struct err *err)
 {
 	const struct conf *conf = va->podd->conf;
 	const char *const sites[] = { conf->pod.site, conf->replication.standby_site };
@@ -316,10 +320,12 @@ static int replicas_fill(const struct volume_addition *va, struct arena *a, Dire
 		directory__replica__init(&replicas[i]);
 		replicas[i].site = unconst(sites[i]);
 		replicas[i].host = unconst(conf->pod.host);
-		replicas[i].mode = unconst(va->wish.mode ? va->wish.mode : mode_names[conf->replication.mode]);
+		replicas[i].mode =
+			unconst(va->wish.mode ? va->wish.mode : mode_names[conf->replication.mode]);
 		replicas[i].wait_ms = (uint32_t) conf->replication.sync_wait_ms;
 		replicas[i].in_sync = i == 0;
-		replicas[i].endpoint = arena_printf(a, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, ports[i]);
+		replicas[i].endpoint =
+			arena_printf(a, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, ports[i]);
 		replicas[i].folder = arena_str(a, span_of(replica_folder(conf, va->name, sites[i], folder)));
 		if (!replicas[i].endpoint || !replicas[i].folder)
 			r = err_set(err, POD_E_NOMEM, "volume %s", va->name);
@@ -365,8 +371,8 @@ static int replicated_start(struct volume_addition *va, struct err *err)
 	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
 	int r = a ? replication_able(va->podd, err) : err_set(err, POD_E_NOMEM, "volume %s", va->name);
 
-	if (r == 0 && (size_t) snprintf(va->path, sizeof(va->path), "%s/%s", va->podd->conf->pod.volumes_dir, va->name) >=
-	                      sizeof(va->path))
+	if (r == 0 && (size_t) snprintf(va->path, sizeof(va->path), "%s/%s", va->podd->conf->pod.volumes_dir,
+	                                va->name) >= sizeof(va->path))
 		r = err_set(err, POD_E_LIMIT, "%s: name too long", va->name);
 	if (r == 0)
 		r = replicated_enter(va, a, err);

@@ -27,10 +27,10 @@ struct volume_wish {
 };
 
 /*
- * Makes a volume, enters it in the directory and starts what serves it; calls done once, when its store is ready or it
- * has failed, or after a while of waiting for it (r 0 all the same: it goes on starting). A folder of that name that
- * holds a directory volume already is taken as it is: an earlier try that was cut short. -POD_E_UNSUPPORTED,
- * -POD_E_DENIED: it is to be replicated, and this host cannot.
+ * Makes a volume, enters it in the directory and starts what serves it; calls done once, when its store is
+ * ready or it has failed, or after a while of waiting for it (r 0 all the same: it goes on starting). A
+ * folder of that name that holds a directory volume already is taken as it is: an earlier try that was cut
+ * short. -POD_E_UNSUPPORTED, -POD_E_DENIED: it is to be replicated, and this host cannot.
  */
 typedef void volume_add_fn(void *arg, int r, const char *text);
 void volume_add(struct podd *p, const struct volume_wish *wish, volume_add_fn *done, void *arg);

@@ -18,8 +18,8 @@
 #define PATIENCE_S 20
 
 /*
- * A replicator's control socket on the same loop: says yes to `watch`, gives a status, answers what has `echo` with
- * that, and is silent to `{"do": "hang"}`.
+ * A replicator's control socket on the same loop: says yes to `watch`, gives a status, answers what has
+ * `echo` with that, and is silent to `{"do": "hang"}`.
  */
 struct fixture {
 	char dir[40], path[64];
@@ -68,7 +68,8 @@ static void server_on_event(struct bufferevent *b, short what, void *arg)
 	(void) bufferevent_disable(b, EV_READ);
 }
 
-static void server_on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *a, int len, void *arg)
+static void server_on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *a, int len,
+                             void *arg)
 {
 	struct fixture *f = arg;
 	struct bufferevent *b = bufferevent_socket_new(f->base, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -160,7 +161,8 @@ static void wait_for(struct fixture *f, const char *text)
 
 static void ask(struct fixture *f, const char *request, unsigned int timeout_ms, int r)
 {
-	assert_int_equal(replica_link_ask(f->link, json_loads(request, 0, NULL), timeout_ms, on_answer, f, NULL), r);
+	assert_int_equal(
+		replica_link_ask(f->link, json_loads(request, 0, NULL), timeout_ms, on_answer, f, NULL), r);
 }
 
 static int setup(void **state)
@@ -214,10 +216,14 @@ static void answers_come_in_the_order_of_the_requests_with_their_codes(void **st
 	wait_for(f, "up");
 	f->said[0] = '\0';
 	ask(f, "{\"do\": \"x\", \"echo\": \"{\\\"ok\\\": true}\\n\"}", 5000, 0);
-	ask(f, "{\"do\": \"x\", \"echo\": \"{\\\"ok\\\": false, \\\"error\\\": \\\"STALE\\\", \\\"text\\\": \\\"old\\\"}\\n\"}", 5000, 0);
+	ask(f,
+	    "{\"do\": \"x\", \"echo\": \"{\\\"ok\\\": false, \\\"error\\\": \\\"STALE\\\", \\\"text\\\": "
+	    "\\\"old\\\"}\\n\"}",
+	    5000, 0);
 	ask(f, "{\"do\": \"x\", \"echo\": \"{\\\"ok\\\": false, \\\"error\\\": \\\"NEW\\\"}\\n\"}", 5000, 0);
 	ask(f, "{\"do\": \"x\", \"echo\": \"{\\\"okay\\\": 1}\\n\"}", 5000, 0);
-	wait_for(f, "ok ; STALE old; PROTOCOL protocol violation by the peer; PROTOCOL protocol violation by the peer; ");
+	wait_for(f, "ok ; STALE old; PROTOCOL protocol violation by the peer; PROTOCOL protocol violation by "
+	            "the peer; ");
 }
 
 static void events_come_while_a_request_waits(void **state)
@@ -227,7 +233,8 @@ static void events_come_while_a_request_waits(void **state)
 	server_start(f);
 	wait_for(f, "up");
 	ask(f, "{\"do\": \"hang\"}", 0, 0);
-	say(f->watcher, "{\"event\": \"strike\", \"peer\": \"site2\", \"serial\": 4}\n{\"event\": \"join\"}\n");
+	say(f->watcher,
+	    "{\"event\": \"strike\", \"peer\": \"site2\", \"serial\": 4}\n{\"event\": \"join\"}\n");
 	wait_for(f, "strike; join; ");
 }
 
@@ -275,13 +282,16 @@ static void what_takes_long_goes_on_a_connection_of_its_own(void **state)
 	ask(f, "{\"do\": \"hang\"}", 0, 0);
 	assert_int_equal(replica_ask_aside(f->base, f->path, q, 5000, on_answer, f, NULL), 0);
 	wait_for(f, "ok ; ");
-	assert_int_equal(replica_ask_aside(f->base, f->path, json_pack("{ss}", "do", "hang"), 50, on_answer, f, NULL), 0);
+	assert_int_equal(
+		replica_ask_aside(f->base, f->path, json_pack("{ss}", "do", "hang"), 50, on_answer, f, NULL),
+		0);
 	wait_for(f, "TIMEOUT");
 	assert_true(replica_link_is_up(f->link));
 	server_die(f);
 	wait_for(f, "down");
-	assert_int_equal(replica_ask_aside(f->base, f->path, json_pack("{ss}", "do", "hang"), 0, on_answer, f, NULL),
-	                 -POD_E_UNAVAILABLE); /* at once: there is no socket */
+	assert_int_equal(
+		replica_ask_aside(f->base, f->path, json_pack("{ss}", "do", "hang"), 0, on_answer, f, NULL),
+		-POD_E_UNAVAILABLE); /* at once: there is no socket */
 }
 
 int main(void)

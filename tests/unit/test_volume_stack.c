@@ -14,20 +14,22 @@ static const struct stack_limits limits = { .failover_after_ms = 10000, .step_ms
 static const char *action_text(const struct stack_action *a, char *buf, size_t size)
 {
 	static const char *const names[] = {
-		[STACK_PROMOTE] = "promote", [STACK_DEMOTE] = "demote",   [STACK_FENCE] = "fence",
-		[STACK_UNFENCE] = "unfence", [STACK_MOUNT] = "mount",     [STACK_UNMOUNT] = "unmount",
+		[STACK_PROMOTE] = "promote", [STACK_DEMOTE] = "demote",     [STACK_FENCE] = "fence",
+		[STACK_UNFENCE] = "unfence", [STACK_MOUNT] = "mount",       [STACK_UNMOUNT] = "unmount",
 		[STACK_MAKE] = "make",       [STACK_STORE_START] = "store", [STACK_STORE_STOP] = "stop store",
-		[STACK_WRITE] = "write",     [STACK_BEGAN] = "began",     [STACK_DONE] = "done",
+		[STACK_WRITE] = "write",     [STACK_BEGAN] = "began",       [STACK_DONE] = "done",
 	};
 
 	if (a->act == STACK_DONE)
-		(void) snprintf(buf, size, "done %s%s; ", a->r < 0 ? err_code_name(a->r) : "well", a->text[0] ? ": ..." : "");
+		(void) snprintf(buf, size, "done %s%s; ", a->r < 0 ? err_code_name(a->r) : "well",
+		                a->text[0] ? ": ..." : "");
 	else if (a->act == STACK_STORE_STOP)
 		(void) snprintf(buf, size, "stop store%s; ", a->forced ? "!" : "");
 	else if (a->act == STACK_STORE_START || a->act == STACK_MAKE)
 		(void) snprintf(buf, size, "%s; ", names[a->act]);
 	else if (a->act == STACK_PROMOTE || a->act == STACK_WRITE)
-		(void) snprintf(buf, size, "%s %zu/%d%s; ", names[a->act], a->replica, (int) a->token, a->forced ? "!" : "");
+		(void) snprintf(buf, size, "%s %zu/%d%s; ", names[a->act], a->replica, (int) a->token,
+		                a->forced ? "!" : "");
 	else
 		(void) snprintf(buf, size, "%s %zu%s; ", names[a->act], a->replica, a->forced ? "!" : "");
 	return buf;
@@ -175,7 +177,7 @@ static void a_switchover_hands_over_in_order_under_the_next_token(void **state)
 	stack_on_store(&s, true, 1700);
 	TODO(&s, "done well; ");
 	assert_true(stack_serves(&s));
-	assert_true(s.replicas[0].in_sync); /* it has everything up to here */
+	assert_true(s.replicas[0].in_sync);                       /* it has everything up to here */
 	assert_int_equal(stack_switchover(&s, 0, 2000, NULL), 0); /* and back */
 	TODO(&s, "stop store; ");
 }
@@ -395,7 +397,8 @@ int main(void)
 		cmocka_unit_test(an_entry_that_fails_makes_the_old_primary_primary_again),
 		cmocka_unit_test(a_switchover_ends_when_a_replica_goes_away_or_takes_too_long),
 		cmocka_unit_test(a_switchover_is_refused_where_something_would_be_lost),
-		cmocka_unit_test(a_failover_fences_first_and_lets_the_old_primary_run_only_when_it_is_entered),
+		cmocka_unit_test(
+			a_failover_fences_first_and_lets_the_old_primary_run_only_when_it_is_entered),
 		cmocka_unit_test(a_failover_that_cannot_be_entered_ends_the_fence),
 		cmocka_unit_test(a_forced_failover_promotes_what_is_not_consistent),
 		cmocka_unit_test(a_primary_that_stays_dead_is_replaced_by_one_in_sync_without_an_order),
