@@ -68,20 +68,24 @@ static void time_fetch(struct volume *vol, uint32_t mailbox, uint32_t columns, c
 	(void) printf("%s=%.2fms (%llu)\n", what, (double) (clock_mono_us() - from) / ROUNDS / 1000, (unsigned long long) sum);
 }
 
-static void time_uids(struct volume *vol, uint32_t mailbox)
+static void time_open(struct volume *vol, bool changing)
 {
 	struct err err = { 0 };
-	uint64_t from = clock_mono_us();
-	uint32_t unseen = 0;
+	uint64_t spent = 0;
 
 	for (int i = 0; i < ROUNDS; i++) {
 		struct arena *a = arena_create(1 << 24);
-		struct uid_ranges uids;
+		struct volume_opened o;
+		uint64_t from;
 
-		must(volume_uids(vol, a, SPAN_LIT("u"), mailbox, &uids, &unseen, &err), &err);
+		if (changing)
+			fill(vol, 1);
+		from = clock_mono_us();
+		must(volume_mailbox_open(vol, a, SPAN_LIT("u"), SPAN_LIT("INBOX"), VOLUME_SELECT, &o, &err), &err);
+		spent += clock_mono_us() - from;
 		(void) arena_free(a);
 	}
-	(void) printf("uids=%.2fms\n", (double) (clock_mono_us() - from) / ROUNDS / 1000);
+	(void) printf("%s=%.3fms\n", changing ? "open_changed" : "open", (double) spent / ROUNDS / 1000);
 }
 
 int main(int argc, char **argv)
@@ -102,7 +106,8 @@ int main(int argc, char **argv)
 	fill(vol, argc > 2 ? (unsigned int) strtoul(argv[2], NULL, 10) : 100000);
 	must(volume_mailbox_get(vol, a, SPAN_LIT("u"), SPAN_LIT("INBOX"), &m, &err), &err);
 	(void) printf("messages=%u\n", m.messages);
-	time_uids(vol, m.id);
+	time_open(vol, false);
+	time_open(vol, true);
 	time_fetch(vol, m.id, STORE_COL_FLAGS, "flags");
 	time_fetch(vol, m.id, STORE_COL_ENVELOPE, "envelope");
 	time_fetch(vol, m.id, STORE_COL_ENVELOPE | STORE_COL_BODYSTRUCTURE | STORE_COL_HEADERS, "all");

@@ -7,7 +7,6 @@ static const struct change_row rows[CHANGE_KINDS] = {
 	[CHANGE_FLAGS]             = { "flags",             change_flags,             0 },
 	[CHANGE_COPY]              = { "copy",              change_copy,              CHANGE_ADDS },
 	[CHANGE_EXPUNGE]           = { "expunge",           change_expunge,           0 },
-	[CHANGE_RECENT]            = { "recent",            change_recent,            0 },
 	[CHANGE_MAILBOX_CREATE]    = { "mailbox create",    change_mailbox_create,    CHANGE_ADDS },
 	[CHANGE_MAILBOX_DELETE]    = { "mailbox delete",    change_mailbox_delete,    0 },
 	[CHANGE_MAILBOX_RENAME]    = { "mailbox rename",    change_mailbox_rename,    0 },

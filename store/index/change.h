@@ -22,7 +22,6 @@ int change_append(struct batch *b, struct change *c);
 int change_flags(struct batch *b, struct change *c);
 int change_copy(struct batch *b, struct change *c);
 int change_expunge(struct batch *b, struct change *c);
-int change_recent(struct batch *b, struct change *c);
 int change_mailbox_create(struct batch *b, struct change *c);
 int change_mailbox_delete(struct batch *b, struct change *c);
 int change_mailbox_rename(struct batch *b, struct change *c);

@@ -142,9 +142,19 @@ struct uid_ranges {
 	struct uid_range *r; /* ascending, disjoint */
 	size_t n;
 };
-/* All uids of a mailbox, and the first without \Seen (0: none). Cheap for the usual, nearly contiguous mailbox. */
-int volume_uids(struct volume *vol, struct arena *a, struct span user_id, uint32_t mailbox, struct uid_ranges *ret,
-                uint32_t *ret_first_unseen, struct err *err);
+/*
+ * What a session must know of a mailbox it opens, in one snapshot. SELECT claims \Recent, EXAMINE looks only; a claim is
+ * kept in memory (recent.h) and waits for no commit. Cheap for the usual, nearly contiguous mailbox.
+ */
+enum volume_open_mode { VOLUME_SELECT, VOLUME_EXAMINE };
+struct volume_opened {
+	struct volume_mailbox mailbox;
+	struct uid_ranges uids; /* all there are */
+	uint32_t first_unseen; /* 0: all are seen */
+	uint32_t first_recent; /* uids from here on are \Recent in this session; 0: none */
+};
+int volume_mailbox_open(struct volume *vol, struct arena *a, struct span user_id, struct span name,
+                        enum volume_open_mode mode, struct volume_opened *ret, struct err *err);
 
 /* One message. Spans point into the read snapshot: valid during the callback. */
 struct volume_row {
@@ -208,7 +218,6 @@ enum change_kind {
 	CHANGE_FLAGS,
 	CHANGE_COPY,
 	CHANGE_EXPUNGE,
-	CHANGE_RECENT, /* SELECT claims \Recent; needs no flush of its own */
 	CHANGE_MAILBOX_CREATE,
 	CHANGE_MAILBOX_DELETE,
 	CHANGE_MAILBOX_RENAME,
@@ -247,7 +256,7 @@ struct change {
 	int code;
 	struct err err;
 	struct span user_id; /* all but DELIVER */
-	uint32_t mailbox; /* FLAGS, COPY, EXPUNGE, RECENT: by id */
+	uint32_t mailbox; /* FLAGS, COPY, EXPUNGE: by id */
 	struct uid_ranges uids; /* FLAGS, COPY, EXPUNGE (n 0: all \Deleted) */
 	uint64_t highestmodseq; /* result */
 	struct guid id; /* DELIVER, APPEND, COPY: repeated ones are answered as the first; all zero: none */
@@ -300,9 +309,6 @@ struct change {
 		struct {
 			struct uid_ranges expunged; /* result */
 		} expunge;
-		struct {
-			uint32_t first_recent; /* result: uids from here on are this session's \Recent; 0: none */
-		} recent;
 		struct {
 			struct span name, new_name, special_use;
 			bool subscribed;

@@ -55,6 +55,31 @@ void ranges_normalise(struct uid_ranges *r)
 	r->n = n + 1;
 }
 
+/* What is left of one range; gone from *at on may touch it. */
+static int add_without(struct ranges_builder *b, struct uid_range r, const struct uid_ranges *gone, size_t *at)
+{
+	while (*at < gone->n && gone->r[*at].last < r.first)
+		++*at;
+	for (size_t i = *at; i < gone->n && gone->r[i].first <= r.last; i++) {
+		if (gone->r[i].first > r.first && ranges_add(b, r.first, gone->r[i].first - 1) < 0)
+			return -POD_E_NOMEM;
+		if (gone->r[i].last >= r.last)
+			return 0;
+		r.first = gone->r[i].last + 1;
+	}
+	return ranges_add(b, r.first, r.last);
+}
+
+int ranges_without(struct ranges_builder *b, const struct uid_ranges *list, const struct uid_ranges *gone)
+{
+	size_t at = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < list->n; i++)
+		r = add_without(b, list->r[i], gone, &at);
+	return r;
+}
+
 uint64_t ranges_count(const struct uid_ranges *r)
 {
 	uint64_t n = 0;

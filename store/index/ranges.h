@@ -14,6 +14,8 @@ struct ranges_builder {
 int ranges_add(struct ranges_builder *b, uint32_t first, uint32_t last);
 /* Sorts and joins ranges that came in any order. */
 void ranges_normalise(struct uid_ranges *r);
+/* Adds the uids of one list that are not in the other. -POD_E_NOMEM. */
+int ranges_without(struct ranges_builder *b, const struct uid_ranges *list, const struct uid_ranges *gone);
 /* How many uids. */
 uint64_t ranges_count(const struct uid_ranges *r);
 /* Index of the first range that ends at or after uid; n where none does. */

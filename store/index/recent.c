@@ -44,32 +44,38 @@ static bool grow(struct recent *r)
 	return true;
 }
 
+static uint32_t claimed(const struct recent *r, uint32_t mailbox, uint32_t indexed)
+{
+	const struct recent_claim *c = r->cap ? slot_of(r, mailbox) : NULL;
+
+	return c && c->mailbox && c->from > indexed ? c->from : indexed;
+}
+
 uint32_t recent_from(struct recent *r, uint32_t mailbox, uint32_t indexed)
 {
-	uint32_t from = indexed;
+	uint32_t from;
 
 	(void) pthread_mutex_lock(&r->lock);
-	if (r->cap) {
-		const struct recent_claim *c = slot_of(r, mailbox);
-
-		if (c->mailbox && c->from > from)
-			from = c->from;
-	}
+	from = claimed(r, mailbox, indexed);
 	(void) pthread_mutex_unlock(&r->lock);
 	return from;
 }
 
-void recent_claim(struct recent *r, uint32_t mailbox, uint32_t from)
+uint32_t recent_claim(struct recent *r, uint32_t mailbox, uint32_t indexed, uint32_t uidnext)
 {
+	uint32_t from;
+
 	(void) pthread_mutex_lock(&r->lock);
-	if (grow(r)) {
+	from = claimed(r, mailbox, indexed);
+	if (from < uidnext && grow(r)) {
 		struct recent_claim *c = slot_of(r, mailbox);
 
 		if (!c->mailbox)
 			r->n++;
-		*c = (struct recent_claim){ mailbox, from };
+		*c = (struct recent_claim){ mailbox, uidnext };
 	}
 	(void) pthread_mutex_unlock(&r->lock);
+	return from < uidnext ? from : 0;
 }
 
 void recent_each(struct recent *r, void (*fn)(void *arg, const struct recent_claim *claim), void *arg)

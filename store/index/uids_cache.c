@@ -13,7 +13,7 @@ void uids_cache_init(struct uids_cache *c)
 void uids_cache_done(struct uids_cache *c)
 {
 	for (size_t i = 0; i < UIDS_CACHE_ENTRIES; i++)
-		free(c->entries[i].r);
+		free(c->entries[i].known.uids.r);
 	(void) pthread_mutex_destroy(&c->lock);
 }
 
@@ -25,18 +25,18 @@ static struct uids_entry *find(struct uids_cache *c, uint32_t mailbox)
 	return NULL;
 }
 
-int uids_cache_get(struct uids_cache *c, uint32_t mailbox, uint64_t modseq, struct arena *a, struct uid_ranges *ret,
-                   uint32_t *ret_first_unseen)
+int uids_cache_get(struct uids_cache *c, uint32_t mailbox, struct arena *a, struct known_uids *known)
 {
 	struct uids_entry *e;
 	int r = 0;
 
 	(void) pthread_mutex_lock(&c->lock);
 	e = find(c, mailbox);
-	if (e && e->modseq == modseq) {
+	if (e && e->known.modseq <= known->modseq) {
 		e->used = ++c->clock;
-		*ret_first_unseen = e->first_unseen;
-		r = ranges_copy(a, span_make(e->r, e->n * sizeof(*e->r)), e->n, ret);
+		known->modseq = e->known.modseq;
+		known->first_unseen = e->known.first_unseen;
+		r = ranges_copy(a, ranges_bytes(&e->known.uids), e->known.uids.n, &known->uids);
 		r = r < 0 ? r : 1;
 	}
 	(void) pthread_mutex_unlock(&c->lock);
@@ -53,9 +53,9 @@ static struct uids_entry *oldest(struct uids_cache *c)
 	return e;
 }
 
-void uids_cache_put(struct uids_cache *c, uint32_t mailbox, uint64_t modseq, const struct uid_ranges *uids,
-                    uint32_t first_unseen)
+void uids_cache_put(struct uids_cache *c, uint32_t mailbox, const struct known_uids *known)
 {
+	const struct uid_ranges *uids = &known->uids;
 	struct uid_range *copy;
 	struct uids_entry *e;
 
@@ -70,11 +70,12 @@ void uids_cache_put(struct uids_cache *c, uint32_t mailbox, uint64_t modseq, con
 	if (!e)
 		e = oldest(c);
 	/* A slower reader of an older snapshot must not put the newer one away. */
-	if (e->mailbox == mailbox && e->modseq >= modseq) {
+	if (e->mailbox == mailbox && e->known.modseq >= known->modseq) {
 		free(copy);
 	} else {
-		free(e->r);
-		*e = (struct uids_entry){ mailbox, first_unseen, modseq, ++c->clock, copy, uids->n };
+		free(e->known.uids.r);
+		*e = (struct uids_entry){ mailbox, ++c->clock, *known };
+		e->known.uids.r = copy;
 	}
 	(void) pthread_mutex_unlock(&c->lock);
 }

@@ -1,6 +1,6 @@
 /*
  * The uids of large mailboxes as they were at a modseq. A SELECT of a mailbox nobody changed since the last one walks
- * nothing. Thread-safe.
+ * nothing, one of a mailbox that changed only the changes (view_uids.c). Thread-safe.
  */
 #ifndef POD_STORE_INDEX_UIDS_CACHE_H
 #define POD_STORE_INDEX_UIDS_CACHE_H
@@ -15,11 +15,16 @@
 /* Mailboxes with more holes than that are not kept, so that the cache has a bound: 8 MiB in all. */
 #define UIDS_CACHE_RANGES_MAX 16384
 
+struct known_uids {
+	uint64_t modseq;
+	struct uid_ranges uids;
+	uint32_t first_unseen; /* 0: none */
+};
+
 struct uids_entry {
-	uint32_t mailbox, first_unseen; /* mailbox 0: free */
-	uint64_t modseq, used;
-	struct uid_range *r; /* malloc */
-	size_t n;
+	uint32_t mailbox; /* 0: free */
+	uint64_t used;
+	struct known_uids known; /* ranges by malloc */
 };
 
 struct uids_cache {
@@ -30,11 +35,9 @@ struct uids_cache {
 
 void uids_cache_init(struct uids_cache *c);
 void uids_cache_done(struct uids_cache *c);
-/* 1: *ret, a copy in a; 0: not there; -POD_E_NOMEM. */
-int uids_cache_get(struct uids_cache *c, uint32_t mailbox, uint64_t modseq, struct arena *a, struct uid_ranges *ret,
-                   uint32_t *ret_first_unseen);
+/* 1: *known, as it was at its modseq or before, a copy in a; 0: nothing of that age; -POD_E_NOMEM. */
+int uids_cache_get(struct uids_cache *c, uint32_t mailbox, struct arena *a, struct known_uids *known);
 /* Keeps a copy in place of the one used longest ago; where memory is out it keeps nothing. */
-void uids_cache_put(struct uids_cache *c, uint32_t mailbox, uint64_t modseq, const struct uid_ranges *uids,
-                    uint32_t first_unseen);
+void uids_cache_put(struct uids_cache *c, uint32_t mailbox, const struct known_uids *known);
 
 #endif

@@ -285,15 +285,14 @@ static int has_children(struct volume *vol, struct kv_txn *txn, uint32_t user, s
 }
 
 static int show_mailbox(struct volume *vol, struct kv_txn *txn, struct arena *a, struct span user_id, uint32_t id,
-                        struct volume_mailbox *ret, struct err *err)
+                        struct volume_mailbox *ret, struct mailbox_counts *ret_counts, struct err *err)
 {
 	struct mailbox_info info;
-	struct mailbox_counts counts;
 	struct volume_mailbox m;
-	int r = view_mailbox(vol, txn, user_id, id, &info, &counts, err);
+	int r = view_mailbox(vol, txn, user_id, id, &info, ret_counts, err);
 
 	if (r == 0)
-		r = mailbox_show(vol, txn, a, id, &info, &counts, &m, err);
+		r = mailbox_show(vol, txn, a, id, &info, ret_counts, &m, err);
 	if (r == 0)
 		r = has_children(vol, txn, info.user, info.name, &m.has_children, err);
 	if (r == 0)
@@ -301,31 +300,62 @@ static int show_mailbox(struct volume *vol, struct kv_txn *txn, struct arena *a,
 	return r;
 }
 
-int volume_mailbox_get(struct volume *vol, struct arena *a, struct span user_id, struct span name,
-                       struct volume_mailbox *ret, struct err *err)
+static int show_by_name(struct volume *vol, struct kv_txn *txn, struct arena *a, struct span user_id, struct span name,
+                        struct volume_mailbox *ret, struct mailbox_counts *ret_counts, struct err *err)
 {
-	KV_TXN txn = { 0 };
 	struct user_info user;
 	struct span canonical = SPAN_NONE;
 	uint32_t id = 0;
 	int r = mailbox_name_canonical(a, name, &canonical, err);
 
 	if (r == 0)
-		r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+		r = user_get(txn, &vol->t, user_id, &user, err);
 	if (r == 0)
-		r = user_get(&txn, &vol->t, user_id, &user, err);
-	if (r == 0)
-		r = mailbox_find(&txn, &vol->t, user.no, canonical, &id, err);
+		r = mailbox_find(txn, &vol->t, user.no, canonical, &id, err);
 	if (r == -POD_E_NOTFOUND)
 		return err_set(err, POD_E_NOTFOUND, "no such mailbox");
-	return r < 0 ? r : show_mailbox(vol, &txn, a, user_id, id, ret, err);
+	return r < 0 ? r : show_mailbox(vol, txn, a, user_id, id, ret, ret_counts, err);
+}
+
+int volume_mailbox_get(struct volume *vol, struct arena *a, struct span user_id, struct span name,
+                       struct volume_mailbox *ret, struct err *err)
+{
+	KV_TXN txn = { 0 };
+	struct mailbox_counts counts;
+	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+
+	return r < 0 ? r : show_by_name(vol, &txn, a, user_id, name, ret, &counts, err);
 }
 
 int volume_mailbox_get_id(struct volume *vol, struct arena *a, struct span user_id, uint32_t id,
                           struct volume_mailbox *ret, struct err *err)
 {
 	KV_TXN txn = { 0 };
+	struct mailbox_counts counts;
 	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
 
-	return r < 0 ? r : show_mailbox(vol, &txn, a, user_id, id, ret, err);
+	return r < 0 ? r : show_mailbox(vol, &txn, a, user_id, id, ret, &counts, err);
+}
+
+int volume_mailbox_open(struct volume *vol, struct arena *a, struct span user_id, struct span name,
+                        enum volume_open_mode mode, struct volume_opened *ret, struct err *err)
+{
+	KV_TXN txn = { 0 };
+	struct volume_opened o = { 0 };
+	struct volume_mailbox *m = &o.mailbox;
+	struct mailbox_counts counts;
+	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+
+	if (r == 0)
+		r = show_by_name(vol, &txn, a, user_id, name, m, &counts, err);
+	if (r == 0)
+		r = view_uids(vol, &txn, a, m->id, &counts, &o.uids, &o.first_unseen, err);
+	if (r < 0)
+		return r;
+	if (mode == VOLUME_SELECT)
+		o.first_recent = recent_claim(&vol->recent, m->id, counts.recent_from, counts.uidnext);
+	else if (m->recent_from < m->uidnext)
+		o.first_recent = m->recent_from;
+	*ret = o;
+	return 0;
 }

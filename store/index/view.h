@@ -18,8 +18,11 @@ struct row_reader {
 int row_read(struct row_reader *rr, uint32_t uid, const struct record *r, struct volume_row *ret, struct err *err);
 void row_reader_done(struct row_reader *rr);
 
-/* All uids by a walk, and the first without \Seen. */
-int view_uids(struct volume *vol, struct kv_txn *txn, struct arena *a, uint32_t mailbox, struct uid_ranges *ret,
-              uint32_t *ret_first_unseen, struct err *err);
+/* All uids of a mailbox in this snapshot, and the first without \Seen (0: none). counts: of the same snapshot. */
+int view_uids(struct volume *vol, struct kv_txn *txn, struct arena *a, uint32_t mailbox,
+              const struct mailbox_counts *counts, struct uid_ranges *ret, uint32_t *ret_first_unseen, struct err *err);
+/* Uids that vanished since a modseq, which the log reaches back to. */
+int view_vanished(struct volume *vol, struct kv_txn *txn, struct arena *a, uint32_t mailbox, uint64_t since,
+                  struct uid_ranges *ret, struct err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* Messages: rows, uids, and what changed since. */
+/* Messages: rows, and what changed since. */
 #include "store/index/mailbox.h"
 #include "store/index/ranges.h"
 #include "store/index/view.h"
@@ -104,59 +104,6 @@ int volume_fetch(struct volume *vol, struct span user_id, uint32_t mailbox, cons
 	return r < 0 ? r : 0;
 }
 
-int view_uids(struct volume *vol, struct kv_txn *txn, struct arena *a, uint32_t mailbox, struct uid_ranges *ret,
-              uint32_t *ret_first_unseen, struct err *err)
-{
-	struct ranges_builder b = { .a = a };
-	KV_CURSOR c = { 0 };
-	struct span key, value;
-	struct record rec;
-	uint32_t first_unseen = 0;
-	struct key k;
-	int r = kv_cursor_open(txn, vol->t.mail, &c, err);
-
-	key_mail_uid(&k, mailbox, MAIL_RECORD, 0);
-	if (r == 0)
-		r = kv_cursor_seek(&c, key_span(&k), &key, &value);
-	for (; r == 0 && mail_key_is(key, mailbox, MAIL_RECORD); r = kv_cursor_next(&c, &key, &value)) {
-		uint32_t uid = mail_key_uid(key);
-
-		r = message_record_decode(value, &rec, err);
-		if (r == 0 && ranges_add(&b, uid, uid) < 0)
-			r = err_set(err, POD_E_NOMEM, "uids");
-		if (r < 0)
-			return r;
-		if (!first_unseen && !(rec.flags & STORE_FLAG_SEEN))
-			first_unseen = uid;
-	}
-	if (r < 0 && r != -POD_E_NOTFOUND)
-		return r;
-	*ret = b.list;
-	*ret_first_unseen = first_unseen;
-	return 0;
-}
-
-int volume_uids(struct volume *vol, struct arena *a, struct span user_id, uint32_t mailbox, struct uid_ranges *ret,
-                uint32_t *ret_first_unseen, struct err *err)
-{
-	KV_TXN txn = { 0 };
-	struct mailbox_info info;
-	struct mailbox_counts counts;
-	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
-
-	if (r == 0)
-		r = view_mailbox(vol, &txn, user_id, mailbox, &info, &counts, err);
-	if (r < 0)
-		return r;
-	r = uids_cache_get(&vol->uids, mailbox, counts.highestmodseq, a, ret, ret_first_unseen);
-	if (r != 0)
-		return r < 0 ? err_set(err, POD_E_NOMEM, "uids") : 0;
-	r = view_uids(vol, &txn, a, mailbox, ret, ret_first_unseen, err);
-	if (r == 0)
-		uids_cache_put(&vol->uids, mailbox, counts.highestmodseq, ret, *ret_first_unseen);
-	return r;
-}
-
 /* ---- changes ---- */
 
 static int walk_log(struct volume *vol, struct row_reader *rr, uint64_t since, volume_row_fn *fn, void *arg,
@@ -186,34 +133,6 @@ static int walk_log(struct volume *vol, struct row_reader *rr, uint64_t since, v
 	return r == -POD_E_NOTFOUND ? 0 : r;
 }
 
-static int walk_vanished(struct volume *vol, struct kv_txn *txn, struct arena *a, uint32_t mailbox, uint64_t since,
-                         struct uid_ranges *ret, struct err *err)
-{
-	struct ranges_builder b = { .a = a };
-	KV_CURSOR c = { 0 };
-	struct span key, value;
-	struct key k;
-	int r = kv_cursor_open(txn, vol->t.mail, &c, err);
-
-	key_mail_modseq(&k, mailbox, MAIL_VANISHED, since + 1, 0);
-	if (r == 0)
-		r = kv_cursor_seek(&c, key_span(&k), &key, &value);
-	for (; r == 0 && mail_key_is(key, mailbox, MAIL_VANISHED); r = kv_cursor_next(&c, &key, &value)) {
-		uint32_t last;
-
-		if (value.len != sizeof(last))
-			return err_set(err, POD_E_CORRUPT, "index: a row of what vanished is damaged");
-		memcpy(&last, value.p, sizeof(last));
-		if (ranges_add(&b, mail_key_modseq_uid(key), last) < 0)
-			return err_set(err, POD_E_NOMEM, "uids");
-	}
-	if (r < 0 && r != -POD_E_NOTFOUND)
-		return r;
-	ranges_normalise(&b.list);
-	*ret = b.list;
-	return 0;
-}
-
 int volume_changes(struct volume *vol, struct arena *a, struct span user_id, uint32_t mailbox, uint64_t since,
                    uint32_t columns, volume_row_fn *fn, void *arg, struct volume_changes *ret, struct err *err)
 {
@@ -235,9 +154,9 @@ int volume_changes(struct volume *vol, struct arena *a, struct span user_id, uin
 	if (since < counts.highestmodseq)
 		r = walk_log(vol, &rr, since, fn, arg, err);
 	if (r == 0 && ch.incomplete)
-		r = view_uids(vol, &txn, a, mailbox, &ch.uids, &unseen, err);
+		r = view_uids(vol, &txn, a, mailbox, &counts, &ch.uids, &unseen, err);
 	else if (r == 0 && since < counts.highestmodseq)
-		r = walk_vanished(vol, &txn, a, mailbox, since, &ch.vanished, err);
+		r = view_vanished(vol, &txn, a, mailbox, since, &ch.vanished, err);
 	if (r == 0)
 		*ret = ch;
 	return r;

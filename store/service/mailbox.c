@@ -105,64 +105,23 @@ void method_mailbox_subscribe(struct task *t)
 	volume_submit(t->svc->vol, c);
 }
 
-/* ---- opening ---- */
-
-struct opening {
-	struct volume_mailbox box;
-	struct uid_ranges uids;
-	uint32_t first_unseen;
-};
-
-static void reply_open(struct task *t, uint32_t first_recent)
-{
-	const struct opening *o = t->state;
-	Podstore__MailboxOpenReply reply = PODSTORE__MAILBOX_OPEN_REPLY__INIT;
-
-	reply.mailbox = convert_mailbox(t->a, &o->box);
-	if (!reply.mailbox || !convert_ranges_out(t->a, &o->uids, &reply.uids, &reply.n_uids)) {
-		task_fail(t, -POD_E_NOMEM);
-		return;
-	}
-	reply.first_recent_uid = first_recent;
-	reply.first_unseen_uid = o->first_unseen;
-	task_reply(t, &reply.base);
-}
-
-static void claimed(struct change *c)
-{
-	if (!change_failed(c))
-		reply_open(c->owner, c->u.recent.first_recent);
-}
-
-/*
- * The uids are read before \Recent is claimed: a message that comes in between is in the claim but not in the
- * list, and the client learns of it as of any new one.
- */
 void method_mailbox_open(struct task *t)
 {
 	const Podstore__MailboxOpen *m = (const Podstore__MailboxOpen *) t->message;
-	struct opening *o = arena_new(t->a, struct opening);
-	struct change *c;
-	int r = o ? volume_mailbox_get(t->svc->vol, t->a, t->user_id, span_of(m->name), &o->box, &t->err) : -POD_E_NOMEM;
+	Podstore__MailboxOpenReply reply = PODSTORE__MAILBOX_OPEN_REPLY__INIT;
+	struct volume_opened o;
+	int r = volume_mailbox_open(t->svc->vol, t->a, t->user_id, span_of(m->name),
+	                            m->read_only ? VOLUME_EXAMINE : VOLUME_SELECT, &o, &t->err);
 
-	if (r == 0 && !o->box.exists)
-		r = err_set(&t->err, POD_E_NOTFOUND, "there is no mailbox of this name");
-	if (r == 0)
-		r = volume_uids(t->svc->vol, t->a, t->user_id, o->box.id, &o->uids, &o->first_unseen, &t->err);
-	if (r < 0) {
+	if (r == 0) {
+		reply.mailbox = convert_mailbox(t->a, &o.mailbox);
+		reply.first_recent_uid = o.first_recent;
+		reply.first_unseen_uid = o.first_unseen;
+		if (!reply.mailbox || !convert_ranges_out(t->a, &o.uids, &reply.uids, &reply.n_uids))
+			r = -POD_E_NOMEM;
+	}
+	if (r < 0)
 		task_fail(t, r);
-		return;
-	}
-	t->state = o;
-	if (m->read_only) {
-		bool any = o->box.recent_from && o->box.recent_from < o->box.uidnext;
-
-		reply_open(t, any ? o->box.recent_from : 0);
-		return;
-	}
-	c = task_change(t, CHANGE_RECENT, claimed);
-	if (!c)
-		return;
-	c->mailbox = o->box.id;
-	volume_submit(t->svc->vol, c);
+	else
+		task_reply(t, &reply.base);
 }

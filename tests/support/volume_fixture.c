@@ -210,6 +210,15 @@ struct volume_mailbox fixture_mailbox(struct fixture *f, const char *user, const
 	return m;
 }
 
+struct volume_opened fixture_open_mailbox(struct fixture *f, const char *user, const char *name,
+                                          enum volume_open_mode mode)
+{
+	struct volume_opened o = { 0 };
+
+	assert_int_equal(volume_mailbox_open(f->vol, f->a, span_of(user), span_of(name), mode, &o, &f->err), 0);
+	return o;
+}
+
 static int add_row(void *arg, const struct volume_row *row)
 {
 	buf_printf(arg, "%u %x;", row->uid, row->flags);

@@ -43,6 +43,9 @@ int fixture_flags(struct fixture *f, const char *user, uint32_t mailbox, uint32_
 int fixture_mailbox_op(struct fixture *f, enum change_kind kind, const char *user, const char *name, const char *new_name);
 /* By name; fails the test where it is missing. Strings live as long as the fixture's arena. */
 struct volume_mailbox fixture_mailbox(struct fixture *f, const char *user, const char *name);
+/* SELECT or EXAMINE; fails the test where it is missing. */
+struct volume_opened fixture_open_mailbox(struct fixture *f, const char *user, const char *name,
+                                          enum volume_open_mode mode);
 /* "1:3,5 ": what the index has, as "uid flags;" in uid order. */
 const char *fixture_rows(struct fixture *f, const char *user, const char *name);
 /* The message's bytes as text. */

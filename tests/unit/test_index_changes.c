@@ -366,21 +366,17 @@ static void expunge_takes_deleted_ones_only(void **state)
 static void recent_is_claimed_once(void **state)
 {
 	struct fixture *f = *state;
-	struct change c = fixture_change(f, CHANGE_RECENT, "alice");
 
 	assert_int_equal(fixture_user_add(f, "alice", 0), 0);
 	assert_int_equal(fixture_append(f, "alice", "INBOX", "a\r\n", 0, NULL, NULL), 0);
-	c.mailbox = fixture_mailbox(f, "alice", "INBOX").id;
-	assert_int_equal(fixture_run(f, &c), 0);
-	assert_int_equal(c.u.recent.first_recent, 1);
-	assert_int_equal(fixture_run(f, &c), 0);
-	assert_int_equal(c.u.recent.first_recent, 0);
+	assert_int_equal(fixture_open_mailbox(f, "alice", "INBOX", VOLUME_EXAMINE).first_recent, 1);
+	assert_int_equal(fixture_open_mailbox(f, "alice", "INBOX", VOLUME_SELECT).first_recent, 1);
+	assert_int_equal(fixture_open_mailbox(f, "alice", "INBOX", VOLUME_SELECT).first_recent, 0);
 	assert_int_equal(fixture_mailbox(f, "alice", "INBOX").recent_from, 2);
 	assert_int_equal(fixture_append(f, "alice", "INBOX", "a\r\n", 0, NULL, NULL), 0);
 	fixture_close(f);
 	fixture_open(f);
-	assert_int_equal(fixture_run(f, &c), 0);
-	assert_int_equal(c.u.recent.first_recent, 2);
+	assert_int_equal(fixture_open_mailbox(f, "alice", "INBOX", VOLUME_SELECT).first_recent, 2);
 }
 
 static void mailboxes_are_made_renamed_and_deleted_with_their_children(void **state)

@@ -84,7 +84,7 @@ static void *writer(void *arg)
 
 	(void) snprintf(user, sizeof(user), "u%u", atomic_fetch_add(&s->next, 1) % 3);
 	for (unsigned int i = 1; i <= ROUNDS; i++) {
-		static const enum change_kind kinds[] = { CHANGE_FLAGS, CHANGE_FLAGS, CHANGE_RECENT, CHANGE_COPY, CHANGE_EXPUNGE };
+		static const enum change_kind kinds[] = { CHANGE_FLAGS, CHANGE_COPY, CHANGE_FLAGS, CHANGE_EXPUNGE };
 		struct arena *a = arena_create(1 << 22);
 
 		if (deliver(s->f->vol, a, user) < 0 || on_all(s->f->vol, a, user, kinds[i % ARRAY_SIZE(kinds)], i) < 0)
