@@ -27,6 +27,13 @@ struct imap_call {
 	bool failing;  /* among those that fail_waiting() is at */
 };
 
+/* A SESSION_OPEN under way. It outlives its session, whose number in the store must be closed when it comes. */
+struct opening {
+	struct store_session *ss; /* NULL: nobody wants it any more */
+	struct store_client *client;
+	unsigned int timeout_ms;
+};
+
 struct store_session {
 	struct store_session_options o;
 	uint8_t *token;
@@ -34,7 +41,7 @@ struct store_session {
 	unsigned int generation; /* counts the sessions opened */
 	uint32_t session;
 	bool watch_lost;
-	struct store_call *opening, *renewing;
+	struct opening *opening, *renewing;
 	uint64_t token_ms; /* when the token was given */
 	TAILQ_HEAD(, imap_call) calls;
 };
@@ -57,6 +64,7 @@ struct store_session *store_session_create(const struct store_session_options *o
 	memcpy(ss->token, o->token.p, o->token.len);
 	ss->token_ms = clock_mono_ms();
 	TAILQ_INIT(&ss->calls);
+	open_session(ss); /* while the client reads that it is logged in: its first request need not wait */
 	return ss;
 }
 
@@ -72,13 +80,47 @@ static void on_closed(void *arg, const struct store_reply *reply)
 }
 
 /* Where it can not be told, the store forgets the session with the connection. */
-static void close_session(struct store_session *ss, uint32_t session)
+static void close_session(struct store_client *client, unsigned int timeout_ms, uint32_t session)
 {
 	Podstore__SessionClose request = PODSTORE__SESSION_CLOSE__INIT;
 
 	request.session = session;
-	(void) store_call(ss->o.client, STORE_SESSION_CLOSE, &request.base, SPAN_NONE, -1, ss->o.timeout_ms,
-	                  on_closed, NULL);
+	(void) store_call(client, STORE_SESSION_CLOSE, &request.base, SPAN_NONE, -1, timeout_ms, on_closed, NULL);
+}
+
+static void abandon(struct opening *opening)
+{
+	if (opening)
+		opening->ss = NULL;
+}
+
+/* Asks for a session; fn gets a struct opening to end. NULL where memory is out. */
+static struct opening *ask_session(struct store_session *ss, store_reply_fn *fn)
+{
+	Podstore__SessionOpen request = PODSTORE__SESSION_OPEN__INIT;
+	struct opening *opening = malloc(sizeof(*opening));
+
+	if (!opening)
+		return NULL;
+	*opening = (struct opening){ ss, ss->o.client, ss->o.timeout_ms };
+	request.session_token.data = ss->token;
+	request.session_token.len = ss->o.token.len;
+	if (store_call(ss->o.client, STORE_SESSION_OPEN, &request.base, SPAN_NONE, -1, ss->o.timeout_ms, fn, opening))
+		return opening;
+	free(opening);
+	return NULL;
+}
+
+/* Who asked; NULL where he went meanwhile, and then his session is closed. */
+static struct store_session *end_opening(struct opening *opening, const struct store_reply *reply)
+{
+	const Podstore__SessionOpenReply *opened = (const Podstore__SessionOpenReply *) reply->message;
+	struct store_session *ss = opening->ss;
+
+	if (!ss && reply->code == 0)
+		close_session(opening->client, opening->timeout_ms, opened->session);
+	free(opening);
+	return ss;
 }
 
 /* A token expires; each opening gives a new one. Without memory the old one is kept, which is good for a
@@ -107,12 +149,10 @@ struct store_session *store_session_free(struct store_session *ss)
 			store_call_cancel(call->call);
 		call_free(call);
 	}
-	if (ss->opening)
-		store_call_cancel(ss->opening);
-	if (ss->renewing)
-		store_call_cancel(ss->renewing);
+	abandon(ss->opening);
+	abandon(ss->renewing);
 	if (ss->state == SESSION_OPEN)
-		close_session(ss, ss->session);
+		close_session(ss->o.client, ss->o.timeout_ms, ss->session);
 	free(ss->token);
 	free(ss);
 	return NULL;
@@ -159,9 +199,11 @@ static void send_waiting(struct store_session *ss)
 
 static void on_opened(void *arg, const struct store_reply *reply)
 {
-	struct store_session *ss = arg;
+	struct store_session *ss = end_opening(arg, reply);
 	const Podstore__SessionOpenReply *opened = (const Podstore__SessionOpenReply *) reply->message;
 
+	if (!ss)
+		return;
 	ss->opening = NULL;
 	ss->state = SESSION_NONE;
 	if (reply->code == -POD_E_UNAVAILABLE) { /* lost once more, before the answer */
@@ -190,41 +232,32 @@ static void on_opened(void *arg, const struct store_reply *reply)
 
 static void open_session(struct store_session *ss)
 {
-	Podstore__SessionOpen request = PODSTORE__SESSION_OPEN__INIT;
-
 	if (ss->state != SESSION_NONE)
 		return;
-	request.session_token.data = ss->token;
-	request.session_token.len = ss->o.token.len;
-	ss->opening = store_call(ss->o.client, STORE_SESSION_OPEN, &request.base, SPAN_NONE, -1,
-	                         ss->o.timeout_ms, on_opened, ss);
+	ss->opening = ask_session(ss, on_opened);
 	if (ss->opening)
 		ss->state = SESSION_OPENING;
 }
 
 static void on_renewed(void *arg, const struct store_reply *reply)
 {
-	struct store_session *ss = arg;
+	struct store_session *ss = end_opening(arg, reply);
 	const Podstore__SessionOpenReply *opened = (const Podstore__SessionOpenReply *) reply->message;
 
+	if (!ss)
+		return;
 	ss->renewing = NULL;
 	if (reply->code == 0) {
 		take_token(ss, opened->session_token);
-		close_session(ss, opened->session);
+		close_session(ss->o.client, ss->o.timeout_ms, opened->session);
 	}
 }
 
 /* A client may stay for days: its token is exchanged for a new one long before it expires. */
 static void renew_token(struct store_session *ss)
 {
-	Podstore__SessionOpen request = PODSTORE__SESSION_OPEN__INIT;
-
-	if (ss->renewing || clock_mono_ms() - ss->token_ms < TOKEN_RENEW_MS)
-		return;
-	request.session_token.data = ss->token;
-	request.session_token.len = ss->o.token.len;
-	ss->renewing = store_call(ss->o.client, STORE_SESSION_OPEN, &request.base, SPAN_NONE, -1,
-	                          ss->o.timeout_ms, on_renewed, ss);
+	if (!ss->renewing && clock_mono_ms() - ss->token_ms >= TOKEN_RENEW_MS)
+		ss->renewing = ask_session(ss, on_renewed);
 }
 
 /* The connection is gone, and with it the session; of several calls that fail with it the first one says so.

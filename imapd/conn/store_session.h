@@ -1,5 +1,5 @@
 /*
- * One client's session with its volume's store: opened with the token that authentication gave, opened again
+ * One client's session with its volume's store: opened at once with the token that authentication gave, opened again
  * after each loss of the store, so that the client's connection lives on. Requests wait for that, up to a
  * time-out, and are repeated where the answer was lost: what they change, they change once (by id), or it
  * makes no difference. On the event loop's thread.

@@ -52,36 +52,55 @@ static void claims_are_kept_for_many_mailboxes(void **state)
 
 	recent_init(&r);
 	for (uint32_t m = 1; m <= 5000; m++)
-		recent_claim(&r, m, m + 7);
+		assert_int_equal(recent_claim(&r, m, 2, m + 7), 2);
 	for (uint32_t m = 1; m <= 5000; m++)
 		assert_int_equal(recent_from(&r, m, 1), m + 7);
 	assert_int_equal(recent_from(&r, 5001, 3), 3);
 	assert_int_equal(recent_from(&r, 1, 100), 100); /* the index knows of a later one */
+	assert_int_equal(recent_claim(&r, 9, 2, 16), 0); /* claimed by another */
+	assert_int_equal(recent_claim(&r, 9, 2, 12), 0); /* by one with a newer snapshot, whose claim stays */
+	assert_int_equal(recent_claim(&r, 9, 2, 18), 16);
 	recent_done(&r);
 }
 
-static void cached_uids_are_those_of_their_modseq_only(void **state)
+static void put(struct uids_cache *c, uint32_t mailbox, uint64_t modseq, uint32_t first_unseen)
+{
+	struct uid_range r = { 1, 5000 };
+	const struct known_uids known = { modseq, { &r, 1 }, first_unseen };
+
+	uids_cache_put(c, mailbox, &known);
+}
+
+/* The modseq of what is kept, as a snapshot of this modseq may use it; 0: nothing. */
+static uint64_t get(struct uids_cache *c, struct arena *a, uint32_t mailbox, uint64_t modseq)
+{
+	struct known_uids known = { .modseq = modseq };
+	int r = uids_cache_get(c, mailbox, a, &known);
+
+	if (r == 1)
+		assert_int_equal(known.uids.r[0].last, 5000);
+	return r == 1 ? known.modseq : 0;
+}
+
+static void cached_uids_are_for_their_modseq_and_later_ones(void **state)
 {
 	struct uids_cache *c = calloc(1, sizeof(*c));
 	struct arena *a = arena_create(1 << 20);
-	struct uid_range r = { 1, 5000 };
-	const struct uid_ranges uids = { &r, 1 };
-	struct uid_ranges got;
-	uint32_t unseen = 0;
+	struct known_uids known = { .modseq = 10 };
 
 	assert_non_null(c);
 	uids_cache_init(c);
-	uids_cache_put(c, 7, 10, &uids, 3);
-	assert_int_equal(uids_cache_get(c, 7, 10, a, &got, &unseen), 1);
-	assert_int_equal(got.r[0].last, 5000);
-	assert_int_equal(unseen, 3);
-	assert_int_equal(uids_cache_get(c, 7, 11, a, &got, &unseen), 0);
-	uids_cache_put(c, 7, 9, &uids, 4); /* older: not kept */
-	assert_int_equal(uids_cache_get(c, 7, 10, a, &got, &unseen), 1);
+	put(c, 7, 10, 3);
+	assert_int_equal(uids_cache_get(c, 7, a, &known), 1);
+	assert_int_equal(known.first_unseen, 3);
+	assert_int_equal(get(c, a, 7, 12), 10);
+	assert_int_equal(get(c, a, 7, 9), 0);
+	put(c, 7, 9, 4); /* older: not kept */
+	assert_int_equal(get(c, a, 7, 10), 10);
 	for (uint32_t m = 100; m < 100 + UIDS_CACHE_ENTRIES; m++)
-		uids_cache_put(c, m, 1, &uids, 0);
-	assert_int_equal(uids_cache_get(c, 7, 10, a, &got, &unseen), 0);
-	assert_int_equal(uids_cache_get(c, 100, 1, a, &got, &unseen), 1);
+		put(c, m, 1, 0);
+	assert_int_equal(get(c, a, 7, 10), 0);
+	assert_int_equal(get(c, a, 100, 1), 1);
 	uids_cache_done(c);
 	free(c);
 	(void) arena_free(a);
@@ -93,7 +112,7 @@ int main(void)
 		cmocka_unit_test(neighbours_join_and_holes_stay),
 		cmocka_unit_test(ranges_in_any_order_become_ascending_and_disjoint),
 		cmocka_unit_test(claims_are_kept_for_many_mailboxes),
-		cmocka_unit_test(cached_uids_are_those_of_their_modseq_only),
+		cmocka_unit_test(cached_uids_are_for_their_modseq_and_later_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
