@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import unittest
 
-from pod import Pod
+from pod import Pod, until
 
 
 def message(n, sender="bob@example.com"):
@@ -103,8 +103,11 @@ class RestoreTest(unittest.TestCase):
         box = self.pod.imap("cat")
         box.select("INBOX")
         self.restore("mailbox", address, "INBOX", "--from-folder", copy)
-        self.assertEqual(box.noop()[0], "OK")
-        self.assertEqual(box.response("EXISTS")[1][-1], b"1")
+
+        def is_told():
+            box.noop()
+            return (box.response("EXISTS")[1] or [None])[-1] == b"1"
+        until(is_told, "the client to be told of the message")
         self.assertIn(b"number 1", box.fetch("1", "(BODY[])")[1][0][1])
         box.logout()
 
