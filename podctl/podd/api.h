@@ -99,6 +99,7 @@ api_handler api_replication_list, api_replication_get, api_replication_do, api_o
 api_handler api_switchover, api_failover, api_failback;
 api_handler api_queue_list, api_queue_get, api_queue_retry, api_queue_retry_all, api_queue_remove;
 api_handler api_trace_get;
+api_handler api_mount_list, api_mount_add, api_mount_remove;
 api_handler api_restore_list, api_restore_add, api_restore_get, api_restore_cancel;
 
 #endif

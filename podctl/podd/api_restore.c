@@ -102,8 +102,12 @@ static bool narrows(const struct restore_request *rq)
 /* What goes together. */
 static int check(const struct restore_request *rq, struct err *err)
 {
-	if (!rq->folder || rq->folder[0] != '/')
+	if (!rq->folder == !rq->snapshot)
+		return err_set(err, POD_E_SYNTAX, "where from? a snapshot, or a folder");
+	if (rq->folder && rq->folder[0] != '/')
 		return err_set(err, POD_E_SYNTAX, "folder must be an absolute path");
+	if (rq->site && !rq->snapshot)
+		return err_set(err, POD_E_SYNTAX, "site goes with a snapshot");
 	if (rq->uids_n && !rq->mailbox)
 		return err_set(err, POD_E_SYNTAX, "uids are of a mailbox: which one?");
 	switch (rq->what) {
@@ -122,9 +126,10 @@ static int check(const struct restore_request *rq, struct err *err)
 
 static int request_read(const struct api_call *call, struct restore_request *rq, struct err *err)
 {
-	static const char *const fields[] = { "what",  "user",       "folder",  "volume", "mailbox",
-		                              "into",  "uids",       "since",   "before", "list",
-		                              "force", "message_id", "subject", "sender", "ignore_quota" };
+	static const char *const fields[] = { "what",     "user",       "folder",  "volume", "mailbox",
+		                              "into",     "uids",       "since",   "before", "list",
+		                              "force",    "message_id", "subject", "sender", "ignore_quota",
+		                              "snapshot", "site" };
 	const char *address;
 	bool there;
 	int r = api_only(call, fields, ARRAY_SIZE(fields), err);
@@ -133,6 +138,8 @@ static int request_read(const struct api_call *call, struct restore_request *rq,
 	    (r = api_string_required(call, "user", &address, err)) < 0 ||
 	    (r = api_address(call, address, &rq->address, err)) < 0 ||
 	    (r = api_string(call, "folder", &rq->folder, err)) < 0 ||
+	    (r = api_string(call, "snapshot", &rq->snapshot, err)) < 0 ||
+	    (r = api_string(call, "site", &rq->site, err)) < 0 ||
 	    (r = api_string(call, "volume", &rq->volume, err)) < 0 ||
 	    (r = api_string(call, "mailbox", &rq->mailbox, err)) < 0 ||
 	    (r = api_string(call, "into", &rq->into, err)) < 0 ||

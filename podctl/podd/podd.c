@@ -17,6 +17,7 @@
 #include "podctl/podd/api.h"
 #include "podctl/podd/bootstrap.h"
 #include "podctl/podd/folders.h"
+#include "podctl/podd/mounts.h"
 #include "podctl/podd/restores.h"
 #include "podctl/podd/stack.h"
 #include "podctl/podd/users.h"
@@ -103,6 +104,7 @@ static void podd_on_stop(evutil_socket_t signal, short events, void *arg)
 		return;
 	p->stopping = true;
 	log_event(NULL, LOGL_INFO, "pod.stopping");
+	mounts_stop(p->mounts);
 	stacks_stop(p);
 	children_stop(p->children);
 }
@@ -236,7 +238,7 @@ static int podd_start(struct podd *p, struct err *err)
 	if (r < 0 || (r = state_open(p, err)) < 0)
 		return r;
 	log_event(NULL, LOGL_INFO, "pod.starting", F_STR("config", p->options->config_file));
-	if ((r = restores_create(p, &p->restores, err)) < 0)
+	if ((r = mounts_create(p, &p->mounts, err)) < 0 || (r = restores_create(p, &p->restores, err)) < 0)
 		return r;
 	/* The API first: a port that is taken is known before anything runs. */
 	if ((r = api_start(p, &p->api, err)) < 0 || (r = programs_start(p, err)) < 0)
@@ -278,6 +280,7 @@ static void podd_done(struct podd *p)
 	p->stores = store_pool_free(p->stores);
 	p->restores = restores_free(p->restores);
 	stacks_free(p);
+	p->mounts = mounts_free(p->mounts);
 	p->children = children_free(p->children);
 	if (p->cleaner)
 		event_free(p->cleaner);

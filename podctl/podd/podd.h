@@ -17,6 +17,7 @@
 #include "storeproto/client.h"
 
 struct api;
+struct mounts;
 struct restores;
 struct user_op;
 struct stack;
@@ -44,6 +45,7 @@ struct podd {
 	struct api *api;
 	struct user_ops user_ops; /* changes under way */
 	struct volume_additions volume_additions;
+	struct mounts *mounts; /* of snapshots */
 	struct restores *restores;
 	struct stacks stacks;  /* of replicated volumes */
 	struct event *cleaner; /* of users half made by a podd that died */

@@ -8,10 +8,9 @@
 static const char *const whats[] = {
 	[RESTORE_MESSAGE] = "message", [RESTORE_MAILBOX] = "mailbox", [RESTORE_USER] = "user"
 };
-static const char *const steps[] = { [RESTORE_SOURCE] = "mounting",
-	                             [RESTORE_ACCOUNT] = "account",
-	                             [RESTORE_MAIL] = "running",
-	                             [RESTORE_RELEASE] = "unmounting" };
+static const char *const steps[] = {
+	[RESTORE_SOURCE] = "mounting", [RESTORE_ACCOUNT] = "account", [RESTORE_MAIL] = "running"
+};
 static const char *const item_states[] = { "found", "present", "restored", "failed" };
 
 /* Bytes of a message's header, as the store's parser found them: what is no UTF-8 is shown without its odd
@@ -98,12 +97,13 @@ json_t *restore_job_json(const struct restore_job *job, bool whole)
 	json_t *json = json_pack("{sI, ss, ss, ss, ss*, ss*, sb, sb, sI, sI, sI, sI, sI, sI, sI, sI, sI, sb}",
 	                         "id", (json_int_t) job->id, "what", whats[job->rq.what], "user",
 	                         job->rq.address, "state", state_of(job), "volume", job->volume, "source",
-	                         job->rq.folder, "list", job->rq.list, "new_user", job->new_user, "mailboxes",
-	                         (json_int_t) job->mailboxes, "examined", (json_int_t) job->examined, "found",
-	                         (json_int_t) job->found, "present", (json_int_t) job->present, "restored",
-	                         (json_int_t) job->restored, "failed", (json_int_t) job->failed, "bytes",
-	                         (json_int_t) job->bytes, "started", (json_int_t) job->started, "ended",
-	                         (json_int_t) job->ended, "incomplete", job->incomplete);
+	                         job->rq.folder ? job->rq.folder : job->rq.snapshot, "list", job->rq.list,
+	                         "new_user", job->new_user, "mailboxes", (json_int_t) job->mailboxes,
+	                         "examined", (json_int_t) job->examined, "found", (json_int_t) job->found,
+	                         "present", (json_int_t) job->present, "restored", (json_int_t) job->restored,
+	                         "failed", (json_int_t) job->failed, "bytes", (json_int_t) job->bytes,
+	                         "started", (json_int_t) job->started, "ended", (json_int_t) job->ended,
+	                         "incomplete", job->incomplete);
 
 	if (json && whole && add_whole(job, json) < 0) {
 		json_decref(json);

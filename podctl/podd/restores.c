@@ -78,6 +78,9 @@ static void forget_old(struct restores *rs)
 
 static void job_end(struct restore_job *job)
 {
+	if (job->mount)
+		mounts_give_back(job->mount);
+	job->mount = NULL;
 	job->step = RESTORE_DONE;
 	job->ended = clock_wall_s();
 	log_event(NULL, LOGL_NOTICE, "restore.ended", F_UINT("id", job->id), F_STR("user", job->rq.address),
@@ -169,12 +172,38 @@ static void job_on_account(struct restore_job *job, int r, const char *text)
 
 static void job_on_source(struct restore_job *job)
 {
-	if (!job->new_user) {
+	if (!job->new_user || job->cancelled) {
 		job_mail(job);
 		return;
 	}
 	job->step = RESTORE_ACCOUNT;
 	restore_account_begin(job, job_on_account);
+}
+
+static void job_on_mounted(void *arg, int r, struct mount *m, const char *text)
+{
+	struct restore_job *job = arg;
+
+	if (r < 0) {
+		job_fail(job, r, text);
+		return;
+	}
+	job->mount = m;
+	job->path = mount_path(m);
+	job->exact = true;
+	job_on_source(job);
+}
+
+static void job_source(struct restore_job *job)
+{
+	const struct mount_place place = { job->volume, job->rq.snapshot, job->rq.site };
+
+	if (job->rq.snapshot) {
+		mounts_take(job->restores->podd->mounts, &place, job_on_mounted, job);
+		return;
+	}
+	job->path = job->rq.folder;
+	job_on_source(job);
 }
 
 /* ---- beginning ---- */
@@ -275,8 +304,10 @@ static int copy_text(struct arena *a, const char **text)
 static int copy_request(struct restore_job *job)
 {
 	struct restore_request *rq = &job->rq;
-	const char **const texts[] = { &rq->address, &rq->folder,     &rq->volume,  &rq->mailbox,
-		                       &rq->into,    &rq->message_id, &rq->subject, &rq->sender };
+	const char **const texts[] = {
+		&rq->address, &rq->folder, &rq->snapshot,   &rq->site,    &rq->volume,
+		&rq->mailbox, &rq->into,   &rq->message_id, &rq->subject, &rq->sender
+	};
 	Podstore__UidRange *uids = arena_array(job->arena, rq->uids_n + 1, sizeof(*uids));
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -330,9 +361,8 @@ int restores_begin(struct restores *rs, const struct restore_request *rq, unsign
 	}
 	job->id = ++rs->last_id;
 	log_event(NULL, LOGL_NOTICE, "restore.began", F_UINT("id", job->id), F_STR("user", job->rq.address),
-	          F_STR("source", job->rq.folder));
-	job->path = job->rq.folder;
-	job_on_source(job);
+	          F_STR("source", job->rq.folder ? job->rq.folder : job->rq.snapshot));
+	job_source(job);
 	forget_old(rs);
 	*ret_id = job->id;
 	return 0;

@@ -5,8 +5,7 @@
  *
  *   source   a snapshot is mounted; a folder is there
  *   account  of a user who is not in the directory: "pending" there, made by the store, then "active"
- *   mail     the store's RESTORE
- *   release  what was mounted for it is given back
+ *   mail     the store's RESTORE; then what was mounted for it is given back
  */
 #ifndef PODCTL_PODD_RESTORES_H
 #define PODCTL_PODD_RESTORES_H
@@ -21,8 +20,11 @@ enum restore_what { RESTORE_MESSAGE, RESTORE_MAILBOX, RESTORE_USER };
 struct restore_request {
 	enum restore_what what;
 	const char *address; /* the user, as the directory writes it */
-	const char *folder;  /* a folder that holds a volume */
-	const char *volume;  /* where a user who is gone is made again; a known user's is known */
+	/* One of the two: */
+	const char *folder;          /* that holds a volume */
+	const char *snapshot, *site; /* of the user's volume, at a site (NULL: any) */
+	const char
+		*volume; /* of a user who is gone: where he was, and is made again; a known user's is known */
 	const char *mailbox, *into;
 	const char *message_id, *subject, *sender;
 	const Podstore__UidRange *uids;

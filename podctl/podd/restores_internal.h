@@ -2,13 +2,14 @@
 #ifndef PODCTL_PODD_RESTORES_INTERNAL_H
 #define PODCTL_PODD_RESTORES_INTERNAL_H
 
+#include "podctl/podd/mounts.h"
 #include "podctl/podd/restores.h"
 #include "podctl/podd/users.h"
 
 #define RESTORE_ITEMS_MAX    10000 /* told of one restore; more are counted */
 #define RESTORE_PROBLEMS_MAX 1000
 
-enum restore_step { RESTORE_SOURCE, RESTORE_ACCOUNT, RESTORE_MAIL, RESTORE_RELEASE, RESTORE_DONE };
+enum restore_step { RESTORE_SOURCE, RESTORE_ACCOUNT, RESTORE_MAIL, RESTORE_DONE };
 
 struct restore_job {
 	struct restores *restores;
@@ -18,6 +19,7 @@ struct restore_job {
 	enum restore_step step;
 	const char *volume, *user_id; /* of the user here */
 	const char *path;             /* of the source, once it is there */
+	struct mount *mount;          /* of a snapshot, while it is used */
 	bool exact;
 	bool new_user; /* not in the directory: the account comes back first */
 	bool cancelled;

@@ -1,0 +1,63 @@
+/* What the files of mounts share: mounts.c counts users, mount_steps.c goes from one process to the next. */
+#ifndef PODCTL_PODD_MOUNTS_INTERNAL_H
+#define PODCTL_PODD_MOUNTS_INTERNAL_H
+
+#include <limits.h>
+#include <sys/un.h>
+
+#include "podctl/podd/mounts.h"
+#include "podctl/podd/process.h"
+#include "podctl/podd/stack.h"
+
+enum mount_state {
+	MOUNT_ASKING,    /* the replica, whether it has the snapshot */
+	MOUNT_SCRATCH,   /* nbdkit starts */
+	MOUNT_ATTACHING, /* volattach starts */
+	MOUNT_MOUNTED,
+	MOUNT_DETACHING, /* volattach ends */
+	MOUNT_ENDING,    /* nbdkit ends */
+};
+
+struct waiter {
+	mount_done_fn *done;
+	void *arg;
+	bool by_hand;
+	SLIST_ENTRY(waiter) link;
+};
+
+struct mount {
+	struct mounts *mounts;
+	char volume[64], snapshot[64], site[STACK_SITE_NAME_SIZE];
+	char dir[PATH_MAX], socket[sizeof(((struct sockaddr_un *) NULL)->sun_path)];
+	enum mount_state state;
+	struct process *scratch, *attach;
+	struct event *look; /* whether nbdkit listens */
+	uint64_t look_until_ms;
+	size_t uses;
+	bool by_hand;  /* one of the uses */
+	int64_t since; /* seconds since 1970 */
+	SLIST_HEAD(, waiter) waiters;
+	struct err err; /* why it could not be mounted */
+	char said[200]; /* the last line of a program that ended */
+	LIST_ENTRY(mount) link;
+};
+
+struct mounts {
+	struct podd *podd;
+	LIST_HEAD(, mount) list;
+	size_t n;
+	unsigned int last_number; /* of sockets */
+	bool stopping;
+	char dir[PATH_MAX]; /* where mounts lie */
+};
+
+/* mounts.c: answers all who wait; those whose answer is good use it from now on. */
+void mount_answer(struct mount *m);
+void mount_free(struct mount *m);
+
+/* mount_steps.c: asks the replica for it, and goes on from there. Not begun where it fails. */
+int mount_begin(struct mount *m, struct stack_site *site, struct err *err);
+/* Takes it down step by step, and frees it. */
+void mount_take_down(struct mount *m);
+
+#endif
