@@ -58,14 +58,17 @@ static int set_date(struct cli *cli, json_t *body, const char *option, const cha
 }
 
 /* podd has another current folder than we have. */
-static int set_folder(struct cli *cli, json_t *body)
+static int set_source(struct cli *cli, json_t *body)
 {
 	const char *text = cli_option(cli, "--from-folder");
 	char *path;
 	int r;
 
+	if (!text == !cli_option(cli, "--from"))
+		return err_set(&cli->err, POD_E_SYNTAX,
+		               "where from? give --from SNAPSHOT or --from-folder DIR");
 	if (!text)
-		return err_set(&cli->err, POD_E_SYNTAX, "where from? give --from-folder DIR");
+		return 0;
 	path = realpath(text, NULL);
 	if (!path)
 		return err_errno(&cli->err, errno, "%s", text);
@@ -79,16 +82,16 @@ static int set_options(struct cli *cli, json_t *body)
 	static const struct {
 		const char *option, *name;
 	} texts[] = {
-		{ "--volume", "volume" }, { "--mailbox", "mailbox" },       { "--into", "into" },
-		{ "--uid", "uids" },      { "--message-id", "message_id" }, { "--subject", "subject" },
-		{ "--sender", "sender" },
+		{ "--from", "snapshot" },         { "--site", "site" },       { "--volume", "volume" },
+		{ "--mailbox", "mailbox" },       { "--into", "into" },       { "--uid", "uids" },
+		{ "--message-id", "message_id" }, { "--subject", "subject" }, { "--sender", "sender" },
 	};
 	static const struct {
 		const char *option, *name;
 	} switches[] = { { "--search", "list" },
 		         { "--force", "force" },
 		         { "--ignore-quota", "ignore_quota" } };
-	int r = set_folder(cli, body);
+	int r = set_source(cli, body);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(texts); i++)
 		r = set_text(cli, body, texts[i].option, texts[i].name);
@@ -163,11 +166,13 @@ static int fail_as_told(struct cli *cli, const json_t *job)
 	switch (-client_take_error(cli, job)) {
 	case POD_E_QUOTA:
 		cli->hint = "--ignore-quota brings back the rest too; or give the user more: podctl user set "
-		            "--quota";
+			    "--quota";
 		break;
 	case POD_E_DENIED:
+		if (!cli_option(cli, "--from-folder"))
+			break;
 		cli->hint = "the user that the store runs as (podmail-store, where root started the pod) "
-		            "must be able to "
+			    "must be able to "
 			    "read the folder";
 		break;
 	default: break;
@@ -259,12 +264,16 @@ static int run_cancel(struct cli *cli)
 	return status;
 }
 
-#define OPTION_FOLDER                                                                                     \
-	{                                                                                                 \
-		"--from-folder", "DIR",                                                                   \
-			"A folder that holds a volume or a copy of one, on the volume's host: a backup. " \
-			"The store's user must be able "                                                  \
-			"to read it."                                                                     \
+#define OPTIONS_SOURCE                                                                                     \
+	{ "--from", "SNAPSHOT", "The snapshot: podctl snapshot list shows which there are." },             \
+		{ "--site", "SITE",                                                                        \
+		  "The replica to take the snapshot from. Default: where the volume is written, or one "   \
+		  "that answers." },                                                                       \
+	{                                                                                                  \
+		"--from-folder", "DIR",                                                                    \
+			"Instead: a folder that holds a volume or a copy of one, on the volume's host: a " \
+		        "backup. The store's "                                                             \
+			"user must be able to read it."                                                    \
 	}
 #define OPTION_QUOTA                                                               \
 	{                                                                          \
@@ -276,7 +285,7 @@ static int run_cancel(struct cli *cli)
 	}
 
 static const struct command_option message_options[] = {
-	OPTION_FOLDER,
+	OPTIONS_SOURCE,
 	{ "--mailbox", "MAILBOX", "The mailbox it was in. Default: all are looked through." },
 	{ "--uid", "UIDS", "Its number in that mailbox: 7, or several: 3,7:9." },
 	{ "--message-id", "ID", "Its Message-ID, with or without < >." },
@@ -292,7 +301,7 @@ static const struct command_option message_options[] = {
 };
 
 static const struct command_option mailbox_options[] = {
-	OPTION_FOLDER,
+	OPTIONS_SOURCE,
 	OPTION_INTO_ONE,
 	{ "--force", NULL, "Also what is there already; it is then there twice." },
 	OPTION_QUOTA,
@@ -300,9 +309,9 @@ static const struct command_option mailbox_options[] = {
 };
 
 static const struct command_option user_options[] = {
-	OPTION_FOLDER,
+	OPTIONS_SOURCE,
 	{ "--volume", "NAME",
-	  "For a user who is gone: the volume to make the user on, if there are several." },
+	  "For a user who is gone: the volume that held the mail, if there are several." },
 	{ "--into", "MAILBOX", "Puts all mailboxes below this one." },
 	OPTION_QUOTA,
 	{ NULL, NULL, NULL },
@@ -329,5 +338,5 @@ static const struct command commands[] = {
 	  run_cancel },
 };
 
-const struct command_group command_restore = { "restore", "Mail brought back out of backups.", commands,
-	                                       ARRAY_SIZE(commands) };
+const struct command_group command_restore = { "restore", "Mail brought back out of snapshots and backups.",
+	                                       commands, ARRAY_SIZE(commands) };
