@@ -171,7 +171,7 @@ static int context_wrap(SSL_CTX **ctx, struct tls_context **ret_ctx, struct err 
 int tls_server_create(const struct tls_server_options *o, struct tls_context **ret_ctx, struct err *err)
 {
 	struct tls_server_options copy = *o;
-	struct err local = {0}, *e = err ? err : &local; /* its code is the result below */
+	struct err local = { 0 }, *e = err ? err : &local; /* its code is the result below */
 	_cleanup_(ctx_freep) SSL_CTX *ctx = server_ctx(&copy, e);
 	int r;
 
@@ -186,7 +186,7 @@ int tls_server_create(const struct tls_server_options *o, struct tls_context **r
 
 int tls_client_create(const struct tls_client_options *o, struct tls_context **ret_ctx, struct err *err)
 {
-	struct err local = {0}, *e = err ? err : &local;
+	struct err local = { 0 }, *e = err ? err : &local;
 	_cleanup_(ctx_freep) SSL_CTX *ctx = ctx_new(TLS_client_method(), min_version(o->tls13_only), e);
 	int r = 0;
 

@@ -55,8 +55,8 @@ static int check_sizes(const struct frame *f, const struct type_row *row, struct
 
 	if (f->raw_size < row->least || f->raw_size > row->most || f->size > FRAME_PAYLOAD_MAX ||
 	    (packed ? f->size >= f->raw_size : f->size != f->raw_size))
-		return err_set(err, POD_E_PROTOCOL, "a %s frame of %u bytes (%u unpacked)", row->name, f->size,
-		               f->raw_size);
+		return err_set(err, POD_E_PROTOCOL, "a %s frame of %u bytes (%u unpacked)", row->name,
+		               f->size, f->raw_size);
 	return 0;
 }
 
@@ -122,8 +122,8 @@ static void generations_decode(const uint8_t *p, struct generation list[GENERATI
 		list[i] = (struct generation){ .id = le_get64(p), .end = le_get64(p + 8) };
 }
 
-/* 0 u32 version, 4 features, 8 flags, 12 role, 16 volume_id, 32 site, 96 token, 104 size, 112 durable, 120 epoch,
- * 128 consistent_from, 136 generations (16 x id, end) */
+/* 0 u32 version, 4 features, 8 flags, 12 role, 16 volume_id, 32 site, 96 token, 104 size, 112 durable, 120
+ * epoch, 128 consistent_from, 136 generations (16 x id, end) */
 void hello_encode(const struct hello *h, uint8_t payload[HELLO_SIZE])
 {
 	memset(payload, 0, HELLO_SIZE);
@@ -156,8 +156,9 @@ int hello_decode(const uint8_t payload[HELLO_SIZE], struct hello *ret, struct er
 	uint32_t role = le_get32(payload + 12);
 
 	if (h.version != LINK_VERSION)
-		return err_set(err, POD_E_VERSION, "the peer speaks version %u of the replication link, we speak %u",
-		               h.version, LINK_VERSION);
+		return err_set(err, POD_E_VERSION,
+		               "the peer speaks version %u of the replication link, we speak %u", h.version,
+		               LINK_VERSION);
 	if (role > ROLE_PRIMARY)
 		return err_set(err, POD_E_PROTOCOL, "a hello with role %u", role);
 	if (!memchr(payload + 32, '\0', PEER_NAME_SIZE) || payload[32] == '\0')
@@ -186,7 +187,9 @@ int start_decode(const uint8_t payload[START_SIZE], struct start *ret, struct er
 
 	if (kind < START_FOLLOW || kind > START_REWIND || orphan > 1)
 		return err_set(err, POD_E_PROTOCOL, "a START of unknown kind %u", kind);
-	*ret = (struct start){ .kind = (enum start_kind) kind, .orphan = orphan == 1, .lsn = le_get64(payload + 8) };
+	*ret = (struct start){ .kind = (enum start_kind) kind,
+		               .orphan = orphan == 1,
+		               .lsn = le_get64(payload + 8) };
 	generations_decode(payload + 24, ret->generations);
 	return 0;
 }

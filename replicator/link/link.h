@@ -117,6 +117,7 @@ struct peer_config {
 	enum peer_mode mode;
 	uint32_t wait_ms; /* how long a flush waits for it before it asks to strike it; 0: 5 s */
 	bool in_sync;     /* the directory counts it as in sync */
+	bool compress;    /* the link is slow: LZ4 where it helps */
 };
 
 /*

@@ -152,7 +152,8 @@ int wire_push(struct wire *w, struct err *err)
 
 		errno = 0;
 		ERR_clear_error();
-		/* All that waits each time: a repeated call must not offer less than the one before (SSL_write(3)). */
+		/* All that waits each time: a repeated call must not offer less than the one before
+		 * (SSL_write(3)). */
 		if (SSL_write_ex(w->ssl, w->out + w->out_from, w->out_to - w->out_from, &n) != 1) {
 			int e = SSL_get_error(w->ssl, 0);
 
@@ -160,8 +161,9 @@ int wire_push(struct wire *w, struct err *err)
 				return 0;
 			w->broken = true;
 			return err_set(err, POD_E_UNAVAILABLE, "connection lost: %s",
-			               e == SSL_ERROR_SYSCALL && errno ? strerror(errno)
-			                                               : tls_error_text(w->ssl, why, sizeof(why)));
+			               e == SSL_ERROR_SYSCALL && errno
+			                       ? strerror(errno)
+			                       : tls_error_text(w->ssl, why, sizeof(why)));
 		}
 		w->out_from += n;
 		atomic_fetch_add(&w->bytes_sent, n);
@@ -198,7 +200,8 @@ static int read_some(struct wire *w, size_t *ret_n, struct err *err)
 	else if (e == SSL_ERROR_SYSCALL)
 		r = err_set(err, POD_E_UNAVAILABLE, "connection lost: %s", strerror(errno));
 	else
-		r = err_set(err, POD_E_UNAVAILABLE, "connection lost: %s", tls_error_text(w->ssl, why, sizeof(why)));
+		r = err_set(err, POD_E_UNAVAILABLE, "connection lost: %s",
+		            tls_error_text(w->ssl, why, sizeof(why)));
 	wire_unlock(w);
 	return r;
 }
@@ -219,7 +222,8 @@ int wire_pull(struct wire *w, struct err *err)
 		int r = read_some(w, &n, err);
 
 		if (r < 0)
-			return some ? 1 : r; /* what came before is looked at first; the next call fails again */
+			return some ? 1
+			            : r; /* what came before is looked at first; the next call fails again */
 		if (n == 0)
 			break;
 		w->in_to += n;
@@ -266,7 +270,8 @@ int wire_wait(struct wire *w, int timeout_ms, int stop_fd, struct frame *ret, st
 
 	for (;;) {
 		uint64_t now = clock_mono_ms();
-		struct pollfd fds[2] = { { .fd = w->fd, .events = POLLIN }, { .fd = stop_fd, .events = POLLIN } };
+		struct pollfd fds[2] = { { .fd = w->fd, .events = POLLIN },
+			                 { .fd = stop_fd, .events = POLLIN } };
 		int r;
 
 		wire_lock(w);

@@ -1,9 +1,9 @@
 /*
- * A connection between two replicas: frames over TLS 1.3 on a non-blocking socket, with a buffer each way that is
- * allocated once and used by connection after connection.
+ * A connection between two replicas: frames over TLS 1.3 on a non-blocking socket, with a buffer each way
+ * that is allocated once and used by connection after connection.
  *
- * Threads: one thread owns it: connects, receives, closes. Others may send, also while the owner waits in poll: every
- * call between wire_lock and wire_unlock; receiving takes the lock itself.
+ * Threads: one thread owns it: connects, receives, closes. Others may send, also while the owner waits in
+ * poll: every call between wire_lock and wire_unlock; receiving takes the lock itself.
  */
 #ifndef REPLICATOR_LINK_WIRE_H
 #define REPLICATOR_LINK_WIRE_H
@@ -17,8 +17,9 @@ struct wire;
 int wire_create(struct wire **ret_w, struct err *err);
 struct wire *wire_free(struct wire *w);
 
-/* Both block at most timeout_ms, or until stop_fd is readable (-POD_E_CANCELLED), and end with TLS up and the other
- * side's certificate checked. -POD_E_AUTH: it is not who it should be; -POD_E_UNAVAILABLE, -POD_E_TIMEOUT. */
+/* Both block at most timeout_ms, or until stop_fd is readable (-POD_E_CANCELLED), and end with TLS up and the
+ * other side's certificate checked. -POD_E_AUTH: it is not who it should be; -POD_E_UNAVAILABLE,
+ * -POD_E_TIMEOUT. */
 int wire_connect(struct wire *w, const struct net_addr *addr, struct tls_context *tls, const char *identity,
                  int timeout_ms, int stop_fd, struct err *err);
 /* Takes fd. */
@@ -40,7 +41,8 @@ void wire_unlock(struct wire *w);
 
 /* ---- sending: under the lock ---- */
 
-/* Room for a frame's payload of at most max bytes; NULL: not now. One frame at a time; nothing is sent before end. */
+/* Room for a frame's payload of at most max bytes; NULL: not now. One frame at a time; nothing is sent before
+ * end. */
 uint8_t *wire_frame_begin(struct wire *w, size_t max);
 void wire_frame_end(struct wire *w, enum frame_type type, uint8_t flags, size_t size);
 /* A whole one: -POD_E_BUSY where there is no room now. */
@@ -54,10 +56,11 @@ size_t wire_pending(const struct wire *w);
 
 /* ---- receiving: the owner ---- */
 
-/* Takes what the socket has. 1: something came, 0: nothing, -POD_E_UNAVAILABLE: the other side closed, or broke. */
+/* Takes what the socket has. 1: something came, 0: nothing, -POD_E_UNAVAILABLE: the other side closed, or
+ * broke. */
 int wire_pull(struct wire *w, struct err *err);
-/* The next whole frame, its payload unpacked and checked, valid until the next call of wire_pull or wire_next. 1; 0:
- * none yet; -POD_E_PROTOCOL, -POD_E_VERSION: nothing that comes behind it can be trusted. */
+/* The next whole frame, its payload unpacked and checked, valid until the next call of wire_pull or
+ * wire_next. 1; 0: none yet; -POD_E_PROTOCOL, -POD_E_VERSION: nothing that comes behind it can be trusted. */
 int wire_next(struct wire *w, struct frame *ret, struct err *err);
 /* wire_push, then waits until there is a frame, or at most timeout_ms. 1, 0 or an error as above. */
 int wire_wait(struct wire *w, int timeout_ms, int stop_fd, struct frame *ret, struct err *err);

@@ -49,7 +49,8 @@ void wire_shutdown(struct wire *w)
 static int wait_fd(int fd, short events, uint64_t deadline_ms, int stop_fd, struct err *err)
 {
 	for (;;) {
-		struct pollfd fds[2] = { { .fd = fd, .events = events }, { .fd = stop_fd, .events = POLLIN } };
+		struct pollfd fds[2] = { { .fd = fd, .events = events },
+			                 { .fd = stop_fd, .events = POLLIN } };
 		uint64_t now = clock_mono_ms();
 		int n;
 
@@ -65,8 +66,8 @@ static int wait_fd(int fd, short events, uint64_t deadline_ms, int stop_fd, stru
 	}
 }
 
-/* The handshake, and with TLS 1.3 a client's certificate is judged by the server only after it: what the server says
- * to that comes as a failing read later. */
+/* The handshake, and with TLS 1.3 a client's certificate is judged by the server only after it: what the
+ * server says to that comes as a failing read later. */
 static int handshake(struct wire *w, uint64_t deadline_ms, int stop_fd, struct err *err)
 {
 	for (;;) {
@@ -80,7 +81,8 @@ static int handshake(struct wire *w, uint64_t deadline_ms, int stop_fd, struct e
 			return 0;
 		e = SSL_get_error(w->ssl, r);
 		if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE) {
-			r = wait_fd(w->fd, e == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline_ms, stop_fd, err);
+			r = wait_fd(w->fd, e == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline_ms, stop_fd,
+			            err);
 			if (r < 0)
 				return r;
 			continue;
@@ -112,7 +114,8 @@ static int start_tls(struct wire *w, int fd, SSL *ssl, uint64_t deadline_ms, int
 	return r;
 }
 
-static int connect_to(const struct net_addr *addr, uint64_t deadline_ms, int stop_fd, int *ret_fd, struct err *err)
+static int connect_to(const struct net_addr *addr, uint64_t deadline_ms, int stop_fd, int *ret_fd,
+                      struct err *err)
 {
 	int fd = socket(addr->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e = 0, r;
 	char text[NET_ADDR_TEXT_SIZE];
@@ -150,6 +153,6 @@ int wire_accept(struct wire *w, int fd, struct tls_context *tls, const char *con
                 int timeout_ms, int stop_fd, struct err *err)
 {
 	wire_close(w);
-	return start_tls(w, fd, tls_accept_ssl_from(tls, identities, n), clock_mono_ms() + (uint64_t) timeout_ms,
-	                 stop_fd, err);
+	return start_tls(w, fd, tls_accept_ssl_from(tls, identities, n),
+	                 clock_mono_ms() + (uint64_t) timeout_ms, stop_fd, err);
 }

@@ -17,10 +17,10 @@ struct wire {
 	pthread_mutex_t lock; /* ssl, out */
 	int fd;
 	SSL *ssl;
-	bool broken; /* a write failed: the reader finds out why */
+	bool broken;                         /* a write failed: the reader finds out why */
 	uint8_t *out, *in, *plain, *scratch; /* plain: the owner's; scratch: under the lock */
-	size_t out_from, out_to; /* waiting for the socket */
-	size_t frame_at;         /* of the frame that is being made */
+	size_t out_from, out_to;             /* waiting for the socket */
+	size_t frame_at;                     /* of the frame that is being made */
 	size_t in_from, in_to;
 	uint64_t sequence_out, sequence_in;
 	bool lz4;
@@ -28,7 +28,8 @@ struct wire {
 	atomic_ullong bytes_sent, bytes_received, heard_ms;
 };
 
-/* Packs the payload behind header in place where that makes it smaller; returns its size then, 0 where not. */
+/* Packs the payload behind header in place where that makes it smaller; returns its size then, 0 where not.
+ */
 size_t wire_pack(struct wire *w, uint8_t *payload, size_t size);
 /* Unpacks into w->plain. */
 int wire_unpack(struct wire *w, const struct frame *f, struct err *err);

@@ -4,8 +4,8 @@
 
 #include "replicator/link/wire_internal.h"
 
-#define PACK_MIN    8192u
-#define PACK_PAUSE  32 /* frames that go as they are after one that did not shrink */
+#define PACK_MIN   8192u
+#define PACK_PAUSE 32 /* frames that go as they are after one that did not shrink */
 
 size_t wire_pack(struct wire *w, uint8_t *payload, size_t size)
 {
@@ -28,7 +28,8 @@ size_t wire_pack(struct wire *w, uint8_t *payload, size_t size)
 
 int wire_unpack(struct wire *w, const struct frame *f, struct err *err)
 {
-	int n = LZ4_decompress_safe((const char *) f->payload, (char *) w->plain, (int) f->size, (int) f->raw_size);
+	int n = LZ4_decompress_safe((const char *) f->payload, (char *) w->plain, (int) f->size,
+	                            (int) f->raw_size);
 
 	if (n < 0 || (uint32_t) n != f->raw_size)
 		return err_set(err, POD_E_PROTOCOL, "a %s frame that does not unpack", frame_name(f->type));

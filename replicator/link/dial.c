@@ -1,0 +1,383 @@
+/* A peer's thread on the primary: connects, greets, then sends the log and hears what became of it. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "replicator/core/le.h"
+#include "replicator/link/link_internal.h"
+
+#define ASYNC_NAP_MS 1 /* what is written meanwhile goes together */
+#define KEEP_BYTES   (1u << 20)
+#define KEEP_MS      200
+
+/* Under the lock. */
+static bool wanted(const struct peer *p)
+{
+	return !p->stop && p->used && p->r->role == ROLE_PRIMARY && !p->paused && p->has_addr &&
+	       !p->r->stopping;
+}
+
+bool peer_stopped(struct peer *p)
+{
+	bool stopped;
+
+	(void) pthread_mutex_lock(&p->r->lock);
+	stopped = !wanted(p) || p->reconnect;
+	(void) pthread_mutex_unlock(&p->r->lock);
+	return stopped;
+}
+
+static void drain(int fd)
+{
+	uint64_t n;
+
+	while (read(fd, &n, sizeof(n)) < 0 && errno == EINTR)
+		;
+}
+
+/* ---- frames ---- */
+
+int peer_has(struct peer *p, uint64_t lsn, struct err *err)
+{
+	uint64_t now = clock_mono_ms();
+	int r;
+
+	if (lsn <= p->needs_lsn || (lsn - p->needs_lsn < KEEP_BYTES && now - p->kept_ms < KEEP_MS))
+		return 0;
+	r = disk_peer_set(p->r->disk, p->config.name, lsn, err);
+	if (r == -POD_E_STALE) {
+		wire_lock(p->wire);
+		p->ship.overrun = true;
+		wire_unlock(p->wire);
+		return 0;
+	}
+	p->needs_lsn = lsn;
+	p->kept_ms = now;
+	return r;
+}
+
+static int on_durable(struct peer *p, const struct frame *f, struct err *err)
+{
+	uint64_t lsn = le_get64(f->payload);
+
+	if (lsn > p->sent_seen)
+		return err_set(err, POD_E_PROTOCOL, "the peer confirms what it was never sent");
+	(void) pthread_mutex_lock(&p->r->lock);
+	p->durable_epoch = le_get64(f->payload + 8);
+	step_lsn(p->r, REPL_PEER_DURABLE, p->place, lsn);
+	(void) pthread_mutex_unlock(&p->r->lock);
+	p->durable_lsn = lsn;
+	return compare_on_log_durable(p, lsn, err);
+}
+
+static int on_received(struct peer *p, const struct frame *f, struct err *err)
+{
+	uint64_t lsn = le_get64(f->payload);
+
+	if (lsn > p->sent_seen)
+		return err_set(err, POD_E_PROTOCOL, "the peer has received what it was never sent");
+	(void) pthread_mutex_lock(&p->r->lock);
+	step_lsn(p->r, REPL_PEER_RECEIVED, p->place, lsn);
+	(void) pthread_mutex_unlock(&p->r->lock);
+	return 0;
+}
+
+static int on_credit(struct peer *p, const struct frame *f)
+{
+	uint64_t lsn = le_get64(f->payload);
+
+	wire_lock(p->wire);
+	p->ship.credit = lsn;
+	wire_unlock(p->wire);
+	(void) pthread_mutex_lock(&p->r->lock);
+	step_lsn(p->r, REPL_PEER_CREDIT, p->place, lsn);
+	(void) pthread_mutex_unlock(&p->r->lock);
+	return 0;
+}
+
+int peer_on_frame(struct peer *p, const struct frame *f, struct err *err)
+{
+	switch (f->type) {
+	case FRAME_RECEIVED: return on_received(p, f, err);
+	case FRAME_DURABLE: return on_durable(p, f, err);
+	case FRAME_CREDIT: return on_credit(p, f);
+	case FRAME_DIFFERS: return compare_on_differs(p, f, err);
+	case FRAME_CHUNK_DURABLE: return compare_on_durable(p, f, err);
+	case FRAME_PONG: return 0;
+	case FRAME_ERROR: return hello_take_error(f, err);
+	case FRAME_FENCE:
+		role_fence(p->r, le_get64(f->payload), p->config.name);
+		return err_set(err, POD_E_STALE, "the peer knows a newer primary, under token %llu",
+		               (unsigned long long) le_get64(f->payload));
+	default: return err_set(err, POD_E_PROTOCOL, "an unexpected %s frame", frame_name(f->type));
+	}
+}
+
+/* ---- the loop ---- */
+
+struct orders {
+	bool go_ahead, start_resync, resync_all, verify, repair, async;
+};
+
+static bool taken(bool *flag)
+{
+	bool was = *flag;
+
+	*flag = false;
+	return was;
+}
+
+static void take_orders(struct peer *p, struct orders *o)
+{
+	(void) pthread_mutex_lock(&p->r->lock);
+	*o = (struct orders){
+		.go_ahead = taken(&p->go_ahead),
+		.start_resync = taken(&p->start_resync),
+		.resync_all = taken(&p->resync_all),
+		.verify = taken(&p->verify),
+		.repair = p->verify_repair,
+		.async = p->config.mode == PEER_ASYNC,
+	};
+	if (o->verify)
+		p->verifying = true;
+	(void) pthread_mutex_unlock(&p->r->lock);
+}
+
+/* Sends no more of the log; from what the peer has on everything is marked instead. */
+static int go_ahead(struct peer *p, struct err *err)
+{
+	int r;
+
+	ship_stop(p);
+	compare_abort(p, "the peer lags too far");
+	r = disk_peer_to_bitmap(p->r->disk, p->config.name, p->needs_lsn, err);
+	return r == -POD_E_STALE ? 0 : r; /* the disk has done it already */
+}
+
+static int obey(struct peer *p, const struct orders *o, struct err *err)
+{
+	int r = 0;
+
+	if (o->go_ahead)
+		r = go_ahead(p, err);
+	if (r == 0 && (o->start_resync || o->resync_all))
+		r = peer_resync(p, o->resync_all, err);
+	if (r == 0 && o->verify)
+		compare_begin(p, COMPARE_VERIFY, o->repair);
+	return r;
+}
+
+/* Ships, and tells the core how far. */
+static int send_log(struct peer *p, bool *ret_pending, struct err *err)
+{
+	struct disk_cursors c;
+	uint64_t now = clock_mono_ms(), next;
+	bool overrun;
+	int r;
+
+	wire_lock(p->wire);
+	r = ship_log(p, err);
+	next = p->ship.next;
+	overrun = taken(&p->ship.overrun);
+	if (r == 0 && now - p->pinged_ms >= p->r->o.dead_ms / 3) {
+		p->pinged_ms = now;
+		(void) wire_put_u64(p->wire, FRAME_PING, 0, now);
+	}
+	if (r == 0)
+		r = wire_push(p->wire, err);
+	*ret_pending = wire_pending(p->wire) > 0;
+	wire_unlock(p->wire);
+	disk_cursors(p->r->disk, &c);
+	if (c.staged == p->told_staged && next == p->told_sent && !overrun)
+		return r;
+	p->told_staged = c.staged;
+	p->told_sent = next;
+	(void) pthread_mutex_lock(&p->r->lock);
+	step_lsn(p->r, REPL_STAGED, p->place, c.staged);
+	step_lsn(p->r, REPL_PEER_SENT, p->place, next);
+	if (overrun)
+		step_lsn(p->r, REPL_PEER_OVERRUN, p->place, 0);
+	(void) pthread_mutex_unlock(&p->r->lock);
+	if (overrun)
+		compare_abort(p, "the log ran over");
+	return r;
+}
+
+/* All frames that are there. */
+static int hear(struct peer *p, struct err *err)
+{
+	struct frame f;
+	int r;
+
+	do {
+		while ((r = wire_next(p->wire, &f, err)) > 0) {
+			/* What a flush has shipped meanwhile was sent, too. */
+			wire_lock(p->wire);
+			p->sent_seen = p->ship.next > p->sent_seen ? p->ship.next : p->sent_seen;
+			wire_unlock(p->wire);
+			r = peer_on_frame(p, &f, err);
+			if (r < 0)
+				return r;
+		}
+		if (r == 0)
+			r = wire_pull(p->wire, err);
+	} while (r > 0);
+	return r;
+}
+
+static int wait_for_work(struct peer *p, bool pending, bool busy, bool async, struct err *err)
+{
+	struct pollfd fds[2] = {
+		{ .fd = wire_fd(p->wire), .events = (short) (POLLIN | (pending ? POLLOUT : 0)) },
+		{ .fd = p->wake_fd, .events = POLLIN },
+	};
+
+	if (async && !busy && !pending)
+		(void) poll(fds, 1, ASYNC_NAP_MS);
+	if (poll(fds, 2, busy ? 1 : (int) p->r->o.dead_ms / 6) < 0 && errno != EINTR)
+		return err_errno(err, errno, "poll");
+	if (fds[1].revents) {
+		drain(p->wake_fd);
+		atomic_store(&p->woken, false);
+	}
+	if (!fds[0].revents && clock_mono_ms() - wire_heard_ms(p->wire) >= p->r->o.dead_ms)
+		return err_set(err, POD_E_TIMEOUT, "nothing came from the peer for %u ms", p->r->o.dead_ms);
+	return 0;
+}
+
+static int serve(struct peer *p, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0) {
+		struct orders o;
+		bool pending = false, busy = false;
+
+		if (peer_stopped(p))
+			return err_set(err, POD_E_CANCELLED, "stopped");
+		take_orders(p, &o);
+		r = obey(p, &o, err);
+		if (r == 0)
+			r = compare_pump(p, &busy, err);
+		if (r == 0)
+			r = send_log(p, &pending, err);
+		if (r == 0)
+			r = hear(p, err);
+		if (r == 0)
+			r = peer_has(p, p->durable_lsn, err);
+		if (r == 0)
+			r = wait_for_work(p, pending, busy, o.async, err);
+	}
+	return r;
+}
+
+/* ---- connections ---- */
+
+static int connection(struct peer *p, struct err *err)
+{
+	char identity[REPLICATION_IDENTITY_SIZE];
+	struct net_addr addr;
+	bool lz4;
+	int r;
+
+	(void) pthread_mutex_lock(&p->r->lock);
+	p->reconnect = false;
+	memcpy(identity, p->config.identity, sizeof(identity));
+	addr = p->addr;
+	lz4 = p->config.compress;
+	(void) pthread_mutex_unlock(&p->r->lock);
+	drain(p->stop_fd);
+	if (peer_stopped(p))
+		return err_set(err, POD_E_CANCELLED, "stopped");
+	r = wire_connect(p->wire, &addr, p->r->client, identity, CONNECT_MS, p->stop_fd, err);
+	if (r == 0)
+		r = peer_greet(p, err);
+	if (r < 0)
+		return r;
+	wire_set_lz4(p->wire, lz4 && (p->hello.features & LINK_FEATURE_LZ4));
+	p->backoff_ms = 0;
+	p->pinged_ms = clock_mono_ms();
+	return serve(p, err);
+}
+
+/* Which state the peer is in after this. */
+static enum peer_state state_after(struct peer *p, int r)
+{
+	bool paused;
+
+	(void) pthread_mutex_lock(&p->r->lock);
+	paused = p->paused;
+	(void) pthread_mutex_unlock(&p->r->lock);
+	if (paused)
+		return PEER_PAUSED;
+	if (r == -POD_E_EXISTS)
+		return PEER_SPLIT_BRAIN;
+	return r == -POD_E_CONFIG || r == -POD_E_VERSION || r == -POD_E_AUTH || r == -POD_E_DENIED
+	               ? PEER_REFUSED
+	               : PEER_DOWN;
+}
+
+static void run(struct peer *p)
+{
+	struct err err = { 0 };
+	int r = connection(p, &err);
+	enum peer_state state = state_after(p, r);
+
+	wire_lock(p->wire);
+	p->ship = (struct ship){ 0 };
+	if (r == -POD_E_PROTOCOL || r == -POD_E_VERSION) {
+		(void) hello_put_error(p->wire, r, err_text(&err));
+		(void) wire_push(p->wire, NULL);
+	}
+	wire_unlock(p->wire);
+	wire_close(p->wire);
+	compare_abort(p, "the connection ended");
+	if (r != -POD_E_CANCELLED)
+		log_event(p->r->o.log, LOGL_INFO, "replication.peer_lost", F_STR("peer", p->config.name),
+		          F_ERR(&err));
+	peer_trouble(p, state, r == -POD_E_CANCELLED ? NULL : &err);
+	p->backoff_ms = p->backoff_ms ? 2 * p->backoff_ms : BACKOFF_MIN_MS;
+	if (p->backoff_ms > BACKOFF_MAX_MS || state == PEER_SPLIT_BRAIN || state == PEER_REFUSED)
+		p->backoff_ms = BACKOFF_MAX_MS;
+	p->not_before_ms = r == -POD_E_CANCELLED ? 0 : clock_mono_ms() + p->backoff_ms;
+}
+
+/* Until there may be something to do. */
+static void idle(struct peer *p, bool dial)
+{
+	struct pollfd fd = { .fd = p->wake_fd, .events = POLLIN };
+	uint64_t now = clock_mono_ms();
+
+	if (poll(&fd, 1, dial && p->not_before_ms > now ? (int) (p->not_before_ms - now) : 1000) > 0) {
+		drain(p->wake_fd);
+		atomic_store(&p->woken, false);
+		/* Somebody writes: that is no reason to try again before its time. */
+		if (dial && p->not_before_ms > now)
+			(void) poll(&(struct pollfd){ .fd = p->stop_fd, .events = POLLIN }, 1,
+			            p->not_before_ms - now < 20 ? (int) (p->not_before_ms - now) : 20);
+	}
+}
+
+void *peer_main(void *arg)
+{
+	struct peer *p = arg;
+
+	for (;;) {
+		bool stop, dial;
+
+		(void) pthread_mutex_lock(&p->r->lock);
+		stop = p->stop || p->r->stopping;
+		dial = wanted(p);
+		if (taken(&p->redial))
+			p->not_before_ms = 0;
+		(void) pthread_mutex_unlock(&p->r->lock);
+		if (stop)
+			return NULL;
+		if (dial && clock_mono_ms() >= p->not_before_ms)
+			run(p);
+		else
+			idle(p, dial);
+	}
+}

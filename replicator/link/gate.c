@@ -1,0 +1,121 @@
+/* The gate: who may write now, and what a flush waits for. */
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "replicator/link/link_internal.h"
+
+static int closed(struct replication *r, struct err *err)
+{
+	if (atomic_load(&r->open))
+		return err_set(err, POD_E_STALE, "the lease of this primary is over: writes are refused");
+	return err_set(err, POD_E_STALE, "this replica is not the primary: writes are refused");
+}
+
+static bool may_write(struct replication *r)
+{
+	uint64_t lease_ms = atomic_load(&r->lease_ms);
+
+	return atomic_load(&r->open) && (lease_ms == 0 || clock_mono_ms() < lease_ms);
+}
+
+static void leave(struct replication *r)
+{
+	if (atomic_fetch_sub(&r->writers, 1) != 1 || atomic_load(&r->open))
+		return;
+	/* Somebody closed the gate and waits until the last has left. */
+	(void) pthread_mutex_lock(&r->lock);
+	(void) pthread_cond_broadcast(&r->changed);
+	(void) pthread_mutex_unlock(&r->lock);
+}
+
+int replication_write_begin(struct replication *r, struct err *err)
+{
+	/* Counted first: who closes the gate and then sees nobody inside is sure of it. */
+	atomic_fetch_add(&r->writers, 1);
+	if (may_write(r))
+		return 0;
+	leave(r);
+	return closed(r, err);
+}
+
+int replication_write_end(struct replication *r, struct err *err)
+{
+	uint64_t lease_ms = atomic_load(&r->lease_ms);
+	/* A write that was let in before a demote closed the gate is waited for there, and counts. */
+	bool fine = !atomic_load(&r->fenced) && (lease_ms == 0 || clock_mono_ms() < lease_ms);
+
+	leave(r);
+	return fine ? 0 : closed(r, err);
+}
+
+void replication_lease(struct replication *r, uint64_t deadline_ms)
+{
+	atomic_store(&r->lease_ms, deadline_ms);
+}
+
+/* Ends the epoch, and sends it to those it has to wait for. */
+static int commit_and_ship(struct replication *r, uint64_t *ret_lsn, unsigned int *ret_term, struct err *err)
+{
+	int ret;
+
+	atomic_fetch_add(&r->shipping, 1);
+	ret = disk_commit(r->disk, ret_lsn, err);
+	if (ret == 0) {
+		(void) pthread_mutex_lock(&r->lock);
+		*ret_term = r->term;
+		step_lsn(r, REPL_FLUSH, 0, *ret_lsn);
+		(void) pthread_mutex_unlock(&r->lock);
+		for (size_t i = 0; i < PEERS_MAX; i++)
+			if (atomic_load(&r->peers[i].waited_for))
+				ship_now(&r->peers[i]);
+	}
+	atomic_fetch_sub(&r->shipping, 1);
+	return ret;
+}
+
+static int wait_released(struct replication *r, uint64_t lsn, unsigned int term, struct err *err)
+{
+	uint64_t limit_ms = r->o.flush_wait_max_ms, until_ms = clock_mono_ms() + limit_ms;
+	struct timespec at = { (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
+	int ret = 0;
+
+	(void) pthread_mutex_lock(&r->lock);
+	step_lsn(r, REPL_LOCAL_DURABLE, 0, lsn);
+	while (ret == 0 && r->core.acknowledged < lsn && r->term == term && !r->stopping) {
+		if (limit_ms == 0)
+			(void) pthread_cond_wait(&r->released, &r->lock);
+		else if (clock_mono_ms() >= until_ms)
+			ret = err_set(err, POD_E_UNAVAILABLE,
+			              "a peer in sync does not answer, and nobody strikes it");
+		else
+			(void) pthread_cond_timedwait(&r->released, &r->lock, &at);
+	}
+	if (ret == 0 && r->stopping)
+		ret = err_set(err, POD_E_CANCELLED, "replication ends");
+	/* What was released before we stopped being primary is safe; the rest may be lost where another takes
+	 * over. */
+	if (ret == 0 && r->term != term && (r->term != term + 1 || r->acknowledged_then < lsn))
+		ret = closed(r, err);
+	(void) pthread_mutex_unlock(&r->lock);
+	return ret;
+}
+
+int replication_flush(struct replication *r, struct err *err)
+{
+	unsigned int term = 0;
+	uint64_t lsn = 0;
+	int ret = replication_write_begin(r, err);
+
+	if (ret < 0)
+		return ret;
+	ret = commit_and_ship(r, &lsn, &term, err);
+	leave(r);
+	if (ret == 0)
+		ret = disk_wait_durable(r->disk, lsn, err);
+	if (ret == 0)
+		ret = wait_released(r, lsn, term, err);
+	if (ret == 0 && atomic_load(&r->lease_ms) && clock_mono_ms() >= atomic_load(&r->lease_ms))
+		ret = closed(r, err);
+	return ret;
+}

@@ -1,0 +1,252 @@
+/*
+ * Inside replicator/link: what its rooms share.
+ *
+ *   replication.c  life, peers, orders      role.c    promote, demote, fence      gate.c    writes and
+ * flushes keeper.c       events, time             status.c primary side:   dial.c (a peer's thread)  decide.c
+ * (how to start)  ship.c (the log)  resync.c  verify.c secondary side: listen.c  follow.c (a primary's
+ * connection)  receive.c (log, chunks)  rewind.c
+ *
+ * Locks, in this order: replication.lock (roles, the core, peers' orders), a wire's lock (its out buffer and
+ * what ship.c knows), the disk's own. Nothing waits for a disk or a socket under replication.lock.
+ */
+#ifndef REPLICATOR_LINK_LINK_INTERNAL_H
+#define REPLICATOR_LINK_LINK_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "replicator/core/generation.h"
+#include "replicator/link/link.h"
+#include "replicator/link/wire.h"
+
+#define CONNECT_MS     5000
+#define BACKOFF_MIN_MS 50
+#define BACKOFF_MAX_MS 2000
+#define REFUSED_MS     2000   /* a peer that cannot follow is asked again so often */
+#define ANSWER_MS      120000 /* a secondary may have much to apply before it answers a START */
+#define RANGES_MAX     8
+#define SESSIONS_MAX   4
+
+#define RESYNC_SNAPSHOT "resync-" /* and the LSN up to which its history is one with the primary's */
+#define ORPHAN_SNAPSHOT "orphan-" /* and the LSN of its end */
+
+/* ---- primary side ---- */
+
+/* What may be sent of the log: under the wire's lock. */
+struct ship {
+	bool on, overrun;
+	bool reply;      /* ask for receipts at once */
+	uint64_t next;   /* LSN */
+	uint64_t credit; /* up to here */
+};
+
+/* A part of the volume that is compared with the peer's: owner's thread only. */
+enum range_state { RANGE_FREE, RANGE_ASKED, RANGE_SENDING, RANGE_SENT };
+struct range {
+	enum range_state state;
+	uint64_t offset, length;
+	uint8_t differs[RANGE_BLOCKS / 8];
+	uint32_t next;                    /* block to be sent */
+	uint8_t moving[RANGE_BLOCKS / 8]; /* verify: written since, not to be judged */
+	uint64_t unconfirmed;             /* verify: bytes of repairs */
+};
+
+enum compare_kind { COMPARE_NONE, COMPARE_RESYNC, COMPARE_VERIFY };
+
+/* A resync or a verify under way: owner's thread, but for the atomics, which status reads. */
+struct compare {
+	enum compare_kind kind;
+	bool repair;
+	uint64_t offset; /* all before has been asked for */
+	struct range ranges[RANGES_MAX];
+	uint64_t end_lsn; /* resync: RESYNC_END said so; 0: not yet */
+	uint64_t repaired_bytes, first_offset;
+	atomic_ullong began_ms, compared_bytes, sent_bytes, differing_bytes;
+	uint64_t dirty_at_start;
+	uint64_t allowed_ms, allowed_bytes; /* rate: what may be compared since then */
+};
+
+struct peer {
+	struct replication *r;
+	size_t place;
+	bool used;                 /* replication.lock; the rest too, where nothing else is said */
+	struct peer_config config; /* name and identity are fixed while its thread runs */
+	struct net_addr addr;
+	bool has_addr, paused, stop, reconnect;
+	bool has_thread;
+	pthread_t thread;
+	int wake_fd, stop_fd; /* eventfds: there is something to do; leave what you wait for */
+	atomic_bool woken;
+	atomic_bool waited_for; /* flushes wait for it, so they ship themselves */
+	struct wire *wire;
+	struct ship ship;
+	struct compare compare;
+	atomic_ullong resync_sent_total;
+
+	/* Orders of the core and of operators, for its thread. */
+	bool go_ahead, start_resync, resync_all, verify, verify_repair, redial;
+	bool verifying;
+	/* For the keeper. */
+	bool tell_strike, tell_join, tell_state, tell_done;
+	uint64_t ask_serial;
+	struct replication_event done; /* a resync or a verify */
+	uint64_t durable_epoch;
+	bool connected;
+	uint64_t reconnects;
+	char last_error[REPLICATION_TEXT_SIZE];
+
+	/* Its thread's own. */
+	struct hello hello; /* the peer's, of this connection */
+	bool override;      /* the operator's word: our history counts */
+	uint64_t needs_lsn; /* what the disk was told last */
+	uint64_t told_sent, told_staged, sent_seen, durable_lsn;
+	uint64_t pinged_ms, kept_ms, not_before_ms;
+	uint32_t backoff_ms;
+};
+
+/* ---- secondary side ---- */
+
+/* A range of which chunks are to come, or a repair that was written. */
+struct incoming {
+	uint64_t offset, length;
+	uint32_t missing; /* blocks; 0: written, to be flushed and confirmed */
+	bool check;       /* of a verify */
+};
+
+struct session {
+	struct replication *r;
+	bool used, done, stop; /* replication.lock */
+	pthread_t thread;
+	int fd; /* accepted, until the wire has it */
+	int stop_fd;
+	struct wire *wire;
+	/* Its thread's own. */
+	struct hello hello;
+	struct start start;
+	bool started;             /* a RESTART may come */
+	bool following;           /* the log may come */
+	bool reply;               /* of the log that has just come, receipt is waited for */
+	uint64_t consistent_from; /* 0: consistent */
+	uint64_t told_received, told_durable, told_credit;
+	struct incoming incoming[RANGES_MAX * 2];
+	size_t n_incoming;
+};
+
+/* ---- all ---- */
+
+struct replication {
+	struct disk *disk;
+	char site[PEER_NAME_SIZE];
+	struct replication_options o;
+	struct tls_context *server, *client;
+	int listen_fd, stop_fd;
+	uint16_t port;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;  /* role, sessions, writers */
+	pthread_cond_t released; /* acknowledged, or role */
+	pthread_cond_t keeper_wake;
+	bool stopping, changing_role, handing_over;
+	uint64_t keeper_until_ms;
+	uint64_t acknowledged_then; /* when we were last primary, at its end */
+	unsigned int term;          /* grows with each change of role */
+	enum replica_role role;
+	uint64_t token;
+	struct repl core;
+	struct peer peers[PEERS_MAX];
+	struct session sessions[SESSIONS_MAX];
+	struct session *current; /* whose primary we follow */
+	char primary[PEER_NAME_SIZE];
+	bool tell_role, told_broken;
+	char role_text[REPLICATION_TEXT_SIZE];
+	pthread_t keeper, acceptor;
+	bool has_keeper, has_acceptor;
+
+	/* The gate (gate.c). */
+	atomic_bool open, fenced;
+	atomic_uint writers;
+	atomic_uint shipping; /* flushes that are about to ship what they committed */
+	atomic_ullong lease_ms;
+};
+
+/* keeper.c */
+void *keeper_main(void *arg);
+
+/* replication.c: one event to the core; its actions are taken at once. Under the lock. */
+void step(struct replication *r, const struct repl_event *e);
+void step_lsn(struct replication *r, enum repl_event_type type, size_t peer, uint64_t lsn);
+void peer_wake(struct peer *p);
+void peer_interrupt(struct peer *p);
+/* Remembers what went wrong, and the state that the core keeps. Takes the lock. */
+void peer_trouble(struct peer *p, enum peer_state state, const struct err *err);
+
+/* role.c */
+/* Stops being primary at once, because token is newer. Takes the lock. */
+void role_fence(struct replication *r, uint64_t token, const char *who);
+/* Ends all connections of primaries to us and waits for it. Under the lock, which is let go meanwhile;
+ * except: spared. */
+void sessions_end(struct replication *r, const struct session *except);
+
+/* The log is kept for the peer from now on, or marks are, where that was not so already. */
+int keep_log_for(struct replication *r, const char *peer, struct err *err);
+
+/* restore.c: sets the image back to the snapshot that was taken before the resync; *ret_branch: up to where
+ * the history is one with the source's. */
+int restore_before_resync(struct replication *r, uint64_t *ret_branch, struct err *err);
+
+void resync_snapshot_drop(struct replication *r);
+
+/* hello.c */
+void hello_make(struct replication *r, struct hello *ret);
+int hello_put_error(struct wire *w, int code, const char *text); /* under the wire's lock */
+int hello_take_error(const struct frame *f, struct err *err);    /* what it says; never 0 */
+
+/* dial.c */
+void *peer_main(void *arg);
+bool peer_stopped(struct peer *p); /* or no more primary, or paused */
+/* decide.c: hellos, then FOLLOW, RESYNC or REWIND; ends with the peer ready to be sent the log. */
+int peer_greet(struct peer *p, struct err *err);
+/* all: compares everything, whatever is marked. */
+int peer_resync(struct peer *p, bool all, struct err *err);
+int peer_on_frame(struct peer *p, const struct frame *f, struct err *err);
+/* The disk may let go of the log before lsn. */
+int peer_has(struct peer *p, uint64_t lsn, struct err *err);
+/* ship.c: under the wire's lock. */
+int ship_log(struct peer *p, struct err *err);
+void ship_now(struct peer *p);  /* any thread; leaves to the peer's what it cannot do at once */
+void ship_stop(struct peer *p); /* takes the wire's lock */
+/* compare.c */
+void compare_begin(struct peer *p, enum compare_kind kind, bool repair);
+int compare_pump(struct peer *p, bool *ret_busy, struct err *err);
+int compare_on_differs(struct peer *p, const struct frame *f, struct err *err);
+int compare_on_durable(struct peer *p, const struct frame *f, struct err *err);
+int compare_on_log_durable(struct peer *p, uint64_t lsn, struct err *err);
+void compare_abort(struct peer *p, const char *why);
+
+/* listen.c */
+int listen_open(struct replication *r, struct err *err);
+void listen_close(struct replication *r);
+void *acceptor_main(void *arg);
+/* follow.c */
+void *session_main(void *arg);
+bool session_stopped(struct session *s);
+/* Queues an answer; waits for room. */
+int session_put(struct session *s, enum frame_type type, uint8_t flags, const void *payload, size_t size,
+                struct err *err);
+int session_put_2u64(struct session *s, enum frame_type type, uint8_t flags, uint64_t a, uint64_t b,
+                     struct err *err);
+/* receive.c */
+int receive_log(struct session *s, const struct frame *f, struct err *err);
+int receive_resync_end(struct session *s, const struct frame *f, struct err *err);
+/* What came is made durable and confirmed; idle: nothing more has come yet. */
+int receive_settle(struct session *s, bool idle, struct err *err);
+/* receive_chunks.c */
+int receive_hashes(struct session *s, const struct frame *f, struct err *err);
+int receive_chunk(struct session *s, const struct frame *f, struct err *err);
+int receive_confirm(struct session *s, bool idle, struct err *err);
+/* rewind.c: START and RESTART */
+int start_follow_here(struct session *s, struct err *err);
+int start_resync_here(struct session *s, struct err *err);
+int restart_here(struct session *s, const struct frame *f, struct err *err);
+
+#endif

@@ -1,0 +1,281 @@
+#include "replicator/link/link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "replicator/link/link_internal.h"
+
+#define LAG_LIMIT_MS 60000u
+#define DEAD_MS      5000u
+#define REPEAT_MS    5000u
+#define AHEAD_MIN_MS 1000u
+
+void peer_wake(struct peer *p)
+{
+	uint64_t one = 1;
+
+	if (!atomic_exchange(&p->woken, true) && write(p->wake_fd, &one, sizeof(one)) < 0)
+		atomic_store(&p->woken, false); /* full: it is awake anyway */
+}
+
+void peer_interrupt(struct peer *p)
+{
+	uint64_t one = 1;
+
+	if (p->stop_fd >= 0 && write(p->stop_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		abort(); /* an eventfd takes a one until it is full, and then it is readable anyway */
+	peer_wake(p);
+}
+
+/* ---- the core ---- */
+
+static void take_action(struct replication *r, const struct repl_action *a)
+{
+	struct peer *p = &r->peers[a->peer];
+
+	switch (a->type) {
+	case REPL_RELEASE: (void) pthread_cond_broadcast(&r->released); return;
+	case REPL_ASK_STRIKE:
+	case REPL_ASK_JOIN:
+		p->ask_serial = a->serial;
+		p->tell_strike = a->type == REPL_ASK_STRIKE;
+		p->tell_join = !p->tell_strike;
+		break;
+	case REPL_GO_AHEAD:
+		p->go_ahead = true;
+		peer_wake(p);
+		return;
+	case REPL_START_RESYNC:
+		p->start_resync = true;
+		peer_wake(p);
+		return;
+	case REPL_STATE: p->tell_state = true; break;
+	}
+	(void) pthread_cond_signal(&r->keeper_wake);
+}
+
+void step(struct replication *r, const struct repl_event *e)
+{
+	struct repl_actions out;
+
+	repl_step(&r->core, e, &out);
+	for (size_t i = 0; i < out.n; i++)
+		take_action(r, &out.a[i]);
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		atomic_store(&r->peers[i].waited_for, r->core.primary && repl_waits_for(&r->core, i));
+	if (r->handing_over)
+		(void) pthread_cond_broadcast(&r->released);
+	/* A flush may bring the next deadline nearer than the keeper sleeps. */
+	if (e->type == REPL_FLUSH && repl_deadline(&r->core, e->now_ms) < r->keeper_until_ms)
+		(void) pthread_cond_signal(&r->keeper_wake);
+}
+
+void step_lsn(struct replication *r, enum repl_event_type type, size_t peer, uint64_t lsn)
+{
+	struct repl_event e = { .type = type, .peer = peer, .now_ms = clock_mono_ms(), .lsn = lsn };
+
+	step(r, &e);
+}
+
+void peer_trouble(struct peer *p, enum peer_state state, const struct err *err)
+{
+	struct replication *r = p->r;
+	struct repl_event e = {
+		.type = REPL_PEER_DOWN,
+		.peer = p->place,
+		.now_ms = clock_mono_ms(),
+		.state = state,
+	};
+
+	(void) pthread_mutex_lock(&r->lock);
+	p->connected = false;
+	if (err && strcmp(p->last_error, err_text(err)) != 0) {
+		(void) snprintf(p->last_error, sizeof(p->last_error), "%s", err_text(err));
+		p->tell_state = true;
+	}
+	step(r, &e);
+	(void) pthread_mutex_unlock(&r->lock);
+}
+
+void replication_wake(struct replication *r)
+{
+	bool shipping = atomic_load(&r->shipping) > 0;
+
+	if (!atomic_load(&r->open))
+		return;
+	/* Who flushes ships to those he waits for himself: one thread less on the way. */
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		if (r->peers[i].wake_fd >= 0 && !(shipping && atomic_load(&r->peers[i].waited_for)))
+			peer_wake(&r->peers[i]);
+}
+
+/* ---- life ---- */
+
+static int make_tls(struct replication *r, struct err *err)
+{
+	const struct replication_options *o = &r->o;
+	struct tls_server_options server = {
+		.cert_file = o->cert_file,
+		.key_file = o->key_file,
+		.client_ca_file = o->ca_file,
+		.tls13_only = true,
+	};
+	struct tls_client_options client = {
+		.ca_file = o->ca_file,
+		.cert_file = o->cert_file,
+		.key_file = o->key_file,
+		.tls13_only = true,
+	};
+	int ret;
+
+	if (!o->cert_file && !o->key_file && !o->ca_file)
+		return o->listen ? err_set(err, POD_E_CONFIG, "listening for replicas needs TLS files") : 0;
+	if (!o->cert_file || !o->key_file || !o->ca_file)
+		return err_set(err, POD_E_CONFIG,
+		               "TLS between replicas needs a certificate, its key and the CA");
+	ret = tls_server_create(&server, &r->server, err);
+	return ret < 0 ? ret : tls_client_create(&client, &r->client, err);
+}
+
+static void defaults(struct replication *r)
+{
+	struct superblock sb;
+	struct replication_options *o = &r->o;
+
+	disk_superblock(r->disk, &sb);
+	r->token = sb.token;
+	if (!o->lag_limit_bytes)
+		o->lag_limit_bytes = sb.log_bytes / 2;
+	if (!o->lag_limit_ms)
+		o->lag_limit_ms = LAG_LIMIT_MS;
+	if (!o->dead_ms)
+		o->dead_ms = DEAD_MS;
+	repl_init(&r->core, &(struct repl_limits){ .lag_bytes = o->lag_limit_bytes,
+	                                           .lag_ms = o->lag_limit_ms,
+	                                           .ahead_min_ms = AHEAD_MIN_MS,
+	                                           .repeat_ms = REPEAT_MS });
+}
+
+static void init_locks(struct replication *r)
+{
+	pthread_condattr_t mono;
+
+	(void) pthread_condattr_init(&mono);
+	(void) pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+	(void) pthread_mutex_init(&r->lock, NULL);
+	(void) pthread_cond_init(&r->changed, &mono);
+	(void) pthread_cond_init(&r->released, &mono);
+	(void) pthread_cond_init(&r->keeper_wake, &mono);
+	(void) pthread_condattr_destroy(&mono);
+}
+
+static int start_threads(struct replication *r, struct err *err)
+{
+	int e = pthread_create(&r->keeper, NULL, keeper_main, r);
+
+	r->has_keeper = e == 0;
+	if (e == 0 && r->listen_fd >= 0) {
+		e = pthread_create(&r->acceptor, NULL, acceptor_main, r);
+		r->has_acceptor = e == 0;
+	}
+	return e ? err_errno(err, e, "threads of replication") : 0;
+}
+
+int replication_create(const struct replication_options *o, struct replication **ret_r, struct err *err)
+{
+	struct replication *r = calloc(1, sizeof(*r));
+	int ret;
+
+	if (!r)
+		return err_set(err, POD_E_NOMEM, "replication");
+	r->o = *o;
+	r->disk = o->disk;
+	r->listen_fd = -1;
+	r->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		r->peers[i].r = r;
+		r->peers[i].place = i;
+		r->peers[i].wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		r->peers[i].stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	}
+	(void) snprintf(r->site, sizeof(r->site), "%s", o->site);
+	init_locks(r);
+	defaults(r);
+	ret = r->stop_fd < 0 || r->peers[PEERS_MAX - 1].stop_fd < 0 ? err_errno(err, errno, "eventfd")
+	                                                            : make_tls(r, err);
+	if (ret == 0 && o->listen)
+		ret = listen_open(r, err);
+	if (ret == 0)
+		ret = start_threads(r, err);
+	if (ret < 0)
+		(void) replication_free(r);
+	else
+		*ret_r = r;
+	return ret;
+}
+
+static void stop_peer(struct peer *p)
+{
+	struct replication *r = p->r;
+
+	(void) pthread_mutex_lock(&r->lock);
+	p->stop = true;
+	(void) pthread_mutex_unlock(&r->lock);
+	if (!p->has_thread)
+		return;
+	peer_interrupt(p);
+	(void) pthread_join(p->thread, NULL);
+	p->has_thread = false;
+	p->wire = wire_free(p->wire);
+}
+
+struct replication *replication_free(struct replication *r)
+{
+	uint64_t one = 1;
+
+	if (!r)
+		return NULL;
+	(void) pthread_mutex_lock(&r->lock);
+	r->stopping = true;
+	atomic_store(&r->open, false);
+	(void) pthread_cond_broadcast(&r->changed);
+	(void) pthread_cond_broadcast(&r->released);
+	(void) pthread_cond_broadcast(&r->keeper_wake);
+	sessions_end(r, NULL);
+	(void) pthread_mutex_unlock(&r->lock);
+	if (r->stop_fd >= 0 && write(r->stop_fd, &one, sizeof(one)) < 0)
+		abort(); /* an eventfd that was never written to takes a one */
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		stop_peer(&r->peers[i]);
+	if (r->has_acceptor)
+		(void) pthread_join(r->acceptor, NULL);
+	if (r->has_keeper)
+		(void) pthread_join(r->keeper, NULL);
+	listen_close(r);
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		if (r->peers[i].wake_fd >= 0)
+			(void) close(r->peers[i].wake_fd);
+		if (r->peers[i].stop_fd >= 0)
+			(void) close(r->peers[i].stop_fd);
+	}
+	if (r->stop_fd >= 0)
+		(void) close(r->stop_fd);
+	(void) tls_unref(r->server);
+	(void) tls_unref(r->client);
+	(void) pthread_cond_destroy(&r->changed);
+	(void) pthread_cond_destroy(&r->released);
+	(void) pthread_cond_destroy(&r->keeper_wake);
+	(void) pthread_mutex_destroy(&r->lock);
+	free(r);
+	return NULL;
+}
+
+uint16_t replication_port(const struct replication *r)
+{
+	return r->port;
+}

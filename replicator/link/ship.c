@@ -1,0 +1,68 @@
+/* The log on its way to a peer: by its own thread, or by a flush that will wait for the peer anyway. */
+#include "replicator/core/le.h"
+#include "replicator/link/link_internal.h"
+
+/* More than this in the connection's buffer: let the socket take some first. */
+#define PENDING_MAX (FRAME_PAYLOAD_MAX / 2)
+
+static int ship_some(struct peer *p, bool *ret_more, struct err *err)
+{
+	struct ship *s = &p->ship;
+	size_t most = FRAME_PAYLOAD_MAX - 8, n = 0;
+	uint8_t *to;
+	int r;
+
+	*ret_more = false;
+	if (!s->on || s->credit <= s->next || wire_pending(p->wire) > PENDING_MAX)
+		return 0;
+	to = wire_frame_begin(p->wire, FRAME_PAYLOAD_MAX);
+	if (!to)
+		return 0;
+	if (s->credit - s->next < most)
+		most = (size_t) (s->credit - s->next);
+	r = disk_log_read(p->r->disk, s->next, to + 8, most, &n, err);
+	if (r == -POD_E_STALE) {
+		s->on = false;
+		s->overrun = true; /* its thread will see to it */
+		return 0;
+	}
+	if (r < 0 || n == 0)
+		return r;
+	le_put64(to, s->next);
+	wire_frame_end(p->wire, FRAME_LOG, s->reply ? FRAME_REPLY : 0, 8 + n);
+	s->next += n;
+	*ret_more = true;
+	return wire_push(p->wire, err);
+}
+
+int ship_log(struct peer *p, struct err *err)
+{
+	bool more = true;
+	int r = 0;
+
+	while (r == 0 && more)
+		r = ship_some(p, &more, err);
+	return r;
+}
+
+void ship_now(struct peer *p)
+{
+	bool all = false;
+
+	if (!p->wire || !wire_trylock(p->wire)) {
+		peer_wake(p);
+		return;
+	}
+	if (p->ship.on)
+		all = ship_log(p, NULL) == 0 && wire_pending(p->wire) == 0 && !p->ship.overrun;
+	wire_unlock(p->wire);
+	if (!all)
+		peer_wake(p); /* and if it broke, its thread hears of it from the socket */
+}
+
+void ship_stop(struct peer *p)
+{
+	wire_lock(p->wire);
+	p->ship.on = false;
+	wire_unlock(p->wire);
+}
