@@ -133,6 +133,19 @@ static bool marks_are_good(const struct plan *plan, const struct peer_record *re
 	                                  : rec->base_lsn <= plan->lsn;
 }
 
+/* All that the log holds is marked: more than what is kept for the peer, but that moves on. */
+static int log_to_marks(struct peer *p, struct err *err)
+{
+	struct disk_cursors c;
+	int r;
+
+	do {
+		disk_cursors(p->r->disk, &c);
+		r = disk_peer_to_bitmap(p->r->disk, p->config.name, c.tail, err);
+	} while (r == -POD_E_STALE);
+	return r;
+}
+
 /* Afterwards the bitmap says what the peer lacks of our history, and goes on to be marked. */
 static int make_marks(struct peer *p, const struct plan *plan, struct err *err)
 {
@@ -144,10 +157,8 @@ static int make_marks(struct peer *p, const struct plan *plan, struct err *err)
 
 	disk_superblock(d, &sb);
 	rec = record_of(&sb, name);
-	if (marks_are_good(plan, rec)) {
-		r = rec->needs_lsn ? disk_peer_to_bitmap(d, name, rec->needs_lsn, err) : 0;
-		return r == -POD_E_STALE ? 0 : r; /* the log ran over: the disk has marked it */
-	}
+	if (marks_are_good(plan, rec))
+		return log_to_marks(p, err);
 	if (!plan->all && !plan->resyncing && plan->marks_count) {
 		r = disk_peer_set(d, name, plan->lsn, err);
 		if (r == 0)

@@ -136,6 +136,7 @@ struct session {
 
 struct replication {
 	struct disk *disk;
+	uint64_t log_bytes; /* of the disk's log */
 	char site[PEER_NAME_SIZE];
 	struct replication_options o;
 	struct tls_context *server, *client;

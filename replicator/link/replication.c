@@ -149,6 +149,7 @@ static void defaults(struct replication *r)
 
 	disk_superblock(r->disk, &sb);
 	r->token = sb.token;
+	r->log_bytes = sb.log_bytes;
 	if (!o->lag_limit_bytes)
 		o->lag_limit_bytes = sb.log_bytes / 2;
 	if (!o->lag_limit_ms)
