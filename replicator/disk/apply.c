@@ -120,6 +120,8 @@ static int batch_collect(struct disk *d, struct batch *b, struct err *err)
 		if (rec.type == RECORD_COMMIT) {
 			b->commit = b->to;
 			b->has_commit = true;
+			if (d->applier.was_cut)
+				break;
 		}
 	}
 	return r < 0 ? r : 0;
@@ -227,8 +229,17 @@ static int do_snapshot(struct disk *d, const struct batch *b, const char *name, 
 
 	if (r < 0)
 		return r;
+	d->applier.was_cut = true;
 	return snapshots_cut(d->snapshots, name, b->from.lsn, b->from.epoch, (int64_t) b->record.offset,
 	                     b->from.size_bytes, err);
+}
+
+/* And none may be deleted or dropped before the tail is behind its record: a replay would cut it again, too late. */
+static int do_delete(struct disk *d, const char *name, struct err *err)
+{
+	int r = checkpoint(d, err);
+
+	return r < 0 ? r : snapshots_delete(d->snapshots, name, err);
 }
 
 static int do_resize(struct disk *d, const struct batch *b, struct err *err)
@@ -254,7 +265,7 @@ static int do_alone(struct disk *d, const struct batch *b, struct err *err)
 	} else if (b->record.type == RECORD_SNAPSHOT) {
 		r = do_snapshot(d, b, name, &e);
 	} else {
-		r = snapshots_delete(d->snapshots, name, &e);
+		r = do_delete(d, name, &e);
 	}
 	if (r == -POD_E_IO || r == -POD_E_CORRUPT || b->record.type == RECORD_RESIZE) {
 		if (err)
@@ -324,6 +335,12 @@ int apply_batch(struct disk *d, uint64_t limit, struct err *err)
 	if (r < 0)
 		return disk_break(d, r, &e, err);
 	batch_end(d, &b);
+	if (d->applier.was_cut && b.has_commit) {
+		r = checkpoint(d, err);
+		if (r < 0)
+			return r;
+		d->applier.was_cut = false;
+	}
 	return 1;
 }
 

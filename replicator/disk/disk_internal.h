@@ -63,6 +63,7 @@ struct applier {
 	uint8_t *window; /* log bytes that are no longer in the stage */
 	uint8_t *out;    /* data on its way to the image */
 	struct io_queue *queue;
+	bool was_cut; /* a snapshot: the tail moves behind its epoch before anything else is applied */
 };
 
 struct disk {

@@ -175,7 +175,11 @@ int disk_snapshot_local_delete(struct disk *d, const char *name, struct err *err
 	int r;
 
 	(void) pthread_mutex_lock(&d->image_lock);
-	r = snapshots_delete(d->snapshots, name, err);
+	r = apply_all(d, err);
+	if (r == 0)
+		r = checkpoint(d, err);
+	if (r == 0)
+		r = snapshots_delete(d->snapshots, name, err);
 	(void) pthread_mutex_unlock(&d->image_lock);
 	return r;
 }

@@ -57,13 +57,18 @@ void disk_fixture_set_role(struct disk *d, enum replica_role role)
 
 void disk_fixture_make(struct disk_fixture *f)
 {
+	disk_fixture_make_in(f, "/var/tmp");
+}
+
+void disk_fixture_make_in(struct disk_fixture *f, const char *base)
+{
 	struct disk_format format = { .volume_id = { 1 },
 		                      .size_bytes = DISK_FIXTURE_SIZE,
 		                      .log_bytes = LOG_BYTES_MIN };
 	static int n;
 
 	memset(f, 0, sizeof(*f));
-	(void) snprintf(f->folder, sizeof(f->folder), "/var/tmp/podmail-disk-XXXXXX");
+	(void) snprintf(f->folder, sizeof(f->folder), "%s/podmail-disk-XXXXXX", base);
 	MUST(mkdtemp(f->folder));
 	(void) snprintf(f->stage, sizeof(f->stage), "/dev/shm/podmail-stage-%d-%d", (int) getpid(), n++);
 	f->size = format.size_bytes;

@@ -19,9 +19,12 @@ struct disk_fixture {
 int disk_fixture_setup(void **state);
 int disk_fixture_teardown(void **state);
 
-/* The same by hand. Folders are on the disk, in /var/tmp, so that direct I/O is what is tested; the stage in
- * /dev/shm. */
+/*
+ * The same by hand. The folder is on the disk, in /var/tmp, so that direct I/O is what is tested; or, for
+ * hundreds of disks in a row, in base on tmpfs. The stage is in /dev/shm.
+ */
 void disk_fixture_make(struct disk_fixture *f);
+void disk_fixture_make_in(struct disk_fixture *f, const char *base);
 void disk_fixture_remove(struct disk_fixture *f);
 void disk_fixture_open(struct disk_fixture *f);
 void disk_fixture_close(struct disk_fixture *f);
