@@ -20,7 +20,7 @@
 #include "podctl/podd/volume_record.h"
 
 #define CHILD_PREFIX "stored:"
-#define READY_WAIT_S 60
+#define READY_WAIT_S 45
 #define SITE_CHUNK   65536 /* a replica's size is a multiple of it */
 
 const char *volume_of_child(const char *child_name)
