@@ -333,7 +333,6 @@ static int process_add(struct stack_site *site, const Directory__Replica *replic
 		                     "--log-format",
 		                     conf->log.format == LOG_FORMAT_JSON ? "json" : "text",
 		                     "--outlive-parent",
-		                     "yes",
 		                     NULL };
 	const struct child_spec spec = {
 		.rank = CHILD_DEVICE,

@@ -151,9 +151,15 @@ static void addition_end(struct volume_addition *va, int r, const char *text)
 	done(arg, r, text);
 }
 
+/* A directory whose store is slow is there all the same; a replicated one that is not made yet is not. */
 static void addition_on_patience_over(evutil_socket_t fd, short events, void *arg)
 {
-	addition_end(arg, 0, "");
+	struct volume_addition *va = arg;
+
+	if (stack_find(va->podd, va->name))
+		addition_end(va, -POD_E_TIMEOUT, "the volume is still being made; podctl status and the log say what it waits for");
+	else
+		addition_end(va, 0, "");
 }
 
 void volumes_on_ready(struct podd *p, const struct child *child)
