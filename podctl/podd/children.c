@@ -107,7 +107,7 @@ static void send_signal(struct children *c, size_t child, int signal)
 	if (r->process && process_signal(r->process, signal, &err) < 0)
 		log_event(NULL, LOGL_NOTICE, "child.not_signalled", F_STR("child", name_of(r)), F_ERR(&err));
 	if (signal == SIGKILL)
-		log_event(NULL, LOGL_WARNING, "child.did_not_stop", F_STR("child", name_of(r)));
+		log_event(NULL, LOGL_WARNING, "child.ended_by_force", F_STR("child", name_of(r)));
 }
 
 static void arm_timer(struct children *c)
