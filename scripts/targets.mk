@@ -33,6 +33,10 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(SUPPORT_SRCS)) $
 
 $(call obj,$(UNIT_SRCS) $(SUPPORT_SRCS)): $(GENERATED_HDRS)
 
+# Tests whose file calls go through a disk whose power can be cut.
+VOLATILE_DISK := $(call obj,tests/fault/volatile_disk.c)
+$(BUILD)/tests/unit/test_replicator_snapshot: $(VOLATILE_DISK)
+
 unit-build: $(UNIT_TESTS)
 unit: $(UNIT_TESTS)
 	$(Q)scripts/run-tests unit $(BUILD)/summary $(UNIT_TESTS)

@@ -22,6 +22,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "replicator/snapshot/snapshot.h"
+#include "tests/fault/volatile_disk.h"
 
 #define CHUNK     ((uint64_t) SNAPSHOT_CHUNK)
 #define BLOCK     4096u
@@ -36,7 +37,7 @@ struct model {
 
 /* A replica's folder with an image, and what image and snapshots have to be. */
 struct room {
-	char dir[64];
+	char dir[96];
 	int image;
 	struct snapshots *s;
 	struct snapshots_options o;
@@ -66,6 +67,9 @@ static void note_dropped(void *arg, const char *name)
 	fail_msg("%s was dropped, and was not there", name);
 }
 
+/* Where rooms are made: in memory, so that thousands of flushes wait for nobody's disk. */
+static const char *rooms_at = "/dev/shm";
+
 static void room_open(struct room *r)
 {
 	int code = snapshots_open(&r->o, &r->s, &r->err);
@@ -80,7 +84,7 @@ static void room_make(struct room *r, uint64_t chunks, uint64_t reserve)
 
 	memset(r, 0, sizeof(*r));
 	(void) snprintf(r->dir, sizeof(r->dir), "%s/podmail-snapshot-XXXXXX",
-	                access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	                access(rooms_at, W_OK) == 0 ? rooms_at : "/tmp");
 	assert_non_null(mkdtemp(r->dir));
 	(void) snprintf(path, sizeof(path), "%s/image", r->dir);
 	r->image = open(path, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
@@ -102,7 +106,7 @@ static void room_make(struct room *r, uint64_t chunks, uint64_t reserve)
 
 static void room_end(struct room *r)
 {
-	char command[128];
+	char command[160];
 
 	snapshots_close(r->s);
 	for (size_t i = 0; i < r->n; i++)
@@ -202,7 +206,7 @@ static void same_as_models(struct room *r)
 /* Files in snapshots/ whose names end so. */
 static unsigned int count_files(struct room *r, const char *ending)
 {
-	char path[96];
+	char path[128];
 	const struct dirent *e;
 	unsigned int n = 0;
 	DIR *d;
@@ -661,53 +665,185 @@ static bool is_state_after(struct room *r, unsigned int done, const struct room 
 	return same;
 }
 
-static void check_after_kill(struct room *r, long step)
+/* NULL, or what is wrong with what a death in change begun, after change done, left behind. */
+static const char *wrong_after(struct room *r, unsigned int begun, unsigned int done)
 {
-	unsigned int begun = atomic_load(&script->begun), done = atomic_load(&script->done);
+	static char text[256];
 	char before[64] = "", after[64] = "";
 
 	r->o.on_step = NULL;
-	room_open(r);
+	r->o.on_dropped = NULL;
+	if (snapshots_open(&r->o, &r->s, &r->err) < 0) {
+		(void) snprintf(text, sizeof(text), "open: %s", err_text(&r->err));
+		r->s = NULL;
+		return text;
+	}
 	if (!is_state_after(r, done, r, before, sizeof(before)) &&
-	    (begun == done || !is_state_after(r, begun, r, after, sizeof(after))))
-		fail_msg("killed at durable step %ld, in change %u: neither as before (%s) nor as after (%s)",
-		         step, begun, before, after);
+	    (begun == done || !is_state_after(r, begun, r, after, sizeof(after)))) {
+		(void) snprintf(text, sizeof(text), "change %u: neither as before (%s) nor as after (%s)",
+		                begun, before, after);
+		return text;
+	}
 	/* And it lives on: what was half deleted goes, and the rest stays right. */
 	wait_for_sweeper(r);
-	assert_int_equal(count_files(r, ".data"), snapshots_list(r->s, NULL, 0));
-	assert_int_equal(count_files(r, ".new"), 0);
+	if (count_files(r, ".data") != snapshots_list(r->s, NULL, 0) || count_files(r, ".new"))
+		return "files are left over";
+	return NULL;
 }
 
-static void a_kill_at_any_step_leaves_the_state_before_or_after_the_change(void **state)
+enum death { DEATH_KILL, DEATH_POWER_CUT, DEATH_POWER_CUT_FLUSHES_DROPPED };
+
+/* Dies before step `step` of the script; what is wrong then. *ret_ended: there are not so many steps. */
+static const char *die_at(long step, enum death how, bool *ret_ended)
 {
-	int status = 0;
+	struct volatile_disk *disk = NULL;
+	const char *wrong;
+	struct room r;
+	int status;
+	pid_t pid;
+
+	srandom(5);
+	room_make(&r, 20, UINT64_MAX / 2);
+	r.s = snapshots_close(r.s);
+	if (how != DEATH_KILL)
+		disk = volatile_disk_make(r.dir);
+	atomic_store(&script->steps_left, step);
+	atomic_store(&script->begun, 0);
+	atomic_store(&script->done, 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (disk) {
+			volatile_disk_use(disk);
+			volatile_disk_lie(disk, how == DEATH_POWER_CUT_FLUSHES_DROPPED);
+		}
+		run_script(&r);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 42 || WEXITSTATUS(status) == 0));
+	*ret_ended = WEXITSTATUS(status) == 0;
+	if (disk) {
+		srandom((unsigned int) step);
+		(void) volatile_disk_cut(disk, (enum volatile_loss)((unsigned long) step % VOLATILE_LOSSES));
+		volatile_disk_end(disk);
+	}
+	wrong = wrong_after(&r, atomic_load(&script->begun), atomic_load(&script->done));
+	room_end(&r);
+	return wrong;
+}
+
+/* Returns how often something was wrong. */
+static unsigned int die_at_each_step(enum death how, bool tell)
+{
+	unsigned int wrongs = 0;
+	bool ended = false;
 	long step;
 
 	script = mmap(NULL, sizeof(*script), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(script != MAP_FAILED);
-	for (step = 1; status == 0 || WEXITSTATUS(status) == 42; step++) {
-		struct room r;
-		pid_t pid;
+	for (step = 1; !ended; step++) {
+		const char *wrong = die_at(step, how, &ended);
 
-		srandom(5);
-		room_make(&r, 20, UINT64_MAX / 2);
-		r.s = snapshots_close(r.s);
-		atomic_store(&script->steps_left, step);
-		atomic_store(&script->begun, 0);
-		atomic_store(&script->done, 0);
-		pid = fork();
-		assert_true(pid >= 0);
-		if (pid == 0)
-			run_script(&r);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 42 || WEXITSTATUS(status) == 0));
-		check_after_kill(&r, step);
-		room_end(&r);
-		if (WEXITSTATUS(status) == 0)
-			break;
+		if (wrong && tell)
+			print_error("death at step %ld: %s\n", step, wrong);
+		wrongs += wrong != NULL;
 	}
 	assert_true(step > 60);
 	(void) munmap(script, sizeof(*script));
+	return wrongs;
+}
+
+static void a_kill_at_any_step_leaves_the_state_before_or_after_the_change(void **state)
+{
+	assert_int_equal(die_at_each_step(DEATH_KILL, true), 0);
+}
+
+static void so_does_a_power_cut_whatever_it_takes_of_what_was_not_flushed(void **state)
+{
+	assert_int_equal(die_at_each_step(DEATH_POWER_CUT, true), 0);
+}
+
+static void and_without_flushes_it_would_not(void **state)
+{
+	assert_true(die_at_each_step(DEATH_POWER_CUT_FLUSHES_DROPPED, false) > 5);
+}
+
+/* ---- reflinks ---- */
+
+/* A reflink costs nothing until the image is written; where the file system is full then, the oldest goes. */
+static void full_file_system(void)
+{
+	struct snapshot_info info;
+	char path[128];
+	struct room r;
+	int fd, errnum = 0;
+
+	room_make(&r, 60, 0);
+	room_write_one(&r, 0, 60 * CHUNK);
+	room_cut(&r, "a");
+	assert_int_equal(snapshots_find(r.s, "a", &info, &r.err), 0);
+	assert_true(info.reflink);
+	room_write_one(&r, 0, 30 * CHUNK);
+	assert_int_equal(r.dropped, 0);
+	(void) snprintf(path, sizeof(path), "%s/filler", r.dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	for (off_t at = 0; errnum == 0; at += 1 << 20)
+		errnum = posix_fallocate(fd, at, 1 << 20);
+	assert_int_equal(errnum, ENOSPC);
+	assert_int_equal(snapshots_preserve(r.s, &(struct snapshot_extent){ 30 * CHUNK, CHUNK }, 1, &r.err),
+	                 0);
+	assert_int_equal(r.dropped, 1);
+	(void) close(fd);
+	room_end(&r);
+}
+
+__attribute__((format(printf, 1, 2))) static bool run(const char *format, ...)
+{
+	char command[512];
+	va_list ap;
+
+	va_start(ap, format);
+	(void) vsnprintf(command, sizeof(command), format, ap);
+	va_end(ap);
+	return system(command) == 0;
+}
+
+/* A file system of its own, made by mkfs, on which a random life is led. */
+static void live_on(const char *mkfs, const char *options, uint64_t size)
+{
+	char base[64] = "/tmp/podmail-reflink-XXXXXX", image[96], mnt[96];
+	const char *old = rooms_at;
+	int fd;
+
+	if (geteuid() != 0 || !run("command -v %s >/dev/null", mkfs))
+		skip();
+	assert_non_null(mkdtemp(base));
+	(void) snprintf(image, sizeof(image), "%s/disk", base);
+	(void) snprintf(mnt, sizeof(mnt), "%s/mnt", base);
+	fd = open(image, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && ftruncate(fd, (off_t) size) == 0 && close(fd) == 0 && mkdir(mnt, 0700) == 0);
+	assert_true(run("%s %s %s >/dev/null 2>&1", mkfs, options, image));
+	if (!run("mount -o loop %s %s 2>/dev/null", image, mnt)) {
+		(void) run("rm -rf %s", base);
+		skip(); /* the kernel has no such file system, or no loop devices */
+	}
+	rooms_at = mnt;
+	for (unsigned int seed = 1; seed <= 3; seed++)
+		random_life(seed, 0); /* which no copies would fit in */
+	full_file_system();
+	rooms_at = old;
+	assert_true(run("umount %s && rm -rf %s", mnt, base));
+}
+
+static void on_xfs_snapshots_are_reflinks(void **state)
+{
+	live_on("mkfs.xfs", "-q -m reflink=1", UINT64_C(320) << 20);
+}
+
+static void on_btrfs_snapshots_are_reflinks(void **state)
+{
+	live_on("mkfs.btrfs", "-q", UINT64_C(256) << 20);
 }
 
 int main(void)
@@ -726,6 +862,10 @@ int main(void)
 		cmocka_unit_test(a_map_damaged_in_both_places_drops_it_and_the_older_but_not_the_newer),
 		cmocka_unit_test(a_read_beside_a_write_never_sees_what_came_after_the_snapshot),
 		cmocka_unit_test(a_kill_at_any_step_leaves_the_state_before_or_after_the_change),
+		cmocka_unit_test(so_does_a_power_cut_whatever_it_takes_of_what_was_not_flushed),
+		cmocka_unit_test(and_without_flushes_it_would_not),
+		cmocka_unit_test(on_xfs_snapshots_are_reflinks),
+		cmocka_unit_test(on_btrfs_snapshots_are_reflinks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
