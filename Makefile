@@ -26,8 +26,11 @@ all: programs
 #                     base_PKGS := (pkg-config names its users have to link)
 # and a program says: PROGRAMS += mta
 #                     mta_MAIN := mta/main.c     mta_USES := mta_core net base ...
+# and what another program loads:   PLUGINS += nbdkit-podmail-plugin
+#                     nbdkit-podmail-plugin_OF := the module whose objects it is   ..._USES := as above
 MODULES  :=
 PROGRAMS :=
+PLUGINS  :=
 include $(sort $(wildcard lib/*/module.mk) $(wildcard */module.mk))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -47,12 +50,24 @@ uniq = $(if $(1),$(firstword $(1)) $(call uniq,$(filter-out $(firstword $(1)),$(
 module_ldlibs = $(call uniq,$(foreach m,$(1),$($(m)_LDLIBS)))
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 
-programs: $(PROGRAMS:%=$(BUILD)/bin/%)
+define plugin_rules
+$(BUILD)/lib/$(1).so: $$(call obj,$$($$($(1)_OF)_SRCS)) $$(foreach m,$$($(1)_USES),$$(call lib,$$(m)))
+$(BUILD)/lib/$(1).so: private LINK_LIBS := $$(call module_ldlibs,$$($(1)_OF) $$($(1)_USES))
+endef
+$(foreach p,$(PLUGINS),$(eval $(call plugin_rules,$(p))))
+
+programs: $(PROGRAMS:%=$(BUILD)/bin/%) $(PLUGINS:%=$(BUILD)/lib/%.so)
 
 $(BUILD)/bin/%:
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LINK  $@")
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LINK_LIBS)
+
+$(BUILD)/lib/%.so:
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LINK  $@")
+	$(Q)$(CC) $(filter-out -pie,$(LDFLAGS)) -shared -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
+		-Wl,--end-group $(LINK_LIBS)
 
 $(BUILD)/lib/%.a:
 	@mkdir -p $(@D)

@@ -14,3 +14,17 @@ replicator_attach_LDLIBS := -lnbd -lfuse3 -lmnl -lblkid -pthread
 PROGRAMS += volattach
 volattach_MAIN := replicator/attach/main.c
 volattach_USES := replicator_attach proc base
+
+# The plugin's objects are linked as they are: nbdkit finds plugin_init in them.
+MODULES += replicator_plugin replicator_cli
+replicator_plugin_SRCS := $(wildcard replicator/plugin/*.c)
+replicator_plugin_LDLIBS := -ljansson -pthread
+replicator_cli_SRCS := $(wildcard replicator/cli/*.c)
+replicator_cli_LDLIBS := -ljansson
+PLUGINS += nbdkit-podmail-plugin
+nbdkit-podmail-plugin_OF := replicator_plugin
+nbdkit-podmail-plugin_USES := replicator_link replicator_disk replicator_snapshot replicator_core net proc conf base
+
+PROGRAMS += $(if $(wildcard replicator/main.c),replicator)
+replicator_MAIN := replicator/main.c
+replicator_USES := replicator_cli replicator_plugin replicator_disk replicator_snapshot replicator_core net proc conf base

@@ -16,7 +16,8 @@ man: all
 .PHONY: man
 
 # ---- install -------------------------------------------------------------------------------------
-# The programs stay together, where podctl and podd look for the others; only podctl is in the path.
+# The programs stay together, where podctl and podd look for the others, and replicator for its plugin; only podctl is
+# in the path.
 LIBDIR  = $(PREFIX)/lib/podmail
 MANDIR  = $(PREFIX)/share/man
 UNITDIR = $(PREFIX)/lib/systemd/system
@@ -25,6 +26,7 @@ install: all
 	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR)
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(PROGRAMS:%=$(BUILD)/bin/%) $(DESTDIR)$(LIBDIR)
+	install -m 644 $(PLUGINS:%=$(BUILD)/lib/%.so) $(DESTDIR)$(LIBDIR)
 	ln -sfn ../lib/podmail/podctl $(DESTDIR)$(PREFIX)/bin/podctl
 	for page in $(MAN_PAGES); do \
 		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
