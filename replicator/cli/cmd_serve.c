@@ -6,9 +6,11 @@
 #include "base/log.h"
 #include "conf/value.h"
 #include "net/listener.h"
+#include "replicator/core/record.h"
 #include "replicator/cli/commands.h"
 #include "replicator/cli/nbdkit.h"
 #include "replicator/cli/options.h"
+#include "replicator/plugin/export.h"
 #include "replicator/plugin/settings.h"
 
 #define ARENA_BYTES (1u << 18)
@@ -107,7 +109,10 @@ static int add_tls(const struct serve_options *o, const struct net_addr *nbd, st
 	return 0;
 }
 
-/* blocksize: clients may ask for any bytes, the log and the disk know blocks of 4 KiB. */
+/*
+ * blocksize: clients may ask for any bytes, the log and the disk know blocks of 4 KiB. It would also take requests of
+ * any length apart, and say so; nbdkit refuses those over 64 MiB before. blocksize-policy says what clients should do.
+ */
 static int make_arguments(const struct serve_options *o, const struct net_addr *nbd, struct nbdkit_arguments *a,
                           struct err *err)
 {
@@ -123,8 +128,12 @@ static int make_arguments(const struct serve_options *o, const struct net_addr *
 	r = add_tls(o, nbd, a, err);
 	if (r < 0)
 		return r;
+	nbdkit_add(a, "--filter=blocksize-policy");
 	nbdkit_add(a, "--filter=blocksize");
 	nbdkit_add(a, "%s", plugin);
+	nbdkit_add(a, "blocksize-minimum=1");
+	nbdkit_add(a, "blocksize-preferred=%u", RECORD_BLOCK);
+	nbdkit_add(a, "blocksize-maximum=%u", REQUEST_BYTES_MAX);
 	for (size_t i = 0; i < o->parameters.n; i++)
 		nbdkit_add(a, "%s", o->parameters.argv[i]);
 	if (!o->outlive_parent)

@@ -13,6 +13,8 @@
 #include "replicator/plugin/replica.h"
 #include "replicator/snapshot/snapshot.h"
 
+#define REQUEST_BYTES_MAX (32u << 20) /* what portable clients send at most (NBD protocol, "Block size constraints") */
+
 struct nbdkit_extents;
 
 struct export {

@@ -24,7 +24,6 @@
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
-#define REQUEST_BYTES_MAX  (32u << 20) /* what portable clients send at most */
 #define SETTINGS_BYTES_MAX 65536
 
 static struct {

@@ -1,8 +1,8 @@
 """Replicas of one volume, each served by `replicator serve` without podd: for tests of the replicator itself.
 
     with Replicas(size="64M") as pair:                 # site1 primary, site2 standby, mode sync
-        with pair["site1"].nbd() as disk:              # libnbd, a client we did not write
-            disk.pwrite(b"x" * 4096, 0); disk.flush()
+        disk = pair["site1"].nbd()                     # libnbd, a client we did not write
+        disk.pwrite(b"x" * 4096, 0); disk.flush()
         pair["site1"].ask("status")
 
 What podd would do, confirming that a peer is struck or joined, `Watcher` does.
@@ -38,9 +38,9 @@ def make_certificates(folder, sites):
             "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test CA")
     for site in sites:
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{site}.key",
-                "-out", f"{site}.csr", "-subj", f"/CN=podmail-replica-{site}")
+                "-out", f"{site}.csr", "-subj", f"/CN=podmail-replica-{site}", "-addext", "subjectAltName=IP:127.0.0.1")
         openssl("x509", "-req", "-in", f"{site}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-                "-days", "30", "-out", f"{site}.pem")
+                "-copy_extensions", "copyall", "-days", "30", "-out", f"{site}.pem")
 
 
 class Control:
@@ -49,7 +49,11 @@ class Control:
     def __init__(self, path, timeout=120):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.file = self.socket.makefile("rw", encoding="utf-8", newline="\n")
 
     def send(self, **request):
@@ -89,6 +93,7 @@ class Watcher(threading.Thread):
                                      serial=event["serial"])
         except (OSError, EOFError, ValueError, AssertionError):
             pass
+        self.control.close()
 
     def saw(self, name):
         return [e for e in self.events if e["event"] == name]
@@ -109,16 +114,18 @@ class Replica:
         subprocess.run([REPLICATOR, "create", "--folder", self.folder, "--size", size, "--log-size", log_size,
                         "--volume-id", volume_id], check=True, capture_output=True, text=True)
 
-    def start(self, token=None, confirm=True):
+    def start(self, token=None, confirm=True, nbd=None, more=()):
+        """nbd: another address than the unix socket; more: further options."""
         tls = os.path.join(self.group.work, "tls")
         command = [REPLICATOR, "serve", "--folder", self.folder, "--name", "vol", "--site", self.site,
-                   "--nbd", f"unix:{self.socket}", "--control", self.control, "--stage", self.stage,
+                   "--nbd", nbd or f"unix:{self.socket}", "--control", self.control, "--stage", self.stage,
                    "--link-listen", f"127.0.0.1:{self.link_port}", "--tls-ca", f"{tls}/ca.pem",
                    "--tls-cert", f"{tls}/{self.site}.pem", "--tls-key", f"{tls}/{self.site}.key"]
         for peer in self.peers:
             command += ["--peer", peer]
         if token:
             command += ["--primary", str(token)]
+        command += more
         for path in (self.control, self.socket):
             if os.path.exists(path):
                 os.unlink(path)
@@ -132,8 +139,7 @@ class Replica:
         if self.process.poll() is not None:
             raise AssertionError(f"replicator of {self.site} ended with {self.process.returncode}: {self.log_tail()}")
         try:
-            self.ask("status")
-            return os.path.exists(self.socket)
+            return self.ask("status")
         except (OSError, EOFError):
             return False
 
