@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -75,6 +76,21 @@ static void *messages_main(void *arg)
 	return NULL;
 }
 
+/* A failed assertion (nbdkit's, a library's) says why on standard error: the thread would not come to read it. */
+static void on_abort(int signal_number)
+{
+	char rest[LINE_SIZE];
+	ssize_t n, put;
+
+	(void) dup2(messages.old_fd, STDERR_FILENO); /* the last writer: the pipe ends */
+	while ((n = read(messages.read_fd, rest, sizeof(rest))) > 0) {
+		put = write(STDERR_FILENO, rest, (size_t) n);
+		(void) put; /* there is nobody left to tell */
+	}
+	(void) signal(signal_number, SIG_DFL);
+	(void) raise(signal_number);
+}
+
 int messages_start(enum log_format format, enum log_level least, struct err *err)
 {
 	int ends[2], r;
@@ -90,6 +106,7 @@ int messages_start(enum log_format format, enum log_level least, struct err *err
 	if (r == 0 && dup2(ends[1], STDERR_FILENO) < 0)
 		r = errno;
 	(void) close(ends[1]);
+	(void) signal(SIGABRT, on_abort);
 	messages.runs = r == 0;
 	return r ? err_errno(err, r, "standard error") : 0;
 }

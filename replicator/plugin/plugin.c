@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -76,8 +77,11 @@ static int start(struct err *err)
 		r = privilege_harden(err);
 	if (r < 0)
 		return r;
+	/* nbdkit ends with its parent by itself where it is handed its socket; whether it shall is not its choice here. */
 	if (s->parent)
 		proc_die_with_parent((pid_t) s->parent);
+	else
+		(void) prctl(PR_SET_PDEATHSIG, 0);
 	memory_tell();
 	return replica_open(s, &server.replica, err);
 }
