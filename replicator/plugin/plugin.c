@@ -8,6 +8,7 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -68,6 +69,20 @@ static int podmail_config_complete(void)
 	return -1;
 }
 
+/* When it ends. nbdkit has made SIGHUP, SIGINT and SIGTERM mean that. */
+static void set_end(const struct settings *s)
+{
+	(void) signal(SIGHUP, SIG_IGN); /* "read your configuration again": it came by the command line */
+	/* Ctrl-C reaches podd and all it started; podd unmounts, then sends SIGTERM. */
+	if (getenv("PODMAIL_READY_FD"))
+		(void) signal(SIGINT, SIG_IGN);
+	/* nbdkit ends with its parent by itself where it is handed its socket; whether it shall is not its choice here. */
+	if (s->parent)
+		proc_die_with_parent((pid_t) s->parent);
+	else
+		(void) prctl(PR_SET_PDEATHSIG, 0);
+}
+
 static int start(struct err *err)
 {
 	const struct settings *s = &server.settings;
@@ -77,11 +92,7 @@ static int start(struct err *err)
 		r = privilege_harden(err);
 	if (r < 0)
 		return r;
-	/* nbdkit ends with its parent by itself where it is handed its socket; whether it shall is not its choice here. */
-	if (s->parent)
-		proc_die_with_parent((pid_t) s->parent);
-	else
-		(void) prctl(PR_SET_PDEATHSIG, 0);
+	set_end(s);
 	memory_tell();
 	return replica_open(s, &server.replica, err);
 }
