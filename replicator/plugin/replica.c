@@ -65,7 +65,7 @@ static int open_disk(struct replica *r, struct err *err)
 		.folder = s->folder,
 		.stage_path = s->stage,
 		.stage_bytes = s->stage_size,
-		.snapshot_reserve_bytes = s->snapshot_reserve,
+		.snapshot_reserve_bytes = s->snapshot_reserve ? s->snapshot_reserve : UINT64_MAX,
 		.on_progress = on_progress,
 		.on_snapshot_dropped = on_snapshot_dropped,
 		.arg = r,

@@ -53,7 +53,7 @@ class Socket(OneReplica):
         self.replica.start(token=3)
 
     def control(self):
-        control = Control(self.replica.control)
+        control = Control(self.replica.control, timeout=30)
         self.addCleanup(control.close)
         return control
 

@@ -245,7 +245,8 @@ class ManyRequests(OneReplica):
                     disk.pwrite(data, offset, rng.choice((0, 0, 0, nbd.CMD_FLAG_FUA)))
                     expected[offset:offset + length] = data
                 elif what == "zero":
-                    disk.zero(length, offset, rng.choice((0, nbd.CMD_FLAG_NO_HOLE, nbd.CMD_FLAG_FAST_ZERO)))
+                    fast = nbd.CMD_FLAG_FAST_ZERO if unit == BLOCK else 0  # of parts of blocks it is not
+                    disk.zero(length, offset, rng.choice((0, nbd.CMD_FLAG_NO_HOLE, fast)))
                     expected[offset:offset + length] = bytes(length)
                 elif what == "trim" and unit == BLOCK:  # unaligned ends of a trim may stay as they are
                     disk.trim(length, offset)
@@ -254,6 +255,9 @@ class ManyRequests(OneReplica):
                     disk.flush()
                 self.assertEqual(disk.pread(length, offset), expected[offset:offset + length], (seed, step, what))
             self.assertTrue(disk.pread(size, 0) == expected, f"everything, seed {seed}")
+
+    def test_a_zero_of_parts_of_blocks_is_not_fast_and_says_so(self):
+        self.fails_with(errno.ENOTSUP, self.connect().zero, 100, 100, nbd.CMD_FLAG_FAST_ZERO)
 
     def test_64_requests_in_flight(self):
         disk = self.connect()
