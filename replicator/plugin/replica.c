@@ -151,11 +151,12 @@ struct replica *replica_close(struct replica *r)
 
 /* ---- for exports ---- */
 
+/* Not the superblock's word: that is what the replica was when it last wrote. */
 bool replica_is_primary(struct replica *r)
 {
-	struct superblock s;
+	struct replication_status s;
 
-	disk_superblock(r->disk, &s);
+	replication_status(r->link, &s);
 	return s.role == ROLE_PRIMARY;
 }
 
