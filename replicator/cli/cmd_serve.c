@@ -18,7 +18,7 @@
 static const char usage[] =
 	"usage: replicator serve --folder DIR --name VOLUME --site SITE --nbd ADDRESS --control PATH --stage PATH\n"
 	"                        [--link-listen HOST:PORT --tls-cert FILE --tls-key FILE --tls-ca FILE]\n"
-	"                        [--peer NAME,address=HOST:PORT,mode=sync|semi-sync|async]... [--primary TOKEN]\n"
+	"                        [--peer NAME,mode=sync|semi-sync|async[,address=HOST:PORT]]... [--primary TOKEN]\n"
 	"\n"
 	"Serves a replica as NBD export VOLUME while it is primary, and its snapshots as VOLUME@SNAPSHOT. It starts as\n"
 	"secondary; podd promotes it over the control socket.\n";

@@ -48,8 +48,8 @@ const struct conf_item settings_items[] = {
 	        "the disk."),
 	CONF_STRING(settings, link_listen, "", check_address, "Where peers connect to: HOST:PORT."),
 	CONF_STRING(settings, peer, "", NULL,
-	        "Another replica: NAME,address=HOST:PORT,mode=sync|semi-sync|async[,wait=5s][,identity=CN]"
-	        "[,in_sync=yes]. May be given again."),
+	        "Another replica: NAME,mode=sync|semi-sync|async[,address=HOST:PORT][,wait=5s][,identity=CN][,in_sync=yes]. "
+	        "Without an address it is never connected to, but may connect to us. May be given again."),
 	CONF_PATH(settings, tls_cert, "", "This replica's certificate, for links and for NBD over TCP (PEM)."),
 	CONF_PATH(settings, tls_key, "", "Its private key."),
 	CONF_PATH(settings, tls_ca, "", "The CA that signed the certificates of peers and of NBD clients."),
@@ -142,12 +142,12 @@ static int peer_parse(struct settings *s, struct span text, struct peer_config *
 
 		r = peer_field(&f, part, s->arena, err);
 	}
-	if (r == 0 && (!f.address || f.mode == NO_MODE))
-		r = err_set(err, POD_E_SYNTAX, "NAME,address=HOST:PORT,mode=sync|semi-sync|async[,...] is expected");
+	if (r == 0 && f.mode == NO_MODE)
+		r = err_set(err, POD_E_SYNTAX, "NAME,mode=sync|semi-sync|async[,address=HOST:PORT,...] is expected");
 	if (r == 0 && name.len >= sizeof(p.name))
 		r = err_set(err, POD_E_LIMIT, "name: at most %zu bytes", sizeof(p.name) - 1);
 	if (r == 0)
-		r = keep(p.address, sizeof(p.address), f.address, "address", err);
+		r = keep(p.address, sizeof(p.address), f.address ? f.address : "", "address", err);
 	if (r == 0)
 		r = keep(p.identity, sizeof(p.identity), f.identity ? f.identity : "", "identity", err);
 	if (r < 0)

@@ -211,8 +211,10 @@ class Replicas:
         return self.replicas[site]
 
     def connect(self, here="site1", there="site2", port=None, mode=None):
-        self[here].peers = [f"{there},address=127.0.0.1:{port or self[there].link_port},mode={mode or self.mode},"
-                            f"wait={self.wait}"]
+        """Both know each other: a secondary lets nobody in who is none of its peers."""
+        mode = mode or self.mode
+        for one, other, at in ((here, there, port), (there, here, None)):
+            self[one].peers = [f"{other},address=127.0.0.1:{at or self[other].link_port},mode={mode},wait={self.wait}"]
 
     def start(self, port=None):
         self.connect(port=port)
