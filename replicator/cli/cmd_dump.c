@@ -12,9 +12,10 @@
 #define ARENA_BYTES 65536
 #define HEX_SIZE    33
 
-static const char usage[] = "usage: replicator dump --folder DIR [--records] [--format json]\n"
-			    "\n"
-			    "Prints what a replica's superblock and log say, whether it is served or not. Changes nothing.\n";
+static const char usage[] =
+	"usage: replicator dump --folder DIR [--records] [--format json]\n"
+	"\n"
+	"Prints what a replica's superblock and log say, whether it is served or not. Changes nothing.\n";
 
 enum dump_format { FORMAT_TEXT, FORMAT_JSON };
 static const char *const formats[] = { [FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", NULL };
@@ -35,8 +36,9 @@ static const struct conf_item items[] = {
 /* clang-format on */
 
 static const char *const types[RECORD_TYPES] = {
-	[RECORD_WRITE] = "write",   [RECORD_ZERO] = "zero",         [RECORD_TRIM] = "trim",
-	[RECORD_COMMIT] = "commit", [RECORD_SNAPSHOT] = "snapshot", [RECORD_SNAPSHOT_DELETE] = "snapshot_delete",
+	[RECORD_WRITE] = "write",       [RECORD_ZERO] = "zero",
+	[RECORD_TRIM] = "trim",         [RECORD_COMMIT] = "commit",
+	[RECORD_SNAPSHOT] = "snapshot", [RECORD_SNAPSHOT_DELETE] = "snapshot_delete",
 	[RECORD_RESIZE] = "resize",
 };
 
@@ -82,8 +84,8 @@ static json_t *generations_json(const struct superblock *s)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < GENERATIONS_MAX && s->generations[i].id; i++)
-		(void) json_array_append_new(list, json_pack("{so, so}", "id", hex64(s->generations[i].id), "end",
-		                                             number(s->generations[i].end)));
+		(void) json_array_append_new(list, json_pack("{so, so}", "id", hex64(s->generations[i].id),
+		                                             "end", number(s->generations[i].end)));
 	return list;
 }
 
@@ -95,9 +97,9 @@ static json_t *peers_json(const struct superblock *s)
 		const struct peer_record *p = &s->peers[i];
 
 		if (*p->name)
-			(void) json_array_append_new(
-				list, json_pack("{ss, so, sb}", "name", p->name, "needs_lsn", number(p->needs_lsn),
-			                        "in_bitmap", p->in_bitmap));
+			(void) json_array_append_new(list, json_pack("{ss, so, sb}", "name", p->name,
+			                                             "needs_lsn", number(p->needs_lsn),
+			                                             "in_bitmap", p->in_bitmap));
 	}
 	return list;
 }
@@ -105,11 +107,12 @@ static json_t *peers_json(const struct superblock *s)
 static json_t *superblock_json(const struct superblock *s, int slot)
 {
 	return json_pack("{si, so, so, so, so, so, ss, so, so, so, so, so, sb, so}", "slot", slot, "sequence",
-	                 number(s->sequence), "volume_id", hex(s->volume_id, sizeof(s->volume_id)), "replica_id",
-	                 hex(s->replica_id, sizeof(s->replica_id)), "size_bytes", number(s->size_bytes), "log_bytes",
-	                 number(s->log_bytes), "role", s->role == ROLE_PRIMARY ? "primary" : "secondary", "token",
-	                 number(s->token), "generations", generations_json(s), "tail_lsn", number(s->tail_lsn),
-	                 "tail_epoch", number(s->tail_epoch), "consistent_from_lsn", number(s->consistent_from_lsn),
+	                 number(s->sequence), "volume_id", hex(s->volume_id, sizeof(s->volume_id)),
+	                 "replica_id", hex(s->replica_id, sizeof(s->replica_id)), "size_bytes",
+	                 number(s->size_bytes), "log_bytes", number(s->log_bytes), "role",
+	                 s->role == ROLE_PRIMARY ? "primary" : "secondary", "token", number(s->token),
+	                 "generations", generations_json(s), "tail_lsn", number(s->tail_lsn), "tail_epoch",
+	                 number(s->tail_epoch), "consistent_from_lsn", number(s->consistent_from_lsn),
 	                 "resync_under_way", s->resync_under_way, "peers", peers_json(s));
 }
 
@@ -137,13 +140,14 @@ static json_t *sum_json(const struct log_sum *sum, uint64_t from, uint64_t to)
 
 	for (size_t i = 1; i < RECORD_TYPES; i++)
 		(void) json_object_set_new(records, types[i], number(sum->records[i]));
-	json = json_pack("{so, so, so, so, so}", "from_lsn", number(from), "to_lsn", number(to), "records", records,
-	                 "payload_bytes", number(sum->payload_bytes), "records_behind_last_commit",
+	json = json_pack("{so, so, so, so, so}", "from_lsn", number(from), "to_lsn", number(to), "records",
+	                 records, "payload_bytes", number(sum->payload_bytes), "records_behind_last_commit",
 	                 number(sum->behind_commit));
 	if (sum->commit.lsn)
 		(void) json_object_set_new(json, "last_commit",
 		                           json_pack("{so, so, so}", "lsn", number(sum->commit.lsn), "epoch",
-		                                     number(sum->commit.epoch), "time", when(sum->commit.offset)));
+		                                     number(sum->commit.epoch), "time",
+		                                     when(sum->commit.offset)));
 	return json;
 }
 
@@ -195,7 +199,8 @@ static void print_line(const json_t *json)
 	const char *key, *between = "";
 	json_t *value;
 
-	json_object_foreach((json_t *) (uintptr_t) json, key, value) {
+	json_object_foreach((json_t *) (uintptr_t) json, key, value)
+	{
 		if (json_is_string(value))
 			(void) printf("%s%s=%s", between, key, json_string_value(value));
 		else
@@ -213,9 +218,9 @@ static void print_text(const json_t *json, int depth)
 	json_t *value;
 	size_t i;
 
-	json_object_foreach((json_t *) (uintptr_t) json, key, value)
-		print_member(key, value, depth);
-	json_array_foreach(json, i, value) {
+	json_object_foreach((json_t *) (uintptr_t) json, key, value) print_member(key, value, depth);
+	json_array_foreach(json, i, value)
+	{
 		(void) printf("%*s", depth * 2, "");
 		print_line(value);
 	}
@@ -262,8 +267,8 @@ static int dump(const struct dump_options *o, struct dump_log *l, struct err *er
 	r = walk(l, o, &sum, err);
 	dump_log_close(l);
 	if (r == 0 && !o->records)
-		print(json_pack("{ss, so, so}", "folder", o->folder, "superblock", superblock_json(&s, slot), "log",
-		                sum_json(&sum, s.tail_lsn, l->lsn)),
+		print(json_pack("{ss, so, so}", "folder", o->folder, "superblock", superblock_json(&s, slot),
+		                "log", sum_json(&sum, s.tail_lsn, l->lsn)),
 		      o, false);
 	return r;
 }

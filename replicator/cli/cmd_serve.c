@@ -16,11 +16,14 @@
 #define ARENA_BYTES (1u << 18)
 
 static const char usage[] =
-	"usage: replicator serve --folder DIR --name VOLUME --site SITE --nbd ADDRESS --control PATH --stage PATH\n"
+	"usage: replicator serve --folder DIR --name VOLUME --site SITE --nbd ADDRESS --control PATH --stage "
+        "PATH\n"
 	"                        [--link-listen HOST:PORT --tls-cert FILE --tls-key FILE --tls-ca FILE]\n"
-	"                        [--peer NAME,mode=sync|semi-sync|async[,address=HOST:PORT]]... [--primary TOKEN]\n"
+	"                        [--peer NAME,mode=sync|semi-sync|async[,address=HOST:PORT]]... [--primary "
+        "TOKEN]\n"
 	"\n"
-	"Serves a replica as NBD export VOLUME while it is primary, and its snapshots as VOLUME@SNAPSHOT. It starts as\n"
+	"Serves a replica as NBD export VOLUME while it is primary, and its snapshots as VOLUME@SNAPSHOT. It "
+        "starts as\n"
 	"secondary; podd promotes it over the control socket.\n";
 
 /* What only this program needs to know; the rest is the plugin's (replicator/plugin/settings.h). */
@@ -82,7 +85,8 @@ static int check(const struct serve_options *o, struct net_addr *ret_nbd, struct
 		r = net_addr_parse(span_of(o->nbd), ret_nbd, err);
 	if (r == 0 && !net_addr_is_loopback(ret_nbd) && !has_tls(&o->settings))
 		r = err_set(err, POD_E_CONFIG,
-		            "NBD on %s needs certificates (--tls-cert, --tls-key, --tls-ca): without TLS only unix "
+		            "NBD on %s needs certificates (--tls-cert, --tls-key, --tls-ca): without TLS "
+		            "only unix "
 		            "sockets and loopback addresses are served",
 		            o->nbd);
 	return r;
@@ -110,11 +114,12 @@ static int add_tls(const struct serve_options *o, const struct net_addr *nbd, st
 }
 
 /*
- * blocksize: clients may ask for any bytes, the log and the disk know blocks of 4 KiB. It would also take requests of
- * any length apart, and say so; nbdkit refuses those over 64 MiB before. blocksize-policy says what clients should do.
+ * blocksize: clients may ask for any bytes, the log and the disk know blocks of 4 KiB. It would also take
+ * requests of any length apart, and say so; nbdkit refuses those over 64 MiB before. blocksize-policy says
+ * what clients should do.
  */
-static int make_arguments(const struct serve_options *o, const struct net_addr *nbd, struct nbdkit_arguments *a,
-                          struct err *err)
+static int make_arguments(const struct serve_options *o, const struct net_addr *nbd,
+                          struct nbdkit_arguments *a, struct err *err)
 {
 	const char *plugin = NULL;
 	int r = nbdkit_find_plugin(a->arena, &plugin, err);

@@ -85,7 +85,8 @@ int dump_log_next(struct dump_log *l, struct record *ret, struct err *err)
 	if (r < 0)
 		return r;
 	if (record.payload_size && record_hash(l->payload, record.payload_size) != record.payload_hash)
-		return err_set(err, POD_E_NOTFOUND, "the record at %llu is torn", (unsigned long long) l->lsn);
+		return err_set(err, POD_E_NOTFOUND, "the record at %llu is torn",
+		               (unsigned long long) l->lsn);
 	l->lsn = record_next(&record);
 	l->previous_crc = record.crc;
 	if (record.type == RECORD_RESIZE)

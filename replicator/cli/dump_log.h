@@ -1,6 +1,7 @@
 /*
- * Reading a replica's files without serving it: what its superblocks say, and the records of its log from the tail on.
- * Read-only and without locks: of a replica that is being served it shows what was on the disk at that moment.
+ * Reading a replica's files without serving it: what its superblocks say, and the records of its log from the
+ * tail on. Read-only and without locks: of a replica that is being served it shows what was on the disk at
+ * that moment.
  */
 #ifndef REPLICATOR_CLI_DUMP_LOG_H
 #define REPLICATOR_CLI_DUMP_LOG_H
@@ -24,7 +25,8 @@ int dump_superblock(const char *folder, struct superblock *ret, int *ret_slot, s
 /* Opens the log of a replica whose superblock is s. */
 int dump_log_open(const char *folder, const struct superblock *s, struct dump_log *l, struct err *err);
 void dump_log_close(struct dump_log *l);
-/* 0 and the next record, its payload in l->payload; -POD_E_NOTFOUND: the log ends here; -POD_E_CORRUPT, -POD_E_IO. */
+/* 0 and the next record, its payload in l->payload; -POD_E_NOTFOUND: the log ends here; -POD_E_CORRUPT,
+ * -POD_E_IO. */
 int dump_log_next(struct dump_log *l, struct record *ret, struct err *err);
 
 #endif

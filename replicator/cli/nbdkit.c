@@ -35,7 +35,9 @@ void nbdkit_add(struct nbdkit_arguments *a, const char *fmt, ...)
 
 int nbdkit_find_plugin(struct arena *a, const char **ret_path, struct err *err)
 {
-	static const char *const places[] = { "", "../lib/" }; /* installed; in the tree, build/bin and build/lib */
+	static const char *const places[] = {
+		"", "../lib/"
+	}; /* installed; in the tree, build/bin and build/lib */
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
@@ -74,8 +76,8 @@ static int link_to(const char *folder, const char *name, const char *file, struc
 	return symlink(target, path) < 0 ? err_errno(err, errno, "%s", path) : 0;
 }
 
-int nbdkit_make_tls_folder(struct arena *a, const char *beside, const char *cert, const char *key, const char *ca,
-                           const char **ret_folder, struct err *err)
+int nbdkit_make_tls_folder(struct arena *a, const char *beside, const char *cert, const char *key,
+                           const char *ca, const char **ret_folder, struct err *err)
 {
 	const struct {
 		const char *name, *file;
@@ -96,7 +98,8 @@ int nbdkit_make_tls_folder(struct arena *a, const char *beside, const char *cert
 
 /* ---- becoming it ---- */
 
-/* Whoever started us waits on a descriptor that may stand where the socket has to go: moves it out of the way. */
+/* Whoever started us waits on a descriptor that may stand where the socket has to go: moves it out of the
+ * way. */
 static int move_ready_fd(struct err *err)
 {
 	const char *text = getenv(READY_VARIABLE);

@@ -22,11 +22,11 @@ void nbdkit_add(struct nbdkit_arguments *a, const char *fmt, ...) __attribute__(
 /* The plugin: beside this program, or where the build puts it. -POD_E_NOTFOUND. */
 int nbdkit_find_plugin(struct arena *a, const char **ret_path, struct err *err);
 /*
- * A folder of certificates under the names that nbdkit wants, as links to the files, beside the control socket.
- * Made anew each time.
+ * A folder of certificates under the names that nbdkit wants, as links to the files, beside the control
+ * socket. Made anew each time.
  */
-int nbdkit_make_tls_folder(struct arena *a, const char *beside, const char *cert, const char *key, const char *ca,
-                           const char **ret_folder, struct err *err);
+int nbdkit_make_tls_folder(struct arena *a, const char *beside, const char *cert, const char *key,
+                           const char *ca, const char **ret_folder, struct err *err);
 /* The listening socket goes to the place and under the words of socket activation (sd_listen_fds(3)). */
 int nbdkit_pass_socket(int fd, struct err *err);
 /* Returns only where it fails. */

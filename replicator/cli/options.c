@@ -43,8 +43,8 @@ static void parsed_add(struct parsed *p, const struct option_rows *rows, const s
 	p->items[p->n] = item;
 	p->owners[p->n] = rows;
 	p->options[p->n] = (struct option){ p->names[p->n],
-		                            item->type == CONF_TYPE_BOOL ? no_argument : required_argument, NULL,
-		                            OPTION_HELP + 1 + (int) p->n };
+		                            item->type == CONF_TYPE_BOOL ? no_argument : required_argument,
+		                            NULL, OPTION_HELP + 1 + (int) p->n };
 	p->n++;
 }
 
@@ -110,14 +110,16 @@ static void print_help(const char *usage, const struct parsed *p)
 	(void) putchar('\n');
 	for (size_t i = 0; i < p->n; i++)
 		print_row(p->items[i]);
-	(void) fputs("\nExit status: 0 good; 1 it could not be done; 2 wrong usage. See replicator(8).\n", stdout);
+	(void) fputs("\nExit status: 0 good; 1 it could not be done; 2 wrong usage. See replicator(8).\n",
+	             stdout);
 }
 
 /* ---- the command line ---- */
 
 int options_wrong(const char *command, const struct err *err)
 {
-	(void) fprintf(stderr, "replicator %s: %s\nTry replicator %s --help.\n", command, err_text(err), command);
+	(void) fprintf(stderr, "replicator %s: %s\nTry replicator %s --help.\n", command, err_text(err),
+	               command);
 	return REPLICATOR_EXIT_USAGE;
 }
 
@@ -150,15 +152,15 @@ static int parse(const char *command, const char *usage, const struct parsed *p,
 		r = take_one(command, p, (size_t) (option - OPTION_HELP - 1));
 	}
 	if (r < 0 && optind < argc) {
-		(void) fprintf(stderr, "replicator %s: \"%s\" is no option. Try replicator %s --help.\n", command,
-		               argv[optind], command);
+		(void) fprintf(stderr, "replicator %s: \"%s\" is no option. Try replicator %s --help.\n",
+		               command, argv[optind], command);
 		return REPLICATOR_EXIT_USAGE;
 	}
 	return r;
 }
 
-int options_parse(const char *command, const char *usage, const struct option_rows *rows, size_t rows_n, int argc,
-                  char **argv)
+int options_parse(const char *command, const char *usage, const struct option_rows *rows, size_t rows_n,
+                  int argc, char **argv)
 {
 	__attribute__((cleanup(parsed_done))) struct parsed p;
 

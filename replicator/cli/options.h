@@ -19,11 +19,11 @@ struct option_rows {
 };
 
 /*
- * Reads argv behind the command's name. -1: go on. Otherwise the exit status: --help was printed (usage, then the
- * rows), or something is wrong and was told.
+ * Reads argv behind the command's name. -1: go on. Otherwise the exit status: --help was printed (usage, then
+ * the rows), or something is wrong and was told.
  */
-int options_parse(const char *command, const char *usage, const struct option_rows *rows, size_t rows_n, int argc,
-                  char **argv);
+int options_parse(const char *command, const char *usage, const struct option_rows *rows, size_t rows_n,
+                  int argc, char **argv);
 /* Tells what is wrong with the command line; returns REPLICATOR_EXIT_USAGE. */
 int options_wrong(const char *command, const struct err *err);
 

@@ -14,8 +14,8 @@
 #include "net/listener.h"
 #include "replicator/plugin/control_internal.h"
 
-#define THREAD_STACK  (512u << 10)
-#define SEND_WAIT_S   10 /* a client that does not read so long is gone */
+#define THREAD_STACK    (512u << 10)
+#define SEND_WAIT_S     10 /* a client that does not read so long is gone */
 #define SWEEP_EVERY_MS  1000
 #define TROUBLE_WAIT_MS 100
 
@@ -92,7 +92,8 @@ static int connection_start(struct control *c, int fd, struct err *err)
 
 static void refuse(int fd, int code, const struct err *why)
 {
-	json_t *answer = json_pack("{sb, ss, ss}", "ok", 0, "error", err_code_name(code), "text", err_text(why));
+	json_t *answer =
+		json_pack("{sb, ss, ss}", "ok", 0, "error", err_code_name(code), "text", err_text(why));
 
 	(void) control_send(fd, answer, NULL);
 	json_decref(answer);

@@ -179,7 +179,8 @@ static int run_snapshot_checksum(struct control_call *c, struct err *err)
 {
 	char text[17];
 	uint64_t hash;
-	int r = snapshots_checksum(disk_snapshots(c->replica->disk), c->request.name, checksum_goes_on, c, &hash, err);
+	int r = snapshots_checksum(disk_snapshots(c->replica->disk), c->request.name, checksum_goes_on, c,
+	                           &hash, err);
 
 	if (r < 0)
 		return r;
@@ -209,26 +210,28 @@ static int run_watch(struct control_call *c, struct err *err)
 }
 
 #define F(field) (1u << CF_##field)
+/* clang-format off */
 const struct control_command control_commands[] = {
-	/* name               needs                          may have besides                                  */
-	{ "status",            0,                             0, control_status },
-	{ "promote",           F(TOKEN),                      F(FORCE), run_promote },
-	{ "demote",            0,                             F(TOKEN) | F(WAIT_MS), run_demote },
-	{ "lease",             F(FOR_MS),                     0, run_lease },
-	{ "peer_set",          F(NAME) | F(MODE),             F(ADDRESS) | F(IDENTITY) | F(WAIT_MS) | F(IN_SYNC), run_peer_set },
-	{ "peer_remove",       F(NAME),                       0, run_peer_remove },
-	{ "pause",             F(PEER),                       0, run_pause },
-	{ "resume",            F(PEER),                       0, run_resume },
-	{ "resync",            F(PEER),                       0, run_resync },
-	{ "verify",            F(PEER),                       F(REPAIR), run_verify },
-	{ "struck",            F(PEER) | F(SERIAL),           0, run_struck },
-	{ "joined",            F(PEER) | F(SERIAL),           0, run_joined },
-	{ "snapshot_take",     F(NAME),                       0, run_snapshot_take },
-	{ "snapshot_delete",   F(NAME),                       0, run_snapshot_delete },
-	{ "snapshot_hold",     F(NAME) | F(HOLD),             0, run_snapshot_hold },
-	{ "snapshot_list",     0,                             0, control_snapshot_list },
-	{ "snapshot_checksum", F(NAME),                       0, run_snapshot_checksum },
-	{ "resize",            F(SIZE),                       0, run_resize },
-	{ "watch",             0,                             0, run_watch },
+	/* name                needs                 may have besides */
+	{ "status",             0,                    0, control_status },
+	{ "promote",            F(TOKEN),             F(FORCE), run_promote },
+	{ "demote",             0,                    F(TOKEN) | F(WAIT_MS), run_demote },
+	{ "lease",              F(FOR_MS),            0, run_lease },
+	{ "peer_set",           F(NAME) | F(MODE),    F(ADDRESS) | F(IDENTITY) | F(WAIT_MS) | F(IN_SYNC), run_peer_set },
+	{ "peer_remove",        F(NAME),              0, run_peer_remove },
+	{ "pause",              F(PEER),              0, run_pause },
+	{ "resume",             F(PEER),              0, run_resume },
+	{ "resync",             F(PEER),              0, run_resync },
+	{ "verify",             F(PEER),              F(REPAIR), run_verify },
+	{ "struck",             F(PEER) | F(SERIAL),  0, run_struck },
+	{ "joined",             F(PEER) | F(SERIAL),  0, run_joined },
+	{ "snapshot_take",      F(NAME),              0, run_snapshot_take },
+	{ "snapshot_delete",    F(NAME),              0, run_snapshot_delete },
+	{ "snapshot_hold",      F(NAME) | F(HOLD),    0, run_snapshot_hold },
+	{ "snapshot_list",      0,                    0, control_snapshot_list },
+	{ "snapshot_checksum",  F(NAME),              0, run_snapshot_checksum },
+	{ "resize",             F(SIZE),              0, run_resize },
+	{ "watch",              0,                    0, run_watch },
 };
+/* clang-format on */
 const size_t control_commands_n = ARRAY_SIZE(control_commands);

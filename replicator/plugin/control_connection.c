@@ -48,7 +48,8 @@ static int send_events(struct control_connection *c, struct err *err)
 	int r = 0;
 
 	while (r == 0 && control_queue_take(&c->queue, &e, &lost)) {
-		json_t *json = lost ? json_pack("{ss, sI}", "event", "lost", "count", (json_int_t) lost) : NULL;
+		json_t *json =
+			lost ? json_pack("{ss, sI}", "event", "lost", "count", (json_int_t) lost) : NULL;
 
 		if (json)
 			r = control_send(c->fd, json, err);

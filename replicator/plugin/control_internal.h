@@ -61,8 +61,21 @@ extern const struct control_command control_commands[];
 extern const size_t control_commands_n;
 
 enum control_field {
-	CF_NAME, CF_PEER, CF_ADDRESS, CF_MODE, CF_IDENTITY, CF_TOKEN, CF_WAIT_MS, CF_SERIAL, CF_SIZE, CF_FOR_MS,
-	CF_FORCE, CF_HOLD, CF_IN_SYNC, CF_REPAIR, CONTROL_FIELDS
+	CF_NAME,
+	CF_PEER,
+	CF_ADDRESS,
+	CF_MODE,
+	CF_IDENTITY,
+	CF_TOKEN,
+	CF_WAIT_MS,
+	CF_SERIAL,
+	CF_SIZE,
+	CF_FOR_MS,
+	CF_FORCE,
+	CF_HOLD,
+	CF_IN_SYNC,
+	CF_REPAIR,
+	CONTROL_FIELDS
 };
 
 /* Reads a line, runs its command, returns the answer (never NULL but where memory is out). */
@@ -81,7 +94,7 @@ int control_peer_mode_parse(const char *text, enum peer_mode *ret_mode, struct e
 struct control_connection {
 	struct control *control;
 	pthread_t thread;
-	bool used;       /* the thread has to be joined */
+	bool used;        /* the thread has to be joined */
 	atomic_bool done; /* it has ended by itself */
 	int fd;
 	struct control_queue queue;

@@ -75,14 +75,16 @@ static int read_fields(const struct control_command *command, json_t *json, stru
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(json, key, value) {
+	json_object_foreach(json, key, value)
+	{
 		size_t field = field_find(key);
 		int r;
 
 		if (strcmp(key, "do") == 0)
 			continue;
 		if (field == CONTROL_FIELDS || !(may & 1u << field))
-			return err_set(err, POD_E_SYNTAX, "%s does not take the field %.60s", command->name, key);
+			return err_set(err, POD_E_SYNTAX, "%s does not take the field %.60s", command->name,
+			               key);
 		r = field_set(ret, field, value, err);
 		if (r < 0)
 			return r;
@@ -90,7 +92,8 @@ static int read_fields(const struct control_command *command, json_t *json, stru
 	}
 	for (size_t i = 0; i < CONTROL_FIELDS; i++)
 		if (command->needs & ~seen & 1u << i)
-			return err_set(err, POD_E_SYNTAX, "%s needs the field %s", command->name, fields[i].name);
+			return err_set(err, POD_E_SYNTAX, "%s needs the field %s", command->name,
+			               fields[i].name);
 	return 0;
 }
 

@@ -10,8 +10,8 @@ static const char *const modes[] = {
 	[PEER_ASYNC] = "async", [PEER_SEMI_SYNC] = "semi-sync", [PEER_SYNC] = "sync"
 };
 static const char *const states[] = {
-	[PEER_DOWN] = "down",     [PEER_FOLLOWING] = "following", [PEER_AHEAD] = "ahead",
-	[PEER_RESYNC] = "resync", [PEER_PAUSED] = "paused",       [PEER_SPLIT_BRAIN] = "split-brain",
+	[PEER_DOWN] = "down",       [PEER_FOLLOWING] = "following", [PEER_AHEAD] = "ahead",
+	[PEER_RESYNC] = "resync",   [PEER_PAUSED] = "paused",       [PEER_SPLIT_BRAIN] = "split-brain",
 	[PEER_REFUSED] = "refused",
 };
 
@@ -57,28 +57,22 @@ static void set_numbers(json_t *object, const struct number *numbers, size_t n, 
 	}
 }
 
-#define NUMBER(type, member)                   \
-	{                                      \
-		#member, offsetof(struct type, member) \
+#define NUMBER(type, member)                           \
+	{                                              \
+#member, offsetof(struct type, member) \
 	}
 static const struct number cursor_numbers[] = {
-	NUMBER(disk_cursors, staged),  NUMBER(disk_cursors, committed), NUMBER(disk_cursors, durable),
-	NUMBER(disk_cursors, applied), NUMBER(disk_cursors, tail),      NUMBER(disk_cursors, epoch),
+	NUMBER(disk_cursors, staged),       NUMBER(disk_cursors, committed), NUMBER(disk_cursors, durable),
+	NUMBER(disk_cursors, applied),      NUMBER(disk_cursors, tail),      NUMBER(disk_cursors, epoch),
 	NUMBER(disk_cursors, staged_epoch),
 };
 static const struct number peer_numbers[] = {
-	NUMBER(replication_peer_status, sent_lsn),
-	NUMBER(replication_peer_status, received_lsn),
-	NUMBER(replication_peer_status, durable_lsn),
-	NUMBER(replication_peer_status, lag_bytes),
-	NUMBER(replication_peer_status, lag_ms),
-	NUMBER(replication_peer_status, lag_epochs),
-	NUMBER(replication_peer_status, dirty_bytes),
-	NUMBER(replication_peer_status, resync_eta_ms),
-	NUMBER(replication_peer_status, verified_bytes),
-	NUMBER(replication_peer_status, bytes_sent),
-	NUMBER(replication_peer_status, bytes_received),
-	NUMBER(replication_peer_status, resync_bytes_sent),
+	NUMBER(replication_peer_status, sent_lsn),       NUMBER(replication_peer_status, received_lsn),
+	NUMBER(replication_peer_status, durable_lsn),    NUMBER(replication_peer_status, lag_bytes),
+	NUMBER(replication_peer_status, lag_ms),         NUMBER(replication_peer_status, lag_epochs),
+	NUMBER(replication_peer_status, dirty_bytes),    NUMBER(replication_peer_status, resync_eta_ms),
+	NUMBER(replication_peer_status, verified_bytes), NUMBER(replication_peer_status, bytes_sent),
+	NUMBER(replication_peer_status, bytes_received), NUMBER(replication_peer_status, resync_bytes_sent),
 	NUMBER(replication_peer_status, reconnects),
 };
 
@@ -89,10 +83,10 @@ static json_t *text_or_null(const char *text)
 
 static json_t *peer_json(const struct replication_peer_status *p)
 {
-	json_t *json = json_pack("{ss, ss, ss, ss, sb, sb, sb, sb, so}", "name", p->name, "address", p->address, "mode",
-	                         modes[p->mode], "state", states[p->state], "in_sync", p->in_sync, "connected",
-	                         p->connected, "paused", p->paused, "verifying", p->verifying, "last_error",
-	                         text_or_null(p->last_error));
+	json_t *json = json_pack("{ss, ss, ss, ss, sb, sb, sb, sb, so}", "name", p->name, "address",
+	                         p->address, "mode", modes[p->mode], "state", states[p->state], "in_sync",
+	                         p->in_sync, "connected", p->connected, "paused", p->paused, "verifying",
+	                         p->verifying, "last_error", text_or_null(p->last_error));
 
 	set_numbers(json, peer_numbers, ARRAY_SIZE(peer_numbers), p);
 	return json;
@@ -120,12 +114,13 @@ int control_status(struct control_call *c, struct err *err)
 	for (size_t i = 0; i < s.n_peers; i++)
 		(void) json_array_append_new(peers, peer_json(&s.peers[i]));
 	(void) snprintf(generation, sizeof(generation), "%016llx", (unsigned long long) s.generation);
-	more = json_pack("{ss, ss, ss, sI, ss, sI, sb, sb, so, sI, so, so, sI, sI, sI, so}", "name", settings->name,
-	                 "site", settings->site, "role", roles[s.role], "token", (json_int_t) s.token, "generation",
-	                 generation, "size", (json_int_t) s.size_bytes, "consistent", s.consistent, "lease_over",
-	                 s.lease_over, "primary", text_or_null(s.primary), "primary_seen_ms",
-	                 (json_int_t) s.primary_seen_ms, "cursors", cursors_json(&s.cursors), "peers", peers,
-	                 "snapshots", (json_int_t) snapshots_list(snapshots, NULL, 0), "snapshots_bytes",
+	more = json_pack("{ss, ss, ss, sI, ss, sI, sb, sb, so, sI, so, so, sI, sI, sI, so}", "name",
+	                 settings->name, "site", settings->site, "role", roles[s.role], "token",
+	                 (json_int_t) s.token, "generation", generation, "size", (json_int_t) s.size_bytes,
+	                 "consistent", s.consistent, "lease_over", s.lease_over, "primary",
+	                 text_or_null(s.primary), "primary_seen_ms", (json_int_t) s.primary_seen_ms,
+	                 "cursors", cursors_json(&s.cursors), "peers", peers, "snapshots",
+	                 (json_int_t) snapshots_list(snapshots, NULL, 0), "snapshots_bytes",
 	                 (json_int_t) snapshots_copied_bytes(snapshots), "link_port",
 	                 (json_int_t) replication_port(c->replica->link), "broken", text_or_null(s.broken));
 	if (!more || json_object_update(c->answer, more) < 0) {
@@ -143,11 +138,13 @@ int control_snapshot_list(struct control_call *c, struct err *err)
 	json_t *all = json_array();
 
 	for (size_t i = 0; i < n && i < SNAPSHOTS_MAX; i++)
-		(void) json_array_append_new(
-			all, json_pack("{ss, sI, sI, sI, sI, sI, sb, sb}", "name", list[i].name, "lsn",
-		                       (json_int_t) list[i].lsn, "epoch", (json_int_t) list[i].epoch, "time_ms",
-		                       (json_int_t) list[i].time_ms, "size", (json_int_t) list[i].size_bytes,
-		                       "copied_bytes", (json_int_t) list[i].copied_bytes, "held", list[i].held,
-		                       "reflink", list[i].reflink));
-	return json_object_set_new(c->answer, "snapshots", all) < 0 ? err_set(err, POD_E_NOMEM, "snapshots") : 0;
+		(void) json_array_append_new(all, json_pack("{ss, sI, sI, sI, sI, sI, sb, sb}", "name",
+		                                            list[i].name, "lsn", (json_int_t) list[i].lsn,
+		                                            "epoch", (json_int_t) list[i].epoch, "time_ms",
+		                                            (json_int_t) list[i].time_ms, "size",
+		                                            (json_int_t) list[i].size_bytes, "copied_bytes",
+		                                            (json_int_t) list[i].copied_bytes, "held",
+		                                            list[i].held, "reflink", list[i].reflink));
+	return json_object_set_new(c->answer, "snapshots", all) < 0 ? err_set(err, POD_E_NOMEM, "snapshots")
+	                                                            : 0;
 }

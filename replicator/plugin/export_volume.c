@@ -5,11 +5,13 @@
 #include "replicator/core/extent_map.h"
 #include "replicator/plugin/export.h"
 
-/* A connection made under an earlier term: its client may have acknowledged writes in its cache that are not here. */
+/* A connection made under an earlier term: its client may have acknowledged writes in its cache that are not
+ * here. */
 static int check_term(const struct export *e, struct err *err)
 {
 	if (e->term != atomic_load_explicit(&e->replica->term, memory_order_relaxed))
-		return err_set(err, POD_E_STALE, "this replica has stopped being primary since the client connected");
+		return err_set(err, POD_E_STALE,
+		               "this replica has stopped being primary since the client connected");
 	return 0;
 }
 
@@ -42,7 +44,8 @@ static int volume_write(struct export *e, const void *bytes, size_t size, uint64
 	return r == 0 ? end(e, disk_write(e->replica->disk, offset, bytes, size, err), err) : r;
 }
 
-static int volume_zero(struct export *e, uint64_t length, uint64_t offset, unsigned int flags, struct err *err)
+static int volume_zero(struct export *e, uint64_t length, uint64_t offset, unsigned int flags,
+                       struct err *err)
 {
 	int r = begin(e, err);
 
@@ -87,9 +90,11 @@ static const struct export_kind volume_kind = {
 int export_volume_open(struct export *e, struct err *err)
 {
 	e->kind = &volume_kind;
-	e->term = atomic_load(&e->replica->term); /* before the look at the role: a demotion in between is seen */
+	e->term = atomic_load(
+		&e->replica->term); /* before the look at the role: a demotion in between is seen */
 	if (!replica_is_primary(e->replica))
-		return err_set(err, POD_E_STALE, "%s is secondary at %s: the volume is served where it is primary",
+		return err_set(err, POD_E_STALE,
+		               "%s is secondary at %s: the volume is served where it is primary",
 		               e->replica->settings->name, e->replica->settings->site);
 	e->size = disk_size(e->replica->disk);
 	return 0;

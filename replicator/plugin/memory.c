@@ -16,15 +16,16 @@
 #endif
 #define OOM_SCORE "-900" /* after nearly everybody else */
 
-/* Allocations of this thread, and of those it starts, never wait for writes of file systems or block devices. */
+/* Allocations of this thread, and of those it starts, never wait for writes of file systems or block devices.
+ */
 static int become_io_flusher(void)
 {
 	return prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0 ? errno : 0;
 }
 
 /*
- * What is touched stays. Only what is: the stacks of all threads in full would be hundreds of MiB. Under a limit that
- * cannot be lifted, later allocations would fail instead: then rather not.
+ * What is touched stays. Only what is: the stacks of all threads in full would be hundreds of MiB. Under a
+ * limit that cannot be lifted, later allocations would fail instead: then rather not.
  */
 static int lock_memory(void)
 {
@@ -49,7 +50,8 @@ static struct {
 	int (*hold)(void);
 	int failed; /* errno */
 } holds[] = {
-	{ "memory.may_wait_for_itself", "prctl(PR_SET_IO_FLUSHER)", "CAP_SYS_RESOURCE", become_io_flusher, 0 },
+	{ "memory.may_wait_for_itself", "prctl(PR_SET_IO_FLUSHER)", "CAP_SYS_RESOURCE", become_io_flusher,
+	  0 },
 	{ "memory.not_locked", "mlockall", "CAP_IPC_LOCK or no limit on locked memory", lock_memory, 0 },
 	{ "memory.may_be_ended", "oom_score_adj", "CAP_SYS_RESOURCE", outlive_others, 0 },
 };

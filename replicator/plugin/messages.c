@@ -76,7 +76,8 @@ static void *messages_main(void *arg)
 	return NULL;
 }
 
-/* A failed assertion (nbdkit's, a library's) says why on standard error: the thread would not come to read it. */
+/* A failed assertion (nbdkit's, a library's) says why on standard error: the thread would not come to read
+ * it. */
 static void on_abort(int signal_number)
 {
 	char rest[LINE_SIZE];

@@ -1,9 +1,9 @@
 /*
- * What nbdkit calls. It owns sockets, handshakes, TLS and threads; this file only hands its calls on to the replica and
- * to exports. An API of callbacks without an argument needs the one static thing there is here.
+ * What nbdkit calls. It owns sockets, handshakes, TLS and threads; this file only hands its calls on to the
+ * replica and to exports. An API of callbacks without an argument needs the one static thing there is here.
  *
- * Several connections may be open at once (can_multi_conn): all of them write into one log in one order, and a flush on
- * any commits whatever was written before, on whichever.
+ * Several connections may be open at once (can_multi_conn): all of them write into one log in one order, and
+ * a flush on any commits whatever was written before, on whichever.
  */
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -76,7 +76,8 @@ static void set_end(const struct settings *s)
 	/* Ctrl-C reaches podd and all it started; podd unmounts, then sends SIGTERM. */
 	if (getenv("PODMAIL_READY_FD"))
 		(void) signal(SIGINT, SIG_IGN);
-	/* nbdkit ends with its parent by itself where it is handed its socket; whether it shall is not its choice here. */
+	/* nbdkit ends with its parent by itself where it is handed its socket; whether it shall is not its
+	 * choice here. */
 	if (s->parent)
 		proc_die_with_parent((pid_t) s->parent);
 	else
@@ -104,8 +105,8 @@ static int podmail_after_fork(void)
 	struct err err = { 0 };
 
 	if (start(&err) < 0) {
-		log_event(NULL, LOGL_ERROR, "replicator.failed", F_STR("volume", s->name), F_STR("site", s->site),
-		          F_ERR(&err));
+		log_event(NULL, LOGL_ERROR, "replicator.failed", F_STR("volume", s->name),
+		          F_STR("site", s->site), F_ERR(&err));
 		messages_stop();
 		return -1;
 	}
@@ -137,10 +138,9 @@ static int add_snapshot(struct nbdkit_exports *exports, const struct snapshot_in
 {
 	char when[CLOCK_ISO_SIZE];
 	const char *name = nbdkit_printf_intern("%s@%s", server.settings.name, info->name);
-	const char *description =
-		nbdkit_printf_intern("snapshot of %s, epoch %llu, read-only",
-	                             clock_format_iso(info->time_ms, when, sizeof(when)),
-	                             (unsigned long long) info->epoch);
+	const char *description = nbdkit_printf_intern("snapshot of %s, epoch %llu, read-only",
+	                                               clock_format_iso(info->time_ms, when, sizeof(when)),
+	                                               (unsigned long long) info->epoch);
 
 	return name && description ? nbdkit_add_export(exports, name, description) : -1;
 }
@@ -240,7 +240,8 @@ static int podmail_can_fua(void *handle)
 	return NBDKIT_FUA_NATIVE;
 }
 
-/* The image is read with direct I/O: there is no cache that reading ahead would warm, so doing nothing is all of it. */
+/* The image is read with direct I/O: there is no cache that reading ahead would warm, so doing nothing is all
+ * of it. */
 static int podmail_can_cache(void *handle)
 {
 	return NBDKIT_CACHE_NATIVE;
@@ -253,7 +254,8 @@ static int podmail_cache(void *handle, uint32_t count, uint64_t offset, uint32_t
 
 /* ---- requests ---- */
 
-static int answer(struct export *e, const char *what, uint64_t offset, uint64_t length, int r, const struct err *err)
+static int answer(struct export *e, const char *what, uint64_t offset, uint64_t length, int r,
+                  const struct err *err)
 {
 	if (r == 0)
 		return 0;

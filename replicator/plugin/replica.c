@@ -35,8 +35,8 @@ static void on_snapshot_dropped(void *arg, const char *name)
 	struct replica *r = arg;
 	struct control_event e = { .kind = CONTROL_EVENT_SNAPSHOT_DROPPED };
 
-	log_event(NULL, LOGL_ERROR, "snapshot.dropped", F_STR("volume", r->settings->name), F_STR("snapshot", name),
-	          F_STR("reason", "the reserve is full"));
+	log_event(NULL, LOGL_ERROR, "snapshot.dropped", F_STR("volume", r->settings->name),
+	          F_STR("snapshot", name), F_STR("reason", "the reserve is full"));
 	(void) snprintf(e.snapshot, sizeof(e.snapshot), "%s", name);
 	control_publish(r->control, &e);
 }
@@ -165,7 +165,8 @@ void replica_end_term(struct replica *r)
 	atomic_fetch_add(&r->term, 1);
 }
 
-void replica_tell_failure(struct replica *r, const char *what, uint64_t offset, uint64_t length, const struct err *err)
+void replica_tell_failure(struct replica *r, const char *what, uint64_t offset, uint64_t length,
+                          const struct err *err)
 {
 	uint64_t now = clock_mono_ms(), told = atomic_load(&r->told_ms);
 

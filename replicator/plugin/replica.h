@@ -1,6 +1,6 @@
 /*
- * The replica that this process serves: its disk, its links, and how its exports are told that they may not go on. The
- * exports (export.h) and the control socket (control.h) work on it.
+ * The replica that this process serves: its disk, its links, and how its exports are told that they may not
+ * go on. The exports (export.h) and the control socket (control.h) work on it.
  *
  * Threads: opened and closed on the main thread; the rest on any.
  */
@@ -21,7 +21,8 @@ struct replica {
 	struct disk *disk;
 	struct replication *link;
 	struct control *control;
-	/* Grows each time this replica stops being primary: who connected before that is not served any more. */
+	/* Grows each time this replica stops being primary: who connected before that is not served any more.
+	 */
 	atomic_uint_least64_t term;
 	atomic_uint_least64_t told_ms, untold; /* of failures of requests: see replica_tell_failure */
 	pthread_mutex_t waking; /* held while link is told of progress, so that it is not freed under it */
@@ -29,8 +30,8 @@ struct replica {
 };
 
 /*
- * Recovers the disk, starts the links with the peers of the settings, promotes where they say so, and answers on the
- * control socket. settings stay the caller's and outlive it.
+ * Recovers the disk, starts the links with the peers of the settings, promotes where they say so, and answers
+ * on the control socket. settings stay the caller's and outlive it.
  */
 int replica_open(const struct settings *s, struct replica **ret_r, struct err *err);
 /* When no request is under way any more. NULL is fine; returns NULL. */
@@ -40,6 +41,7 @@ bool replica_is_primary(struct replica *r);
 /* Ends the term: exports opened so far get ESHUTDOWN. */
 void replica_end_term(struct replica *r);
 /* One failed request into the log; at most one a second, with the number of those left out. */
-void replica_tell_failure(struct replica *r, const char *what, uint64_t offset, uint64_t length, const struct err *err);
+void replica_tell_failure(struct replica *r, const char *what, uint64_t offset, uint64_t length,
+                          const struct err *err);
 
 #endif

@@ -75,9 +75,8 @@ int settings_init(struct settings *s, struct arena *a, struct err *err)
 	*s = (struct settings){ .arena = a };
 	for (size_t i = 0; i < settings_items_n; i++) {
 		const struct conf_item *item = &settings_items[i];
-		int r = *item->default_text
-		                ? conf_value_set(item, s, span_of(item->default_text), a, err)
-		                : 0;
+		int r = *item->default_text ? conf_value_set(item, s, span_of(item->default_text), a, err)
+		                            : 0;
 
 		if (r < 0)
 			return err_wrap(err, r, "%s", item->name);
@@ -117,7 +116,8 @@ static int peer_field(struct peer_fields *f, struct span part, struct arena *a, 
 
 			return r < 0 ? err_wrap(err, r, "%s", peer_items[i].name) : 0;
 		}
-	return err_set(err, POD_E_SYNTAX, "\"" SPAN_FMT "\" is none of address=, mode=, wait=, identity=, in_sync=",
+	return err_set(err, POD_E_SYNTAX,
+	               "\"" SPAN_FMT "\" is none of address=, mode=, wait=, identity=, in_sync=",
 	               SPAN_ARG(span_head(key, 60)));
 }
 
@@ -143,7 +143,8 @@ static int peer_parse(struct settings *s, struct span text, struct peer_config *
 		r = peer_field(&f, part, s->arena, err);
 	}
 	if (r == 0 && f.mode == NO_MODE)
-		r = err_set(err, POD_E_SYNTAX, "NAME,mode=sync|semi-sync|async[,address=HOST:PORT,...] is expected");
+		r = err_set(err, POD_E_SYNTAX,
+		            "NAME,mode=sync|semi-sync|async[,address=HOST:PORT,...] is expected");
 	if (r == 0 && name.len >= sizeof(p.name))
 		r = err_set(err, POD_E_LIMIT, "name: at most %zu bytes", sizeof(p.name) - 1);
 	if (r == 0)
@@ -206,7 +207,8 @@ static int check_link(const struct settings *s, struct err *err)
 	if (!tls && (given(s->tls_cert) || given(s->tls_key) || given(s->tls_ca)))
 		return err_set(err, POD_E_CONFIG, "certificate, key and CA go together");
 	if (!tls && (given(s->link_listen) || s->peers_n))
-		return err_set(err, POD_E_CONFIG, "links between replicas need a certificate, its key and the CA");
+		return err_set(err, POD_E_CONFIG,
+		               "links between replicas need a certificate, its key and the CA");
 	for (size_t i = 0; i < s->peers_n; i++)
 		if (strcmp(s->peers[i].name, s->site) == 0)
 			return err_set(err, POD_E_CONFIG, "peer %s is this replica's own site", s->site);

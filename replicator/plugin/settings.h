@@ -1,7 +1,7 @@
 /*
  * What `replicator serve` and the plugin it starts agree on: each setting is one row, an option of the first
- * (--link-listen) and a parameter of the second (link_listen=). Both read it with the same row, so that what is wrong
- * is told before nbdkit runs. One thread.
+ * (--link-listen) and a parameter of the second (link_listen=). Both read it with the same row, so that what
+ * is wrong is told before nbdkit runs. One thread.
  */
 #ifndef REPLICATOR_PLUGIN_SETTINGS_H
 #define REPLICATOR_PLUGIN_SETTINGS_H
