@@ -3,6 +3,46 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* ---- where the log may begin: a peer is sent it from there, so a record has to ---- */
+
+/* Every second of them, where there are too many. */
+static void thin_out(struct disk *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_places; i += 2)
+		d->places[n++] = d->places[i];
+	d->n_places = n;
+}
+
+/* A commit ends at lsn. Under lock. */
+static void keep_place(struct disk *d, uint64_t lsn)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_places; i++)
+		if (d->places[i] > d->tail && d->places[i] < lsn)
+			d->places[n++] = d->places[i];
+	d->n_places = n;
+	if (n == TAIL_PLACES)
+		thin_out(d);
+	if (lsn > d->tail)
+		d->places[d->n_places++] = lsn;
+}
+
+/* The last place up to limit; where that is no further than the tail and the log is filling up, the next one.
+ */
+static uint64_t choose_place(const struct disk *d, uint64_t limit)
+{
+	uint64_t place = d->tail;
+
+	for (size_t i = 0; i < d->n_places && d->places[i] <= limit; i++)
+		place = d->places[i];
+	if (place <= d->tail && d->n_places > 0 && d->head.lsn - d->tail > d->log_bytes / 4 * 3)
+		place = d->places[0];
+	return place > d->tail ? place : d->tail;
+}
+
 /*
  * The log's tail moves no further than it has to: half of the ring stays behind as long as nobody wants its
  * place, so that a peer that was away for a while, known or not, can be sent what it missed. Peers that need
@@ -10,18 +50,15 @@
  */
 static int choose_tail(struct disk *d, uint64_t applied, uint64_t *ret_tail, struct err *err)
 {
-	uint64_t head, tail, wanted, forced;
+	uint64_t head, forced;
 
 	(void) pthread_mutex_lock(&d->lock);
 	head = d->head.lsn;
-	tail = d->tail;
+	keep_place(d, applied);
+	*ret_tail = choose_place(d, head > d->log_bytes / 2 ? head - d->log_bytes / 2 : 0);
 	(void) pthread_mutex_unlock(&d->lock);
-	wanted = head > d->log_bytes / 2 ? io_floor(head - d->log_bytes / 2) : 0;
 	forced = head > d->log_bytes / 4 * 3 ? io_floor(head - d->log_bytes / 4 * 3) : 0;
-	wanted = wanted < applied ? wanted : applied;
-	forced = forced < applied ? forced : applied;
-	*ret_tail = wanted > tail ? wanted : tail;
-	return peers_release(d, forced, ret_tail, err);
+	return peers_release(d, forced < applied ? forced : applied, ret_tail, err);
 }
 
 static int save(struct disk *d, const struct position *at, uint64_t tail, struct err *err)

@@ -72,7 +72,7 @@ struct disk_cursors { /* LSNs; tail <= applied <= durable <= staged */
 	uint64_t committed; /* end of the last COMMIT in the stage */
 	uint64_t durable;   /* end of the last COMMIT on stable storage */
 	uint64_t applied;   /* the image has everything before */
-	uint64_t tail;      /* the log reaches back to here */
+	uint64_t tail;      /* the log reaches back to here, and a record begins here */
 	uint64_t epoch;     /* of the last commit that is durable */
 	uint64_t staged_epoch;
 	int64_t durable_time_ms; /* wall clock in the COMMIT record at durable */

@@ -38,6 +38,7 @@
 #define BATCH_BYTES (UINT64_C(4) << 20)
 #define BATCH_NODES 16384u
 #define ZERO_PIECE  (UINT64_C(64) << 20)
+#define TAIL_PLACES 64u
 
 struct peer {
 	char name[PEER_NAME_SIZE];
@@ -91,6 +92,8 @@ struct disk {
 	struct position head, committed, durable, applied;
 	struct position applied_commit; /* the last commit at or before applied */
 	uint64_t tail;                  /* the log reaches back to here; durably so in the superblock */
+	uint64_t places[TAIL_PLACES];   /* ends of commits behind it that it may move to, ascending */
+	size_t n_places;
 	uint64_t checkpointed;          /* the superblock's tail_lsn */
 	uint64_t stage_from;            /* the stage has nothing older */
 	uint64_t pinned;    /* the applier reads the stage from here on; UINT64_MAX: it does not */

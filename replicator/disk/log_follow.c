@@ -186,6 +186,7 @@ int disk_log_restart(struct disk *d, uint64_t lsn, uint64_t epoch, uint32_t prev
 	if (r == 0) {
 		d->head = d->committed = d->durable = d->applied = d->applied_commit = to;
 		d->tail = d->checkpointed = d->stage_from = lsn;
+		d->n_places = 0;
 		stage_set_head(&d->stage, lsn);
 		(void) pthread_cond_broadcast(&d->moved);
 	}

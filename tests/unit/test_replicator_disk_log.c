@@ -393,6 +393,32 @@ static struct peer_record peer_of(struct disk *d)
 	return sb.peers[0];
 }
 
+static void a_record_begins_at_the_tail_wherever_it_has_moved(void **state)
+{
+	struct pair *p = *state;
+	_cleanup_(freep) uint8_t *bytes = malloc(2 * RECORD_PAYLOAD_MAX);
+	uint64_t first = cursors(p->a.d).tail, moves = 0;
+	size_t size;
+
+	assert_non_null(bytes);
+	for (int i = 0; i < 400 && moves < 8; i++) {
+		uint64_t before = cursors(p->a.d).tail;
+
+		disk_fixture_random(&p->a, 30);
+		disk_fixture_apply(&p->a);
+		if (i % 50 == 49)
+			disk_fixture_reopen(&p->a);
+		if (cursors(p->a.d).tail == before)
+			continue;
+		moves++;
+		assert_int_equal(disk_log_read(p->a.d, cursors(p->a.d).tail, bytes, 2 * RECORD_PAYLOAD_MAX,
+		                               &size, NULL),
+		                 0);
+		assert_true(size > 0);
+	}
+	assert_true(moves == 8 && cursors(p->a.d).tail > first);
+}
+
 static void what_the_log_can_not_keep_for_a_peer_is_marked(void **state)
 {
 	struct pair *p = *state;
@@ -515,6 +541,7 @@ int main(void)
 		TEST(a_log_can_begin_anew_elsewhere_and_survives_a_restart),
 		TEST(damage_before_an_epoch_that_was_durable_is_reported),
 		TEST(a_torn_last_epoch_is_a_crash_and_no_damage),
+		TEST(a_record_begins_at_the_tail_wherever_it_has_moved),
 		TEST(what_the_log_can_not_keep_for_a_peer_is_marked),
 		TEST(a_peer_that_lags_too_far_is_marked_on_order),
 		TEST(marks_survive_a_kill),
