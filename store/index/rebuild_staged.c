@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "store/index/rebuild_internal.h"
+#include "store/maildir/account.h"
+#include "store/maildir/body.h"
 
 static DIR *open_staging(const struct rebuild *b, struct err *err)
 {
@@ -49,10 +51,55 @@ static int move_mailbox(struct rebuild *b, const char *name, struct err *err)
 	return r < 0 ? r : move(b, name, f.made_for, false, err);
 }
 
+/* What a commit may have acknowledged was flushed before; a file without its bytes was not, and takes no other's place. */
+static bool has_its_bytes(const struct rebuild *b, const char *name)
+{
+	_cleanup_(closep) int fd = openat(b->vol.staging, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+
+	return size > 0 && body_is_whole(fd, (uint64_t) size, NULL) == 1;
+}
+
+static bool account_is_whole(struct rebuild *b, const char *path)
+{
+	struct account acc;
+
+	return account_read(b->vol.dir, path, b->a, &acc, NULL) == 0;
+}
+
+/* Subscriptions are the last file of a tree. */
+static bool user_is_whole(struct rebuild *b, const char *staged)
+{
+	struct layout_path account, maildir, subscriptions;
+	struct mailbox_file inbox;
+
+	layout_set(&account, "%s/" LAYOUT_ACCOUNT_FILE, staged);
+	layout_set(&maildir, "%s/Maildir", staged);
+	layout_set(&subscriptions, "%s/" LAYOUT_SUBSCRIPTIONS, maildir.s);
+	return file_exists(b->vol.dir, subscriptions.s, NULL) == 1 && account_is_whole(b, account.s) &&
+	       mailbox_file_read(b->vol.dir, maildir.s, b->a, &inbox, NULL) == 0;
+}
+
+/* One that is not whole was never committed. */
+static int move_user(struct rebuild *b, const char *name, const char *to, struct err *err)
+{
+	struct layout_path path;
+
+	layout_set(&path, LAYOUT_STAGING "/%s", name);
+	return user_is_whole(b, path.s) ? move(b, name, to, false, err) : file_remove_tree(b->vol.staging, name, err);
+}
+
+static int move_file(struct rebuild *b, const char *name, bool whole, const char *to, struct err *err)
+{
+	if (whole)
+		return move(b, name, to, true, err);
+	return unlinkat(b->vol.staging, name, 0) < 0 ? err_errno(err, errno, "unlink %s", name) : 0;
+}
+
 static int move_staged(struct rebuild *b, const char *name, struct err *err)
 {
 	const struct span user = span_of(name + 2);
-	struct layout_path to, account;
+	struct layout_path to, path;
 
 	if (strlen(name) < 3 || name[1] != '-')
 		return 0;
@@ -61,14 +108,15 @@ static int move_staged(struct rebuild *b, const char *name, struct err *err)
 	if (!layout_user_is_valid(user))
 		return 0;
 	layout_user(&to, user);
+	layout_set(&path, LAYOUT_STAGING "/%s", name);
 	switch (name[0]) {
-	case 'u':
-		layout_set(&account, LAYOUT_STAGING "/%s/Maildir/" LAYOUT_SUBSCRIPTIONS, name);
-		if (file_exists(b->vol.dir, account.s, NULL) != 1) /* the last file of a tree: without it, it is not whole */
-			return file_remove_tree(b->vol.staging, name, err);
-		return move(b, name, to.s, false, err);
-	case 'a': layout_add(&to, LAYOUT_ACCOUNT_FILE); return move(b, name, to.s, true, err);
-	case 's': layout_add(&to, "Maildir/" LAYOUT_SUBSCRIPTIONS); return move(b, name, to.s, true, err);
+	case 'u': return move_user(b, name, to.s, err);
+	case 'a':
+		layout_add(&to, LAYOUT_ACCOUNT_FILE);
+		return move_file(b, name, account_is_whole(b, path.s), to.s, err);
+	case 's':
+		layout_add(&to, "Maildir/" LAYOUT_SUBSCRIPTIONS);
+		return move_file(b, name, has_its_bytes(b, name), to.s, err);
 	default: return 0;
 	}
 }
@@ -130,28 +178,39 @@ static int take_in(struct rebuild *b, uint32_t mailbox, const struct maildir_nam
 	return r;
 }
 
+/* Whether a commit may have said that this mailbox has it: then its bytes were flushed before. */
+static int belongs(struct rebuild *b, uint32_t mailbox, const struct maildir_name *n, int fd, struct err *err)
+{
+	struct mailbox_info info;
+	struct record rec;
+
+	if (mailbox_get(&b->txn, &b->vol.t, mailbox, &info, NULL) < 0 ||
+	    record_get(&b->txn, &b->vol.t, mailbox, n->uid, &rec, NULL) != -POD_E_NOTFOUND)
+		return 0;
+	return body_is_whole(fd, n->size, err);
+}
+
 /* One whose bytes are not all there, whose mailbox is gone or whose uid has a file in place was not to stay. */
 static int put_message(struct rebuild *b, const char *name, struct err *err)
 {
 	_cleanup_(closep) int fd = -1;
 	const struct fate *fate;
 	struct maildir_name n;
-	struct mailbox_info info;
-	struct record rec;
 	uint32_t mailbox;
-	off_t size;
+	int r = 0;
 
 	if (staged_name_parse(span_of(name), &mailbox, &n) < 0)
 		return 0;
 	fate = rebuild_fate(b, mailbox, n.uid);
-	if (fate && fate->gone)
-		return unlinkat(b->vol.staging, name, 0) < 0 ? err_errno(err, errno, "unlink %s", name) : 0;
-	fd = openat(b->vol.staging, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	size = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
-	if (size >= 0 && (uint64_t) size == n.size && mailbox_get(&b->txn, &b->vol.t, mailbox, &info, NULL) == 0 &&
-	    record_get(&b->txn, &b->vol.t, mailbox, n.uid, &rec, NULL) == -POD_E_NOTFOUND)
-		return take_in(b, mailbox, &n, fate ? fate->flags : n.flags, fd, err);
-	rebuild_problem(b, "staging: %s is in no mailbox or not whole", name);
+	if (!fate || !fate->gone) {
+		fd = openat(b->vol.staging, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		r = fd < 0 ? err_errno(err, errno, "open %s", name) : belongs(b, mailbox, &n, fd, err);
+		if (r < 0)
+			return r;
+		if (r == 1)
+			return take_in(b, mailbox, &n, fate ? fate->flags : n.flags, fd, err);
+		rebuild_problem(b, "staging: %s is in no mailbox or not whole", name);
+	}
 	return unlinkat(b->vol.staging, name, 0) < 0 ? err_errno(err, errno, "unlink %s", name) : 0;
 }
 

@@ -146,3 +146,40 @@ int body_stage_crlf(int dir, int fd, int *ret_fd, uint64_t *ret_size, struct err
 	*ret_size = size;
 	return 0;
 }
+
+/* ---- after a power cut ---- */
+
+#define BLOCK 512 /* the least that is lost or kept as a whole */
+
+static bool is_zeros(const uint8_t *p, size_t n)
+{
+	return n > 0 && p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
+}
+
+static bool has_lost_block(const uint8_t *p, size_t n)
+{
+	for (size_t at = 0; at < n; at += BLOCK)
+		if (is_zeros(p + at, n - at < BLOCK ? n - at : BLOCK))
+			return true;
+	return false;
+}
+
+int body_is_whole(int fd, uint64_t size, struct err *err)
+{
+	uint8_t bytes[128 * BLOCK];
+	uint64_t at = 0;
+
+	for (;;) {
+		ssize_t n = pread(fd, bytes, sizeof(bytes), (off_t) at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, errno, "read a message");
+		if (n == 0)
+			return at == size;
+		if (has_lost_block(bytes, (size_t) n))
+			return 0;
+		at += (uint64_t) n;
+	}
+}

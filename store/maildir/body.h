@@ -25,4 +25,10 @@ int body_link(int fd, int dir, const char *name, struct err *err);
  */
 int body_stage_crlf(int dir, int fd, int *ret_fd, uint64_t *ret_size, struct err *err);
 
+/*
+ * Whether a file that may never have been flushed has all its bytes: 1, or 0 where its size is another, or a block of it
+ * reads as zeros, as blocks do that a power cut kept from the disk. No message has a block of NULs.
+ */
+int body_is_whole(int fd, uint64_t size, struct err *err);
+
 #endif

@@ -71,6 +71,21 @@ int file_write_at(int fd, struct span bytes, uint64_t off, struct err *err)
 	return 0;
 }
 
+/*
+ * A file system may make the rename durable before the bytes. Where there was none before, whoever reads it must bear
+ * with that; in place of another the bytes come first.
+ */
+static int put_in_place(int dir, const char *tmp, int fd, const char *path, struct err *err)
+{
+	if (renameat2(dir, tmp, dir, path, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return err_errno(err, errno, "rename %s", tmp);
+	if (fdatasync(fd) < 0)
+		return err_errno(err, errno, "flush %s", tmp);
+	return renameat(dir, tmp, dir, path) < 0 ? err_errno(err, errno, "rename %s", tmp) : 0;
+}
+
 int file_replace(int dir, const char *path, struct span bytes, unsigned int mode, struct err *err)
 {
 	char tmp[FILE_PATH_SIZE + 4];
@@ -82,8 +97,8 @@ int file_replace(int dir, const char *path, struct span bytes, unsigned int mode
 	if (fd < 0)
 		return err_errno(err, errno, "create %s", tmp);
 	r = file_write_at(fd, bytes, 0, err);
-	if (r == 0 && renameat(dir, tmp, dir, path) < 0)
-		r = err_errno(err, errno, "rename %s", tmp);
+	if (r == 0)
+		r = put_in_place(dir, tmp, fd, path, err);
 	if (r < 0)
 		(void) unlinkat(dir, tmp, 0);
 	return r;

@@ -19,8 +19,8 @@ int file_open_beneath(int dir, const char *path, int flags, int *ret_fd, struct 
 /* Appends the file's bytes to out; -POD_E_NOTFOUND, -POD_E_LIMIT where it has more than max. */
 int file_read(int dir, const char *path, size_t max, struct buf *out, struct err *err);
 /*
- * Puts the bytes in path's place: path.tmp, then rename, so that a reader sees the old or the new. Written to the
- * file system, not yet durable: that takes the syncfs of the commit it belongs to.
+ * Puts the bytes in path's place: path.tmp, then rename, so that a reader sees the old or the new, after a power cut
+ * too. Written to the file system, not yet durable: that takes the syncfs of the commit it belongs to.
  */
 int file_replace(int dir, const char *path, struct span bytes, unsigned int mode, struct err *err);
 /* All bytes at offset, however the kernel cuts them. */

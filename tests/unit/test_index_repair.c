@@ -180,6 +180,49 @@ static void a_rebuilt_volume_is_the_one_before(void **state)
 	assert_true(fixture_mailbox(f, "bob", "Junk").uidvalidity > validity);
 }
 
+/* Names in staging/ of what a power cut left without its bytes: size 0, or blocks that were never written. */
+static void a_rebuild_takes_nothing_in_that_lacks_its_bytes(void **state)
+{
+	static const char guid[] = "0123456789abcdef0123456789abcdef";
+	struct fixture *f = *state;
+	_cleanup_buf_ struct buf half = BUF_INIT;
+	struct fsck_report report = { 0 };
+	const char *before;
+	uint32_t id;
+	FILE *file;
+
+	fill(f);
+	id = fixture_mailbox(f, "alice", "INBOX").id;
+	before = dump(f, "alice");
+	fixture_close(f);
+	while (half.len < 8192)
+		buf_add_str(&half, "a line\r\n");
+	memset(half.p + 512, 0, 512);
+	for (uint32_t uid = 100; uid < 103; uid++) {
+		size_t size = uid == 101 ? 8192 : 700; /* one lacks a block, one all blocks, one is short */
+
+		file = fopen(arena_printf(f->a, "%s/staging/%08x.1500000000.%s.vol01,S=%zu,W=%zu,U=%u", f->path, id, guid, size, size, uid), "w");
+		assert_non_null(file);
+		if (uid == 101)
+			assert_int_equal(fwrite(half.p, 1, size, file), size);
+		assert_int_equal(ftruncate(fileno(file), uid == 100 ? 700 : uid == 101 ? 8192 : 20), 0);
+		assert_int_equal(fclose(file), 0);
+	}
+	put_file(f, "staging/a-alice", "");
+	put_file(f, "staging/s-alice", "");
+	assert_int_equal(mkdir(arena_printf(f->a, "%s/staging/u-carol", f->path), 0700), 0);
+	assert_int_equal(mkdir(arena_printf(f->a, "%s/staging/u-carol/Maildir", f->path), 0700), 0);
+	put_file(f, "staging/u-carol/account.json", "");
+	put_file(f, "staging/u-carol/Maildir/subscriptions", "");
+	assert_int_equal(volume_rebuild(f->path, &report, &f->err), 0);
+	assert_int_equal(report.problems, 3);
+	assert_int_equal(report.users, 2);
+	fixture_open(f);
+	assert_string_equal(dump(f, "alice"), before);
+	assert_int_equal(fixture_count_files(f, "staging"), 0);
+	assert_clean(f);
+}
+
 static void a_rebuild_takes_in_other_tools_files(void **state)
 {
 	struct fixture *f = *state;
@@ -342,6 +385,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_rebuilt_volume_is_the_one_before),
+		T(a_rebuild_takes_nothing_in_that_lacks_its_bytes),
 		T(a_rebuild_takes_in_other_tools_files),
 		T(fsck_finds_nothing_on_a_sound_volume),
 		T(fsck_takes_in_what_was_dropped_into_new),
