@@ -294,6 +294,29 @@ int batch_next_mailbox(struct batch *b, uint32_t *ret_id, uint32_t *ret_uidvalid
 
 /* ---- commit ---- */
 
+struct writing_logins {
+	struct batch *b;
+	int r;
+	struct err *err;
+};
+
+static void write_login(void *arg, const struct login *login)
+{
+	struct writing_logins *w = arg;
+
+	if (w->r == 0)
+		w->r = login_put(&w->b->txn, &w->b->vol->t, span_of(login->user_id), login->at, w->err);
+}
+
+/* They ride on a commit that is made anyway. */
+static int write_logins(struct batch *b, struct err *err)
+{
+	struct writing_logins w = { b, 0, err };
+
+	b->logins = logins_unsaved(&b->vol->logins, write_login, &w);
+	return w.r;
+}
+
 static int write_states(struct batch *b, struct err *err)
 {
 	const struct tables *t = &b->vol->t;
@@ -310,6 +333,8 @@ static int write_states(struct batch *b, struct err *err)
 			r = counts_put(&b->txn, t, m->id, &m->counts, err);
 		}
 	}
+	if (r == 0)
+		r = write_logins(b, err);
 	b->counters.modseq = b->modseq;
 	b->counters.commits++;
 	return r < 0 ? r : counters_put(&b->txn, t, &b->counters, err);
@@ -373,6 +398,7 @@ static void committed(struct batch *b)
 {
 	struct writer *w = &b->vol->writer;
 
+	logins_saved(&b->vol->logins, b->logins);
 	empty_journal(b);
 	w->sync_owed &= !b->needs_sync;
 	if (b->intents || b->needs_sync)

@@ -52,6 +52,7 @@ struct batch {
 	struct journal_frame journal; /* what this commit changes and no file name says */
 	bool journaled; /* it was added to the journal: */
 	uint64_t journal_at; /* here */
+	uint64_t logins; /* those up to here are in this commit */
 	bool nothing_pending; /* with this commit, all file names are right */
 	bool dirty; /* there is something to commit */
 	bool needs_sync; /* files or names changed: syncfs first */

@@ -263,6 +263,9 @@ static int wipe(struct batch *b, struct user_state *u, struct err *err)
 		r = kv_delete(&b->txn, b->vol->t.usage, key_span(&k), err);
 	if (r == 0)
 		r = kv_delete(&b->txn, b->vol->t.users, u->id, err);
+	if (r == 0)
+		r = login_delete(&b->txn, &b->vol->t, u->id, err);
+	logins_forget(&b->vol->logins, u->id);
 	return batch_wrote(b, r, err);
 }
 

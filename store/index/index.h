@@ -102,7 +102,7 @@ struct volume_user {
 	uint64_t quota_bytes; /* 0: none */
 	uint64_t used_bytes;
 	uint32_t messages, mailboxes;
-	int64_t created;
+	int64_t created, last_login; /* last_login 0: never; not of ADD and SET */
 	/* Credentials, as in account.json; see store/auth. */
 	const char *crypt_hash; /* crypt(5), yescrypt */
 	const char *scram; /* "SCRAM-SHA-256$iterations:salt$stored:server" (RFC 5803) */
@@ -111,6 +111,9 @@ struct volume_user {
 int volume_user_get(struct volume *vol, struct arena *a, struct span user_id, struct volume_user *ret, struct err *err);
 typedef int volume_user_fn(void *arg, const struct volume_user *user);
 int volume_user_each(struct volume *vol, volume_user_fn *fn, void *arg, struct err *err);
+
+/* The user has logged in now. Costs no commit: see logins.h. */
+void volume_note_login(struct volume *vol, struct span user_id);
 
 /* ---- reading ---- */
 

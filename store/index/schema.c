@@ -140,6 +140,42 @@ int counters_put(struct kv_txn *txn, const struct tables *t, const struct counte
 	return kv_put(txn, t->meta, SPAN_LIT("counters"), span_make(c, sizeof(*c)), err);
 }
 
+static void key_login(struct key *k, struct span user_id)
+{
+	k->len = 0;
+	(void) key_bytes(k, SPAN_LIT("login/"));
+	(void) key_bytes(k, user_id);
+}
+
+int login_get(struct kv_txn *txn, const struct tables *t, struct span user_id, int64_t *ret_at, struct err *err)
+{
+	struct key k;
+	int r;
+
+	*ret_at = 0;
+	key_login(&k, user_id);
+	r = fixed_get(txn, t->meta, &k, ret_at, sizeof(*ret_at), "meta", err);
+	return r == -POD_E_NOTFOUND ? 0 : r;
+}
+
+int login_put(struct kv_txn *txn, const struct tables *t, struct span user_id, int64_t at, struct err *err)
+{
+	struct key k;
+
+	key_login(&k, user_id);
+	return kv_put(txn, t->meta, key_span(&k), span_make(&at, sizeof(at)), err);
+}
+
+int login_delete(struct kv_txn *txn, const struct tables *t, struct span user_id, struct err *err)
+{
+	struct key k;
+	int r;
+
+	key_login(&k, user_id);
+	r = kv_delete(txn, t->meta, key_span(&k), err);
+	return r == -POD_E_NOTFOUND ? 0 : r;
+}
+
 int usage_get(struct kv_txn *txn, const struct tables *t, uint32_t user, struct usage *ret, struct err *err)
 {
 	struct key k;

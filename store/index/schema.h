@@ -4,6 +4,7 @@
  * machines of different byte order, it is rebuilt from the files there.
  *
  *   meta        "counters"                     -> struct counters
+ *               "login/", user id              -> when he logged in last, seconds since 1970 (int64_t)
  *   users       user id                        -> struct user_fixed, four strings
  *   usage       user number                    -> struct usage
  *   mailboxes   mailbox id                     -> struct mailbox_fixed, user id, name, special use, keywords
@@ -138,6 +139,11 @@ uint32_t mail_key_modseq_uid(struct span key);
 
 int counters_get(struct kv_txn *txn, const struct tables *t, struct counters *ret, struct err *err);
 int counters_put(struct kv_txn *txn, const struct tables *t, const struct counters *c, struct err *err);
+
+/* 0 where there was none. */
+int login_get(struct kv_txn *txn, const struct tables *t, struct span user_id, int64_t *ret_at, struct err *err);
+int login_put(struct kv_txn *txn, const struct tables *t, struct span user_id, int64_t at, struct err *err);
+int login_delete(struct kv_txn *txn, const struct tables *t, struct span user_id, struct err *err);
 
 /* Strings of infos point into the transaction; *_copy makes them the arena's. */
 int user_decode(struct span value, struct user_info *ret, struct err *err);

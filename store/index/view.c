@@ -1,6 +1,7 @@
 /* Reading users and mailboxes, each call in a snapshot of its own. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "store/index/mailbox.h"
 #include "store/index/view.h"
 #include "store/maildir/folder.h"
@@ -36,15 +37,23 @@ static int show_user(struct volume *vol, struct kv_txn *txn, const char *user_id
                      struct volume_user *ret, struct err *err)
 {
 	struct usage usage;
+	int64_t last_login = logins_at(&vol->logins, span_of(user_id));
 	int r = usage_get(txn, &vol->t, info->no, &usage, err);
 
+	if (r == 0 && !last_login)
+		r = login_get(txn, &vol->t, span_of(user_id), &last_login, err);
 	if (r < 0)
 		return r == -POD_E_NOTFOUND ? err_set(err, POD_E_CORRUPT, "index: no usage of user %s", user_id) : r;
 	*ret = (struct volume_user){ .user_id = user_id, .address = info->address, .display_name = info->display_name,
 		                     .quota_bytes = info->quota_bytes, .used_bytes = usage.bytes, .messages = usage.messages,
-		                     .mailboxes = usage.mailboxes, .created = info->created, .crypt_hash = info->crypt_hash,
+		                     .mailboxes = usage.mailboxes, .created = info->created, .last_login = last_login, .crypt_hash = info->crypt_hash,
 		                     .scram = info->scram, .credential_version = info->credential_version };
 	return 0;
+}
+
+void volume_note_login(struct volume *vol, struct span user_id)
+{
+	logins_note(&vol->logins, user_id, clock_wall_s());
 }
 
 int volume_user_get(struct volume *vol, struct arena *a, struct span user_id, struct volume_user *ret, struct err *err)

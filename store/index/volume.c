@@ -110,6 +110,7 @@ static struct volume *allocate(const struct volume_options *o)
 	(void) pthread_mutex_init(&vol->writer.lock, NULL);
 	recent_init(&vol->recent);
 	uids_cache_init(&vol->uids);
+	logins_init(&vol->logins);
 	return vol;
 }
 
@@ -128,6 +129,7 @@ static void release(struct volume *vol)
 	close_fd(vol->lock); /* last: the lock goes with it */
 	recent_done(&vol->recent);
 	uids_cache_done(&vol->uids);
+	logins_done(&vol->logins);
 	(void) pthread_mutex_destroy(&vol->folders);
 	(void) pthread_mutex_destroy(&vol->behind.lock);
 	(void) pthread_mutex_destroy(&vol->writer.lock);
@@ -194,9 +196,16 @@ static void save_claim(void *arg, const struct recent_claim *claim)
 	(void) counts_put(s->txn, &s->vol->t, claim->mailbox, &c, NULL);
 }
 
+static void save_login(void *arg, const struct login *login)
+{
+	struct claims *s = arg;
+
+	(void) login_put(s->txn, &s->vol->t, span_of(login->user_id), login->at, NULL);
+}
+
 /*
- * All in one commit, begun before the claims are locked, as the writer does it. \Recent is worth no error:
- * what is not saved shows once more.
+ * All in one commit, begun before the claims are locked, as the writer does it. \Recent and times of logins are worth no
+ * error: what is not saved shows once more, or as it was before.
  */
 static void save_claims(struct volume *vol)
 {
@@ -206,6 +215,7 @@ static void save_claims(struct volume *vol)
 	if (kv_txn_begin(vol->kv, KV_WRITE, &txn, NULL) < 0)
 		return;
 	recent_each(&vol->recent, save_claim, &s);
+	(void) logins_unsaved(&vol->logins, save_login, &s);
 	(void) kv_txn_commit(&txn, NULL);
 }
 

@@ -6,7 +6,8 @@
  *   any thread           reads, in snapshots of their own; bodies into unnamed files
  *
  * Shared, each with its lock: the writer's queue (queue.lock), `folders` (held by the writer while it moves folders,
- * by write-behind while it moves files in them), claimed \Recent (recent.lock), cached uids (uids.lock).
+ * by write-behind while it moves files in them), claimed \Recent (recent.lock), cached uids (uids.lock), times of
+ * logins (logins.lock).
  */
 #ifndef POD_STORE_INDEX_VOLUME_INTERNAL_H
 #define POD_STORE_INDEX_VOLUME_INTERNAL_H
@@ -17,6 +18,7 @@
 
 #include "store/index/index.h"
 #include "store/index/journal.h"
+#include "store/index/logins.h"
 #include "store/index/recent.h"
 #include "store/index/schema.h"
 #include "store/index/uids_cache.h"
@@ -76,6 +78,7 @@ struct volume {
 	pthread_mutex_t folders;
 	struct recent recent;
 	struct uids_cache uids;
+	struct logins logins;
 	atomic_bool is_broken;
 	char broken[256]; /* written once, before is_broken */
 	uint64_t index_room; /* bytes of the index's file the disk has promised; the writer's */

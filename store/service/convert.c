@@ -119,6 +119,7 @@ Podstore__User *convert_user(struct arena *a, const struct volume_user *u)
 	p->messages = u->messages;
 	p->mailboxes = u->mailboxes;
 	p->created = u->created;
+	p->last_login = u->last_login;
 	return p;
 }
 

@@ -84,6 +84,7 @@ static void login_good(struct login *l)
 	}
 	metric_add(STORE_METRIC_LOGINS, 1);
 	log_login(l, LOGL_INFO, "login.ok", "ok");
+	volume_note_login(t->svc->vol, span_of(start_of(l)->user_id));
 	reply.user_id = start_of(l)->user_id;
 	reply.session_token = (ProtobufCBinaryData){ token.len, (uint8_t *) (uintptr_t) token.p };
 	reply.challenge = (ProtobufCBinaryData){ l->result.challenge.len, (uint8_t *) (uintptr_t) l->result.challenge.p };

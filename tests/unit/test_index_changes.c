@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "tests/support/volume_fixture.h"
@@ -363,6 +364,33 @@ static void expunge_takes_deleted_ones_only(void **state)
 	assert_int_equal(fixture_mailbox(f, "alice", "INBOX").bytes, 9);
 }
 
+static int64_t last_login(struct fixture *f)
+{
+	struct volume_user u;
+
+	assert_int_equal(volume_user_get(f->vol, f->a, SPAN_LIT("alice"), &u, &f->err), 0);
+	return u.last_login;
+}
+
+static void the_last_login_is_known_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now = time(NULL);
+
+	assert_int_equal(fixture_user_add(f, "alice", 0), 0);
+	assert_int_equal(last_login(f), 0);
+	volume_note_login(f->vol, SPAN_LIT("alice"));
+	assert_true(last_login(f) >= now);
+	fixture_close(f);
+	fixture_open(f);
+	assert_true(last_login(f) >= now);
+	/* And is not that of another who has the name later. */
+	volume_note_login(f->vol, SPAN_LIT("alice"));
+	assert_int_equal(fixture_mailbox_op(f, CHANGE_USER_REMOVE, "alice", NULL, NULL), 0);
+	assert_int_equal(fixture_user_add(f, "alice", 0), 0);
+	assert_int_equal(last_login(f), 0);
+}
+
 static void recent_is_claimed_once(void **state)
 {
 	struct fixture *f = *state;
@@ -496,6 +524,7 @@ int main(void)
 		T(a_move_takes_them_away_in_the_same_commit),
 		T(expunge_takes_deleted_ones_only),
 		T(recent_is_claimed_once),
+		T(the_last_login_is_known_after_a_restart),
 		T(mailboxes_are_made_renamed_and_deleted_with_their_children),
 		T(a_mailbox_made_again_has_a_new_uidvalidity),
 		T(renaming_inbox_moves_its_messages_and_keeps_it),
