@@ -1,5 +1,8 @@
 #include "mta/smtp/internal.h"
 
+/* So much more than the limit may come and is swallowed; who announces more is not waited for. */
+#define SWALLOWED_MAX (64ull << 20)
+
 /* bdat-cmd = "BDAT" SP chunk-size [ SP end-marker ] CRLF (RFC 3030 section 2) */
 static int parse(struct span argument, uint64_t *ret_size, bool *ret_last)
 {
@@ -36,6 +39,11 @@ void cmd_bdat(struct smtp_session *s, struct span argument)
 		/* How many bytes follow is not known, so that nothing after this can be understood. */
 		smtp_reply(s, 501, "5.5.4", "Syntax: BDAT size [LAST]");
 		smtp_session_abort(s, "4.5.0", "Lost track of the data");
+		return;
+	}
+	if (size > s->set->message_size_max && size - s->set->message_size_max > SWALLOWED_MAX) {
+		smtp_reply(s, 552, "5.3.4", "Message size exceeds %llu bytes", (unsigned long long) s->set->message_size_max);
+		smtp_session_abort(s, "4.5.0", "Not waiting for that much data");
 		return;
 	}
 	s->chunk_left = size;

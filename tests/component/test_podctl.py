@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -105,7 +106,9 @@ class OnePod(unittest.TestCase):
         with self.assertRaises(Exception):
             self.pod.imap("dora")
         self.pod.info["users"][-1]["password"] = "second secret"
+        before = time.time()
         self.pod.imap("dora").logout()
+        self.assertGreaterEqual(self.pod.podctl("user", "show", address, as_json=True)["last_login"], int(before))
         self.status_of(0, "user", "set", address, "--suspend")
         with self.assertRaises(Exception):
             self.pod.imap("dora")

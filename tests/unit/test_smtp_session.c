@@ -302,6 +302,19 @@ static void bare_line_ends_never_end_data_and_the_message_is_refused(void **stat
 	finish(&f);
 }
 
+static void a_chunk_of_absurd_size_is_not_waited_for(void **state)
+{
+	struct fake f;
+
+	start(&f, &mx, &stranger);
+	say(&f, "EHLO x\r\n");
+	buf_clear(&f.out);
+	EXCHANGE(&f, "MAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nBDAT 18446744073709551615 LAST\r\n",
+	         "250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n552 5.3.4 Message size exceeds 1000 bytes\r\n"
+	         "421 4.5.0 mx.example.test Not waiting for that much data, closing\r\n");
+	finish(&f);
+}
+
 static void chunks_make_a_message_and_refused_ones_are_swallowed(void **state)
 {
 	struct fake f;
@@ -442,6 +455,7 @@ int main(void)
 		cmocka_unit_test(a_body_that_cannot_be_kept_is_refused_after_its_end),
 		cmocka_unit_test(bare_line_ends_never_end_data_and_the_message_is_refused),
 		cmocka_unit_test(chunks_make_a_message_and_refused_ones_are_swallowed),
+		cmocka_unit_test(a_chunk_of_absurd_size_is_not_waited_for),
 		cmocka_unit_test(lmtp_answers_for_each_recipient),
 		cmocka_unit_test(submission_wants_authentication_and_never_a_password_in_clear),
 		cmocka_unit_test(a_submitted_message_keeps_the_fields_it_has),
