@@ -9,7 +9,8 @@
 struct tally {
 	const char *run;
 	size_t until;
-	uint8_t *seen; /* how often each was found, up to 2 */
+	struct ledger_entry *promised; /* as it was before the mailboxes were looked at */
+	uint8_t *seen;                 /* how often each was found, up to 2 */
 	bool *flagged;
 };
 
@@ -40,12 +41,12 @@ static int read_all(const struct load_options *o, struct tally *t, struct err *e
 	return r;
 }
 
-static struct check_result compare(const struct load_options *o, const struct tally *t)
+static struct check_result compare(const struct tally *t)
 {
 	struct check_result c = { 0 };
 
 	for (size_t n = 0; n < t->until; n++) {
-		struct ledger_entry e = ledger_get(o->ledger, n);
+		const struct ledger_entry e = t->promised[n];
 
 		c.doubled += t->seen[n] > 1;
 		if (!e.acknowledged_ms)
@@ -64,11 +65,20 @@ static struct check_result compare(const struct load_options *o, const struct ta
 
 int check_once(const struct load_options *o, size_t until, struct check_result *ret, struct err *err)
 {
-	struct tally t = { o->run, until, calloc(until + 1, 1), calloc(until + 1, sizeof(bool)) };
-	int r = t.seen && t.flagged ? read_all(o, &t, err) : err_set(err, POD_E_NOMEM, "drill");
+	struct tally t = { .run = o->run,
+		           .until = until,
+		           .promised = calloc(until + 1, sizeof(*t.promised)),
+		           .seen = calloc(until + 1, 1),
+		           .flagged = calloc(until + 1, sizeof(bool)) };
+	int r = t.promised && t.seen && t.flagged ? 0 : err_set(err, POD_E_NOMEM, "drill");
 
+	for (size_t n = 0; r == 0 && n < until; n++)
+		t.promised[n] = ledger_get(o->ledger, n);
 	if (r == 0)
-		*ret = compare(o, &t);
+		r = read_all(o, &t, err);
+	if (r == 0)
+		*ret = compare(&t);
+	free(t.promised);
 	free(t.seen);
 	free(t.flagged);
 	return r;

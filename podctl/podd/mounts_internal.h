@@ -33,6 +33,7 @@ struct mount {
 	struct process *scratch, *attach;
 	struct event *look; /* whether nbdkit listens */
 	uint64_t look_until_ms;
+	bool socket_seen;
 	size_t uses;
 	bool by_hand;  /* one of the uses */
 	int64_t since; /* seconds since 1970 */

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import unittest
 
-from pod import Pod, until
+from pod import Pod, replication_able, until
 
 
 def message(n, sender="bob@example.com"):
@@ -13,10 +13,13 @@ def message(n, sender="bob@example.com"):
             f"Message-ID: <{n}@restore.test>\r\n\r\ntext {n}\r\n").encode()
 
 
-class RestoreTest(unittest.TestCase):
+class RestoreCase(unittest.TestCase):
+    """What the tests below share: a pod, and what a client sees in it."""
+    volumes = "directory"
+
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
+        cls.pod = Pod(volumes=cls.volumes)
         cls.addClassCleanup(cls.pod.close)
         cls.pod.up()
 
@@ -24,18 +27,6 @@ class RestoreTest(unittest.TestCase):
         self.work = tempfile.mkdtemp(prefix="podmail-restore-")
         self.addCleanup(shutil.rmtree, self.work, True)
         os.chmod(self.work, 0o755)
-
-    def copy(self):
-        """What a backup made of files alone has: taken while the volume is in service."""
-        to = os.path.join(self.work, "copy")
-        shutil.rmtree(to, ignore_errors=True)
-        volume = os.path.join(self.pod.dir, "volumes", "vol01")
-        shutil.copytree(volume, to, ignore=shutil.ignore_patterns("index"))
-        owner = os.stat(volume)
-        for folder, folders, files in os.walk(to):  # the store's user is to read it
-            for name in [folder] + [os.path.join(folder, n) for n in folders + files]:
-                os.chown(name, owner.st_uid, owner.st_gid)
-        return to
 
     def restore(self, *args, status=0):
         done = self.pod.podctl("--format", "json", "restore", *args, check=False)
@@ -66,6 +57,20 @@ class RestoreTest(unittest.TestCase):
         box.store("1:*", "+FLAGS", "\\Deleted")
         box.expunge()
         box.logout()
+
+
+class FolderTest(RestoreCase):
+    def copy(self):
+        """What a backup made of files alone has: taken while the volume is in service."""
+        to = os.path.join(self.work, "copy")
+        shutil.rmtree(to, ignore_errors=True)
+        volume = os.path.join(self.pod.dir, "volumes", "vol01")
+        shutil.copytree(volume, to, ignore=shutil.ignore_patterns("index"))
+        owner = os.stat(volume)
+        for folder, folders, files in os.walk(to):  # the store's user is to read it
+            for name in [folder] + [os.path.join(folder, n) for n in folders + files]:
+                os.chown(name, owner.st_uid, owner.st_gid)
+        return to
 
     def test_a_message_is_searched_for_and_comes_back_once(self):
         address = self.user("ann")
@@ -150,6 +155,76 @@ class RestoreTest(unittest.TestCase):
         self.assertEqual(self.fetch("eve"), {})
         self.restore("user", address, "--from-folder", copy, "--ignore-quota")
         self.assertEqual(self.fetch("eve").keys(), {1})
+
+
+@unittest.skipUnless(replication_able(), "replicated volumes take root and FUSE")
+class SnapshotTest(RestoreCase):
+    volumes = "replicated"
+
+    def take(self, name):
+        self.pod.podctl("snapshot", "take", "vol01", "--name", name)
+
+    def mounts(self):
+        return self.pod.podctl("snapshot", "mounts", as_json=True)["mounts"]
+
+    def test_a_message_deleted_after_a_snapshot_comes_back_from_either_site(self):
+        address = self.user("fay")
+        for n in range(3):
+            self.pod.send("fay", message(n))
+        box = self.pod.imap("fay")
+        box.select("INBOX")
+        box.store("2", "+FLAGS", "(\\Flagged work)")  # the snapshot's index knows this at once
+        box.logout()
+        self.take("before")
+        self.delete_all("fay")
+        self.pod.send("fay", message(7))
+        found = self.restore("message", address, "--from", "before", "--search", "--sender", "bob@")
+        self.assertEqual([i["uid"] for i in found["items"]], [1, 2, 3])
+        done = self.restore("message", address, "--from", "before", "--mailbox", "INBOX", "--uid", "2")
+        self.assertEqual(done["restored"], 1)
+        seen = self.fetch("fay")
+        self.assertEqual(seen.keys(), {7, 1})
+        self.assertEqual(set(seen[1][1].split()), {"\\Flagged", "work"})
+        self.assertGreater(seen[1][0], seen[7][0], "a new uid above all others")
+        standby = [r["site"] for r in self.pod.podctl("replication", "status", as_json=True)["volumes"][0]["replicas"]
+                   if r["role"] == "secondary"][0]
+        done = self.restore("mailbox", address, "INBOX", "--from", "before", "--site", standby)
+        self.assertEqual((done["restored"], done["present"]), (2, 1))
+        self.assertEqual(self.fetch("fay").keys(), {0, 1, 2, 7})
+        self.assertEqual(self.mounts(), [], "what was mounted for it is unmounted")
+        self.restore("mailbox", address, "INBOX", "--from", "nothing", status=3)
+        self.restore("mailbox", address, "INBOX", "--from", "before", "--site", "site9", status=3)
+
+    def test_a_user_removed_after_a_snapshot_comes_back(self):
+        address = self.user("gus")
+        self.pod.send("gus", message(1))
+        self.take("with-gus")
+        self.pod.podctl("user", "remove", address)
+        done = self.restore("user", address, "--from", "with-gus")
+        self.assertEqual((done["new_user"], done["restored"]), (True, 1))
+        self.assertEqual(self.fetch("gus").keys(), {1})
+        self.pod.send("gus", message(2))
+        self.assertEqual(self.fetch("gus").keys(), {1, 2})
+
+    def test_a_snapshot_is_mounted_by_hand_until_it_is_unmounted_or_the_pod_stops(self):
+        self.user("hal")
+        self.take("look")
+        mounted = self.pod.podctl("snapshot", "mount", "vol01", "look", as_json=True)
+        self.assertIn("users", os.listdir(mounted["path"]))
+        with self.assertRaises(OSError):
+            with open(os.path.join(mounted["path"], "x"), "w", encoding="utf-8"):
+                pass
+        again = self.pod.podctl("snapshot", "mount", "vol01", "look", as_json=True)
+        self.assertEqual((again["path"], again["uses"]), (mounted["path"], 1))
+        self.pod.podctl("snapshot", "unmount", "vol01", "look")
+        until(lambda: not self.mounts(), "the snapshot to be unmounted")
+        self.assertFalse(os.path.exists(mounted["path"]))
+        self.assertEqual(self.pod.podctl("snapshot", "unmount", "vol01", "look", check=False).returncode, 3)
+        path = self.pod.podctl("snapshot", "mount", "vol01", "look", as_json=True)["path"]
+        self.pod.down()
+        self.assertFalse(os.path.ismount(path))
+        self.pod.up()
+        self.assertEqual(self.mounts(), [])
 
 
 if __name__ == "__main__":

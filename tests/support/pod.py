@@ -57,6 +57,12 @@ def free_base_port():
     raise RuntimeError("no free base port")
 
 
+def replication_able():
+    """Whether a pod of this machine and build can have replicated volumes: podctl/podd/replication_able.c asks the same."""
+    return (os.geteuid() == 0 and os.path.exists(os.path.join(BIN, "replicator")) and shutil.which("nbdkit") is not None
+            and (os.path.exists("/sys/module/nbd") or (os.path.exists("/dev/fuse") and os.path.exists("/dev/loop-control"))))
+
+
 class Pod:
     """A running pod. Its volumes are plain directories, so that tests that are not about replication are quick; one that
     is says volumes="replicated", or None for what podctl up makes of its own."""

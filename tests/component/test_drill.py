@@ -1,0 +1,45 @@
+"""A drill on a replicated pod of one machine: the primary dies under load, and nothing that was promised is missing."""
+import json
+import os
+import unittest
+
+from pod import Pod, replication_able
+
+
+@unittest.skipUnless(replication_able(), "replicated volumes take root and FUSE")
+class DrillTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.pod = Pod(volumes="replicated")
+        cls.addClassCleanup(cls.pod.close)
+        cls.pod.up()
+
+    def test_a_primary_killed_under_load_costs_no_message(self):
+        done = self.pod.podctl("--format", "json", "drill", "run", "node-kill", "--load", "30", "--seconds", "2", check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr + self.pod.log_tail())
+        result = json.loads(done.stdout)
+        self.assertEqual((result["outcome"], result["killed"], result["mode"]), ("good", 3, "sync"))
+        self.assertGreater(result["acknowledged"], 50)
+        for when in ("after_failover", "after_failback"):
+            self.assertEqual((result[when]["missing"], result[when]["doubled"], result[when]["flags_missing"]), (0, 0, 0))
+            self.assertGreater(result[when]["checked"], 30)
+        for what in ("read_ms", "accepted_ms", "delivered_ms", "promoted_ms"):
+            self.assertIsInstance(result["rto"][what], int, what)
+        self.assertEqual(result["rpo"]["messages"], 0)
+        # Back where it was, the drill's users are gone, and it is in the list.
+        volume = self.pod.podctl("replication", "status", as_json=True)["volumes"][0]
+        self.assertEqual((volume["primary"], volume["serving"]), (result["from"], True))
+        users = [u["address"] for u in self.pod.podctl("user", "list", as_json=True)["users"]]
+        self.assertEqual([u for u in users if u.startswith("drill-")], [])
+        listed = self.pod.podctl("drill", "list", as_json=True)["drills"]
+        self.assertEqual([(d["drill"], d["outcome"], d["lost"]) for d in listed], [("node-kill", "good", 0)])
+        self.assertTrue(os.listdir(os.path.join(self.pod.dir, "drills")))
+
+    def test_what_cannot_be_drilled_is_said(self):
+        for args, status in ((["run", "nothing"], 2), (["run", "node-kill", "--volume", "vol77"], 3),
+                             (["run", "node-kill", "--load", "0"], 2)):
+            self.assertEqual(self.pod.podctl("drill", *args, check=False).returncode, status, args)
+
+
+if __name__ == "__main__":
+    unittest.main()
