@@ -27,7 +27,7 @@ static void count(void *arg, uint32_t uid, const char *subject, bool flagged)
 
 static int read_all(const struct load_options *o, struct tally *t, struct err *err)
 {
-	struct wire *w = malloc(sizeof(*w));
+	struct talk *w = malloc(sizeof(*w));
 	int r = w ? 0 : err_set(err, POD_E_NOMEM, "drill");
 
 	for (size_t i = 0; r == 0 && i < LOAD_USERS; i++) {
@@ -35,7 +35,7 @@ static int read_all(const struct load_options *o, struct tally *t, struct err *e
 		if (r == 0)
 			r = imap_fetch(w, 1, count, t, err);
 		if (r == 0)
-			wire_close(w);
+			talk_close(w);
 	}
 	free(w);
 	return r;

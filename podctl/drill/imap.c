@@ -35,17 +35,17 @@ static void take_subject(char *header)
 }
 
 /* "* 3 FETCH (UID 7 FLAGS (\Flagged) BODY[HEADER.FIELDS (SUBJECT)] {25}", the field, ")". */
-static int read_fetch(struct wire *w, const char *line, const struct fetch *f, struct err *err)
+static int read_fetch(struct talk *w, const char *line, const struct fetch *f, struct err *err)
 {
 	const char *uid = strstr(line, "UID ");
 	bool flagged = strstr(line, "\\Flagged") != NULL;
 	uint32_t number = uid ? (uint32_t) strtoul(uid + 4, NULL, 10) : 0;
 	char subject[SUBJECT_MAX] = "", *rest;
 	size_t len = literal_of(line);
-	int r = len ? wire_skip(w, len, subject, sizeof(subject), err) : 0;
+	int r = len ? talk_skip(w, len, subject, sizeof(subject), err) : 0;
 
 	if (r == 0 && len)
-		r = wire_line(w, &rest, err);
+		r = talk_line(w, &rest, err);
 	/* "n:*" is also the last message where that is below n. */
 	if (r == 0 && f && number >= f->from_uid) {
 		take_subject(subject);
@@ -55,11 +55,11 @@ static int read_fetch(struct wire *w, const char *line, const struct fetch *f, s
 }
 
 /* Up to the tagged answer. */
-static int read_answer(struct wire *w, const struct fetch *f, struct err *err)
+static int read_answer(struct talk *w, const struct fetch *f, struct err *err)
 {
 	for (;;) {
 		char *line;
-		int r = wire_line(w, &line, err);
+		int r = talk_line(w, &line, err);
 
 		if (r == 0 && strncmp(line, TAG, strlen(TAG)) == 0) {
 			if (strncmp(line + strlen(TAG), "OK", 2) == 0)
@@ -77,47 +77,47 @@ static int read_answer(struct wire *w, const struct fetch *f, struct err *err)
 	}
 }
 
-int imap_open(struct wire *w, const struct wire_address *to, const char *user, const char *password,
+int imap_open(struct talk *w, const struct talk_address *to, const char *user, const char *password,
               unsigned int timeout_ms, struct err *err)
 {
 	char *greeting;
-	int r = wire_open(w, to, timeout_ms, err);
+	int r = talk_open(w, to, timeout_ms, err);
 
 	if (r == 0)
-		r = wire_line(w, &greeting, err);
+		r = talk_line(w, &greeting, err);
 	if (r == 0)
-		r = wire_send(w, err, TAG "LOGIN \"%s\" \"%s\"\r\n", user, password);
+		r = talk_send(w, err, TAG "LOGIN \"%s\" \"%s\"\r\n", user, password);
 	if (r == 0)
 		r = read_answer(w, NULL, err);
 	if (r == 0)
-		r = wire_send(w, err, TAG "SELECT INBOX\r\n");
+		r = talk_send(w, err, TAG "SELECT INBOX\r\n");
 	if (r == 0)
 		r = read_answer(w, NULL, err);
 	if (r < 0)
-		wire_close(w);
+		talk_close(w);
 	return r;
 }
 
-int imap_fetch(struct wire *w, uint32_t from_uid, imap_message_fn *fn, void *arg, struct err *err)
+int imap_fetch(struct talk *w, uint32_t from_uid, imap_message_fn *fn, void *arg, struct err *err)
 {
 	const struct fetch f = { fn, arg, from_uid };
-	int r = wire_send(w, err, TAG "UID FETCH %u:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])\r\n",
+	int r = talk_send(w, err, TAG "UID FETCH %u:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])\r\n",
 	                  from_uid);
 
 	if (r == 0)
 		r = read_answer(w, &f, err);
 	if (r < 0)
-		wire_close(w);
+		talk_close(w);
 	return r;
 }
 
-int imap_set_flagged(struct wire *w, uint32_t uid, struct err *err)
+int imap_set_flagged(struct talk *w, uint32_t uid, struct err *err)
 {
-	int r = wire_send(w, err, TAG "UID STORE %u +FLAGS.SILENT (\\Flagged)\r\n", uid);
+	int r = talk_send(w, err, TAG "UID STORE %u +FLAGS.SILENT (\\Flagged)\r\n", uid);
 
 	if (r == 0)
 		r = read_answer(w, NULL, err);
 	if (r < 0 && r != -POD_E_BUSY)
-		wire_close(w);
+		talk_close(w);
 	return r;
 }

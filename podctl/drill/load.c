@@ -54,7 +54,7 @@ size_t load_number(const char *run, const char *subject)
 
 /* ---- handing in ---- */
 
-static void send_one(struct load_thread *t, struct wire *w)
+static void send_one(struct load_thread *t, struct talk *w)
 {
 	const struct load_options *o = t->load->o;
 	const char *to = o->users[t->user].address;
@@ -88,7 +88,7 @@ static void *sender_main(void *arg)
 	struct load_thread *t = arg;
 	const uint64_t every_us = 1000000ull * SENDERS / t->load->o->per_second;
 	uint64_t next = clock_mono_us() + every_us * t->user / SENDERS;
-	struct wire *w = calloc(1, sizeof(*w));
+	struct talk *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
@@ -104,7 +104,7 @@ static void *sender_main(void *arg)
 		next = next + every_us > now ? next + every_us : now;
 		send_one(t, w);
 	}
-	wire_close(w);
+	talk_close(w);
 	free(w);
 	return NULL;
 }
@@ -135,7 +135,7 @@ static void note_message(void *arg, uint32_t uid, const char *subject, bool flag
 	}
 }
 
-static void flag_new(struct load_thread *t, struct wire *w, struct unflagged *u)
+static void flag_new(struct load_thread *t, struct talk *w, struct unflagged *u)
 {
 	const struct load_options *o = t->load->o;
 	const struct load_user *user = &o->users[t->user];
@@ -161,7 +161,7 @@ static void *flagger_main(void *arg)
 {
 	struct load_thread *t = arg;
 	struct unflagged u = { .run = t->load->o->run };
-	struct wire *w = calloc(1, sizeof(*w));
+	struct talk *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
@@ -170,7 +170,7 @@ static void *flagger_main(void *arg)
 		flag_new(t, w, &u);
 		pause_ms(LOOK_EVERY_MS);
 	}
-	wire_close(w);
+	talk_close(w);
 	free(w);
 	return NULL;
 }
@@ -198,7 +198,7 @@ static void look_at(void *arg, uint32_t uid, const char *subject, bool flagged)
 
 /* A login and a look at what is new, on a connection of its own: what somebody does who opens a mail program
  * now. */
-static void look_once(struct looking *k, struct wire *w)
+static void look_once(struct looking *k, struct talk *w)
 {
 	struct load *l = k->load;
 	const struct load_user *user = &l->o->users[0];
@@ -212,14 +212,14 @@ static void look_once(struct looking *k, struct wire *w)
 		atomic_store(&l->read_ms, clock_mono_ms());
 	if (k->delivered && !atomic_load(&l->delivered_ms))
 		atomic_store(&l->delivered_ms, clock_mono_ms());
-	wire_close(w);
+	talk_close(w);
 }
 
 static void *prober_main(void *arg)
 {
 	struct load_thread *t = arg;
 	struct looking k = { .load = t->load };
-	struct wire *w = calloc(1, sizeof(*w));
+	struct talk *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
@@ -228,7 +228,7 @@ static void *prober_main(void *arg)
 		look_once(&k, w);
 		pause_ms(LOOK_EVERY_MS);
 	}
-	wire_close(w);
+	talk_close(w);
 	free(w);
 	return NULL;
 }

@@ -7,7 +7,7 @@
 #define PODCTL_DRILL_LOAD_H
 
 #include "podctl/drill/ledger.h"
-#include "podctl/drill/wire.h"
+#include "podctl/drill/talk.h"
 
 #define LOAD_USERS        4
 #define LOAD_ADDRESS_SIZE 320
@@ -17,7 +17,7 @@ struct load_user {
 };
 
 struct load_options {
-	struct wire_address smtp, imap;
+	struct talk_address smtp, imap;
 	const char *run; /* in each subject, before the message's number */
 	struct load_user users[LOAD_USERS];
 	unsigned int per_second;

@@ -25,7 +25,7 @@ struct drill {
 
 /* ---- before and after ---- */
 
-static int read_address(struct cli *cli, const json_t *endpoints, const char *name, struct wire_address *ret)
+static int read_address(struct cli *cli, const json_t *endpoints, const char *name, struct talk_address *ret)
 {
 	const json_t *e = json_object_get(endpoints, name);
 	const char *host = json_string_value(json_object_get(e, "host"));

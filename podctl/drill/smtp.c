@@ -3,13 +3,13 @@
 #include <stdlib.h>
 
 /* The reply's code, of the last of its lines. */
-static int read_reply(struct wire *w, int *ret_code, struct err *err)
+static int read_reply(struct talk *w, int *ret_code, struct err *err)
 {
 	char *line;
 	int r;
 
 	do {
-		r = wire_line(w, &line, err);
+		r = talk_line(w, &line, err);
 		if (r < 0)
 			return r;
 	} while (line[0] && line[1] && line[2] && line[3] == '-');
@@ -20,34 +20,34 @@ static int read_reply(struct wire *w, int *ret_code, struct err *err)
 	                       : err_set(err, *ret_code < 500 ? POD_E_BUSY : POD_E_DENIED, "%.200s", line);
 }
 
-static int command(struct wire *w, const char *verb, const char *arg, struct err *err)
+static int command(struct talk *w, const char *verb, const char *arg, struct err *err)
 {
-	int code, r = wire_send(w, err, "%s%s\r\n", verb, arg);
+	int code, r = talk_send(w, err, "%s%s\r\n", verb, arg);
 
 	return r < 0 ? r : read_reply(w, &code, err);
 }
 
-int smtp_open(struct wire *w, const struct wire_address *to, unsigned int timeout_ms, struct err *err)
+int smtp_open(struct talk *w, const struct talk_address *to, unsigned int timeout_ms, struct err *err)
 {
-	int code, r = wire_open(w, to, timeout_ms, err);
+	int code, r = talk_open(w, to, timeout_ms, err);
 
 	if (r == 0)
 		r = read_reply(w, &code, err);
 	if (r == 0)
 		r = command(w, "EHLO ", "drill.invalid", err);
 	if (r < 0)
-		wire_close(w);
+		talk_close(w);
 	return r;
 }
 
-static int send_in_turn(struct wire *w, const char *from, const char *to, const char *text, struct err *err)
+static int send_in_turn(struct talk *w, const char *from, const char *to, const char *text, struct err *err)
 {
-	int code, r = wire_send(w, err, "MAIL FROM:<%s>\r\n", from);
+	int code, r = talk_send(w, err, "MAIL FROM:<%s>\r\n", from);
 
 	if (r == 0)
 		r = read_reply(w, &code, err);
 	if (r == 0)
-		r = wire_send(w, err, "RCPT TO:<%s>\r\n", to);
+		r = talk_send(w, err, "RCPT TO:<%s>\r\n", to);
 	if (r == 0)
 		r = read_reply(w, &code, err);
 	if (r == 0)
@@ -55,7 +55,7 @@ static int send_in_turn(struct wire *w, const char *from, const char *to, const 
 	return r < 0 ? r : command(w, text, ".", err);
 }
 
-int smtp_send(struct wire *w, const char *from, const char *to, const char *text, struct err *err)
+int smtp_send(struct talk *w, const char *from, const char *to, const char *text, struct err *err)
 {
 	int r = send_in_turn(w, from, to, text, err);
 
@@ -63,9 +63,9 @@ int smtp_send(struct wire *w, const char *from, const char *to, const char *text
 		struct err more = { 0 };
 
 		if (command(w, "RSET", "", &more) < 0)
-			wire_close(w);
+			talk_close(w);
 	} else if (r < 0) {
-		wire_close(w);
+		talk_close(w);
 	}
 	return r;
 }

@@ -1,4 +1,4 @@
-#include "podctl/drill/wire.h"
+#include "podctl/drill/talk.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 
-static int wait_for(const struct wire *w, short events, struct err *err)
+static int wait_for(const struct talk *w, short events, struct err *err)
 {
 	struct pollfd pfd = { w->fd, events, 0 };
 	int n;
@@ -24,7 +24,7 @@ static int wait_for(const struct wire *w, short events, struct err *err)
 	return n == 0 ? err_set(err, POD_E_TIMEOUT, "no answer in %u ms", w->timeout_ms) : 0;
 }
 
-static int connect_one(struct wire *w, const struct addrinfo *ai, struct err *err)
+static int connect_one(struct talk *w, const struct addrinfo *ai, struct err *err)
 {
 	int e = 0, r;
 	socklen_t len = sizeof(e);
@@ -42,14 +42,14 @@ static int connect_one(struct wire *w, const struct addrinfo *ai, struct err *er
 	return r;
 }
 
-int wire_open(struct wire *w, const struct wire_address *to, unsigned int timeout_ms, struct err *err)
+int talk_open(struct talk *w, const struct talk_address *to, unsigned int timeout_ms, struct err *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *list = NULL;
 	char port[16];
 	int r, e;
 
-	*w = (struct wire){ .fd = -1, .timeout_ms = timeout_ms };
+	*w = (struct talk){ .fd = -1, .timeout_ms = timeout_ms };
 	(void) snprintf(port, sizeof(port), "%u", to->port);
 	e = getaddrinfo(to->host, port, &hints, &list);
 	if (e != 0)
@@ -57,18 +57,18 @@ int wire_open(struct wire *w, const struct wire_address *to, unsigned int timeou
 	r = connect_one(w, list, err);
 	freeaddrinfo(list);
 	if (r < 0)
-		wire_close(w);
+		talk_close(w);
 	return err_wrap(err, r, "%s port %u", to->host, to->port);
 }
 
-void wire_close(struct wire *w)
+void talk_close(struct talk *w)
 {
 	if (w->fd >= 0)
 		(void) close(w->fd);
 	w->fd = -1;
 }
 
-static int send_all(struct wire *w, const char *p, size_t len, struct err *err)
+static int send_all(struct talk *w, const char *p, size_t len, struct err *err)
 {
 	while (len) {
 		ssize_t n = send(w->fd, p, len, MSG_NOSIGNAL);
@@ -90,9 +90,9 @@ static int send_all(struct wire *w, const char *p, size_t len, struct err *err)
 	return 0;
 }
 
-int wire_send(struct wire *w, struct err *err, const char *fmt, ...)
+int talk_send(struct talk *w, struct err *err, const char *fmt, ...)
 {
-	char text[WIRE_LINE_MAX];
+	char text[TALK_LINE_MAX];
 	va_list ap;
 	int n;
 
@@ -105,7 +105,7 @@ int wire_send(struct wire *w, struct err *err, const char *fmt, ...)
 }
 
 /* Reads what has come, behind what is there. */
-static int fill(struct wire *w, struct err *err)
+static int fill(struct talk *w, struct err *err)
 {
 	ssize_t n;
 
@@ -135,7 +135,7 @@ static int fill(struct wire *w, struct err *err)
 	}
 }
 
-int wire_line(struct wire *w, char **ret_line, struct err *err)
+int talk_line(struct talk *w, char **ret_line, struct err *err)
 {
 	for (;;) {
 		char *start = w->buf + w->start, *lf = memchr(start, '\n', w->end - w->start);
@@ -155,7 +155,7 @@ int wire_line(struct wire *w, char **ret_line, struct err *err)
 	}
 }
 
-int wire_skip(struct wire *w, size_t n, char *keep, size_t keep_size, struct err *err)
+int talk_skip(struct talk *w, size_t n, char *keep, size_t keep_size, struct err *err)
 {
 	size_t kept = 0;
 
