@@ -45,6 +45,12 @@ static const struct conf_item items[] = {
 	CONF_TIME(replication_conf, failover_after, "10s", "0", "1h",
 	        "When a primary has been dead for so long and the standby is in sync, the standby takes over "
 	        "by itself. 0: only when an admin says so."),
+	CONF_BOOL(replication_conf, snapshots, "yes",
+	        "Snapshots of every replicated volume at 00:00, 08:00 and 16:00 UTC, each volume some minutes later, "
+	        "always the same. Five that are complete at all sites are kept."),
+	CONF_TIME(replication_conf, freeze_limit, "2s", "0", "30s",
+	        "How long a file system may be held still for a snapshot; beyond it the snapshot is as after a "
+	        "loss of power, which is as good, with a journal to be replayed. 0: it is never held still."),
 };
 /* clang-format on */
 

@@ -97,6 +97,8 @@ api_handler api_group_list, api_group_add, api_group_get, api_group_remove, api_
 api_handler api_volume_list, api_volume_add, api_volume_get, api_volume_fsck, api_volume_grow;
 api_handler api_replication_list, api_replication_get, api_replication_do, api_operation_get;
 api_handler api_switchover, api_failover, api_failback;
+api_handler api_snapshot_list, api_snapshot_get, api_snapshot_take, api_snapshot_hold, api_snapshot_release,
+	api_snapshot_delete, api_snapshot_verify;
 api_handler api_queue_list, api_queue_get, api_queue_retry, api_queue_retry_all, api_queue_remove;
 api_handler api_trace_get;
 api_handler api_mount_list, api_mount_add, api_mount_remove;

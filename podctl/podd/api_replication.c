@@ -4,12 +4,12 @@
 
 #include "base/cleanup.h"
 #include "podctl/podd/api.h"
+#include "podctl/podd/api_stack.h"
 #include "podctl/podd/replication_json.h"
 
 #define ASK_TIMEOUT_MS 30000
 
-/* The stack of the volume in the path. Answers, where there is none. */
-static struct stack *find(struct api_call *call, const Directory__Volume **ret_v)
+struct stack *api_stack_find(struct api_call *call, const Directory__Volume **ret_v)
 {
 	struct err err = { 0 };
 	const char *name = call->params[0];
@@ -48,7 +48,7 @@ void api_replication_list(struct api_call *call)
 void api_replication_get(struct api_call *call)
 {
 	const Directory__Volume *v;
-	const struct stack *s = find(call, &v);
+	const struct stack *s = api_stack_find(call, &v);
 
 	if (s)
 		api_reply(call, 200, replication_json(s, v));
@@ -124,7 +124,7 @@ static int read_doing(const struct api_call *call, const struct stack *s, size_t
 void api_replication_do(struct api_call *call)
 {
 	const Directory__Volume *v;
-	struct stack *s = find(call, &v);
+	struct stack *s = api_stack_find(call, &v);
 	struct err err = { 0 };
 	bool repair = false;
 	size_t index;
@@ -158,7 +158,7 @@ static void reply_operation(struct api_call *call, const struct stack *s, int r,
 void api_operation_get(struct api_call *call)
 {
 	const Directory__Volume *v;
-	const struct stack *s = find(call, &v);
+	const struct stack *s = api_stack_find(call, &v);
 
 	if (s)
 		api_reply(call, 200,
@@ -169,7 +169,7 @@ void api_switchover(struct api_call *call)
 {
 	static const char *const fields[] = { "site" };
 	const Directory__Volume *v;
-	struct stack *s = find(call, &v);
+	struct stack *s = api_stack_find(call, &v);
 	struct err err = { 0 };
 	size_t to;
 	int r;
@@ -205,7 +205,7 @@ void api_failover(struct api_call *call)
 {
 	static const char *const fields[] = { "site", "max_loss" };
 	const Directory__Volume *v;
-	struct stack *s = find(call, &v);
+	struct stack *s = api_stack_find(call, &v);
 	struct err err = { 0 };
 	uint64_t max_loss;
 	size_t to;
@@ -230,7 +230,7 @@ void api_failover(struct api_call *call)
 void api_failback(struct api_call *call)
 {
 	const Directory__Volume *v;
-	struct stack *s = find(call, &v);
+	struct stack *s = api_stack_find(call, &v);
 	struct err err = { 0 };
 	int r;
 
@@ -301,7 +301,7 @@ static int read_grow(const struct api_call *call, const struct stack *s, const D
 void api_volume_grow(struct api_call *call)
 {
 	const Directory__Volume *v;
-	struct stack *s = find(call, &v);
+	struct stack *s = api_stack_find(call, &v);
 	struct grow_call *g = arena_new(call->arena, struct grow_call);
 	struct err err = { 0 };
 	uint64_t size = 0;
@@ -312,9 +312,9 @@ void api_volume_grow(struct api_call *call)
 	r = g ? read_grow(call, s, v, &size, &err) : err_set(&err, POD_E_NOMEM, "grow");
 	if (r == 0) {
 		*g = (struct grow_call){ call, s };
-		r = replica_link_ask(stack_primary(s)->link,
-		                     json_pack("{ss, sI}", "do", "resize", "size", (json_int_t) size),
-		                     ASK_TIMEOUT_MS, grow_on_answer, g, &err);
+		r = replica_ask_aside(call->podd->base, stack_primary(s)->files.control,
+		                      json_pack("{ss, sI}", "do", "resize", "size", (json_int_t) size), ASK_TIMEOUT_MS,
+		                      grow_on_answer, g, &err);
 	}
 	if (r < 0)
 		api_fail(call, &err);

@@ -1,3 +1,4 @@
+#include "podctl/podd/snapshots.h"
 #include "podctl/podd/stack.h"
 
 #include <stdio.h>
@@ -100,6 +101,7 @@ static void stack_on_poll(evutil_socket_t fd, short events, void *arg)
 	for (size_t i = 0; i < s->core.n; i++)
 		stack_site_poll(&s->sites[i]);
 	stack_order_look(s);
+	volume_snapshots_look(s);
 }
 
 /* ---- processes ---- */

@@ -58,6 +58,8 @@ struct stack {
 	struct operation operation;
 	struct event *timer, *poll;
 	bool draining;     /* actions are being carried out */
+	bool taking, looking; /* a snapshot is under way; old ones are looked through (snapshots.h) */
+	uint64_t looked_ms;
 	char refused[160]; /* what was last refused, so that it is logged once */
 	LIST_ENTRY(stack) link;
 };

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "podctl/podd/job.h"
+#include "podctl/podd/snapshots.h"
 #include "podctl/podd/stack.h"
 
 #define ASK_TIMEOUT_MS     10000
@@ -164,6 +165,7 @@ static void site_on_up(void *arg, const json_t *status)
 
 	keep_status(site, status);
 	stack_site_tell_peers(site);
+	volume_snapshots_tell(site);
 	children_is_ready(s->podd->children, stack_site_child(site, child, sizeof(child)));
 	stack_on_talks(&s->core, site->index, says_primary(status), says(status, "consistent", true),
 	               clock_mono_ms());

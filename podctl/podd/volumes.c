@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "podctl/pod/owner.h"
@@ -361,6 +362,7 @@ static int replicated_enter(const struct volume_addition *va, struct arena *a, s
 	v.primary_host = unconst(conf->pod.host);
 	v.primary_site = v.home_site = unconst(conf->pod.site);
 	v.token = 1;
+	v.made_ms = clock_wall_ms();
 	v.endpoint = arena_printf(a, "unix:%s/store-%s.sock", conf->pod.run_dir, va->name);
 	v.path = unconst(va->path);
 	v.size_bytes = (size + SITE_CHUNK - 1) / SITE_CHUNK * SITE_CHUNK;
