@@ -149,7 +149,7 @@ static const struct command commands[] = {
 	  "It is kept until it is deleted, or until the room for copies runs out: then the oldest that is not held goes.",
 	  take_options, run_take },
 	{ "hold", "VOLUME NAME", 2, 2, "Keeps one from being pruned, deleted or dropped for room.", NULL, NULL, run_hold },
-	{ "release", "VOLUME NAME", 2, 2, "Ends that.", NULL, NULL, run_release },
+	{ "release", "VOLUME NAME", 2, 2, "Ends the hold of one.", NULL, NULL, run_release },
 	{ "delete", "VOLUME NAME", 2, 2, "Deletes one, at all sites.", NULL, NULL, run_delete },
 	{ "verify", "VOLUME NAME", 2, 2, "Reads it at all sites and compares.", "Ends with status 1 where they differ.", NULL,
 	  run_verify },

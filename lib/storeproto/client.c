@@ -87,6 +87,10 @@ static void on_hello(void *client, const struct store_reply *r)
 
 	if (c->state != CLIENT_HELLO)
 		return; /* the connection was lost or given up meanwhile */
+	if (r->code == -POD_E_STALE) { /* the volume has just moved, or is moving: the directory will say where to */
+		client_disconnect(c, POD_E_UNAVAILABLE, "the volume is moving");
+		return;
+	}
 	if (r->code < 0) {
 		/* Refused: waiting longer helps nobody who waits, so they hear why. */
 		int code = -r->code;
