@@ -24,7 +24,8 @@ static void list_on_done(void *arg, const json_t *list)
 	const struct snapshot_call *sc = arg;
 
 	api_reply(sc->call, 200,
-	          list ? json_pack("{ss, so}", "volume", sc->stack->name, "snapshots", json_deep_copy(list)) : NULL);
+	          list ? json_pack("{ss, so}", "volume", sc->stack->name, "snapshots", json_deep_copy(list))
+	               : NULL);
 }
 
 /* The call's things, or an answer that it cannot be. */
@@ -36,7 +37,9 @@ static struct snapshot_call *begin(struct api_call *call)
 	struct err err = { 0 };
 
 	if (sc)
-		*sc = (struct snapshot_call){ .call = call, .stack = s, .name = call->params[1], .status = 200 };
+		*sc = (struct snapshot_call){
+			.call = call, .stack = s, .name = call->params[1], .status = 200
+		};
 	if (s && !sc) {
 		(void) err_set(&err, POD_E_NOMEM, "snapshots");
 		api_fail(call, &err);
@@ -68,7 +71,8 @@ static void one_on_list(void *arg, const json_t *list)
 			return;
 		}
 	}
-	(void) err_set(&err, POD_E_NOTFOUND, "the volume %s has no snapshot %.64s", sc->stack->name, sc->name);
+	(void) err_set(&err, POD_E_NOTFOUND, "the volume %s has no snapshot %.64s", sc->stack->name,
+	               sc->name);
 	api_fail(sc->call, &err);
 }
 
@@ -162,7 +166,8 @@ static void deleted(void *arg, int r, const char *text)
 	}
 	(void) err_set(&err, (enum pod_error) - r, "%s", text);
 	if (r == -POD_E_BUSY)
-		api_fail_hint(sc->call, &err, "one that is held has to be released first; one that is mounted, unmounted");
+		api_fail_hint(sc->call, &err,
+		              "one that is held has to be released first; one that is mounted, unmounted");
 	else
 		api_fail(sc->call, &err);
 }

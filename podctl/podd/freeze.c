@@ -14,7 +14,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-
 struct freeze {
 	pid_t pid;
 	int said_fd, hold_fd; /* its word that it is frozen; it ends when the other end is closed */
@@ -25,7 +24,8 @@ struct freeze {
 	bool frozen;
 };
 
-/* Of what podd has open this needs two: it must not keep podd's ports, nor hold another file system frozen. */
+/* Of what podd has open this needs two: it must not keep podd's ports, nor hold another file system frozen.
+ */
 static void close_others(int a, int b)
 {
 	unsigned int low = (unsigned int) (a < b ? a : b), high = (unsigned int) (a < b ? b : a);
@@ -38,8 +38,8 @@ static void close_others(int a, int b)
 }
 
 /*
- * The process. FIFREEZE writes out what is dirty, which may take long: the time runs from the end of that. A signal that
- * ends it would leave the file system frozen, so all that can be are blocked.
+ * The process. FIFREEZE writes out what is dirty, which may take long: the time runs from the end of that. A
+ * signal that ends it would leave the file system frozen, so all that can be are blocked.
  */
 static _Noreturn void hold(const char *dir, int said_fd, int hold_fd, int limit_ms)
 {
@@ -115,8 +115,8 @@ static int spawn(struct freeze *f, const char *dir, unsigned int limit_ms, struc
 	return f->pid < 0 ? err_errno(err, errno, "freezing %s", dir) : 0;
 }
 
-int freeze_begin(struct event_base *base, const char *dir, unsigned int limit_ms, freeze_fn *on_frozen, void *arg,
-                 struct freeze **ret_freeze, struct err *err)
+int freeze_begin(struct event_base *base, const char *dir, unsigned int limit_ms, freeze_fn *on_frozen,
+                 void *arg, struct freeze **ret_freeze, struct err *err)
 {
 	const struct timeval late = { limit_ms / 1000, (suseconds_t) (limit_ms % 1000) * 1000 };
 	struct freeze *f = calloc(1, sizeof(*f));
@@ -141,7 +141,8 @@ int freeze_begin(struct event_base *base, const char *dir, unsigned int limit_ms
 	return 0;
 }
 
-/* Thawing takes no time; one that still waits for the disk is left to end by itself, and is podd's to reap. */
+/* Thawing takes no time; one that still waits for the disk is left to end by itself, and is podd's to reap.
+ */
 static void reap(pid_t pid)
 {
 	uint64_t until = clock_mono_ms() + 100;

@@ -38,8 +38,8 @@ void volume_snapshots_tell(struct stack_site *site)
 		return;
 	for (size_t i = 0; i < v->n_snapshots && replica_link_is_up(site->link); i++)
 		(void) replica_link_ask(site->link,
-		                        json_pack("{ss, ss, sb}", "do", "snapshot_hold", "name", v->snapshots[i]->name,
-		                                  "hold", (int) v->snapshots[i]->held),
+		                        json_pack("{ss, ss, sb}", "do", "snapshot_hold", "name",
+		                                  v->snapshots[i]->name, "hold", (int) v->snapshots[i]->held),
 		                        ASK_TIMEOUT_MS, on_told, site, NULL);
 }
 
@@ -54,12 +54,15 @@ static int change_hold(void *arg, Directory__Volume *v, struct arena *a, struct 
 	Directory__Snapshot *record = record_of(v, h->name);
 
 	if (!record)
-		return err_set(err, POD_E_NOTFOUND, "there is no snapshot %.64s that was taken by hand or by the schedule", h->name);
+		return err_set(err, POD_E_NOTFOUND,
+		               "there is no snapshot %.64s that was taken by hand or by the schedule",
+		               h->name);
 	record->held = h->hold;
 	return 0;
 }
 
-void volume_snapshots_hold(struct stack *s, const char *name, bool hold, volume_snapshots_done_fn *done, void *arg)
+void volume_snapshots_hold(struct stack *s, const char *name, bool hold, volume_snapshots_done_fn *done,
+                           void *arg)
 {
 	struct hold h = { name, hold };
 	struct err err = { 0 };
@@ -101,12 +104,14 @@ static void deletion_on_answer(void *arg, int r, const json_t *answer, const cha
 
 	(void) err_set(&err, POD_E_NONE, "%s", text);
 	if (r == 0 || r == -POD_E_NOTFOUND) {
-		int forgot = volume_record_change(d->stack->podd, d->stack->name, change_forget, d->name, &err);
+		int forgot =
+			volume_record_change(d->stack->podd, d->stack->name, change_forget, d->name, &err);
 
 		r = r == 0 ? forgot : r;
 	}
 	if (r == 0)
-		log_event(NULL, LOGL_NOTICE, "snapshot.deleted", F_STR("volume", d->stack->name), F_STR("snapshot", d->name));
+		log_event(NULL, LOGL_NOTICE, "snapshot.deleted", F_STR("volume", d->stack->name),
+		          F_STR("snapshot", d->name));
 	free(d);
 	done(done_arg, r, r < 0 ? err_text(&err) : "");
 }
@@ -170,7 +175,8 @@ static void verification_end(struct verification *v)
 	free(v);
 }
 
-static void verification_note(struct verification *v, size_t site, int r, const json_t *answer, const char *text)
+static void verification_note(struct verification *v, size_t site, int r, const json_t *answer,
+                              const char *text)
 {
 	json_t *entry = json_pack("{ss}", "site", v->stack->sites[site].name);
 
@@ -205,8 +211,8 @@ static void ask(struct verification *v, size_t site)
 	}
 	*q = (struct question){ v, site };
 	v->waiting++;
-	if (replica_ask_aside(v->stack->podd->base, v->stack->sites[site].files.control, request, 0, verification_on_answer, q,
-	                      &err) == 0)
+	if (replica_ask_aside(v->stack->podd->base, v->stack->sites[site].files.control, request, 0,
+	                      verification_on_answer, q, &err) == 0)
 		return;
 	v->waiting--;
 	free(q);

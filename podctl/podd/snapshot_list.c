@@ -44,15 +44,17 @@ static json_t *entry_of(json_t *all, const char *name)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(all, i, entry) if (strcmp(json_string_value(json_object_get(entry, "name")), name) == 0) return entry;
+	json_array_foreach(all, i, entry) if (strcmp(json_string_value(json_object_get(entry, "name")),
+	                                             name) == 0) return entry;
 	return NULL;
 }
 
 static json_t *entry_new(json_t *all, const char *name, const Directory__Snapshot *record)
 {
-	json_t *entry = json_pack("{ss, ss, ss, sb, so}", "name", name, "kind", kind_of(name, record), "consistency",
-	                          record && *record->consistency ? record->consistency : "crash", "held",
-	                          record ? (int) record->held : 0, "sites", json_array());
+	json_t *entry =
+		json_pack("{ss, ss, ss, sb, so}", "name", name, "kind", kind_of(name, record), "consistency",
+	                  record && *record->consistency ? record->consistency : "crash", "held",
+	                  record ? (int) record->held : 0, "sites", json_array());
 
 	if (entry && record) { /* until a site says so itself */
 		(void) json_object_set_new(entry, "taken", json_integer(record->taken_ms / 1000));
@@ -61,7 +63,8 @@ static json_t *entry_new(json_t *all, const char *name, const Directory__Snapsho
 	return entry && json_array_append_new(all, entry) == 0 ? entry : NULL;
 }
 
-static void add_found(json_t *all, const struct listing *l, size_t site, const json_t *found, const Directory__Volume *v)
+static void add_found(json_t *all, const struct listing *l, size_t site, const json_t *found,
+                      const Directory__Volume *v)
 {
 	const char *name = json_string_value(json_object_get(found, "name"));
 	json_t *entry = name ? entry_of(all, name) : NULL;
@@ -70,15 +73,15 @@ static void add_found(json_t *all, const struct listing *l, size_t site, const j
 		entry = entry_new(all, name, record_of(v, name));
 	if (!entry)
 		return;
-	(void) json_object_set_new(entry, "taken",
-	                           json_integer(json_integer_value(json_object_get(found, "time_ms")) / 1000));
+	(void) json_object_set_new(
+		entry, "taken", json_integer(json_integer_value(json_object_get(found, "time_ms")) / 1000));
 	(void) json_object_set(entry, "lsn", json_object_get(found, "lsn"));
 	(void) json_object_set(entry, "epoch", json_object_get(found, "epoch"));
 	if (json_is_true(json_object_get(found, "held")) && !record_of(v, name))
 		(void) json_object_set_new(entry, "held", json_true());
 	(void) json_array_append_new(json_object_get(entry, "sites"),
-	                             json_pack("{ss, sO, sO}", "site", l->stack->sites[site].name, "copied_bytes",
-	                                       json_object_get(found, "copied_bytes"), "lsn",
+	                             json_pack("{ss, sO, sO}", "site", l->stack->sites[site].name,
+	                                       "copied_bytes", json_object_get(found, "copied_bytes"), "lsn",
 	                                       json_object_get(found, "lsn")));
 }
 
@@ -173,7 +176,8 @@ static void ask(struct listing *l, size_t site)
 	*q = (struct question){ l, site };
 	l->waiting++;
 	if (replica_ask_aside(l->stack->podd->base, l->stack->sites[site].files.control,
-	                      json_pack("{ss}", "do", "snapshot_list"), LIST_TIMEOUT_MS, listing_on_answer, q, NULL) == 0)
+	                      json_pack("{ss}", "do", "snapshot_list"), LIST_TIMEOUT_MS, listing_on_answer, q,
+	                      NULL) == 0)
 		return;
 	l->waiting--;
 	free(q);

@@ -18,7 +18,8 @@ static void pruned(void *arg, int r, const char *text)
 	const struct stack *s = arg;
 
 	if (r < 0 && r != -POD_E_NOTFOUND)
-		log_event(NULL, LOGL_WARNING, "snapshot.not_deleted", F_STR("volume", s->name), F_STR("text", text));
+		log_event(NULL, LOGL_WARNING, "snapshot.not_deleted", F_STR("volume", s->name),
+		          F_STR("text", text));
 }
 
 static void prune_on_list(void *arg, const json_t *list)
@@ -59,7 +60,8 @@ static void on_taken(void *arg, int r, const char *text)
 	struct stack *s = arg;
 
 	if (r < 0)
-		log_event(NULL, LOGL_ERROR, "snapshot.not_taken", F_STR("volume", s->name), F_STR("text", text));
+		log_event(NULL, LOGL_ERROR, "snapshot.not_taken", F_STR("volume", s->name),
+		          F_STR("text", text));
 	else
 		prune(s);
 }
@@ -72,7 +74,8 @@ static bool is_due(const struct stack *s, char name[SCHEDULE_NAME_SIZE])
 	struct guid id;
 	int64_t slot;
 
-	if (!a || volume_record_get(s->podd, a, s->name, &v, NULL) < 0 || guid_parse(span_of(v->replica_id), &id) < 0)
+	if (!a || volume_record_get(s->podd, a, s->name, &v, NULL) < 0 ||
+	    guid_parse(span_of(v->replica_id), &id) < 0)
 		return false;
 	slot = schedule_slot_ms(clock_wall_ms(), schedule_spread_minutes(id.b));
 	schedule_name(slot, name);

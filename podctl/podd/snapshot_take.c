@@ -32,7 +32,8 @@ int snapshot_name_check(const char *name, struct err *err)
 		               "a snapshot's name is 1 to 63 small letters, digits, \".\", \"_\" and \"-\"");
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		if (strncmp(name, ours[i], strlen(ours[i])) == 0)
-			return err_set(err, POD_E_SYNTAX, "names that begin with \"%s\" are for podmail itself", ours[i]);
+			return err_set(err, POD_E_SYNTAX,
+			               "names that begin with \"%s\" are for podmail itself", ours[i]);
 	return 0;
 }
 
@@ -127,8 +128,8 @@ static void taking_on_cut(void *arg, int r, const json_t *answer, const char *te
 		taking_end(t, r, text);
 		return;
 	}
-	log_event(NULL, LOGL_NOTICE, "snapshot.taken", F_STR("volume", t->stack->name), F_STR("snapshot", t->name),
-	          F_STR("consistency", n.frozen ? "frozen" : "crash"));
+	log_event(NULL, LOGL_NOTICE, "snapshot.taken", F_STR("volume", t->stack->name),
+	          F_STR("snapshot", t->name), F_STR("consistency", n.frozen ? "frozen" : "crash"));
 	if (volume_record_change(t->stack->podd, t->stack->name, change_add, &n, &err) < 0) {
 		taking_end(t, -err.code, err_text(&err));
 		return;
@@ -146,8 +147,8 @@ static void taking_cut(struct taking *t)
 
 	/* Aside: the flush that follows may wait for a peer, and for our word that it is struck. */
 	if (replica_ask_aside(t->stack->podd->base, primary->files.control,
-	                      json_pack("{ss, ss}", "do", "snapshot_take", "name", t->name), TAKE_TIMEOUT_MS, taking_on_cut,
-	                      t, &err) < 0)
+	                      json_pack("{ss, ss}", "do", "snapshot_take", "name", t->name), TAKE_TIMEOUT_MS,
+	                      taking_on_cut, t, &err) < 0)
 		taking_end(t, -err.code, err_text(&err));
 }
 
@@ -169,7 +170,8 @@ static void taking_begin(struct taking *t)
 		taking_cut(t);
 }
 
-void volume_snapshots_take(struct stack *s, const char *name, bool scheduled, bool hold, volume_snapshots_done_fn *done, void *arg)
+void volume_snapshots_take(struct stack *s, const char *name, bool scheduled, bool hold,
+                           volume_snapshots_done_fn *done, void *arg)
 {
 	struct taking *t;
 
@@ -183,7 +185,9 @@ void volume_snapshots_take(struct stack *s, const char *name, bool scheduled, bo
 	}
 	t = calloc(1, sizeof(*t));
 	if (t)
-		*t = (struct taking){ .stack = s, .scheduled = scheduled, .hold = hold, .done = done, .arg = arg };
+		*t = (struct taking){
+			.stack = s, .scheduled = scheduled, .hold = hold, .done = done, .arg = arg
+		};
 	if (!t || !(t->again = evtimer_new(s->podd->base, taking_on_again, t))) {
 		free(t);
 		done(arg, -POD_E_NOMEM, "out of memory");
