@@ -59,6 +59,13 @@ soak: all
 	$(Q)$(RUN_IN_TREE) PODMAIL_KILL_CYCLES=300 $(PYTHON) tests/fault/test_kill.py
 	$(Q)$(RUN_IN_TREE) PODMAIL_POWER_CUTS=50 $(PYTHON) tests/fault/test_power_cut.py
 
+# Two nodes with real kernels: see tests/rig/README.md. Needs root.
+rig: all
+	$(Q)scripts/install-deps build run test rig
+	$(Q)$(RUN_IN_TREE) $(PYTHON) tests/rig/test_kernel_nbd.py
+	$(Q)$(RUN_IN_TREE) $(PYTHON) tests/rig/compare.py $(ARGS)
+	$(Q)$(RUN_IN_TREE) $(PYTHON) tests/rig/low_memory.py
+
 clean:
 	rm -rf build compile_commands.json
 
@@ -67,6 +74,7 @@ help:
 	@echo "make check      tests, sanitizers, clang-tidy, layers, a round of fuzzing"
 	@echo "make asan tsan  the tests under sanitizers     make fuzz [FUZZ_TARGET=imap FUZZ_SECONDS=600]"
 	@echo "make bench      figures beside Postfix and Dovecot     make soak     the long runs"
+	@echo "make rig        two nodes with real kernels: the kernel's nbd, figures beside DRBD, little memory"
 	@echo "make tidy format layers docs     make install [DESTDIR= PREFIX=/usr/local]     make clean"
 
-.PHONY: check asan tsan fuzz layers docs tidy format bench soak clean help
+.PHONY: check asan tsan fuzz layers docs tidy format bench soak rig clean help

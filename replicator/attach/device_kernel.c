@@ -128,29 +128,51 @@ static void look_for_server(struct device_kernel *dk)
 	(void) !write(dk->renewed_fd, &one, sizeof(one));
 }
 
-static void fail(struct device_kernel *dk, const char *why)
+/*
+ * The kernel says goodbye to the server first, and would wait for a server that does not read. So where
+ * requests are under way, which it will not answer either, the socket ends before that.
+ */
+static void disconnect(struct device_kernel *dk, bool under_way)
 {
 	struct err err = { 0 };
 
-	log_event(NULL, LOGL_ERROR, "attach.device_failed", F_STR("export", dk->base.options->export_name),
-	          F_STR("device", dk->base.node), F_STR("why", why));
+	if (under_way && dk->link_fd >= 0)
+		(void) shutdown(dk->link_fd, SHUT_RDWR);
 	if (nbd_netlink_disconnect(dk->netlink, dk->index, &err) < 0)
 		log_event(NULL, LOGL_WARNING, "attach.disconnect_failed", F_ERR(&err));
-	device_set_failed(&dk->base);
 }
 
-/* Whether the kernel's requests get on is seen from outside only. */
-static void look_at_progress(struct device_kernel *dk, uint64_t now)
+static void fail(struct device_kernel *dk, const char *why)
+{
+
+	log_event(NULL, LOGL_ERROR, "attach.device_failed", F_STR("export", dk->base.options->export_name),
+	          F_STR("device", dk->base.node), F_STR("why", why));
+	device_set_failed(&dk->base); /* first: whoever waits for the requests looks at it when they have ended */
+	disconnect(dk, true);
+}
+
+/*
+ * Whether the kernel's requests get on is seen from outside only; and those that wait for a server are not
+ * counted as in flight.
+ */
+static bool is_progress(struct device_kernel *dk)
 {
 	struct block_queue q;
+	bool moved;
 
+	if (block_queue_read(dk->base.node, &q) < 0)
+		return false;
+	moved = q.completed != dk->completed;
+	dk->completed = q.completed;
+	return moved || (dk->link_fd >= 0 && q.in_flight == 0);
+}
+
+static void look_at_progress(struct device_kernel *dk, uint64_t now)
+{
 	if (dk->give_up_ms == 0)
 		return;
-	if (dk->progress_ms == 0 || block_queue_read(dk->base.node, &q) < 0 || q.in_flight == 0 ||
-	    q.completed != dk->completed) {
+	if (dk->progress_ms == 0 || is_progress(dk))
 		dk->progress_ms = now;
-		dk->completed = q.completed;
-	}
 	if (now >= dk->progress_ms + dk->give_up_ms)
 		fail(dk, "the server does not answer, and the volume is to be detached");
 }
@@ -232,7 +254,7 @@ static void wake(struct device_kernel *dk)
 static void kernel_close(struct device *d)
 {
 	struct device_kernel *dk = (struct device_kernel *) d;
-	struct err err = { 0 };
+	struct block_queue q = { 0 };
 
 	if (dk->thread_runs) {
 		dk->quit = true;
@@ -240,8 +262,10 @@ static void kernel_close(struct device *d)
 		(void) pthread_join(dk->thread, NULL);
 	}
 	/* Where somebody still has it open, closing would not end it. */
-	if (dk->connected && !d->failed && nbd_netlink_disconnect(dk->netlink, dk->index, &err) < 0)
-		log_event(NULL, LOGL_WARNING, "attach.disconnect_failed", F_ERR(&err));
+	if (dk->connected && !d->failed) {
+		(void) block_queue_read(d->node, &q);
+		disconnect(dk, q.in_flight > 0);
+	}
 	closep(&dk->node_fd);
 	closep(&dk->link_fd);
 	closep(&dk->wake_fd);

@@ -29,11 +29,13 @@ static void submit(fuse_req_t req, enum request_op op, off_t offset, uint64_t le
 
 void fuse_ops_on_done(void *arg, struct request *rq, int error)
 {
+	struct fuse_file *f = (struct fuse_file *) arg;
 	struct fuse_slot *slot = (struct fuse_slot *) rq;
 	fuse_req_t req = slot->req;
 
-	(void) arg;
 	slot->req = NULL;
+	if (f->requests.failed) /* first: whoever waits for the reply looks at it then */
+		f->events.failed(f->events.arg);
 	/* A reply fails only where the kernel no longer waits for it. */
 	if (error != 0)
 		(void) fuse_reply_err(req, error);
