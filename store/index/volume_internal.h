@@ -1,13 +1,13 @@
 /*
  * What the files of store/index share. Who owns what:
  *
- *   writer thread        struct batch, the counters, volume.json, names.journal, intents, every write transaction
- *   write-behind thread  the files named in `pending` (renames and unlinks), trash/
- *   any thread           reads, in snapshots of their own; bodies into unnamed files
+ *   writer thread        struct batch, the counters, volume.json, names.journal, intents, every write
+ * transaction write-behind thread  the files named in `pending` (renames and unlinks), trash/ any thread
+ * reads, in snapshots of their own; bodies into unnamed files
  *
- * Shared, each with its lock: the writer's queue (queue.lock), `folders` (held by the writer while it moves folders,
- * by write-behind while it moves files in them), claimed \Recent (recent.lock), cached uids (uids.lock), times of
- * logins (logins.lock).
+ * Shared, each with its lock: the writer's queue (queue.lock), `folders` (held by the writer while it moves
+ * folders, by write-behind while it moves files in them), claimed \Recent (recent.lock), cached uids
+ * (uids.lock), times of logins (logins.lock).
  */
 #ifndef POD_STORE_INDEX_VOLUME_INTERNAL_H
 #define POD_STORE_INDEX_VOLUME_INTERNAL_H
@@ -38,15 +38,16 @@ struct writer {
 	struct change *first, **last; /* under lock */
 	struct change *lazy; /* write-behind's clearing: waits for a commit that is made anyway; under lock */
 	uint64_t lazy_since_ms;
+	bool hurried; /* it waits no more: the volume is closing; under lock */
 	size_t queued;
 	size_t wake_at; /* so many queued are worth waking the writer: all it gathers, not each; under lock */
 	bool stop;
 	/* The writer's own: */
-	size_t taken; /* changes in the batch */
-	size_t expected; /* in the next */
+	size_t taken;       /* changes in the batch */
+	size_t expected;    /* in the next */
 	uint64_t commit_us; /* how long a commit takes, smoothed */
-	bool intents_open; /* rows in `intents` to be cleared by a commit with a syncfs */
-	bool sync_owed; /* a file was written whose commit failed: the next one makes it durable */
+	bool intents_open;  /* rows in `intents` to be cleared by a commit with a syncfs */
+	bool sync_owed;     /* a file was written whose commit failed: the next one makes it durable */
 	bool intents_stuck; /* a folder could not be moved: retried before each batch */
 };
 
@@ -56,8 +57,8 @@ struct write_behind {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool work, stop, cleared; /* under lock */
-	bool idle_now; /* under lock: nothing is left to do */
-	struct cleared *done; /* under lock: this pass, in key order */
+	bool idle_now;            /* under lock: nothing is left to do */
+	struct cleared *done;     /* under lock: this pass, in key order */
 	size_t done_n, done_cap;
 	uint64_t failures; /* files it could not name in this pass: tried again; the thread's own */
 	bool told;
@@ -80,7 +81,7 @@ struct volume {
 	struct uids_cache uids;
 	struct logins logins;
 	atomic_bool is_broken;
-	char broken[256]; /* written once, before is_broken */
+	char broken[256];    /* written once, before is_broken */
 	uint64_t index_room; /* bytes of the index's file the disk has promised; the writer's */
 };
 
@@ -92,6 +93,8 @@ int writer_start(struct volume *vol, struct err *err);
 void writer_stop(struct volume *vol);
 /* For write-behind's CHANGE_CLEAR: rides on a commit that is made anyway, or is made alone after a second. */
 void writer_submit_lazy(struct volume *vol, struct change *c);
+/* From now on that does not wait: somebody wants the volume closed. */
+void writer_hurry(struct volume *vol);
 
 int write_behind_start(struct volume *vol, struct err *err);
 /* Does all that is pending, then ends the thread. The writer must still run. */

@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "store/index/place.h"
 
-#define PASS_ROWS 4096 /* then they are cleared */
-#define CHUNK_ROWS 128 /* for which folders stand still */
-#define RETRY_MS 1000
+#define PASS_ROWS  4096 /* then they are cleared */
+#define CHUNK_ROWS 128  /* for which folders stand still */
+#define RETRY_MS   1000
 
 enum outcome { DONE, GONE, LATER };
 
@@ -133,8 +133,8 @@ struct mailbox_cache {
 	struct mailbox_info info;
 };
 
-static const struct mailbox_info *cached(struct volume *vol, struct kv_txn *txn, uint32_t id, struct mailbox_cache *c,
-                                         struct err *err)
+static const struct mailbox_info *cached(struct volume *vol, struct kv_txn *txn, uint32_t id,
+                                         struct mailbox_cache *c, struct err *err)
 {
 	if (c->id != id) {
 		c->id = id;
@@ -143,8 +143,8 @@ static const struct mailbox_info *cached(struct volume *vol, struct kv_txn *txn,
 	return c->r == 0 ? &c->info : NULL;
 }
 
-static bool do_place(struct volume *vol, struct kv_txn *txn, uint32_t mailbox, uint32_t uid, const struct pending *p,
-                     struct mailbox_cache *cache, struct err *err)
+static bool do_place(struct volume *vol, struct kv_txn *txn, uint32_t mailbox, uint32_t uid,
+                     const struct pending *p, struct mailbox_cache *cache, struct err *err)
 {
 	const struct mailbox_info *m = cached(vol, txn, mailbox, cache, err);
 	struct cleared c = { mailbox, uid, p->file_flags, true };
@@ -167,13 +167,13 @@ static bool do_place(struct volume *vol, struct kv_txn *txn, uint32_t mailbox, u
 	if (o == LATER)
 		take_back(&vol->behind);
 	else if (o == GONE)
-		log_event(NULL, LOGL_ERROR, "message.missing", F_STR("volume", vol->file.name), F_SPAN("user", m->user_id),
-		          F_SPAN("mailbox", m->name), F_UINT("uid", uid));
+		log_event(NULL, LOGL_ERROR, "message.missing", F_STR("volume", vol->file.name),
+		          F_SPAN("user", m->user_id), F_SPAN("mailbox", m->name), F_UINT("uid", uid));
 	return o != LATER;
 }
 
-static bool do_unlink(struct volume *vol, struct kv_txn *txn, uint32_t mailbox, uint32_t uid, const struct pending *p,
-                      struct mailbox_cache *cache, struct err *err)
+static bool do_unlink(struct volume *vol, struct kv_txn *txn, uint32_t mailbox, uint32_t uid,
+                      const struct pending *p, struct mailbox_cache *cache, struct err *err)
 {
 	const struct place_name name = { mailbox, uid, p->flags, p->internal_date, p->size, p->guid };
 	const struct cleared c = { mailbox, uid, p->flags, true };
@@ -195,8 +195,8 @@ static bool do_row(struct volume *vol, struct kv_txn *txn, struct span key, stru
 
 	if (pending_decode(value, &p, err) < 0)
 		return false;
-	return p.op == PENDING_PLACE ? do_place(vol, txn, mailbox, uid, &p, cache, err) :
-	                               do_unlink(vol, txn, mailbox, uid, &p, cache, err);
+	return p.op == PENDING_PLACE ? do_place(vol, txn, mailbox, uid, &p, cache, err)
+	                             : do_unlink(vol, txn, mailbox, uid, &p, cache, err);
 }
 
 /* ---- a pass ---- */
@@ -205,12 +205,13 @@ static bool do_row(struct volume *vol, struct kv_txn *txn, struct span key, stru
 static void waits(struct volume *vol, const struct err *err)
 {
 	if (vol->behind.failures++ == 0 && !vol->behind.told)
-		log_event(NULL, LOGL_WARNING, "write_behind.waits", F_STR("volume", vol->file.name), F_ERR(err));
+		log_event(NULL, LOGL_WARNING, "write_behind.waits", F_STR("volume", vol->file.name),
+		          F_ERR(err));
 }
 
 /*
- * Up to CHUNK_ROWS from *from on, while folders stand still. 0, 1 at the end, or an error. Rows that must wait are
- * counted and passed over.
+ * Up to CHUNK_ROWS from *from on, while folders stand still. 0, 1 at the end, or an error. Rows that must
+ * wait are counted and passed over.
  */
 static int do_chunk(struct volume *vol, struct key *from, struct err *err)
 {
@@ -348,7 +349,8 @@ static bool work_off(struct volume *vol)
 	do {
 		r = do_pass(vol, &err);
 		if (r < 0)
-			log_event(NULL, LOGL_ERROR, "write_behind.failed", F_STR("volume", vol->file.name), F_ERR(&err));
+			log_event(NULL, LOGL_ERROR, "write_behind.failed", F_STR("volume", vol->file.name),
+			          F_ERR(&err));
 		vol->behind.told = vol->behind.failures > 0;
 		reported = report(vol);
 	} while (r == 0 && reported == 0); /* 0: it stopped for a report, with more to do */
@@ -404,6 +406,7 @@ void write_behind_stop(struct volume *vol)
 	struct write_behind *w = &vol->behind;
 
 	if (w->started) {
+		writer_hurry(vol);
 		(void) pthread_mutex_lock(&w->lock);
 		w->stop = true;
 		(void) pthread_cond_signal(&w->wake);

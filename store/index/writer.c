@@ -1,6 +1,6 @@
 /*
- * The committing thread. Changes queue while a commit is at the disk; the next batch takes them all, up to a bound.
- * One syncfs and one commit of the index make a batch durable, however many changes it has.
+ * The committing thread. Changes queue while a commit is at the disk; the next batch takes them all, up to a
+ * bound. One syncfs and one commit of the index make a batch durable, however many changes it has.
  */
 #include <errno.h>
 #include <time.h>
@@ -12,8 +12,9 @@
 
 /* Changes that are undone together with another's failure are done again, so often; then all are failed. */
 #define RETRIES_MAX 4
-/* A commit waits this part of its own time, at most so long, for those who just got their answers to come again. */
-#define GATHER_PART 4
+/* A commit waits this part of its own time, at most so long, for those who just got their answers to come
+ * again. */
+#define GATHER_PART   4
 #define GATHER_MAX_US 1500
 
 /* ---- the queue ---- */
@@ -65,6 +66,14 @@ void writer_submit_lazy(struct volume *vol, struct change *c)
 	(void) pthread_mutex_unlock(&w->lock);
 }
 
+void writer_hurry(struct volume *vol)
+{
+	(void) pthread_mutex_lock(&vol->writer.lock);
+	vol->writer.hurried = true;
+	(void) pthread_cond_signal(&vol->writer.more);
+	(void) pthread_mutex_unlock(&vol->writer.lock);
+}
+
 static void wait_until(struct writer *w, uint64_t in_us)
 {
 	struct timespec t;
@@ -80,9 +89,9 @@ static void wait_until(struct writer *w, uint64_t in_us)
 }
 
 /*
- * Those answered by the last commit come again one after the other: without a short wait the first of them would have
- * a commit of its own, or they and those who queued meanwhile would take turns, each waiting for two commits. With a
- * window, whoever comes within it is waited for, until the batch is full.
+ * Those answered by the last commit come again one after the other: without a short wait the first of them
+ * would have a commit of its own, or they and those who queued meanwhile would take turns, each waiting for
+ * two commits. With a window, whoever comes within it is waited for, until the batch is full.
  */
 static void gather(struct volume *vol)
 {
@@ -107,7 +116,8 @@ static void gather(struct volume *vol)
 	w->wake_at = 1;
 }
 
-/* Before answers go out: those who get one, and those who are waiting already, could all be in the next batch. */
+/* Before answers go out: those who get one, and those who are waiting already, could all be in the next
+ * batch. */
 static void expect(struct writer *w)
 {
 	(void) pthread_mutex_lock(&w->lock);
@@ -121,7 +131,7 @@ static bool lazy_is_due(const struct volume *vol, uint64_t *ret_in_ms)
 	uint64_t age = clock_mono_ms() - vol->writer.lazy_since_ms;
 
 	*ret_in_ms = age < vol->o.write_behind_ms ? vol->o.write_behind_ms - age : 0;
-	return vol->writer.stop || age >= vol->o.write_behind_ms;
+	return vol->writer.stop || vol->writer.hurried || age >= vol->o.write_behind_ms;
 }
 
 /* Takes the next batch off the queue; *ret_lazy is what may ride on it. False: the end. */
@@ -161,9 +171,9 @@ static bool take(struct volume *vol, struct change **ret_first, struct change **
 
 struct work {
 	struct change *first; /* not yet done */
-	struct change *end; /* where the batch ended: the rest is for the next one */
-	struct change *lazy; /* NULL: did not ride */
-	bool failed_once; /* space was out: only what frees some is tried again */
+	struct change *end;   /* where the batch ended: the rest is for the next one */
+	struct change *lazy;  /* NULL: did not ride */
+	bool failed_once;     /* space was out: only what frees some is tried again */
 };
 
 static int apply(struct batch *b, struct change *c, bool without_adding)
@@ -175,7 +185,8 @@ static int apply(struct batch *b, struct change *c, bool without_adding)
 	return row->apply(b, c);
 }
 
-/* Applies changes up to the end, or to one that must be the last. Returns b->hard, with the culprit marked. */
+/* Applies changes up to the end, or to one that must be the last. Returns b->hard, with the culprit marked.
+ */
 static int apply_all(struct batch *b, struct work *w)
 {
 	struct change *c;
@@ -195,7 +206,8 @@ static int apply_all(struct batch *b, struct work *w)
 	return 0;
 }
 
-/* What was to be written behind is cleared where a syncfs is made anyway, or when it has waited long enough. */
+/* What was to be written behind is cleared where a syncfs is made anyway, or when it has waited long enough.
+ */
 static int apply_lazy(struct volume *vol, struct batch *b, struct work *w, struct change *lazy)
 {
 	uint64_t in_ms;
@@ -308,7 +320,8 @@ static void publish(struct volume *vol, struct batch *b)
 				events[n++] = (struct volume_event){ (const char *) u->id.p, 0, b->modseq };
 		for (struct mailbox_state *m = b->mailboxes[i]; m; m = m->next)
 			if (m->dirty || m->gone)
-				events[n++] = (struct volume_event){ (const char *) m->info.user_id.p, m->id, b->modseq };
+				events[n++] = (struct volume_event){ (const char *) m->info.user_id.p, m->id,
+					                             b->modseq };
 	}
 	if (n)
 		vol->o.on_changed(vol->o.arg, events, n);
@@ -333,13 +346,14 @@ static void run_batch(struct volume *vol, struct work *w, struct change *lazy)
 	int r;
 
 	for (int tries = 0;; tries++) {
-		r = volume_broken(vol) ? err_set(&b.hard_err, POD_E_IO, "%s", volume_broken(vol)) :
-		                         try_batch(vol, &b, w, lazy);
+		r = volume_broken(vol) ? err_set(&b.hard_err, POD_E_IO, "%s", volume_broken(vol))
+		                       : try_batch(vol, &b, w, lazy);
 		if (r == 0)
 			break;
 		if (b.a)
 			batch_done(&b);
-		if (tries < RETRIES_MAX && (r == -POD_E_NOSPACE || r == -POD_E_LIMIT || r == -POD_E_NOMEM) && w->first)
+		if (tries < RETRIES_MAX && (r == -POD_E_NOSPACE || r == -POD_E_LIMIT || r == -POD_E_NOMEM) &&
+		    w->first)
 			continue;
 		fail_rest(w->first, NULL, r, &b.hard_err);
 		if (lazy) {

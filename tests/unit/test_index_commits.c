@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <semaphore.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "tests/support/volume_fixture.h"
@@ -97,11 +98,29 @@ static void a_commit_waits_no_longer_than_its_window(void **state)
 	fixture_remove(&f);
 }
 
+/* Before the alarm rings, that is: what is to be written behind is, and a switchover waits for this. */
+static void a_volume_closes_without_waiting_for_what_is_written_behind(void **state)
+{
+	struct fixture f;
+
+	fixture_make(&f, NULL);
+	f.o.write_behind_ms = 3600 * 1000;
+	fixture_open(&f);
+	assert_int_equal(fixture_user_add(&f, "alice", 0), 0);
+	assert_int_equal(fixture_deliver(&f, "alice", "INBOX", "Subject: one\r\n\r\n", NULL, NULL), 0);
+	(void) alarm(120);
+	fixture_close(&f);
+	(void) alarm(0);
+	assert_int_equal(fixture_count_files(&f, "staging"), 0);
+	fixture_remove(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_commit_waits_for_company_until_it_is_full),
 		cmocka_unit_test(a_commit_waits_no_longer_than_its_window),
+		cmocka_unit_test(a_volume_closes_without_waiting_for_what_is_written_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
