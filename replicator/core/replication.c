@@ -103,7 +103,7 @@ static bool waited_for(const struct repl_peer *p)
 /* What the mode counts; a member that became async counts as durable until it is struck. */
 static uint64_t position(const struct repl_peer *p)
 {
-	return p->config.mode == PEER_SEMI_SYNC ? p->received : p->durable;
+	return p->config.mode == PEER_SEMI_SYNC ? p->accepted : p->durable;
 }
 
 static bool sent_to(const struct repl_peer *p)
@@ -236,7 +236,7 @@ static void on_primary(struct step *s)
 		struct repl_peer *p = &r->peers[i];
 
 		p->membership = p->used && p->config.in_sync ? PEER_IN : PEER_OUT;
-		p->sent = p->received = p->durable = p->credit = p->confirmed = 0;
+		p->sent = p->received = p->accepted = p->durable = p->credit = p->confirmed = 0;
 		p->unfit = false;
 	}
 }
@@ -273,7 +273,7 @@ static void on_peer_positioned(struct step *s, enum peer_state state)
 	 * acknowledged. */
 	p->unfit = p->membership >= PEER_JOINING &&
 	           (p->unfit || state == PEER_RESYNC || s->e->lsn < p->confirmed);
-	p->sent = p->received = p->durable = s->e->lsn;
+	p->sent = p->received = p->accepted = p->durable = s->e->lsn;
 	p->credit = 0;
 	set_state(s, s->e->peer, state);
 }
@@ -331,8 +331,10 @@ static void take(struct step *s)
 	case REPL_PEER_OVERRUN: on_overrun(s); break;
 	case REPL_PEER_SENT: p->sent = max64(p->sent, e->lsn); break;
 	case REPL_PEER_RECEIVED: p->received = max64(p->received, e->lsn); break;
+	case REPL_PEER_ACCEPTED: p->accepted = max64(p->accepted, e->lsn); break;
 	case REPL_PEER_DURABLE:
 		p->durable = max64(p->durable, e->lsn);
+		p->accepted = max64(p->accepted, p->durable);
 		p->received = max64(p->received, p->durable);
 		break;
 	case REPL_PEER_CREDIT: p->credit = e->lsn; break;

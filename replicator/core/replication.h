@@ -60,10 +60,11 @@ struct repl_peer {
 	struct repl_peer_config config;
 	enum peer_state state;
 	enum peer_membership membership;
-	uint64_t sent, received, durable; /* LSNs */
-	uint64_t credit;                  /* may be sent up to here */
-	uint64_t serial;                  /* of the question asked last */
-	uint64_t asked_ms, since_ms;      /* when it was asked; when the state began */
+	uint64_t sent, received;     /* LSNs */
+	uint64_t accepted, durable;  /* ends of epochs that are whole there, and on its disk */
+	uint64_t credit;             /* may be sent up to here */
+	uint64_t serial;             /* of the question asked last */
+	uint64_t asked_ms, since_ms; /* when it was asked; when the state began */
 	uint64_t confirmed; /* acknowledged with it: what a member must still have when it comes back */
 	bool unfit;         /* it came back without: it has to be struck */
 	bool resync_asked;
@@ -95,8 +96,9 @@ enum repl_event_type {
 	REPL_PEER_RESYNCS,  /* lsn: its new log begins here */
 	REPL_PEER_RESYNCED, /* it is consistent, at its durable LSN */
 	REPL_PEER_OVERRUN,  /* the log no longer has what it needs */
-	REPL_PEER_SENT,     /* lsn; so for the next three */
+	REPL_PEER_SENT,     /* lsn; so for the next four */
 	REPL_PEER_RECEIVED,
+	REPL_PEER_ACCEPTED,
 	REPL_PEER_DURABLE,
 	REPL_PEER_CREDIT,
 	REPL_STRUCK, /* serial */

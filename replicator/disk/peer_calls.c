@@ -56,6 +56,25 @@ int disk_peer_set(struct disk *d, const char *peer, uint64_t needs_lsn, struct e
 	return save ? peers_save_now(d, err) : r;
 }
 
+int disk_peer_get(struct disk *d, const char *peer, struct peer_record *ret, struct err *err)
+{
+	const struct peer *p;
+	int r = 0;
+
+	(void) pthread_mutex_lock(&d->lock);
+	p = peers_find(d, peer);
+	if (p) {
+		*ret = (struct peer_record){ .needs_lsn = p->needs_lsn,
+			                     .base_lsn = p->base_lsn,
+			                     .in_bitmap = p->in_bitmap };
+		memcpy(ret->name, p->name, PEER_NAME_SIZE);
+	} else {
+		r = unknown(peer, err);
+	}
+	(void) pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
 int disk_peer_to_bitmap(struct disk *d, const char *peer, uint64_t lsn, struct err *err)
 {
 	struct peer *p;

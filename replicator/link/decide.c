@@ -109,14 +109,6 @@ static int start_follow(struct peer *p, uint64_t lsn, struct err *err)
 
 /* ---- resync ---- */
 
-static const struct peer_record *record_of(const struct superblock *sb, const char *name)
-{
-	for (size_t i = 0; i < PEERS_MAX; i++)
-		if (strcmp(sb->peers[i].name, name) == 0)
-			return &sb->peers[i];
-	return NULL;
-}
-
 struct plan {
 	enum start_kind kind;
 	uint64_t lsn; /* up to here the histories are one */
@@ -126,24 +118,11 @@ struct plan {
 /* Whether what is marked, with what the log still holds for it, is all that the peer can lack. */
 static bool marks_are_good(const struct plan *plan, const struct peer_record *rec)
 {
-	if (plan->all || !plan->marks_count || !rec || !rec->in_bitmap)
+	if (plan->all || !plan->marks_count || !rec->in_bitmap)
 		return false;
 	return rec->base_lsn == BASE_NONE ? plan->resyncing
 	       : plan->resyncing          ? rec->base_lsn == 0
 	                                  : rec->base_lsn <= plan->lsn;
-}
-
-/* All that the log holds is marked: more than what is kept for the peer, but that moves on. */
-static int log_to_marks(struct peer *p, struct err *err)
-{
-	struct disk_cursors c;
-	int r;
-
-	do {
-		disk_cursors(p->r->disk, &c);
-		r = disk_peer_to_bitmap(p->r->disk, p->config.name, c.tail, err);
-	} while (r == -POD_E_STALE);
-	return r;
 }
 
 /* Afterwards the bitmap says what the peer lacks of our history, and goes on to be marked. */
@@ -151,14 +130,13 @@ static int make_marks(struct peer *p, const struct plan *plan, struct err *err)
 {
 	struct disk *d = p->r->disk;
 	const char *name = p->config.name;
-	struct superblock sb;
-	const struct peer_record *rec;
-	int r;
+	struct peer_record rec = { .name = "" };
+	int r = disk_peer_get(d, name, &rec, err);
 
-	disk_superblock(d, &sb);
-	rec = record_of(&sb, name);
-	if (marks_are_good(plan, rec))
-		return log_to_marks(p, err);
+	if (r == 0 && marks_are_good(plan, &rec)) {
+		r = rec.needs_lsn ? disk_peer_to_bitmap(d, name, rec.needs_lsn, err) : 0;
+		return r == -POD_E_STALE ? 0 : r; /* the log ran over just now: the disk has marked it */
+	}
 	if (!plan->all && !plan->resyncing && plan->marks_count) {
 		r = disk_peer_set(d, name, plan->lsn, err);
 		if (r == 0)

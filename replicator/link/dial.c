@@ -74,12 +74,13 @@ static int on_durable(struct peer *p, const struct frame *f, struct err *err)
 
 static int on_received(struct peer *p, const struct frame *f, struct err *err)
 {
-	uint64_t lsn = le_get64(f->payload);
+	uint64_t lsn = le_get64(f->payload), committed = le_get64(f->payload + 8);
 
-	if (lsn > p->sent_seen)
+	if (lsn > p->sent_seen || committed > lsn)
 		return err_set(err, POD_E_PROTOCOL, "the peer has received what it was never sent");
 	(void) pthread_mutex_lock(&p->r->lock);
 	step_lsn(p->r, REPL_PEER_RECEIVED, p->place, lsn);
+	step_lsn(p->r, REPL_PEER_ACCEPTED, p->place, committed);
 	(void) pthread_mutex_unlock(&p->r->lock);
 	return 0;
 }
@@ -338,6 +339,10 @@ static void run(struct peer *p)
 		log_event(p->r->o.log, LOGL_INFO, "replication.peer_lost", F_STR("peer", p->config.name),
 		          F_ERR(&err));
 	peer_trouble(p, state, r == -POD_E_CANCELLED ? NULL : &err);
+	(void) pthread_mutex_lock(&p->r->lock);
+	p->in_session = false;
+	(void) pthread_cond_broadcast(&p->r->changed);
+	(void) pthread_mutex_unlock(&p->r->lock);
 	p->backoff_ms = p->backoff_ms ? 2 * p->backoff_ms : BACKOFF_MIN_MS;
 	if (p->backoff_ms > BACKOFF_MAX_MS || state == PEER_SPLIT_BRAIN || state == PEER_REFUSED)
 		p->backoff_ms = BACKOFF_MAX_MS;
@@ -365,17 +370,20 @@ void *peer_main(void *arg)
 	struct peer *p = arg;
 
 	for (;;) {
-		bool stop, dial;
+		bool stop, dial, run_now;
 
 		(void) pthread_mutex_lock(&p->r->lock);
 		stop = p->stop || p->r->stopping;
 		dial = wanted(p);
 		if (taken(&p->redial))
 			p->not_before_ms = 0;
+		p->in_session =
+			dial && clock_mono_ms() >= p->not_before_ms; /* no gap: peers_leave counts on it */
+		run_now = p->in_session;
 		(void) pthread_mutex_unlock(&p->r->lock);
 		if (stop)
 			return NULL;
-		if (dial && clock_mono_ms() >= p->not_before_ms)
+		if (run_now)
 			run(p);
 		else
 			idle(p, dial);

@@ -38,7 +38,7 @@
 	X(READY, 6, "s", 8, 8)                                            \
 	X(RESTART, 7, "p", 32, 32)                                        \
 	X(LOG, 8, "p", 8, FRAME_PAYLOAD_MAX)                              \
-	X(RECEIVED, 9, "s", 8, 8)                                         \
+	X(RECEIVED, 9, "s", 16, 16)                                       \
 	X(DURABLE, 10, "s", 16, 16)                                       \
 	X(CREDIT, 11, "s", 8, 8)                                          \
 	X(HASHES, 12, "p", 16 + 8, 16 + 8 * RANGE_BLOCKS)                 \

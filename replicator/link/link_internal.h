@@ -91,7 +91,7 @@ struct peer {
 	uint64_t ask_serial;
 	struct replication_event done; /* a resync or a verify */
 	uint64_t durable_epoch;
-	bool connected;
+	bool connected, in_session;
 	uint64_t reconnects;
 	char last_error[REPLICATION_TEXT_SIZE];
 
@@ -178,6 +178,8 @@ void step(struct replication *r, const struct repl_event *e);
 void step_lsn(struct replication *r, enum repl_event_type type, size_t peer, uint64_t lsn);
 void peer_wake(struct peer *p);
 void peer_interrupt(struct peer *p);
+/* Waits until no peer's thread has a connection: as secondary. */
+void peers_leave(struct replication *r);
 /* Remembers what went wrong, and the state that the core keeps. Takes the lock. */
 void peer_trouble(struct peer *p, enum peer_state state, const struct err *err);
 

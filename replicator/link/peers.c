@@ -165,6 +165,15 @@ int replication_peer_remove(struct replication *r, const char *name, struct err 
 	return disk_peer_forget(r->disk, name, err);
 }
 
+void peers_leave(struct replication *r)
+{
+	(void) pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		while (r->peers[i].in_session && r->role == ROLE_SECONDARY && !r->stopping)
+			(void) pthread_cond_wait(&r->changed, &r->lock);
+	(void) pthread_mutex_unlock(&r->lock);
+}
+
 /* ---- orders ---- */
 
 static int answer(struct replication *r, const char *name, uint64_t serial, enum repl_event_type type,

@@ -24,12 +24,14 @@ static int put(struct session *s, enum frame_type type, uint64_t lsn, struct err
 	return session_put(s, type, 0, payload, sizeof(payload), err);
 }
 
-static int report_received(struct session *s, uint64_t lsn, bool idle, struct err *err)
+/* All that has come, and the epochs of it that are whole: only those survive when the primary does not. */
+static int report_received(struct session *s, const struct disk_cursors *c, bool idle, struct err *err)
 {
-	if (lsn <= s->told_received || !(s->reply || idle || lsn - s->told_received >= REPORT_BYTES))
+	if (c->staged <= s->told_received ||
+	    !(s->reply || idle || c->staged - s->told_received >= REPORT_BYTES))
 		return 0;
-	s->told_received = lsn;
-	return put(s, FRAME_RECEIVED, lsn, err);
+	s->told_received = c->staged;
+	return session_put_2u64(s, FRAME_RECEIVED, 0, c->staged, c->committed, err);
 }
 
 /* How far the primary may send: what the log has room for without anybody waiting. */
@@ -89,7 +91,7 @@ int receive_settle(struct session *s, bool idle, struct err *err)
 	if (!s->following)
 		return 0;
 	disk_cursors(d, &c);
-	r = report_received(s, c.staged, idle && c.committed == c.durable, err);
+	r = report_received(s, &c, idle && c.committed == c.durable, err);
 	s->reply = false;
 	if (r == 0 && c.committed > c.durable) {
 		r = disk_wait_durable(d, c.committed, err);

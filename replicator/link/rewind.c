@@ -39,6 +39,7 @@ static int forget_peers(struct replication *r, struct err *err)
 	struct superblock sb;
 	int ret = 0;
 
+	peers_leave(r);
 	disk_superblock(r->disk, &sb);
 	for (size_t i = 0; ret == 0 && i < PEERS_MAX; i++)
 		if (*sb.peers[i].name)
@@ -103,21 +104,17 @@ static int mark(void *arg, uint64_t offset, uint64_t length, int kind)
 }
 
 /* What our own bitmap for the primary says that it lacks, where that reaches back to the branch. */
-static bool mark_from_peer(struct session *s, const struct superblock *sb, struct bitmap *b, struct err *err)
+static bool mark_from_peer(struct session *s, struct bitmap *b)
 {
 	struct disk *d = s->r->disk;
+	struct peer_record rec;
 	uint64_t offset = 0, length = 0;
 
-	for (size_t i = 0; i < PEERS_MAX; i++) {
-		const struct peer_record *p = &sb->peers[i];
-
-		if (strcmp(p->name, s->hello.site) != 0 || !p->in_bitmap || p->base_lsn > s->start.lsn)
-			continue;
-		for (; disk_peer_dirty_next(d, p->name, offset, &offset, &length); offset += length)
-			bitmap_set(b, offset, length);
-		return p->needs_lsn == 0 || disk_log_extents(d, p->needs_lsn, mark, b, err) == 0;
-	}
-	return false;
+	if (disk_peer_get(d, s->hello.site, &rec, NULL) < 0 || !rec.in_bitmap || rec.base_lsn > s->start.lsn)
+		return false;
+	for (; disk_peer_dirty_next(d, rec.name, offset, &offset, &length); offset += length)
+		bitmap_set(b, offset, length);
+	return rec.needs_lsn == 0 || disk_log_extents(d, rec.needs_lsn, mark, b, NULL) == 0;
 }
 
 static int send_tail(struct session *s, const struct bitmap *b, struct err *err)
@@ -144,16 +141,14 @@ static int tell_tail(struct session *s, struct err *err)
 {
 	struct disk *d = s->r->disk;
 	struct disk_cursors c;
-	struct superblock sb;
 	struct bitmap *b = NULL;
 	int r = bitmap_create(disk_size(d), &b, err);
 
 	if (r < 0)
 		return r;
 	disk_cursors(d, &c);
-	disk_superblock(d, &sb);
 	if (!(c.tail <= s->start.lsn && disk_log_extents(d, s->start.lsn, mark, b, NULL) == 0) &&
-	    !mark_from_peer(s, &sb, b, NULL))
+	    !mark_from_peer(s, b))
 		bitmap_set_all(b);
 	r = send_tail(s, b, err);
 	(void) bitmap_free(b);

@@ -77,18 +77,15 @@ static int keep_log_for_peers(struct replication *r, struct err *err)
 
 int keep_log_for(struct replication *r, const char *peer, struct err *err)
 {
-	struct superblock sb;
-	int ret = -POD_E_STALE;
+	struct peer_record rec;
+	int ret = disk_peer_get(r->disk, peer, &rec, NULL) == 0 ? 0 : -POD_E_STALE;
 
-	disk_superblock(r->disk, &sb);
-	for (size_t i = 0; i < PEERS_MAX; i++)
-		if (strcmp(sb.peers[i].name, peer) == 0)
-			return 0;
-	while (ret == -POD_E_STALE) { /* the tail moved on meanwhile */
-		struct disk_cursors c;
+	while (ret == -POD_E_STALE) {
+		struct superblock sb;
 
-		disk_cursors(r->disk, &c);
-		ret = disk_peer_set(r->disk, peer, c.tail, err);
+		/* The oldest commit that is sure to be in the log; it may be let go of at this moment. */
+		disk_superblock(r->disk, &sb);
+		ret = disk_peer_set(r->disk, peer, sb.tail_lsn, err);
 	}
 	return ret;
 }

@@ -153,6 +153,7 @@ static const struct {
 	{ "overrun", REPL_PEER_OVERRUN, PEER },
 	{ "sent", REPL_PEER_SENT, PEER_LSN },
 	{ "received", REPL_PEER_RECEIVED, PEER_LSN },
+	{ "accepted", REPL_PEER_ACCEPTED, PEER_LSN },
 	{ "durable", REPL_PEER_DURABLE, PEER_LSN },
 	{ "credit", REPL_PEER_CREDIT, PEER_LSN },
 	{ "struck", REPL_STRUCK, PEER_SERIAL },
@@ -248,16 +249,16 @@ static const struct transcript transcripts[] = {
 	  { "0 set 0 sync 5000 in", "0 primary 100", "1 follows 0 100", "2 flush 200", "3 local 200",
 	    "4 received 0 200", "5 durable 0 200 => release 200", "6 flush 300", "7 durable 0 300",
 	    "8 local 300 => release 300", "? 0 following in" } },
-	{ "a semi-sync peer's receipt is enough",
+	{ "a semi-sync peer's receipt of whole epochs is enough",
 	  { "0 set 0 semi 5000 in", "0 primary 100", "1 follows 0 100", "2 flush 200", "3 local 200",
-	    "4 received 0 200 => release 200" } },
+	    "4 received 0 200", "5 accepted 0 200 => release 200" } },
 	{ "an async peer is never waited for",
 	  { "0 set 0 async 5000", "0 primary 100", "1 follows 0 100", "2 flush 200",
 	    "3 local 200 => release 200", "? 0 following out" } },
 	{ "with several peers the slowest of those in sync counts",
 	  { "0 set 0 sync 5000 in", "0 set 1 semi 5000 in", "0 set 2 async 5000", "0 primary 100",
 	    "1 follows 0 100", "1 follows 1 100", "1 follows 2 100", "2 flush 200", "3 local 200",
-	    "4 durable 0 200", "5 received 1 150 => release 150", "6 received 1 200 => release 200" } },
+	    "4 durable 0 200", "5 accepted 1 150 => release 150", "6 accepted 1 200 => release 200" } },
 	{ "a silent sync peer is struck after its time, and only then the flush goes on",
 	  { "0 set 0 sync 5000 in", "0 primary 100", "1 follows 0 100", "1000 flush 200", "1001 local 200",
 	    "5999 tick", "6000 tick => strike 0 1", "7000 tick", "7001 struck 0 9",
@@ -292,7 +293,8 @@ static const struct transcript transcripts[] = {
 	    "3 flush 200", "4 local 200", "5 struck 0 1 => release 200", "9 tick", "? 0 following out" } },
 	{ "a member that comes back without what it had confirmed is struck at once",
 	  { "0 set 0 semi 5000 in", "0 primary 100", "1 follows 0 100", "2 flush 200", "3 local 200",
-	    "4 received 0 200 => release 200", "5 down 0", "6 follows 0 150 => strike 0 1" } },
+	    "4 received 0 200", "5 accepted 0 200 => release 200", "5 down 0",
+	    "6 follows 0 150 => strike 0 1" } },
 	{ "a member that has to be resynchronised is struck at once",
 	  { "0 set 0 sync 5000 in", "0 primary 100", "1 resyncs 0 100 => strike 0 1", "2 struck 0 1",
 	    "3 resynced 0", "4 tick => join 0 2" } },
@@ -389,7 +391,7 @@ static void no_order_of_events_releases_what_a_member_lacks(void **state)
 		case 2:
 		case 3:
 		case 4: e.type = linked ? REPL_PEER_DURABLE : REPL_TICK, e.lsn = staged; break;
-		case 5: e.type = linked ? REPL_PEER_RECEIVED : REPL_TICK, e.lsn = staged; break;
+		case 5: e.type = linked ? REPL_PEER_ACCEPTED : REPL_TICK, e.lsn = staged; break;
 		case 6:
 			e.type = p->state == PEER_DOWN ? REPL_PEER_FOLLOWS : REPL_TICK, e.lsn = p->durable;
 			break;
@@ -405,7 +407,7 @@ static void no_order_of_events_releases_what_a_member_lacks(void **state)
 		for (size_t i = 0; i < PEERS_MAX; i++) {
 			bool may_be_in =
 				r.peers[i].membership >= PEER_JOINING; /* what the directory may say */
-			uint64_t has = r.peers[i].config.mode == PEER_SEMI_SYNC ? r.peers[i].received
+			uint64_t has = r.peers[i].config.mode == PEER_SEMI_SYNC ? r.peers[i].accepted
 			                                                        : r.peers[i].durable;
 
 			in[i] += may_be_in;

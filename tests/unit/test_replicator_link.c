@@ -29,7 +29,11 @@ static enum peer_state state_of(struct replica *x)
 /* b has, durable, all that a has committed. */
 static bool caught_up(struct pair *p)
 {
-	return cursors(&p->b).durable >= cursors(&p->a).committed;
+	struct replication_status s;
+
+	replication_status(p->b.r, &s);
+	return s.consistent && state_of(&p->a) == PEER_FOLLOWING &&
+	       cursors(&p->b).durable >= cursors(&p->a).committed;
 }
 
 static void follow(struct pair *p)
@@ -53,13 +57,791 @@ static void a_secondary_holds_what_the_primary_wrote(void **state)
 	pair_same(p);
 }
 
-int main(void)
+/* ---- what a flush waits for
+ * -------------------------------------------------------------------------------- */
+
+struct flusher {
+	struct replica *x;
+	pthread_t thread;
+	atomic_bool done;
+	int r;
+	struct err err;
+};
+
+static void *flush_main(void *arg)
+{
+	struct flusher *f = arg;
+
+	f->r = replication_flush(f->x->r, &f->err);
+	atomic_store(&f->done, true);
+	return NULL;
+}
+
+static void flush_start(struct flusher *f, struct replica *x)
+{
+	*f = (struct flusher){ .x = x };
+	assert_int_equal(pthread_create(&f->thread, NULL, flush_main, f), 0);
+}
+
+static int flush_result(struct flusher *f)
+{
+	assert_int_equal(pthread_join(f->thread, NULL), 0);
+	return f->r;
+}
+
+/* It has had time enough to return, and has not. */
+static bool still_waits(struct flusher *f, struct replica *x)
+{
+	uint64_t until = clock_mono_ms() + 100;
+
+	PAIR_UNTIL(cursors(x).durable >= cursors(x).committed && clock_mono_ms() > until);
+	return !atomic_load(&f->done);
+}
+
+static void a_flush_waits_for_a_sync_peers_disk(void **state)
+{
+	struct pair *p = *state;
+	struct flusher f;
+
+	join(p, PEER_SYNC, 30000);
+	pair_write(p, &p->a, 50);
+	assert_true(caught_up(p)); /* at once: the flush has waited for it */
+	pair_same(p);
+	atomic_store(&p->relay.mode, RELAY_HOLD);
+	pair_write_at(&p->a, 0, 1, 4096);
+	flush_start(&f, &p->a);
+	assert_true(still_waits(&f, &p->a));
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	assert_int_equal(flush_result(&f), 0);
+	assert_true(caught_up(p));
+}
+
+static void a_semi_sync_peer_has_received_what_is_flushed(void **state)
+{
+	struct pair *p = *state;
+
+	join(p, PEER_SEMI_SYNC, 30000);
+	for (int i = 0; i < 50; i++) {
+		pair_write(p, &p->a, 2);
+		assert_true(cursors(&p->b).committed >= cursors(&p->a).committed);
+	}
+}
+
+static void an_async_peer_stalls_nobody(void **state)
+{
+	struct pair *p = *state;
+	uint64_t longest = 0;
+
+	follow(p);
+	atomic_store(&p->relay.mode, RELAY_HOLD);
+	for (int i = 0; i < 100; i++) {
+		struct disk_cursors c;
+		uint64_t before = clock_mono_ms(), local;
+
+		pair_write_at(&p->a, (uint64_t) i * 4096, 1, 4096);
+		disk_cursors(p->a.disk, &c);
+		pair_flush(&p->a);
+		local = clock_mono_ms() - before;
+		longest = local > longest ? local : longest;
+	}
+	assert_true(
+		longest <
+		2000); /* the disk's own time, on a busy machine; the peer would have cost the dead time */
+	assert_false(caught_up(p));
+	assert_true(replica_peer_status(&p->a).lag_bytes > 0);
+	assert_true(replica_peer_status(&p->a).lag_epochs > 0);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(caught_up(p));
+	pair_same(p);
+}
+
+static void a_lost_sync_peer_is_struck_before_the_flush_returns(void **state)
+{
+	struct pair *p = *state;
+	struct replication_event e;
+	struct flusher f;
+
+	join(p, PEER_SYNC, 300);
+	atomic_store(&p->a.answers, false);
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	pair_write_at(&p->a, 0, 1, 4096);
+	flush_start(&f, &p->a);
+	PAIR_UNTIL(replica_events(&p->a, REPLICATION_STRIKE) > 0);
+	assert_true(still_waits(&f, &p->a));
+	e = replica_last(&p->a, REPLICATION_STRIKE);
+	assert_string_equal(e.peer, "site2");
+	assert_int_equal(replication_struck(p->a.r, "site2", e.serial + 1, NULL), -POD_E_STALE);
+	assert_true(still_waits(&f, &p->a));
+	assert_int_equal(replication_struck(p->a.r, "site2", e.serial, NULL), 0);
+	assert_int_equal(flush_result(&f), 0);
+	assert_false(replica_peer_status(&p->a).in_sync);
+	/* And it joins again when it is back and has everything. */
+	atomic_store(&p->a.answers, true);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(replica_peer_status(&p->a).in_sync);
+	assert_true(caught_up(p));
+}
+
+static void nobody_striking_ends_a_flush_that_is_to_end(void **state)
+{
+	struct pair *p = *state;
+	struct flusher f;
+
+	join(p, PEER_SYNC, 100);
+	atomic_store(&p->a.answers, false);
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	pair_write_at(&p->a, 0, 1, 4096);
+	flush_start(&f, &p->a);
+	PAIR_UNTIL(replica_events(&p->a, REPLICATION_STRIKE) > 0);
+	assert_int_equal(replication_demote(p->a.r, 1, 10, NULL),
+	                 0); /* it is not connected: nobody to wait for */
+	assert_int_equal(flush_result(&f), -POD_E_STALE);
+	assert_int_equal(replication_flush(p->a.r, &f.err), -POD_E_STALE);
+	assert_non_null(strstr(f.err.text, "not the primary"));
+}
+
+/* ---- the line
+ * ---------------------------------------------------------------------------------------------- */
+
+static void a_line_cut_at_any_byte_costs_nothing(void **state)
+{
+	struct pair *p = *state;
+	unsigned int before;
+
+	follow(p);
+	before = atomic_load(&p->relay.connections);
+	for (int i = 0; i < 60; i++) {
+		atomic_store(&p->relay.cut_after, 1 + pair_below(p, 150000));
+		pair_write(p, &p->a, 6);
+		PAIR_UNTIL(atomic_load(&p->relay.cut_after) == UINT64_MAX || caught_up(p));
+	}
+	atomic_store(&p->relay.cut_after, UINT64_MAX);
+	PAIR_UNTIL(caught_up(p));
+	pair_same(p);
+	assert_true(atomic_load(&p->relay.connections) > before + 5);
+	assert_int_equal(replica_peer_status(&p->a).dirty_bytes, 0); /* the log was enough each time */
+}
+
+static void a_line_that_spoils_bytes_is_never_believed(void **state)
+{
+	struct pair *p = *state;
+
+	follow(p);
+	atomic_store(&p->relay.mode, RELAY_SPOIL);
+	for (int i = 0; i < 200 && atomic_load(&p->relay.spoiled) < 20; i++)
+		pair_write(p, &p->a, 5);
+	PAIR_UNTIL(atomic_load(&p->relay.spoiled) >= 5);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(caught_up(p));
+	pair_same(p);
+}
+
+static void a_silent_line_is_given_up(void **state)
+{
+	struct pair *p = *state;
+
+	follow(p);
+	atomic_store(&p->relay.mode, RELAY_HOLD);
+	PAIR_UNTIL(state_of(&p->a) == PEER_DOWN);
+	assert_true(*replica_peer_status(&p->a).last_error);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	follow(p);
+}
+
+static void compression_saves_bytes_where_both_want_it(void **state)
+{
+	struct pair *p = *state;
+
+	follow(p);
+	p->compress = true;
+	replica_peer(p, &p->a, PEER_ASYNC, 0, false);
+	PAIR_UNTIL(replica_peer_status(&p->a).reconnects >= 2 && state_of(&p->a) == PEER_FOLLOWING);
+	atomic_store(&p->relay.forth, 0);
+	for (uint64_t i = 0; i < 64; i++)
+		pair_write_at(&p->a, i * 65536, (uint8_t) i, 65536);
+	pair_flush(&p->a);
+	PAIR_UNTIL(caught_up(p));
+	pair_same(p);
+	assert_true(atomic_load(&p->relay.forth) < 64 * 65536 / 8);
+}
+
+static void strangers_are_refused(void **state)
+{
+	struct pair *p = *state;
+	struct peer_config c = { .name = "site2", .identity = "podmail-replica-site3" };
+
+	/* The certificate at that address is site2's, and site3's is asked for. */
+	(void) snprintf(c.address, sizeof(c.address), "127.0.0.1:%u", (unsigned int) p->relay.port);
+	assert_int_equal(replication_peer_set(p->a.r, &c, NULL), 0);
+	PAIR_UNTIL(state_of(&p->a) == PEER_REFUSED);
+	/* And the other way: b expects site3 where site1 calls. */
+	c.identity[0] = '\0';
+	assert_int_equal(replication_peer_set(p->a.r, &c, NULL), 0);
+	follow(p);
+	c = (struct peer_config){ .name = "site1", .identity = "podmail-replica-site3" };
+	assert_int_equal(replication_peer_set(p->b.r, &c, NULL), 0);
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	PAIR_UNTIL(state_of(&p->a) == PEER_DOWN);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(strstr(replica_peer_status(&p->a).last_error, "certificate") ||
+	           strstr(replica_peer_status(&p->a).last_error, "connection"));
+	assert_int_not_equal(state_of(&p->a), PEER_FOLLOWING);
+}
+
+/* ---- catching up
+ * ------------------------------------------------------------------------------------------- */
+
+static void restart_a(struct pair *p, uint64_t lag_limit)
+{
+	replica_stop(&p->a);
+	p->lag_limit_bytes = lag_limit;
+	replica_start(p, &p->a);
+	replica_peer(p, &p->a, PEER_ASYNC, 0, false);
+	assert_int_equal(replication_promote(p->a.r, 1, false, NULL), 0);
+}
+
+static void who_lags_is_marked_and_resynchronised(void **state)
+{
+	struct pair *p = *state;
+
+	follow(p);
+	restart_a(p, 1 << 20);
+	follow(p);
+	p->relay.mode = RELAY_HOLD;
+	for (int i = 0; state_of(&p->a) == PEER_FOLLOWING; i++) {
+		pair_write(p, &p->a, 5);
+		assert_true(i < 200);
+	}
+	assert_int_equal(state_of(&p->a), PEER_AHEAD);
+	PAIR_UNTIL(replica_peer_status(&p->a).dirty_bytes > 0 || state_of(&p->a) == PEER_DOWN);
+	pair_write(p, &p->a, 20);
+	p->relay.mode = RELAY_PASS;
+	PAIR_UNTIL(state_of(&p->a) == PEER_FOLLOWING && caught_up(p));
+	pair_same(p);
+	assert_int_equal(replica_peer_status(&p->a).dirty_bytes, 0);
+	pair_write(p, &p->a, 20);
+	PAIR_UNTIL(caught_up(p));
+	pair_same(p);
+	assert_int_equal(snapshots_list(disk_snapshots(p->b.disk), NULL, 0), 0); /* the resync's is gone */
+}
+
+/* More than the log holds, while b is away. */
+static void overrun(struct pair *p)
+{
+	uint64_t from = cursors(&p->a).staged;
+
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	PAIR_UNTIL(state_of(&p->a) == PEER_DOWN);
+	while (cursors(&p->a).staged < from + 2 * LOG_BYTES_MIN)
+		pair_write(p, &p->a, 20);
+	PAIR_UNTIL(replica_peer_status(&p->a).dirty_bytes > 0);
+}
+
+static void who_was_away_for_longer_than_the_log_is_resynchronised(void **state)
+{
+	struct pair *p = *state;
+
+	follow(p);
+	pair_write(p, &p->a, 50);
+	PAIR_UNTIL(caught_up(p));
+	overrun(p);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(replica_events(&p->a, REPLICATION_RESYNC_DONE) == 1 && caught_up(p));
+	pair_same(p);
+}
+
+static void a_resync_sends_little_more_than_what_changed(void **state)
+{
+	struct pair *p = *state;
+	struct disk_cursors c;
+	uint64_t changed = 0, before;
+
+	follow(p);
+	pair_write(p, &p->a, 300);
+	PAIR_UNTIL(caught_up(p));
+	restart_a(p, 0);
+	follow(p);
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	PAIR_UNTIL(state_of(&p->a) == PEER_DOWN);
+	/* One block in each chunk. */
+	for (uint64_t at = 0; at < PAIR_VOLUME; at += 65536, changed += 4096)
+		pair_write_at(&p->a, at + 4096 * pair_below(p, 16), (uint8_t) (1 + at / 65536), 4096);
+	pair_flush(&p->a);
+	disk_cursors(p->a.disk, &c);
+	assert_int_equal(disk_peer_to_bitmap(p->a.disk, "site2", c.tail, NULL), 0);
+	disk_cursors(p->a.disk, &c);
+	assert_int_equal(disk_wait_applied(p->a.disk, c.committed, NULL), 0);
+	/* The log runs on, so that it cannot be used. */
+	while (cursors(&p->a).tail < c.committed) {
+		pair_write_at(&p->a, 0, 1, 65536);
+		pair_flush(&p->a);
+	}
+	before = atomic_load(&p->relay.forth);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(replica_events(&p->a, REPLICATION_RESYNC_DONE) == 1 && caught_up(p));
+	pair_same(p);
+	assert_true(atomic_load(&p->relay.forth) - before <= (changed + 65536) * 12 / 10);
+}
+
+static void a_resync_that_is_cut_again_and_again_ends_well(void **state)
+{
+	struct pair *p = *state;
+
+	follow(p);
+	pair_write(p, &p->a, 100);
+	PAIR_UNTIL(caught_up(p));
+	overrun(p);
+	for (int i = 0; i < 30; i++) {
+		unsigned int n = atomic_load(&p->relay.connections);
+
+		atomic_store(&p->relay.cut_after, 5000 + pair_below(p, 1500000));
+		atomic_store(&p->relay.mode, RELAY_PASS);
+		pair_write(p, &p->a, 3);
+		PAIR_UNTIL(atomic_load(&p->relay.cut_after) == UINT64_MAX ||
+		           replica_events(&p->a, REPLICATION_RESYNC_DONE) > 0);
+		if (replica_events(&p->a, REPLICATION_RESYNC_DONE) > 0)
+			break;
+		PAIR_UNTIL(atomic_load(&p->relay.connections) > n);
+	}
+	atomic_store(&p->relay.cut_after, UINT64_MAX);
+	PAIR_UNTIL(replica_events(&p->a, REPLICATION_RESYNC_DONE) > 0 && caught_up(p));
+	pair_same(p);
+}
+
+static void writes_during_a_resync_arrive_too(void **state)
+{
+	struct pair *p = *state;
+
+	follow(p);
+	pair_write(p, &p->a, 50);
+	for (int i = 0; i < 3; i++) {
+		PAIR_UNTIL(caught_up(p));
+		assert_int_equal(replication_resync(p->a.r, "site2", NULL), 0);
+		while (replica_events(&p->a, REPLICATION_RESYNC_DONE) <= (unsigned int) i)
+			pair_write(p, &p->a, 3);
+	}
+	PAIR_UNTIL(caught_up(p));
+	pair_same(p);
+}
+
+static void a_volume_that_grew_meanwhile_grows_at_the_peer_too(void **state)
+{
+	struct pair *p = *state;
+
+	follow(p);
+	assert_int_equal(disk_resize(p->a.disk, PAIR_VOLUME + 65536, NULL), 0);
+	pair_flush(&p->a);
+	PAIR_UNTIL(disk_size(p->b.disk) == PAIR_VOLUME + 65536);
+	overrun(p);
+	assert_int_equal(disk_resize(p->a.disk, PAIR_VOLUME + 2 * 65536, NULL), 0);
+	pair_write_at(&p->a, PAIR_VOLUME + 65536, 5, 65536);
+	pair_flush(&p->a);
+	overrun(p);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(replica_events(&p->a, REPLICATION_RESYNC_DONE) == 1 && caught_up(p));
+	assert_int_equal(disk_size(p->b.disk), PAIR_VOLUME + 2 * 65536);
+	pair_same(p);
+}
+
+static void snapshots_are_cut_at_the_same_point_on_both_sides(void **state)
+{
+	struct pair *p = *state;
+	struct snapshot_info a = { "" }, b = { "" };
+	uint64_t lsn, hash_a = 0, hash_b = 1;
+
+	follow(p);
+	pair_write(p, &p->a, 50);
+	assert_int_equal(disk_snapshot_take(p->a.disk, "noon", &lsn, NULL), 0);
+	pair_write(p, &p->a, 50);
+	PAIR_UNTIL(snapshots_find(disk_snapshots(p->b.disk), "noon", &b, NULL) == 0);
+	assert_int_equal(snapshots_find(disk_snapshots(p->a.disk), "noon", &a, NULL), 0);
+	assert_int_equal(a.lsn, b.lsn);
+	PAIR_UNTIL(caught_up(p));
+	assert_int_equal(snapshots_checksum(disk_snapshots(p->a.disk), "noon", NULL, NULL, &hash_a, NULL), 0);
+	assert_int_equal(snapshots_checksum(disk_snapshots(p->b.disk), "noon", NULL, NULL, &hash_b, NULL), 0);
+	assert_int_equal(hash_a, hash_b);
+}
+
+/* ---- verify
+ * ------------------------------------------------------------------------------------------------ */
+
+static struct replication_event verify(struct pair *p, unsigned int flags)
+{
+	unsigned int n = replica_events(&p->a, REPLICATION_VERIFY_DONE);
+	struct err err = { 0 };
+
+	if (replication_verify(p->a.r, "site2", flags, &err) < 0)
+		fail_msg("%s", err.text);
+	PAIR_UNTIL(replica_events(&p->a, REPLICATION_VERIFY_DONE) > n);
+	return replica_last(&p->a, REPLICATION_VERIFY_DONE);
+}
+
+/* Everything is in the images, where bits can flip. */
+static void settle(struct pair *p)
+{
+	pair_flush(&p->a);
+	PAIR_UNTIL(caught_up(p));
+	assert_int_equal(disk_wait_applied(p->a.disk, cursors(&p->a).committed, NULL), 0);
+	assert_int_equal(disk_wait_applied(p->b.disk, cursors(&p->b).committed, NULL), 0);
+}
+
+static void verify_finds_a_flipped_bit_on_either_side(void **state)
+{
+	struct pair *p = *state;
+	struct replication_event e;
+
+	follow(p);
+	for (uint64_t at = 0; at < PAIR_VOLUME; at += 1 << 20)
+		pair_write_at(&p->a, at, 77, 1 << 18);
+	settle(p);
+	e = verify(p, 0);
+	assert_int_equal(e.bytes, PAIR_VOLUME);
+	assert_int_equal(e.differing_bytes, 0);
+	replica_flip(&p->b, (5 << 20) + 4096 + 17);
+	e = verify(p, 0);
+	assert_int_equal(e.differing_bytes, 4096);
+	assert_int_equal(e.first_offset, (5 << 20) + 4096);
+	assert_int_equal(e.repaired_bytes, 0);
+	replica_flip(&p->a, 9 << 20);
+	e = verify(p, 0);
+	assert_int_equal(e.differing_bytes, 8192);
+	replica_flip(&p->a, 9 << 20); /* back */
+	e = verify(p, REPLICATION_VERIFY_REPAIR);
+	assert_int_equal(e.differing_bytes, 4096);
+	assert_int_equal(e.repaired_bytes, 4096);
+	e = verify(p, 0);
+	assert_int_equal(e.differing_bytes, 0);
+	pair_same(p);
+}
+
+struct writer {
+	struct pair *p;
+	atomic_bool stop;
+};
+
+static void *writer_main(void *arg)
+{
+	struct writer *w = arg;
+
+	while (!atomic_load(&w->stop))
+		pair_write(w->p, &w->p->a, 3);
+	return NULL;
+}
+
+static void verify_under_writes_finds_nothing_that_is_not_there(void **state)
+{
+	struct pair *p = *state;
+	struct writer w = { .p = p };
+	pthread_t thread;
+
+	follow(p);
+	pair_write(p, &p->a, 50);
+	assert_int_equal(pthread_create(&thread, NULL, writer_main, &w), 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(verify(p, 0).differing_bytes, 0);
+	atomic_store(&w.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	PAIR_UNTIL(caught_up(p));
+	pair_same(p);
+}
+
+/* ---- roles
+ * ------------------------------------------------------------------------------------------------- */
+
+static void a_switchover_and_back_needs_no_resync(void **state)
+{
+	struct pair *p = *state;
+	struct replica *from = &p->a, *to = &p->b;
+
+	for (uint64_t token = 2; token < 6; token++) {
+		struct replica *x = from;
+
+		PAIR_UNTIL(state_of(from) == PEER_FOLLOWING);
+		replica_peer(p, from, PEER_SYNC, 30000, false);
+		PAIR_UNTIL(replica_peer_status(from).in_sync);
+		pair_write(p, from, 30);
+		assert_int_equal(replication_demote(from->r, token - 1, 10000, NULL), 0);
+		assert_int_equal(replication_write_begin(from->r, NULL), -POD_E_STALE);
+		replica_peer(p, to, PEER_SYNC, 30000, false);
+		assert_int_equal(replication_promote(to->r, token, false, NULL), 0);
+		from = to;
+		to = x;
+	}
+	PAIR_UNTIL(state_of(from) == PEER_FOLLOWING);
+	pair_write(p, from, 10);
+	PAIR_UNTIL(cursors(to).durable >= cursors(from).committed);
+	pair_same(p);
+	assert_int_equal(replica_events(&p->a, REPLICATION_RESYNC_DONE), 0);
+	assert_int_equal(replica_events(&p->b, REPLICATION_RESYNC_DONE), 0);
+}
+
+static void a_newer_token_fences_the_old_primary(void **state)
+{
+	struct pair *p = *state;
+	struct replication_status s;
+	struct err err = { 0 };
+
+	follow(p);
+	pair_write(p, &p->a, 10);
+	PAIR_UNTIL(caught_up(p));
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	PAIR_UNTIL(state_of(&p->a) == PEER_DOWN);
+	assert_int_equal(replication_promote(p->b.r, 1, false, &err), -POD_E_STALE); /* the token is a's */
+	assert_int_equal(replication_promote(p->b.r, 2, false, NULL), 0);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(replication_write_begin(p->a.r, &err) == -POD_E_STALE ||
+	           replication_write_end(p->a.r, NULL) < 0);
+	replication_status(p->a.r, &s);
+	assert_int_equal(s.role, ROLE_SECONDARY);
+	PAIR_UNTIL(replica_last(&p->a, REPLICATION_ROLE).role == ROLE_SECONDARY);
+	assert_non_null(strstr(replica_last(&p->a, REPLICATION_ROLE).text, "token 2"));
+	PAIR_UNTIL(state_of(&p->b) == PEER_FOLLOWING);
+	assert_int_equal(replication_promote(p->a.r, 2, false, &err),
+	                 -POD_E_STALE); /* seen, but not its own */
+	assert_int_equal(replication_promote(p->a.r, 1, false, &err), -POD_E_STALE);
+	pair_same(p);
+}
+
+/* Whether the snapshot of x holds fill at offset. */
+static void assert_snapshot(struct replica *x, const char *prefix, uint64_t offset, uint8_t fill)
+{
+	static struct snapshot_info list[SNAPSHOTS_MAX];
+	static uint8_t bytes[4096] __attribute__((aligned(4096)));
+	size_t n = snapshots_list(disk_snapshots(x->disk), list, SNAPSHOTS_MAX);
+
+	for (size_t i = 0; i < n; i++) {
+		if (strncmp(list[i].name, prefix, strlen(prefix)) != 0)
+			continue;
+		assert_int_equal(snapshots_read_begin(disk_snapshots(x->disk), list[i].name, NULL), 0);
+		assert_int_equal(
+			snapshots_read(disk_snapshots(x->disk), list[i].name, offset, bytes, 4096, NULL), 0);
+		snapshots_read_end(disk_snapshots(x->disk), list[i].name);
+		assert_int_equal(bytes[0], fill);
+		return;
+	}
+	fail_msg("no snapshot %s*", prefix);
+}
+
+/* a writes what b never gets, then b takes over. */
+static void fail_over(struct pair *p)
+{
+	follow(p);
+	pair_write(p, &p->a, 30);
+	pair_write_at(&p->a, 4096, 11, 4096);
+	pair_flush(&p->a);
+	PAIR_UNTIL(caught_up(p));
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	PAIR_UNTIL(state_of(&p->a) == PEER_DOWN);
+	pair_write_at(&p->a, 4096, 22, 4096);
+	pair_write_at(&p->a, 8 << 20, 22, 8192);
+	pair_flush(&p->a);
+	assert_int_equal(replication_promote(p->b.r, 2, false, NULL), 0);
+	pair_write_at(&p->b, 8192, 33, 4096);
+	pair_flush(&p->b);
+	replica_peer(p, &p->b, PEER_ASYNC, 0, false);
+}
+
+static void an_old_primary_takes_back_its_tail_and_keeps_an_orphan(void **state)
+{
+	struct pair *p = *state;
+	uint8_t block[4096];
+
+	fail_over(p);
+	PAIR_UNTIL(replica_events(&p->b, REPLICATION_RESYNC_DONE) == 1);
+	PAIR_UNTIL(cursors(&p->a).durable >= cursors(&p->b).committed);
+	pair_same(p);
+	assert_int_equal(disk_read(p->a.disk, 4096, block, sizeof(block), NULL), 0);
+	assert_int_equal(block[0], 11);
+	assert_snapshot(&p->a, "orphan-", 4096, 22);
+	assert_snapshot(&p->a, "orphan-", 8 << 20, 22);
+	/* What had to travel is what differs, not the volume. */
+	assert_true(replica_last(&p->b, REPLICATION_RESYNC_DONE).sent_bytes < 256 * 1024);
+	PAIR_UNTIL(state_of(&p->b) == PEER_FOLLOWING);
+	pair_write(p, &p->b, 30);
+	PAIR_UNTIL(cursors(&p->a).durable >= cursors(&p->b).committed);
+	pair_same(p);
+}
+
+static void an_old_primary_that_restarted_takes_back_its_tail_too(void **state)
+{
+	struct pair *p = *state;
+
+	fail_over(p);
+	replica_stop(&p->a);
+	replica_start(p, &p->a);
+	replica_peer(p, &p->a, PEER_ASYNC, 0, false);
+	replica_peer(p, &p->b, PEER_ASYNC, 0, false); /* it listens elsewhere now */
+	PAIR_UNTIL(state_of(&p->b) == PEER_FOLLOWING && cursors(&p->a).durable >= cursors(&p->b).committed);
+	pair_same(p);
+	assert_snapshot(&p->a, "orphan-", 4096, 22);
+}
+
+static void a_split_brain_is_recognised_and_waits_for_an_order(void **state)
+{
+	struct pair *p = *state;
+
+	follow(p);
+	pair_write(p, &p->a, 30);
+	PAIR_UNTIL(caught_up(p));
+	/* a loses its stage, so that it begins a generation of its own; and nobody knows of the other. */
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	PAIR_UNTIL(state_of(&p->a) == PEER_DOWN);
+	replica_stop(&p->a);
+	assert_int_equal(unlink(p->a.stage), 0);
+	replica_start(p, &p->a);
+	assert_int_equal(replication_promote(p->a.r, 1, false, NULL), 0);
+	pair_write_at(&p->a, 0, 1, 4096);
+	pair_flush(&p->a);
+	assert_int_equal(replication_promote(p->b.r, 2, false, NULL), 0);
+	pair_write_at(&p->b, 0, 2, 4096);
+	pair_flush(&p->b);
+	replica_peer(p, &p->a, PEER_ASYNC, 0, false);
+	replica_peer(p, &p->b, PEER_ASYNC, 0, false);
+	PAIR_UNTIL(state_of(&p->b) == PEER_SPLIT_BRAIN);
+	assert_non_null(strstr(replica_peer_status(&p->b).last_error, "split brain"));
+	assert_false(pair_is_same(p));
+	assert_int_equal(replication_resync(p->b.r, "site1", NULL), 0);
+	PAIR_UNTIL(state_of(&p->b) == PEER_FOLLOWING && cursors(&p->a).durable >= cursors(&p->b).committed);
+	pair_same(p);
+	assert_snapshot(&p->a, "orphan-", 0, 1);
+}
+
+/* b is in the middle of a resync, and the line is gone. */
+static void cut_in_resync(struct pair *p)
+{
+	struct replication_status s;
+
+	follow(p);
+	pair_write(p, &p->a, 50);
+	pair_write_at(&p->a, 0, 11, 65536);
+	pair_flush(&p->a);
+	PAIR_UNTIL(caught_up(p));
+	overrun(p);
+	pair_write_at(&p->a, 0, 22, 65536);
+	pair_flush(&p->a);
+	atomic_store(&p->relay.cut_after, 1 << 20);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(atomic_load(&p->relay.cut_after) == UINT64_MAX);
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	PAIR_UNTIL(state_of(&p->a) == PEER_DOWN);
+	replication_status(p->b.r, &s);
+	assert_false(s.consistent);
+}
+
+static void a_replica_in_a_resync_is_promoted_by_force_only_as_it_was_before(void **state)
+{
+	struct pair *p = *state;
+	static uint64_t before[PAIR_VOLUME / 4096], after[PAIR_VOLUME / 4096];
+	uint64_t at = 0;
+	uint8_t block[4096];
+
+	follow(p);
+	pair_write(p, &p->a, 50);
+	PAIR_UNTIL(caught_up(p));
+	cut_in_resync(p);
+	assert_int_equal(replication_promote(p->b.r, 2, false, NULL), -POD_E_UNAVAILABLE);
+	assert_int_equal(replication_promote(p->b.r, 2, true, NULL), 0);
+	assert_int_equal(disk_read(p->b.disk, at, block, sizeof(block), NULL), 0);
+	assert_int_equal(block[0], 11);
+	(void) before;
+	(void) after;
+	pair_write(p, &p->b, 10);
+	replica_peer(p, &p->b, PEER_ASYNC, 0, false);
+	PAIR_UNTIL(state_of(&p->b) == PEER_FOLLOWING && cursors(&p->a).durable >= cursors(&p->b).committed);
+	pair_same(p);
+	assert_snapshot(&p->a, "orphan-", 0, 22);
+}
+
+static void a_lease_that_is_over_ends_writes_and_flushes(void **state)
+{
+	struct pair *p = *state;
+	struct err err = { 0 };
+
+	replication_lease(p->a.r, clock_mono_ms() + 60000);
+	pair_write(p, &p->a, 2);
+	assert_int_equal(replication_write_begin(p->a.r, NULL), 0);
+	replication_lease(p->a.r, clock_mono_ms());
+	assert_int_equal(replication_write_end(p->a.r, NULL), -POD_E_STALE); /* do not acknowledge it */
+	assert_int_equal(replication_write_begin(p->a.r, &err), -POD_E_STALE);
+	assert_non_null(strstr(err.text, "lease"));
+	assert_int_equal(replication_flush(p->a.r, NULL), -POD_E_STALE);
+	replication_lease(p->a.r, 0);
+	pair_write(p, &p->a, 2);
+}
+
+static void mistakes_in_orders_are_told_in_words(void **state)
+{
+	struct pair *p = *state;
+	struct err err = { 0 };
+	struct peer_config c = { .name = "site 9" };
+
+	assert_int_equal(replication_peer_set(p->a.r, &c, &err), -POD_E_SYNTAX);
+	(void) strcpy(c.name, "site9");
+	(void) strcpy(c.address, "nowhere");
+	assert_int_equal(replication_peer_set(p->a.r, &c, &err), -POD_E_CONFIG);
+	assert_non_null(strstr(err.text, "nowhere"));
+	assert_int_equal(replication_pause(p->a.r, "site9", &err), -POD_E_NOTFOUND);
+	assert_int_equal(replication_peer_remove(p->a.r, "site9", &err), -POD_E_NOTFOUND);
+	assert_int_equal(replication_verify(p->b.r, "site1", 0, &err), -POD_E_BUSY);
+	assert_int_equal(replication_resync(p->b.r, "site1", &err), -POD_E_STALE);
+	join(p, PEER_SYNC, 30000);
+	assert_int_equal(replication_peer_remove(p->a.r, "site2", &err), -POD_E_BUSY);
+	replica_peer(p, &p->a, PEER_ASYNC, 0, false);
+	PAIR_UNTIL(!replica_peer_status(&p->a).in_sync);
+	assert_int_equal(replication_peer_remove(p->a.r, "site2", &err), 0);
+}
+
+static void a_paused_peer_gets_nothing_until_it_is_resumed(void **state)
+{
+	struct pair *p = *state;
+
+	follow(p);
+	assert_int_equal(replication_pause(p->a.r, "site2", NULL), 0);
+	PAIR_UNTIL(!replica_peer_status(&p->a).connected);
+	assert_int_equal(state_of(&p->a), PEER_PAUSED);
+	pair_write(p, &p->a, 10);
+	assert_false(caught_up(p));
+	assert_int_equal(replication_resume(p->a.r, "site2", NULL), 0);
+	PAIR_UNTIL(caught_up(p));
+	pair_same(p);
+}
+
+int main(int argc, char **argv)
 {
 #define PAIR_TEST(name) cmocka_unit_test_setup_teardown(name, pair_setup, pair_teardown)
 	const struct CMUnitTest tests[] = {
 		PAIR_TEST(a_secondary_holds_what_the_primary_wrote),
+		PAIR_TEST(a_flush_waits_for_a_sync_peers_disk),
+		PAIR_TEST(a_semi_sync_peer_has_received_what_is_flushed),
+		PAIR_TEST(an_async_peer_stalls_nobody),
+		PAIR_TEST(a_lost_sync_peer_is_struck_before_the_flush_returns),
+		PAIR_TEST(nobody_striking_ends_a_flush_that_is_to_end),
+		PAIR_TEST(a_line_cut_at_any_byte_costs_nothing),
+		PAIR_TEST(a_line_that_spoils_bytes_is_never_believed),
+		PAIR_TEST(a_silent_line_is_given_up),
+		PAIR_TEST(compression_saves_bytes_where_both_want_it),
+		PAIR_TEST(strangers_are_refused),
+		PAIR_TEST(who_lags_is_marked_and_resynchronised),
+		PAIR_TEST(who_was_away_for_longer_than_the_log_is_resynchronised),
+		PAIR_TEST(a_resync_sends_little_more_than_what_changed),
+		PAIR_TEST(a_resync_that_is_cut_again_and_again_ends_well),
+		PAIR_TEST(writes_during_a_resync_arrive_too),
+		PAIR_TEST(a_volume_that_grew_meanwhile_grows_at_the_peer_too),
+		PAIR_TEST(snapshots_are_cut_at_the_same_point_on_both_sides),
+		PAIR_TEST(verify_finds_a_flipped_bit_on_either_side),
+		PAIR_TEST(verify_under_writes_finds_nothing_that_is_not_there),
+		PAIR_TEST(a_switchover_and_back_needs_no_resync),
+		PAIR_TEST(a_newer_token_fences_the_old_primary),
+		PAIR_TEST(an_old_primary_takes_back_its_tail_and_keeps_an_orphan),
+		PAIR_TEST(an_old_primary_that_restarted_takes_back_its_tail_too),
+		PAIR_TEST(a_split_brain_is_recognised_and_waits_for_an_order),
+		PAIR_TEST(a_replica_in_a_resync_is_promoted_by_force_only_as_it_was_before),
+		PAIR_TEST(a_lease_that_is_over_ends_writes_and_flushes),
+		PAIR_TEST(mistakes_in_orders_are_told_in_words),
+		PAIR_TEST(a_paused_peer_gets_nothing_until_it_is_resumed),
 	};
 
-	(void) join;
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, pair_keys_make, pair_keys_remove);
 }
