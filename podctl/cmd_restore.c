@@ -82,9 +82,11 @@ static int set_options(struct cli *cli, json_t *body)
 	static const struct {
 		const char *option, *name;
 	} texts[] = {
-		{ "--from", "snapshot" },         { "--site", "site" },       { "--volume", "volume" },
-		{ "--mailbox", "mailbox" },       { "--into", "into" },       { "--uid", "uids" },
-		{ "--message-id", "message_id" }, { "--subject", "subject" }, { "--sender", "sender" },
+		{ "--from", "snapshot" },   { "--site", "site" },
+		{ "--volume", "volume" },   { "--mailbox", "mailbox" },
+		{ "--into", "into" },       { "--as", "as" },
+		{ "--uid", "uids" },        { "--message-id", "message_id" },
+		{ "--subject", "subject" }, { "--sender", "sender" },
 	};
 	static const struct {
 		const char *option, *name;
@@ -236,6 +238,17 @@ static int run_user(struct cli *cli)
 	return run(cli, json_pack("{ss, ss}", "what", "user", "user", cli->args[0]));
 }
 
+/* Users who move leave what came since behind: that is not to happen by a slip. */
+static int run_volume(struct cli *cli)
+{
+	if (cli_option(cli, "--as") && !cli_option(cli, "--yes"))
+		return cli_fail_with(cli, POD_E_SYNTAX, "give --yes where that is meant",
+		                     "the users of %s would move to %s, with the mail of then; what came "
+		                     "since stays behind",
+		                     cli->args[0], cli_option(cli, "--as"));
+	return run(cli, json_pack("{ss, ss}", "what", "volume", "volume", cli->args[0]));
+}
+
 static int run_list(struct cli *cli)
 {
 	json_t *answer;
@@ -272,7 +285,7 @@ static int run_cancel(struct cli *cli)
 	{                                                                                                  \
 		"--from-folder", "DIR",                                                                    \
 			"Instead: a folder that holds a volume or a copy of one, on the volume's host: a " \
-		        "backup. The store's "                                                             \
+			"backup. The store's "                                                             \
 			"user must be able to read it."                                                    \
 	}
 #define OPTION_QUOTA                                                               \
@@ -311,8 +324,18 @@ static const struct command_option mailbox_options[] = {
 static const struct command_option user_options[] = {
 	OPTIONS_SOURCE,
 	{ "--volume", "NAME",
-	  "For a user who is gone: the volume that held the mail, if there are several." },
+	  "The volume whose snapshot it is, and where a user who is gone is made again. Default: the one "
+	  "that the user is on." },
 	{ "--into", "MAILBOX", "Puts all mailboxes below this one." },
+	OPTION_QUOTA,
+	{ NULL, NULL, NULL },
+};
+
+static const struct command_option volume_options[] = {
+	OPTIONS_SOURCE,
+	{ "--as", "VOLUME",
+	  "Moves the users to this volume, which is there, with the mail of the snapshot." },
+	{ "--yes", NULL, "Yes, they move." },
 	OPTION_QUOTA,
 	{ NULL, NULL, NULL },
 };
@@ -332,6 +355,14 @@ static const struct command commands[] = {
 	{ "user", "USER", 1, 1, "Brings back all mail of a user, and a user who was removed.",
 	  "A user who is not there any more is made again with password, quota and subscriptions.",
 	  user_options, run_user },
+	{ "volume", "VOLUME", 1, 1, "Brings back all mail of a volume's users, and users who were removed.",
+	  "Each user as restore user does it, one after the other. Nothing that came since is taken away. "
+	  "With --as, for a "
+	  "volume that is lost or damaged, the users move to another volume: they get their account and mail "
+	  "there, and then "
+	  "the directory says so; new mail goes there from then on. Done again, it goes on where it was "
+	  "ended.",
+	  volume_options, run_volume },
 	{ "list", "", 0, 0, "Lists restores that are under way or have ended.", NULL, NULL, run_list },
 	{ "cancel", "ID", 1, 1, "Ends a restore.",
 	  "What was restored until then stays, and asked for again it goes on with the rest.", NULL,

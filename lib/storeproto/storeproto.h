@@ -51,7 +51,8 @@
 	X( 65, VOLUME_STATUS,    empty,             volume_status,       empty,        STORE_ROLE_ADMIN) \
 	X( 66, FSCK,             fsck,              fsck_report,         fsck_report,  STORE_ROLE_ADMIN) \
 	X( 67, RESTORE,          restore,           restore_report,      restore_report, STORE_ROLE_ADMIN) \
-	X( 68, USER_RESTORE,     user_restore,      user,                empty,        STORE_ROLE_ADMIN)
+	X( 68, USER_RESTORE,     user_restore,      user,                empty,        STORE_ROLE_ADMIN) \
+	X( 69, SOURCE_USERS,     source_users,      user_list_reply,     empty,        STORE_ROLE_ADMIN)
 /* clang-format on */
 
 enum store_method {

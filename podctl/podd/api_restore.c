@@ -70,7 +70,7 @@ static int uids_read(const struct api_call *call, struct restore_request *rq, st
 
 static int what_read(const struct api_call *call, enum restore_what *ret, struct err *err)
 {
-	static const char *const names[] = { "message", "mailbox", "user" };
+	static const char *const names[] = { "message", "mailbox", "user", "volume" };
 	const char *text;
 	int r = api_string_required(call, "what", &text, err);
 
@@ -79,7 +79,7 @@ static int what_read(const struct api_call *call, enum restore_what *ret, struct
 			*ret = (enum restore_what) i;
 			return 0;
 		}
-	return r < 0 ? r : err_set(err, POD_E_SYNTAX, "what is message, mailbox or user");
+	return r < 0 ? r : err_set(err, POD_E_SYNTAX, "what is message, mailbox, user or volume");
 }
 
 static int time_read(const struct api_call *call, const char *name, int64_t *ret, struct err *err)
@@ -108,6 +108,8 @@ static int check(const struct restore_request *rq, struct err *err)
 		return err_set(err, POD_E_SYNTAX, "folder must be an absolute path");
 	if (rq->site && !rq->snapshot)
 		return err_set(err, POD_E_SYNTAX, "site goes with a snapshot");
+	if (rq->as && rq->what != RESTORE_VOLUME)
+		return err_set(err, POD_E_SYNTAX, "as goes with volume");
 	if (rq->uids_n && !rq->mailbox)
 		return err_set(err, POD_E_SYNTAX, "uids are of a mailbox: which one?");
 	switch (rq->what) {
@@ -118,10 +120,28 @@ static int check(const struct restore_request *rq, struct err *err)
 		                         "say which message: uids of a mailbox, message_id, subject, sender, "
 		                         "since or before");
 	case RESTORE_MAILBOX: return rq->mailbox ? 0 : err_set(err, POD_E_SYNTAX, "mailbox is missing");
+	case RESTORE_VOLUME:
+		return rq->volume && !rq->mailbox && !narrows(rq) && !rq->list
+		               ? 0
+		               : err_set(err, POD_E_SYNTAX, "a volume is restored as a whole: which one?");
 	case RESTORE_USER:
 		return rq->mailbox ? err_set(err, POD_E_SYNTAX, "a user is restored with all mailboxes") : 0;
 	}
 	return 0;
+}
+
+/* Of a volume it is nobody in particular. */
+static int user_read(const struct api_call *call, struct restore_request *rq, struct err *err)
+{
+	const char *address;
+	int r;
+
+	if (rq->what == RESTORE_VOLUME)
+		return json_object_get(call->body, "user")
+		               ? err_set(err, POD_E_SYNTAX, "user goes with message, mailbox and user")
+		               : 0;
+	r = api_string_required(call, "user", &address, err);
+	return r < 0 ? r : api_address(call, address, &rq->address, err);
 }
 
 static int request_read(const struct api_call *call, struct restore_request *rq, struct err *err)
@@ -129,18 +149,16 @@ static int request_read(const struct api_call *call, struct restore_request *rq,
 	static const char *const fields[] = { "what",     "user",       "folder",  "volume", "mailbox",
 		                              "into",     "uids",       "since",   "before", "list",
 		                              "force",    "message_id", "subject", "sender", "ignore_quota",
-		                              "snapshot", "site" };
-	const char *address;
+		                              "snapshot", "site",       "as" };
 	bool there;
 	int r = api_only(call, fields, ARRAY_SIZE(fields), err);
 
-	if (r < 0 || (r = what_read(call, &rq->what, err)) < 0 ||
-	    (r = api_string_required(call, "user", &address, err)) < 0 ||
-	    (r = api_address(call, address, &rq->address, err)) < 0 ||
+	if (r < 0 || (r = what_read(call, &rq->what, err)) < 0 || (r = user_read(call, rq, err)) < 0 ||
 	    (r = api_string(call, "folder", &rq->folder, err)) < 0 ||
 	    (r = api_string(call, "snapshot", &rq->snapshot, err)) < 0 ||
 	    (r = api_string(call, "site", &rq->site, err)) < 0 ||
 	    (r = api_string(call, "volume", &rq->volume, err)) < 0 ||
+	    (r = api_string(call, "as", &rq->as, err)) < 0 ||
 	    (r = api_string(call, "mailbox", &rq->mailbox, err)) < 0 ||
 	    (r = api_string(call, "into", &rq->into, err)) < 0 ||
 	    (r = api_string(call, "message_id", &rq->message_id, err)) < 0 ||

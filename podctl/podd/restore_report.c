@@ -5,9 +5,10 @@
 #include "base/cleanup.h"
 #include "podctl/podd/restores_internal.h"
 
-static const char *const whats[] = {
-	[RESTORE_MESSAGE] = "message", [RESTORE_MAILBOX] = "mailbox", [RESTORE_USER] = "user"
-};
+static const char *const whats[] = { [RESTORE_MESSAGE] = "message",
+	                             [RESTORE_MAILBOX] = "mailbox",
+	                             [RESTORE_USER] = "user",
+	                             [RESTORE_VOLUME] = "volume" };
 static const char *const steps[] = {
 	[RESTORE_SOURCE] = "mounting", [RESTORE_ACCOUNT] = "account", [RESTORE_MAIL] = "running"
 };

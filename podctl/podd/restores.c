@@ -83,16 +83,34 @@ static void job_end(struct restore_job *job)
 	job->mount = NULL;
 	job->step = RESTORE_DONE;
 	job->ended = clock_wall_s();
-	log_event(NULL, LOGL_NOTICE, "restore.ended", F_UINT("id", job->id), F_STR("user", job->rq.address),
+	log_event(NULL, LOGL_NOTICE, "restore.ended", F_UINT("id", job->id), F_STR("who", job->rq.address),
 	          F_UINT("restored", job->restored), F_UINT("present", job->present),
 	          F_UINT("failed", job->failed),
 	          F_STR("outcome", job->err.code ? err_text(&job->err) : "done"));
+	if (job->parent) {
+		restore_volume_on_user(job);
+		job_free(job);
+	}
 }
 
 static void job_fail(struct restore_job *job, int r, const char *text)
 {
 	(void) err_set(&job->err, (enum pod_error) abs(r), "%s", *text ? text : err_code_text(r));
 	job_end(job);
+}
+
+static void job_on_mail(struct restore_job *job, int r, const char *text)
+{
+	struct err err = { 0 };
+
+	if (r == 0 && job->moves) {
+		r = restore_account_move(job, &err);
+		text = err_text(&err);
+	}
+	if (r < 0)
+		job_fail(job, r, text);
+	else
+		job_end(job);
 }
 
 static void job_on_report(void *arg, const struct store_reply *reply)
@@ -104,10 +122,7 @@ static void job_on_report(void *arg, const struct store_reply *reply)
 	if (!reply->final)
 		return;
 	job->call = NULL;
-	if (reply->code < 0)
-		job_fail(job, reply->code, reply->text);
-	else
-		job_end(job);
+	job_on_mail(job, reply->code, reply->text);
 }
 
 /* Strings of the request that are not given are "" in the protocol. */
@@ -170,9 +185,22 @@ static void job_on_account(struct restore_job *job, int r, const char *text)
 		job_mail(job);
 }
 
+static void job_on_volume(struct restore_job *job, int r, const char *text)
+{
+	if (r < 0)
+		job_fail(job, r, text);
+	else
+		job_end(job);
+}
+
 static void job_on_source(struct restore_job *job)
 {
-	if (!job->new_user || job->cancelled) {
+	if (job->rq.what == RESTORE_VOLUME && !job->cancelled) {
+		job->step = RESTORE_MAIL;
+		restore_volume_begin(job, job_on_volume);
+		return;
+	}
+	if ((!job->new_user && !job->moves) || job->cancelled) {
 		job_mail(job);
 		return;
 	}
@@ -196,7 +224,7 @@ static void job_on_mounted(void *arg, int r, struct mount *m, const char *text)
 
 static void job_source(struct restore_job *job)
 {
-	const struct mount_place place = { job->volume, job->rq.snapshot, job->rq.site };
+	const struct mount_place place = { job->from_volume, job->rq.snapshot, job->rq.site };
 
 	if (job->rq.snapshot) {
 		mounts_take(job->restores->podd->mounts, &place, job_on_mounted, job);
@@ -242,12 +270,19 @@ static int count_volume(void *arg, const char *name, const ProtobufCMessage *rec
 	return 0;
 }
 
-/* Where a user who is gone is made again: the volume named, or the pod's only one. */
+static int check_volume(struct restore_job *job, const char *volume, struct err *err)
+{
+	const ProtobufCMessage *record;
+	int r = directory_get(job->restores->podd->dir, job->arena, DIRECTORY_VOLUME, span_of(volume),
+	                      &record, err);
+
+	return r == -POD_E_NOTFOUND ? err_set(err, POD_E_NOTFOUND, "there is no volume %.64s", volume) : r;
+}
+
+/* Where a user who is gone is made again: the volume that held the mail, or the pod's only one. */
 static int choose_volume(struct restore_job *job, struct err *err)
 {
-	struct directory *dir = job->restores->podd->dir;
 	struct only_volume only = { .a = job->arena };
-	const ProtobufCMessage *record;
 	int r;
 
 	if (job->rq.list || job->rq.what != RESTORE_USER)
@@ -258,19 +293,44 @@ static int choose_volume(struct restore_job *job, struct err *err)
 	job->user_id = users_make_id(job->arena, job->rq.address);
 	if (!job->user_id)
 		return err_set(err, POD_E_NOMEM, "restore");
-	job->volume = job->rq.volume;
-	if (!job->volume) {
-		r = directory_each(dir, DIRECTORY_VOLUME, SPAN_NONE, count_volume, &only, err);
+	job->from_volume = job->rq.volume;
+	if (!job->from_volume) {
+		r = directory_each(job->restores->podd->dir, DIRECTORY_VOLUME, SPAN_NONE, count_volume, &only,
+		                   err);
 		if (r == 0 && only.n != 1)
 			r = err_set(err, POD_E_SYNTAX,
-			            "%.128s is not there any more: say which volume to make the user on",
+			            "%.128s is not there any more: say which volume held the mail",
 			            job->rq.address);
-		job->volume = only.name;
-		return r;
+		if (r < 0)
+			return r;
+		job->from_volume = only.name;
 	}
-	r = directory_get(dir, job->arena, DIRECTORY_VOLUME, span_of(job->volume), &record, err);
-	return r == -POD_E_NOTFOUND ? err_set(err, POD_E_NOTFOUND, "there is no volume %.64s", job->volume)
-	                            : r;
+	job->volume = job->rq.as ? job->rq.as : job->from_volume;
+	return check_volume(job, job->volume, err);
+}
+
+/*
+ * Where the user is. For all of a volume's users: only those who are on it, or, where they move and this is
+ * done again, on the new one already.
+ */
+static int find_place(struct restore_job *job, const Directory__User *user, struct err *err)
+{
+	bool on_it;
+
+	job->user_id = user->user_id;
+	job->volume = user->volume;
+	job->from_volume = job->rq.volume ? job->rq.volume : user->volume;
+	if (!job->parent)
+		return check_volume(job, job->from_volume, err);
+	on_it = strcmp(user->volume, job->from_volume) == 0;
+	if (!on_it && !(job->rq.as && strcmp(user->volume, job->rq.as) == 0))
+		return err_set(err, POD_E_EXISTS, "the user is on volume %s now, and left as it is",
+		               user->volume);
+	if (on_it && job->rq.as) {
+		job->moves = true;
+		job->volume = job->rq.as;
+	}
+	return 0;
 }
 
 static int find_user(struct restore_job *job, struct err *err)
@@ -287,11 +347,21 @@ static int find_user(struct restore_job *job, struct err *err)
 	user = (const Directory__User *) record;
 	if (strcmp(user->state, USER_STATE_PENDING) == 0)
 		return err_set(err, POD_E_BUSY, "%.128s is being removed", job->rq.address);
-	if (job->rq.volume && strcmp(job->rq.volume, user->volume) != 0)
-		return err_set(err, POD_E_SYNTAX, "%.128s is on volume %s", job->rq.address, user->volume);
-	job->volume = user->volume;
-	job->user_id = user->user_id;
-	return 0;
+	return find_place(job, user, err);
+}
+
+/* What is restored: a volume, for which its name stands in for an address (which has an @), or a user's mail.
+ */
+static int find_subject(struct restore_job *job, struct err *err)
+{
+	int r;
+
+	if (job->rq.what != RESTORE_VOLUME)
+		return find_user(job, err);
+	job->from_volume = job->rq.volume;
+	job->volume = job->rq.as ? job->rq.as : job->rq.volume;
+	r = check_volume(job, job->from_volume, err);
+	return r == 0 ? check_volume(job, job->volume, err) : r;
 }
 
 static int copy_text(struct arena *a, const char **text)
@@ -304,10 +374,9 @@ static int copy_text(struct arena *a, const char **text)
 static int copy_request(struct restore_job *job)
 {
 	struct restore_request *rq = &job->rq;
-	const char **const texts[] = {
-		&rq->address, &rq->folder, &rq->snapshot,   &rq->site,    &rq->volume,
-		&rq->mailbox, &rq->into,   &rq->message_id, &rq->subject, &rq->sender
-	};
+	const char **const texts[] = { &rq->address,    &rq->folder,  &rq->snapshot, &rq->site,
+		                       &rq->volume,     &rq->as,      &rq->mailbox,  &rq->into,
+		                       &rq->message_id, &rq->subject, &rq->sender };
 	Podstore__UidRange *uids = arena_array(job->arena, rq->uids_n + 1, sizeof(*uids));
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -341,31 +410,62 @@ static struct restore_job *job_create(struct restores *rs, const struct restore_
 	return NULL;
 }
 
-int restores_begin(struct restores *rs, const struct restore_request *rq, unsigned int *ret_id,
-                   struct err *err)
+static int job_begin(struct restore_job *job, struct err *err)
 {
-	struct restore_job *job;
-	int r;
+	int r = find_subject(job, err);
 
-	if (is_busy(rs, rq->address))
-		return err_set(err, POD_E_BUSY, "%.128s is being changed or restored", rq->address);
-	if (count_under_way(rs) >= UNDER_WAY_MAX)
-		return err_set(err, POD_E_LIMIT, "%d restores are under way", UNDER_WAY_MAX);
-	job = job_create(rs, rq);
-	if (!job)
-		return err_set(err, POD_E_NOMEM, "restore");
-	r = find_user(job, err);
 	if (r < 0) {
 		job_free(job);
 		return r;
 	}
-	job->id = ++rs->last_id;
-	log_event(NULL, LOGL_NOTICE, "restore.began", F_UINT("id", job->id), F_STR("user", job->rq.address),
+	log_event(NULL, LOGL_NOTICE, "restore.began", F_UINT("id", job->id), F_STR("who", job->rq.address),
 	          F_STR("source", job->rq.folder ? job->rq.folder : job->rq.snapshot));
 	job_source(job);
-	forget_old(rs);
-	*ret_id = job->id;
 	return 0;
+}
+
+int restores_begin(struct restores *rs, const struct restore_request *rq, unsigned int *ret_id,
+                   struct err *err)
+{
+	struct restore_request named = *rq;
+	struct restore_job *job;
+	unsigned int id = rs->last_id + 1;
+	int r;
+
+	if (rq->what == RESTORE_VOLUME)
+		named.address = rq->volume;
+	if (is_busy(rs, named.address))
+		return err_set(err, POD_E_BUSY, "%.128s is being changed or restored", named.address);
+	if (count_under_way(rs) >= UNDER_WAY_MAX)
+		return err_set(err, POD_E_LIMIT, "%d restores are under way", UNDER_WAY_MAX);
+	job = job_create(rs, &named);
+	if (!job)
+		return err_set(err, POD_E_NOMEM, "restore");
+	job->id = id;
+	r = job_begin(job, err);
+	if (r < 0)
+		return r;
+	rs->last_id = id;
+	forget_old(rs);
+	*ret_id = id;
+	return 0;
+}
+
+int restore_job_begin_user(struct restore_job *parent, const struct restore_request *rq,
+                           struct restore_job **ret, struct err *err)
+{
+	struct restores *rs = parent->restores;
+	struct restore_job *job;
+
+	if (is_busy(rs, rq->address))
+		return err_set(err, POD_E_BUSY, "the user is being changed or restored");
+	job = job_create(rs, rq);
+	if (!job)
+		return err_set(err, POD_E_NOMEM, "restore");
+	job->id = parent->id;
+	job->parent = parent;
+	*ret = job;
+	return job_begin(job, err);
 }
 
 /* ---- asked about ---- */
@@ -375,7 +475,7 @@ static struct restore_job *job_find(const struct restores *rs, unsigned int id)
 	struct restore_job *job;
 
 	TAILQ_FOREACH(job, &rs->jobs, link)
-	if (job->id == id)
+	if (job->id == id && !job->parent)
 		return job;
 	return NULL;
 }
@@ -384,21 +484,29 @@ static struct restore_job *job_find(const struct restores *rs, unsigned int id)
  * The store hears of it after the messages at hand; nobody waits for what it says then. An account that is
  * being made is made to its end.
  */
+void restore_job_cancel(struct restore_job *job)
+{
+	job->cancelled = true;
+	if (job->step != RESTORE_MAIL)
+		return;
+	if (job->work) {
+		restore_volume_cancel(job);
+		return;
+	}
+	if (job->call)
+		store_call_cancel(job->call);
+	job->call = NULL;
+	job_fail(job, -POD_E_CANCELLED, "cancelled; what was restored until then stays");
+}
+
 int restores_cancel(struct restores *rs, unsigned int id, struct err *err)
 {
 	struct restore_job *job = job_find(rs, id);
 
 	if (!job)
 		return err_set(err, POD_E_NOTFOUND, "there is no restore %u", id);
-	if (!is_under_way(job))
-		return 0;
-	job->cancelled = true;
-	if (job->step == RESTORE_MAIL) {
-		if (job->call)
-			store_call_cancel(job->call);
-		job->call = NULL;
-		job_fail(job, -POD_E_CANCELLED, "cancelled; what was restored until then stays");
-	}
+	if (is_under_way(job))
+		restore_job_cancel(job);
 	return 0;
 }
 
@@ -415,7 +523,7 @@ json_t *restores_json_all(const struct restores *rs)
 	const struct restore_job *job;
 
 	TAILQ_FOREACH(job, &rs->jobs, link)
-	if (json_array_append_new(list, restore_job_json(job, false)) < 0) {
+	if (!job->parent && json_array_append_new(list, restore_job_json(job, false)) < 0) {
 		json_decref(list);
 		return NULL;
 	}

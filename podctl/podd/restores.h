@@ -14,17 +14,21 @@
 
 #include "podctl/podd/podd.h"
 
-enum restore_what { RESTORE_MESSAGE, RESTORE_MAILBOX, RESTORE_USER };
+enum restore_what { RESTORE_MESSAGE, RESTORE_MAILBOX, RESTORE_USER, RESTORE_VOLUME };
 
 /* What is asked for. NULL or 0: not given. */
 struct restore_request {
 	enum restore_what what;
-	const char *address; /* the user, as the directory writes it */
+	const char *address; /* the user, as the directory writes it; of RESTORE_VOLUME: NULL */
 	/* One of the two: */
 	const char *folder;          /* that holds a volume */
 	const char *snapshot, *site; /* of the user's volume, at a site (NULL: any) */
-	const char
-		*volume; /* of a user who is gone: where he was, and is made again; a known user's is known */
+	/*
+	 * The volume that held the mail: whose snapshot it is, and where a user who is gone is made again.
+	 * NULL: the one that the user is on. Of RESTORE_VOLUME: which one.
+	 */
+	const char *volume;
+	const char *as; /* of RESTORE_VOLUME, and of its users: another volume, to which they move */
 	const char *mailbox, *into;
 	const char *message_id, *subject, *sender;
 	const Podstore__UidRange *uids;

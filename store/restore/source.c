@@ -205,6 +205,38 @@ int source_open(const struct source_options *o, struct arena *a, struct source *
 	return 0;
 }
 
+struct each_account {
+	struct source s; /* its folder alone */
+	source_user_fn *fn;
+	void *arg;
+};
+
+static int show_account(void *arg, const char *user_id)
+{
+	struct each_account *each = arg;
+	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
+	_cleanup_(closep) int fd = -1;
+	struct account acc;
+
+	if (!a || open_user(&each->s, span_of(user_id), &fd, NULL) < 0 ||
+	    account_read(fd, LAYOUT_ACCOUNT_FILE, a, &acc, NULL) < 0)
+		return 0;
+	return each->fn(each->arg, user_id, &acc);
+}
+
+int source_users(const char *path, source_user_fn *fn, void *arg, struct err *err)
+{
+	struct each_account each = { .s = { .user = -1 }, .fn = fn, .arg = arg };
+	int r;
+
+	each.s.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = each.s.dir < 0 ? err_errno(err, errno, "open %s", path) : check_is_volume(&each.s, path, err);
+	if (r == 0)
+		r = scan_users(each.s.dir, show_account, &each, err);
+	(void) source_close(&each.s);
+	return r;
+}
+
 struct source *source_close(struct source *s)
 {
 	if (s) {

@@ -34,6 +34,9 @@ int source_open(const struct source_options *o, struct arena *a, struct source *
 struct source *source_close(struct source *s);
 
 const char *source_user_id(const struct source *s);
+/* Calls fn for each user of the source at path whose account can be read; non-zero from fn ends it and is returned. */
+typedef int source_user_fn(void *arg, const char *user_id, const struct account *acc);
+int source_users(const char *path, source_user_fn *fn, void *arg, struct err *err);
 /* NULL where account.json is missing or damaged. */
 const struct account *source_account(const struct source *s);
 /* Why the index of an exact source was not used, or "". */

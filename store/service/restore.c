@@ -198,3 +198,52 @@ void method_user_restore(struct task *t)
 	log_event(NULL, LOGL_NOTICE, "user.restored", F_STR("user", m->user_id), F_STR("source", from->path));
 	reply_user(t, m->user_id);
 }
+
+/* ---- who is there ---- */
+
+struct user_list {
+	struct arena *a;
+	Podstore__User **items;
+	size_t n, cap;
+};
+
+static int list_add(void *arg, const char *user_id, const struct account *acc)
+{
+	struct user_list *l = arg;
+	Podstore__User *u = arena_new(l->a, Podstore__User);
+
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 64;
+
+		l->items = arena_grow(l->a, l->items, l->n, cap, sizeof(*l->items));
+		l->cap = cap;
+	}
+	if (!u || !l->items)
+		return -POD_E_NOMEM;
+	podstore__user__init(u);
+	u->user_id = arena_str(l->a, span_of(user_id));
+	u->address = arena_str(l->a, span_of(acc->address));
+	u->display_name = arena_str(l->a, span_of(acc->display_name));
+	l->items[l->n++] = u;
+	return u->user_id && u->address && u->display_name ? 0 : -POD_E_NOMEM;
+}
+
+void method_source_users(struct task *t)
+{
+	const Podstore__SourceUsers *m = (const Podstore__SourceUsers *) t->message;
+	Podstore__UserListReply reply = PODSTORE__USER_LIST_REPLY__INIT;
+	struct user_list l = { .a = t->a };
+	int r;
+
+	if (!m->source || m->source->path[0] != '/')
+		r = err_set(&t->err, POD_E_SYNTAX, "a source is the absolute path of a folder");
+	else
+		r = source_users(m->source->path, list_add, &l, &t->err);
+	if (r < 0) {
+		task_fail(t, r);
+		return;
+	}
+	reply.users = l.items;
+	reply.n_users = l.n;
+	task_reply(t, &reply.base);
+}

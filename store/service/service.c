@@ -42,6 +42,7 @@ static const struct method_row rows[NUMBER_MAX + 1] = {
 	[STORE_FSCK] = { STORE_FSCK, method_fsck, ON_SLOW, false, NULL },
 	[STORE_RESTORE] = { STORE_RESTORE, method_restore, ON_RESTORER, false, NULL },
 	[STORE_USER_RESTORE] = { STORE_USER_RESTORE, method_user_restore, ON_RESTORER, false, NULL },
+	[STORE_SOURCE_USERS] = { STORE_SOURCE_USERS, method_source_users, ON_RESTORER, false, NULL },
 };
 
 /* ---- answers ---- */

@@ -139,5 +139,6 @@ void method_volume_status(struct task *t);
 void method_fsck(struct task *t);
 void method_restore(struct task *t);
 void method_user_restore(struct task *t);
+void method_source_users(struct task *t);
 
 #endif

@@ -145,6 +145,32 @@ class FolderTest(RestoreCase):
         self.assertEqual(self.fetch("dan", "Restored/copy/Sent").keys(), {3})
         self.assertEqual(self.pod.podctl("restore", "list", as_json=True)["restores"][0]["id"], done["id"])
 
+    def test_a_volume_comes_back_with_all_users_and_they_can_move(self):
+        stays, goes = self.user("ida"), self.user("joe")
+        for name in ("ida", "joe"):
+            self.pod.send(name, message(1))
+        copy = self.copy()
+        self.delete_all("ida")
+        self.pod.send("ida", message(2))
+        self.pod.podctl("user", "remove", goes)
+        done = self.restore("volume", "vol01", "--from-folder", copy)
+        self.assertGreaterEqual(done["restored"], 2)
+        self.assertEqual(self.fetch("ida").keys(), {1, 2})
+        self.assertEqual(self.fetch("joe").keys(), {1})
+        # To another volume: nobody by a slip, and nobody twice.
+        self.pod.podctl("volume", "add", "vol02")
+        self.restore("volume", "vol01", "--from-folder", copy, "--as", "vol02", status=2)
+        done = self.restore("volume", "vol01", "--from-folder", copy, "--as", "vol02", "--yes")
+        self.assertEqual(done["problems"], [])
+        users = {u["address"]: u["volume"] for u in self.pod.podctl("user", "list", as_json=True)["users"]}
+        self.assertEqual((users[stays], users[goes]), ("vol02", "vol02"))
+        self.assertEqual(self.fetch("ida").keys(), {1})
+        self.pod.send("ida", message(3))
+        self.assertEqual(self.fetch("ida").keys(), {1, 3})
+        done = self.restore("volume", "vol01", "--from-folder", copy, "--as", "vol02", "--yes")
+        self.assertEqual((done["restored"], done["failed"]), (0, 0))
+        self.restore("volume", "vol77", "--from-folder", copy, status=3)
+
     def test_the_quota_is_kept_unless_told_otherwise(self):
         address = self.user("eve")
         self.pod.send("eve", message(1))
