@@ -143,12 +143,14 @@ static void entries_that_are_none_are_refused(void **state)
 struct hold {
 	atomic_bool behind; /* nothing is written behind, no trash taken out */
 	atomic_int commits_to_fail;
+	atomic_uint count[VOLUME_STEPS];
 };
 
 static int on_step(void *arg, enum volume_step step)
 {
 	struct hold *h = arg;
 
+	(void) atomic_fetch_add(&h->count[step], 1);
 	if ((step == VOLUME_STEP_PLACE || step == VOLUME_STEP_UNLINK || step == VOLUME_STEP_TRASH) &&
 	    atomic_load(&h->behind))
 		return ENOSPC;
@@ -228,6 +230,25 @@ static void a_rebuild_knows_flags_and_expunges_that_no_file_name_says(void **sta
 	fixture_settle(&f);
 	lose_index(&f);
 	assert_string_equal(fixture_rows(&f, "alice", "INBOX"), "1 21;3 4;4 0;5 1;");
+	fixture_remove(&f);
+}
+
+static void flags_alone_are_flushed_once_and_mail_is_not_journaled(void **state)
+{
+	struct hold h = { false };
+	struct fixture f;
+
+	make_held(&f, &h, 1);
+	f.o.write_behind_ms = 60000; /* whose own commits come after ours */
+	fixture_close(&f);
+	fixture_open(&f);
+	memset(h.count, 0, sizeof(h.count));
+	assert_int_equal(set_flags(&f, 1, 1, SEEN, NULL), 0);
+	assert_int_equal(atomic_load(&h.count[VOLUME_STEP_JOURNAL]), 1);
+	assert_int_equal(atomic_load(&h.count[VOLUME_STEP_SYNC]), 1);
+	assert_int_equal(fixture_deliver(&f, "alice", "", "x\r\n", NULL, NULL), 0);
+	assert_int_equal(atomic_load(&h.count[VOLUME_STEP_JOURNAL]), 1);
+	assert_int_equal(atomic_load(&h.count[VOLUME_STEP_SYNC]), 2);
 	fixture_remove(&f);
 }
 
@@ -363,6 +384,7 @@ int main(void)
 		cmocka_unit_test(a_frame_of_an_earlier_use_of_the_file_is_not_read),
 		cmocka_unit_test(entries_that_are_none_are_refused),
 		cmocka_unit_test(a_rebuild_knows_flags_and_expunges_that_no_file_name_says),
+		cmocka_unit_test(flags_alone_are_flushed_once_and_mail_is_not_journaled),
 		cmocka_unit_test(the_journal_is_empty_when_names_say_all),
 		cmocka_unit_test(what_a_failed_commit_had_written_is_taken_back),
 		cmocka_unit_test(a_journal_that_grows_long_is_written_anew),
