@@ -70,8 +70,13 @@ static int wait_ready(struct peer *p, uint64_t lsn, struct err *err)
 /* The log goes on from lsn. */
 static void ready_to_ship(struct peer *p, uint64_t lsn, enum repl_event_type how)
 {
+	uint64_t epoch = 0;
+	uint32_t crc;
+
+	(void) disk_log_position(p->r->disk, lsn, &epoch, &crc, NULL); /* for the status only */
 	(void) pthread_mutex_lock(&p->r->lock);
 	p->connected = true;
+	p->durable_epoch = epoch;
 	p->go_ahead = p->start_resync = false;
 	p->last_error[0] = '\0';
 	step_lsn(p->r, how, p->place, lsn);
