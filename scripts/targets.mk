@@ -44,13 +44,15 @@ unit: $(UNIT_TESTS)
 # ---- components --------------------------------------------------------------------------------
 # tests/component/test_NAME.c drives real daemons from a cmocka program, test_NAME.py from Python with clients
 # that are not ours. They find the programs in $PODMAIL_BIN.
-COMPONENT_SRCS  := $(wildcard tests/component/test_*.c)
+COMPONENT_SRCS  := $(wildcard tests/component/test_*.c tests/fault/test_*.c)
 COMPONENT_TOOLS := tests/component/mime_dump.c
-COMPONENT_TESTS := $(patsubst tests/component/%.c,$(BUILD)/tests/component/%,$(COMPONENT_SRCS))
+COMPONENT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(COMPONENT_SRCS))
 COMPONENT_PY    := $(wildcard tests/component/test_*.py tests/fault/test_*.py)
 RUN_IN_TREE     := PODMAIL_BIN=$(CURDIR)/$(BUILD)/bin PYTHONPATH=$(CURDIR)/tests/support PYTHON=$(PYTHON)
 
-$(BUILD)/tests/component/%: $(BUILD)/obj/tests/component/%.o $(call obj,$(SUPPORT_SRCS)) $(foreach m,$(ALL_MODULES),$(call lib,$(m)))
+$(BUILD)/tests/fault/test_replicator_cuts: $(VOLATILE_DISK) $(call obj,tests/fault/cut_history.c tests/fault/cut_replica.c)
+$(COMPONENT_TESTS) $(BUILD)/tests/component/mime_dump: \
+		$(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(SUPPORT_SRCS)) $(foreach m,$(ALL_MODULES),$(call lib,$(m)))
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LINK  $@")
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \

@@ -1,0 +1,116 @@
+#include "tests/fault/cut_history.h"
+
+#include <stdio.h>
+#include <string.h>
+
+uint64_t cut_below(uint64_t *seed, uint64_t limit)
+{
+	*seed ^= *seed >> 12;
+	*seed ^= *seed << 25;
+	*seed ^= *seed >> 27;
+	return (*seed * UINT64_C(2685821657736338717) >> 11) % limit;
+}
+
+/* ---- blocks ---- */
+
+static uint64_t word(uint64_t serial, uint32_t block, size_t i)
+{
+	uint64_t x = (serial * CUT_BLOCKS + block) * 512 + i;
+
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9); /* splitmix64 */
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+void cut_block_fill(uint8_t bytes[CUT_BLOCK], uint64_t serial, uint32_t block)
+{
+	uint64_t words[CUT_BLOCK / 8];
+
+	words[0] = serial;
+	for (size_t i = 1; i < CUT_BLOCK / 8; i++)
+		words[i] = word(serial, block, i);
+	memcpy(bytes, words, CUT_BLOCK);
+}
+
+uint64_t cut_block_tag(const uint8_t bytes[CUT_BLOCK], uint32_t block)
+{
+	uint8_t expected[CUT_BLOCK] = { 0 };
+	uint64_t serial;
+
+	memcpy(&serial, bytes, sizeof(serial));
+	if (serial)
+		cut_block_fill(expected, serial, block);
+	return memcmp(bytes, expected, CUT_BLOCK) == 0 ? serial : CUT_TAG_BAD;
+}
+
+/* ---- changes ---- */
+
+struct cut_change *cut_history_next(struct cut_history *h, uint64_t *seed, uint64_t serial)
+{
+	uint64_t n = atomic_load(&h->begun);
+	struct cut_change *c;
+	uint32_t blocks = 1 + (uint32_t) cut_below(seed, cut_below(seed, 4) ? 3 : CUT_PAYLOAD / CUT_BLOCK);
+	uint32_t places =
+		cut_below(seed, 3) ? CUT_BLOCKS / 16 : CUT_BLOCKS; /* some are written again and again */
+
+	if (n == CUT_CHANGES)
+		return NULL;
+	c = &h->changes[n];
+	*c = (struct cut_change){ .serial = serial + n,
+		                  .blocks = blocks,
+		                  .block = (uint32_t) cut_below(seed, places - blocks + 1) };
+	if (cut_below(seed, 10) == 0) {
+		c->serial = 0;
+		c->trim = cut_below(seed, 2);
+	}
+	return c;
+}
+
+static size_t count_wrong(const struct cut_change *c, const uint64_t *now, const uint64_t *found)
+{
+	size_t n = 0;
+
+	for (uint32_t b = c->block; b < c->block + c->blocks; b++)
+		n += now[b] != found[b];
+	return n;
+}
+
+int64_t cut_history_find(const struct cut_history *h, const uint64_t found[CUT_BLOCKS], char *ret_text,
+                         size_t size)
+{
+	uint64_t now[CUT_BLOCKS], n = atomic_load(&h->begun), best_at = 0;
+	size_t wrong = 0, best = SIZE_MAX;
+	int64_t last = -1;
+
+	memcpy(now, h->base, sizeof(now));
+	for (uint32_t b = 0; b < CUT_BLOCKS; b++)
+		wrong += now[b] != found[b];
+	for (uint64_t i = 0;; i++) {
+		const struct cut_change *c = &h->changes[i];
+
+		if (wrong == 0)
+			last = (int64_t) i;
+		if (wrong < best) {
+			best = wrong;
+			best_at = i;
+		}
+		if (i == n)
+			break;
+		wrong -= count_wrong(c, now, found);
+		for (uint32_t b = c->block; b < c->block + c->blocks; b++)
+			now[b] = c->serial;
+		wrong += count_wrong(c, now, found);
+	}
+	(void) snprintf(ret_text, size,
+	                "nearest to the state after change %llu of %llu, with %zu blocks that differ",
+	                (unsigned long long) best_at, (unsigned long long) n, best);
+	return last;
+}
+
+void cut_history_restart(struct cut_history *h, const uint64_t found[CUT_BLOCKS])
+{
+	memcpy(h->base, found, sizeof(h->base));
+	atomic_store(&h->begun, 0);
+	atomic_store(&h->done, 0);
+	atomic_store(&h->acknowledged, 0);
+}
