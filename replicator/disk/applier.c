@@ -68,11 +68,23 @@ static bool wants_apply(const struct disk *d)
 	return waiting > 0 && (d->urgent > 0 || waiting >= apply_threshold(d) || idle_for(d, IDLE_US));
 }
 
+/*
+ * The log is nearly full, and something in it could be let go. A secondary is sent no more than its log has
+ * room for: where an epoch is larger than what is left, its end never comes unless the tail moves on without
+ * it. It moves to three quarters (checkpoint.c), so that this is not so again at once.
+ */
+static bool wants_tail(const struct disk *d)
+{
+	return d->tail < d->applied_commit.lsn && d->head.lsn - d->tail > d->log_bytes / 16 * 13;
+}
+
 static bool wants_checkpoint(const struct disk *d)
 {
 	uint64_t behind = d->applied_commit.lsn - d->checkpointed;
 	bool tight = d->head.lsn + 2 * RECORD_MAX + COMMIT_ROOM > d->tail + d->log_bytes;
 
+	if (wants_tail(d))
+		return true;
 	if (behind == 0)
 		return tight && d->urgent > 0 && d->tail < d->checkpointed;
 	return behind >= d->log_bytes / 4 || idle_for(d, CHECKPOINT_US) ||
@@ -81,8 +93,8 @@ static bool wants_checkpoint(const struct disk *d)
 
 void applier_nudge(struct disk *d)
 {
-	if (d->durable.lsn > d->applied.lsn &&
-	    (d->applier_sleeps || d->durable.lsn - d->applied.lsn >= apply_threshold(d)))
+	if (wants_tail(d) || (d->durable.lsn > d->applied.lsn &&
+	                      (d->applier_sleeps || d->durable.lsn - d->applied.lsn >= apply_threshold(d))))
 		(void) pthread_cond_signal(&d->applier_wake);
 }
 

@@ -69,6 +69,7 @@ static int append_received(struct disk *d, struct record *r, const uint8_t *payl
 	if (res == 0) {
 		append_record(d, r, payload);
 		d->staged_at_us = clock_mono_us();
+		applier_nudge(d);
 	}
 	(void) pthread_mutex_unlock(&d->lock);
 	return res;
