@@ -54,10 +54,11 @@ bench: all
 	$(Q)bench/run $(ARGS)
 
 # The long runs of the fault tests, once before a release; their figures are in bench/RESULTS.md.
-soak: all
+soak: all component-build
 	$(Q)scripts/install-deps build run test
 	$(Q)$(RUN_IN_TREE) PODMAIL_KILL_CYCLES=300 $(PYTHON) tests/fault/test_kill.py
 	$(Q)$(RUN_IN_TREE) PODMAIL_POWER_CUTS=50 $(PYTHON) tests/fault/test_power_cut.py
+	$(Q)PODMAIL_CUTS=1000 $(BUILD)/tests/fault/test_replicator_cuts
 
 # Two nodes with real kernels: see tests/rig/README.md. Needs root.
 rig: all

@@ -53,8 +53,11 @@ static int on_step(void *arg, enum disk_step step)
 {
 	struct child *c = arg;
 
-	if (atomic_load(&c->side->steps_left) > 0 && atomic_fetch_sub(&c->side->steps_left, 1) == 1)
+	if (atomic_load(&c->side->steps_left) > 0 && step == c->side->last_step &&
+	    atomic_fetch_sub(&c->side->steps_left, 1) == 1) {
+		c->side->died_at_step = true;
 		(void) raise(SIGKILL);
+	}
 	return 0;
 }
 
@@ -127,8 +130,14 @@ static int dump(struct child *c, struct err *err)
 	c->side->n_snapshots = snapshots_list(s, c->side->snapshots, CUT_SNAPSHOTS);
 	if (c->side->n_snapshots > CUT_SNAPSHOTS)
 		c->side->n_snapshots = CUT_SNAPSHOTS;
-	for (size_t i = 0; r == 0 && i < c->side->n_snapshots; i++)
+	for (size_t i = 0; r == 0 && i < c->side->n_snapshots; i++) {
 		r = snapshots_checksum(s, c->side->snapshots[i].name, NULL, NULL, &c->side->hashes[i], err);
+		if (r ==
+		    -POD_E_NOTFOUND) { /* the log says that it is deleted, and the applier has come to that */
+			c->side->snapshots[i].name[0] = '\0';
+			r = 0;
+		}
+	}
 	return r;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "replicator/core/replication.h"
+#include "replicator/core/step.h"
 #include "replicator/snapshot/snapshot.h"
 #include "tests/fault/cut_history.h"
 #include "tests/fault/volatile_disk.h"
@@ -25,7 +26,10 @@ enum cut_order {
 };
 
 struct cut_side {
-	_Atomic long steps_left; /* it dies before this step; 0: it does not */
+	/* It dies at the steps_left-th step of this kind; 0: it does not. */
+	_Atomic long steps_left;
+	enum disk_step last_step;
+	bool died_at_step;
 	_Atomic uint16_t port;
 	uint64_t found[CUT_BLOCKS];
 	uint64_t durable_lsn;

@@ -32,6 +32,9 @@ enum trouble { TROUBLE_NONE, TROUBLE_LINK, TROUBLE_STANDBY_KILLED, TROUBLE_STAND
 
 static const char *const fate_names[] = { "killed", "power cut", "killed at a step", "power cut at a step" };
 static const char *const trouble_names[] = { "none", "link cut", "standby killed", "standby's power cut" };
+static const char *const step_names[] = { "stage",      "log write",  "log flush", "committed",
+	                                  "copy",       "copy flush", "apply",     "apply flush",
+	                                  "superblock", "bitmap",     "snapshot" };
 static const char *const mode_names[] = { "async", "semi-sync", "sync" };
 
 struct play {
@@ -42,7 +45,8 @@ struct play {
 	uint64_t seed, round, serial, token;
 	bool lies;
 	/* Figures. */
-	unsigned int cuts, lost_writes, switched, resyncs, by_fate[FATES], by_trouble[TROUBLES];
+	unsigned int cuts, lost_writes, switched, resyncs, by_fate[FATES], by_trouble[TROUBLES],
+		by_step[DISK_STEPS];
 	uint64_t changes, acknowledged;
 	char what[160], text[512]; /* a round, and what is wrong */
 };
@@ -133,7 +137,8 @@ static bool snapshots_are_same(struct play *p)
 
 	for (size_t i = 0; i < a->n_snapshots; i++)
 		for (size_t k = 0; k < b->n_snapshots; k++)
-			if (a->snapshots[i].name[0] == 's' &&
+			if (a->snapshots[i].name[0] ==
+			            's' && /* cut by the stream: "s...", not by a side for itself */
 			    strcmp(a->snapshots[i].name, b->snapshots[k].name) == 0 &&
 			    a->hashes[i] != b->hashes[k])
 				return wrong(p, "snapshot %s is not the same at both sites",
@@ -245,9 +250,12 @@ static void meet(struct play *p, struct cut_replica *r, enum fate fate)
 	if (fate == FATE_STEP_KILL || fate == FATE_STEP_POWER) {
 		uint64_t limit = clock_mono_ms() + 400;
 
-		atomic_store(&side(r)->steps_left, (long) (1 + below(p, 60)));
+		side(r)->last_step = (enum disk_step) below(p, DISK_STEPS);
+		side(r)->died_at_step = false;
+		atomic_store(&side(r)->steps_left, (long) (1 + below(p, 4)));
 		while (!cut_replica_is_dead(r) && clock_mono_ms() < limit)
 			(void) usleep(500);
+		p->by_step[side(r)->last_step] += side(r)->died_at_step;
 	}
 	if (fate == FATE_POWER || fate == FATE_STEP_POWER)
 		p->lost_writes += (unsigned int) cut_replica_power_off(r, any_loss(p));
@@ -376,6 +384,8 @@ static void report(const struct play *p)
 	              p->lost_writes, p->switched, p->resyncs);
 	for (size_t i = 0; i < FATES; i++)
 		print_message("  %u %s\n", p->by_fate[i], fate_names[i]);
+	for (size_t i = 0; i < DISK_STEPS; i++)
+		print_message("  %u at the step: %s\n", p->by_step[i], step_names[i]);
 	for (size_t i = 1; i < TROUBLES; i++)
 		print_message("  %u times before that: %s\n", p->by_trouble[i], trouble_names[i]);
 }

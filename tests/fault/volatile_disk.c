@@ -232,16 +232,16 @@ static void note_write(int fd, const void *new, uint64_t length, uint64_t offset
 /* A second name for what is to be lost, in the graveyard; 0: there is nothing at path. */
 static unsigned int bury(const char *path)
 {
+	unsigned int grave = ++disk->graves; /* first: the process may die at any time */
 	char from[PATH_SIZE * 2], to[PATH_SIZE * 2];
 
 	(void) snprintf(from, sizeof(from), "%s/%s", disk->folder, path);
-	(void) snprintf(to, sizeof(to), "%s" GRAVEYARD "/%u", disk->folder, disk->graves + 1);
-	if (link(from, to) < 0) {
-		if (errno == ENOENT)
-			return 0;
+	(void) snprintf(to, sizeof(to), "%s" GRAVEYARD "/%u", disk->folder, grave);
+	if (link(from, to) == 0)
+		return grave;
+	if (errno != ENOENT)
 		die("keep what is unlinked");
-	}
-	return ++disk->graves;
+	return 0;
 }
 
 static void note_name(enum note_kind kind, const char *path, const char *to)
