@@ -40,6 +40,7 @@ struct store_session {
 	enum session_state state;
 	unsigned int generation; /* counts the sessions opened */
 	uint32_t session;
+	uint64_t connection; /* the store's, on which that number was given */
 	bool watch_lost;
 	struct opening *opening, *renewing;
 	uint64_t token_ms; /* when the token was given */
@@ -138,6 +139,17 @@ static void take_token(struct store_session *ss, ProtobufCBinaryData token)
 	ss->token_ms = clock_mono_ms();
 }
 
+/*
+ * One that had nothing under way when its connection was lost hears nothing of that. On the next connection its number
+ * is nobody's, or another user's.
+ */
+static bool is_open(struct store_session *ss)
+{
+	if (ss->state == SESSION_OPEN && ss->connection != store_client_connections(ss->o.client))
+		ss->state = SESSION_NONE;
+	return ss->state == SESSION_OPEN;
+}
+
 struct store_session *store_session_free(struct store_session *ss)
 {
 	struct imap_call *call;
@@ -151,7 +163,7 @@ struct store_session *store_session_free(struct store_session *ss)
 	}
 	abandon(ss->opening);
 	abandon(ss->renewing);
-	if (ss->state == SESSION_OPEN)
+	if (is_open(ss))
 		close_session(ss->o.client, ss->o.timeout_ms, ss->session);
 	free(ss->token);
 	free(ss);
@@ -190,7 +202,7 @@ static void send_waiting(struct store_session *ss)
 {
 	struct imap_call *call, *next;
 
-	for (call = TAILQ_FIRST(&ss->calls); call && ss->state == SESSION_OPEN; call = next) {
+	for (call = TAILQ_FIRST(&ss->calls); call && is_open(ss); call = next) {
 		next = TAILQ_NEXT(call, entry);
 		if (!call->call && call->fn)
 			send_call(call);
@@ -221,6 +233,7 @@ static void on_opened(void *arg, const struct store_reply *reply)
 
 		ss->state = SESSION_OPEN;
 		ss->session = opened->session;
+		ss->connection = store_client_connections(ss->o.client);
 		take_token(ss, opened->session_token);
 		ss->generation++;
 		ss->watch_lost = false;
@@ -319,7 +332,7 @@ static void on_reply(void *arg, const struct store_reply *reply)
 		open_session(ss);
 		if (can_repeat(call)) {
 			call->repeated = true;
-			if (ss->state == SESSION_OPEN)
+			if (is_open(ss))
 				send_call(call);
 			return;
 		}
@@ -366,7 +379,7 @@ struct imap_call *store_session_call(struct store_session *ss, enum store_method
 	if (method != STORE_WATCH)
 		call->deadline_ms = clock_mono_ms() + ss->o.timeout_ms;
 	TAILQ_INSERT_TAIL(&ss->calls, call, entry);
-	if (ss->state == SESSION_OPEN) {
+	if (is_open(ss)) {
 		renew_token(ss);
 		send_call(call);
 		if (!call->call) {

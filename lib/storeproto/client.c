@@ -107,6 +107,7 @@ static void on_hello(void *client, const struct store_reply *r)
 	}
 	c->state = CLIENT_READY;
 	c->ready_at_ms = clock_mono_ms();
+	c->connections++;
 	client_hold(c);
 	if (client_fail_bound(c)) /* made while there was no connection */
 		client_send_waiting(c);
@@ -311,6 +312,11 @@ struct store_client *store_client_free(struct store_client *c)
 bool store_client_is_connected(const struct store_client *c)
 {
 	return c->state == CLIENT_READY && !c->break_why;
+}
+
+uint64_t store_client_connections(const struct store_client *c)
+{
+	return c->connections;
 }
 
 void store_client_move(struct store_client *c, const char *endpoint, uint64_t token)

@@ -34,6 +34,8 @@ int store_client_create(const struct store_client_options *o, struct store_clien
 /* Ends every call with -POD_E_CANCELLED, then frees. */
 struct store_client *store_client_free(struct store_client *c);
 bool store_client_is_connected(const struct store_client *c);
+/* How many connections have stood so far: a session's number is good for as long as this stays what it was. */
+uint64_t store_client_connections(const struct store_client *c);
 /*
  * A new place of the volume (after a failover): reconnects there; calls under way fail with UNAVAILABLE, from
  * the event loop, never inside this call.

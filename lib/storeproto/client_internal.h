@@ -56,6 +56,7 @@ struct store_client {
 	bool closing; /* takes no new calls */
 	const char *break_why; /* the connection ends as soon as the loop runs; calls wait for the next one */
 	uint64_t ready_at_ms;
+	uint64_t connections; /* that stood */
 	struct call_list waiting; /* for the hello, or for room in the link */
 	struct call_list open; /* sent */
 	struct call_list failing; /* being ended */

@@ -6,6 +6,7 @@ recipient, each flag acknowledged, each UID unchanged. What was not acknowledged
 PODMAIL_KILL_CYCLES sets how many kills (default 12; a soak runs 300), PODMAIL_SEED repeats a run.
 """
 import imaplib
+import json
 import os
 import random
 import re
@@ -238,6 +239,28 @@ class KillTest(PodUnderLoad):
             acked = self.verify()
             print(f"{done} kills {kills}: {acked} messages acknowledged, {len(self.book.flags)} flagged, all there",
                   flush=True)
+
+
+class IdleSessions(unittest.TestCase):
+    def test_a_session_that_was_idle_while_its_store_restarted_is_still_its_own_users(self):
+        with Pod() as pod:
+            pod.send("alice", message("for-alice"))
+            idle = [pod.imap("alice") for _ in range(6)]  # more than there are workers; none has a mailbox open
+
+            def store():
+                status = json.loads(pod.podctl("--format", "json", "status", check=False).stdout)
+                return next(p for p in status["processes"] if p["name"] == "stored:vol01")
+
+            old = store()["pid"]
+            os.kill(old, signal.SIGKILL)
+            until(lambda: store()["pid"] not in (0, old) and store()["state"] == "ready", "the store to be back")
+            others = [pod.imap("bob") for _ in range(6)]  # they get the numbers that those had on the old connections
+            for box in others:
+                self.assertEqual(box.select("INBOX")[1], [b"0"])
+            for box in idle:
+                self.assertEqual(box.select("INBOX"), ("OK", [b"1"]))
+            for box in idle + others:
+                box.logout()
 
 
 if __name__ == "__main__":
