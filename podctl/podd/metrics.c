@@ -36,5 +36,6 @@ int metrics_print(struct podd *p, struct buf *out, struct err *err)
 	           "podmail_podd_uptime_seconds %llu\n",
 	           (unsigned long long) (clock_mono_ms() - p->started_ms) / 1000);
 	print_children(p, out);
+	metrics_print_replication(p, out);
 	return out->failed ? err_set(err, POD_E_NOMEM, "metrics") : 0;
 }

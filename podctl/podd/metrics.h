@@ -7,5 +7,7 @@
 
 /* Everybody's counters and podd's: Prometheus text, exposition format 0.0.4. */
 int metrics_print(struct podd *p, struct buf *out, struct err *err);
+/* The part of it about replicated volumes. */
+void metrics_print_replication(const struct podd *p, struct buf *out);
 
 #endif

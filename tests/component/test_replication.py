@@ -1,0 +1,298 @@
+"""A pod with replicated volumes, as podctl up makes it: mail goes on through restarts of replicators, switchovers and
+failovers; snapshots at both sites; growing. The replicator itself has tests of its own."""
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from pod import BIN, Pod, until
+
+HERE = os.geteuid() == 0 and os.path.exists("/dev/fuse") and os.path.exists("/dev/loop-control")
+MISSING = "needs root, FUSE and loop devices"
+
+
+def message(number):
+    return f"From: sender@example.com\r\nTo: alice@example.test\r\nSubject: number {number}\r\n\r\nbody {number}\r\n".encode()
+
+
+class ReplicatedPod(Pod):
+    def __init__(self):
+        super().__init__(volumes=None)  # what podctl up makes of its own
+        self.sent = 0
+
+    def send_one(self):
+        self.sent += 1
+        self.send("alice", message(self.sent))
+
+    def processes_named(self):
+        return {p["name"]: p["pid"] for p in self.json("status")["processes"]}
+
+    def json(self, *args):
+        """The answer, whatever the exit status says of how well the pod is."""
+        return json.loads(self.podctl("--format", "json", *args, check=False).stdout)
+
+    def replication(self, volume="vol01"):
+        return self.json("replication", "status", volume)["volumes"][0]
+
+    def replica(self, role):
+        return next(r for r in self.replication()["replicas"] if r["role"] == role)
+
+    def wait_in_sync(self):
+        until(lambda: all(r["in_sync"] for r in self.replication()["replicas"]) and self.replication()["serving"],
+              "both replicas to be in sync")
+
+    def kill(self, *names):
+        running = self.processes_named()
+        for name in names:
+            os.kill(running[name], signal.SIGKILL)
+
+
+def subjects(box):
+    box.select("INBOX")
+    found = box.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
+    return [part[1].decode().split(":")[1].strip() for part in found if isinstance(part, tuple)]
+
+
+@unittest.skipUnless(HERE, MISSING)
+class OneReplicatedPod(unittest.TestCase):
+    """Tests that share a pod, served at site1 and in sync when each begins and ends."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pod = ReplicatedPod()
+        cls.pod.up()
+        cls.pod.wait_in_sync()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.pod.close()
+
+    def tearDown(self):
+        if self.pod.replication()["primary"] != "site1":
+            self.pod.podctl("failback", "vol01")
+        self.pod.wait_in_sync()
+
+    def assert_all_there(self, box=None):
+        own = box or self.pod.imap("alice")
+        self.assertEqual(subjects(own), [f"number {i + 1}" for i in range(self.pod.sent)])
+        if not box:
+            own.logout()
+
+    def test_up_makes_a_replicated_volume_and_says_where_both_sites_are(self):
+        volume = self.pod.info["volumes"][0]
+        self.assertEqual((volume["name"], volume["kind"]), ("vol01", "replicated"))
+        self.assertEqual([(s["site"], s["role"], s["mode"]) for s in volume["sites"]],
+                         [("site1", "primary", "sync"), ("site2", "secondary", "sync")])
+        for site in volume["sites"]:
+            self.assertTrue(os.path.exists(os.path.join(site["folder"], "log")), site)
+        shown = self.pod.podctl("volume", "show", "vol01").stdout
+        self.assertIn("sync to site2, in sync", shown)
+        # Nobody but root and the replicators gets at the raw volume, whatever group front ends are in.
+        folder = os.stat(os.path.join(self.pod.dir, "run", "replica"))
+        self.assertEqual(folder.st_mode & 0o777, 0o700)
+
+    def test_a_replicator_killed_under_the_mount_is_a_pause(self):
+        box = self.pod.imap("alice")
+        for site in ("site1", "site2", "site1"):
+            self.pod.send_one()
+            store = self.pod.processes_named()["stored:vol01"]
+            self.pod.kill(f"replicator:vol01@{site}")
+            self.pod.send_one()
+            self.assertEqual(box.noop()[0], "OK")
+            self.assertEqual(self.pod.processes_named()["stored:vol01"], store)  # it saw nothing
+        self.assert_all_there(box)
+        box.logout()
+        self.pod.wait_in_sync()
+        self.assertEqual(self.pod.replication()["token"], 1 + 2 * self.moves())
+
+    def moves(self):
+        """Switchovers and failovers of this pod, there and back."""
+        return self.pod.log_tail(100000).count("volume.moved") // 2
+
+    def test_a_switchover_keeps_connections_and_loses_nothing(self):
+        box = self.pod.imap("alice")
+        self.pod.send_one()
+        before = self.pod.replication()["token"]
+        done = self.pod.podctl("switchover", "vol01")
+        self.assertIn("served at site2", done.stderr + done.stdout)
+        status = self.pod.replication()
+        self.assertEqual((status["primary"], status["token"]), ("site2", before + 1))
+        self.pod.send_one()
+        self.assert_all_there(box)  # on the connection that was open all the time
+        back = self.pod.json("failback", "vol01")
+        self.assertEqual((back["kind"], back["state"], back["to"]), ("failback", "done", "site1"))
+        self.pod.send_one()
+        self.assert_all_there(box)
+        box.logout()
+        self.assertEqual(self.pod.podctl("failback", "vol01", check=False).returncode, 4)  # it is there already
+
+    def test_a_failover_from_a_dead_primary_loses_nothing_in_sync(self):
+        box = self.pod.imap("alice")
+        self.pod.send_one()
+        begin = time.monotonic()
+        self.pod.kill("replicator:vol01@site1", "attach:vol01", "stored:vol01")
+        self.pod.podctl("failover", "vol01")
+        box.noop()
+        took = time.monotonic() - begin
+        self.assertEqual(self.pod.replication()["primary"], "site2")
+        self.pod.send_one()
+        self.assert_all_there(box)
+        box.logout()
+        print(f"failover: first IMAP answer {took:.2f} s after the kill")
+        self.assertLess(took, 30)
+        self.pod.wait_in_sync()  # the old primary came back as a standby, by itself
+        self.assertEqual(self.pod.replica("secondary")["site"], "site1")
+
+    def test_a_standby_that_is_away_is_struck_and_not_promoted_without_a_word(self):
+        self.pod.podctl("replication", "pause", "vol01")
+        self.pod.send_one()  # waits until the standby is struck, then goes on without it
+        self.assertFalse(self.pod.replica("secondary")["in_sync"])
+        self.assertEqual(self.pod.podctl("replication", "status", check=False).returncode, 1)
+        self.assertEqual(self.pod.podctl("switchover", "vol01", check=False).returncode, 5)
+        refused = self.pod.podctl("failover", "vol01", "--max-loss", "0", check=False)
+        self.assertEqual(refused.returncode, 7, refused.stderr)
+        self.assertRegex(refused.stderr, r"site2 is not in sync: it lacks up to \d+ bytes")
+        self.pod.podctl("replication", "resume", "vol01")
+        self.pod.wait_in_sync()
+        self.assert_all_there()
+
+    def test_verify_compares_both_sites_and_finds_nothing(self):
+        self.pod.send_one()
+        done = self.pod.podctl("replication", "verify", "vol01", as_json=True)
+        self.assertGreater(done["bytes"], 0)
+        self.assertEqual(done["differing_bytes"], 0)
+
+    def test_snapshots_are_the_same_at_both_sites_and_held_until_released(self):
+        self.pod.send_one()
+        taken = self.pod.podctl("snapshot", "take", "vol01", "before", "--hold", as_json=True)
+        self.assertTrue(taken["complete"] and taken["held"], taken)
+        self.assertEqual(taken["consistency"], "frozen")
+        self.assertEqual([s["site"] for s in taken["sites"]], ["site1", "site2"])
+        self.assertEqual(self.pod.podctl("snapshot", "take", "vol01", "before", check=False).returncode, 4)
+        self.assertEqual(self.pod.podctl("snapshot", "take", "vol01", "auto-mine", check=False).returncode, 2)
+        self.pod.send_one()
+        verified = self.pod.podctl("snapshot", "verify", "vol01", "before", as_json=True)
+        self.assertTrue(verified["same"], verified)
+        self.assertEqual(self.pod.podctl("snapshot", "delete", "vol01", "before", check=False).returncode, 1)
+        self.pod.podctl("snapshot", "release", "vol01", "before")
+        self.pod.podctl("snapshot", "delete", "vol01", "before")
+        until(lambda: not self.pod.json("snapshot", "list", "vol01")["snapshots"], "both sites to have dropped it")
+        self.assertEqual(self.pod.podctl("snapshot", "delete", "vol01", "before", check=False).returncode, 3)
+
+    def test_another_volume_is_what_is_asked_for(self):
+        self.pod.podctl("volume", "create", "small", "--replicated", "--size", "128M", "--mode", "async", "--log-size", "16M")
+        self.pod.podctl("volume", "create", "plain", "--directory")
+        volumes = {v["name"]: v for v in self.pod.json("volume", "list")["volumes"]}
+        self.assertEqual(volumes["small"]["kind"], "replicated")
+        self.assertEqual((volumes["plain"]["kind"], volumes["plain"]["replication"]), ("directory", "not replicated"))
+        self.assertEqual({r["mode"] for r in self.pod.replication("small")["replicas"]}, {"async"})
+        self.assertEqual(self.pod.podctl("switchover", "plain", check=False).returncode, 1)
+        self.assertEqual(self.pod.podctl("volume", "create", "small", check=False).returncode, 4)
+        self.assertEqual(self.pod.podctl("volume", "grow", "small", "--size", "64M", check=False).returncode, 2)
+
+    def test_a_volume_grows_while_it_is_used(self):
+        before = self.pod.replica("primary")["size"]
+        self.pod.podctl("volume", "grow", "vol01", "--size", "3G")
+        until(lambda: {r["size"] for r in self.pod.replication()["replicas"]} == {3 << 30}, "both replicas to be larger")
+        self.assertEqual(before, 2 << 30)
+        self.pod.send_one()
+        self.assert_all_there()
+
+    def test_numbers_are_there_for_prometheus(self):
+        with self.pod_metrics() as text:
+            for name in ("podmail_replication_in_sync", "podmail_replication_lag_bytes", "podmail_replication_serving"):
+                self.assertIn(name, text)
+
+    def pod_metrics(self):
+        import contextlib
+        import urllib.request
+
+        @contextlib.contextmanager
+        def metrics():
+            url = f"http://127.0.0.1:{self.pod.port('metrics')}/metrics"
+            with urllib.request.urlopen(url, timeout=20) as answer:
+                yield answer.read().decode()
+        return metrics()
+
+
+@unittest.skipUnless(HERE, MISSING)
+class ItsLife(unittest.TestCase):
+    """Starts, stops and accidents of a whole pod."""
+
+    def test_a_pod_that_went_down_or_was_killed_comes_back_with_everything(self):
+        with ReplicatedPod() as pod:
+            pod.wait_in_sync()
+            pod.send_one()
+            stages = [f for f in os.listdir("/dev/shm") if f.startswith("podmail-") and f.endswith(("-vol01.site1", "-vol01.site2"))]
+            self.assertTrue(stages)
+            mine = {p["name"]: p["pid"] for p in pod.json("status")["processes"]}
+            self.assertEqual(pod.down().returncode, 0)
+            self.assertFalse(any(os.path.exists(f"/proc/{pid}") for pid in mine.values()))
+            self.assertFalse(os.path.ismount(os.path.join(pod.dir, "volumes", "vol01")))
+            pod.up()
+            pod.send_one()
+            box = pod.imap("alice")
+            self.assertEqual(subjects(box), ["number 1", "number 2"])
+            box.logout()
+            # podd is killed: what it ran ends in order, and the next one finds everything.
+            os.kill(pod.json("status")["pid"], signal.SIGKILL)
+            pod.up()
+            pod.wait_in_sync()
+            pod.send_one()
+            box = pod.imap("alice")
+            self.assertEqual(subjects(box), ["number 1", "number 2", "number 3"])
+            box.logout()
+
+    def test_a_primary_that_stays_dead_is_replaced_without_an_order(self):
+        with ReplicatedPod() as pod:
+            conf = os.path.join(pod.dir, "podmail.conf")
+            with open(conf, "a", encoding="utf-8") as f:
+                f.write('\nreplication { failover_after = "1s" }\n')
+            self.assertEqual(pod.down().returncode, 0)
+            pod.up()
+            pod.wait_in_sync()
+            pod.send_one()
+            meta = os.path.join(pod.dir, "sites", "site1", "vol01", "meta")
+            os.rename(meta, meta + ".gone")  # it cannot come up again
+            pod.kill("replicator:vol01@site1")
+            until(lambda: pod.replication()["primary"] == "site2" and pod.replication()["serving"], "the standby to take over")
+            pod.send_one()
+            box = pod.imap("alice")
+            self.assertEqual(subjects(box), ["number 1", "number 2"])
+            box.logout()
+            self.assertEqual(pod.replication()["operation"]["kind"], "automatic failover")
+            os.rename(meta + ".gone", meta)
+            pod.wait_in_sync()  # the old primary follows
+            pod.podctl("failback", "vol01")
+
+    def test_a_standby_whose_disk_was_replaced_is_made_anew(self):
+        with ReplicatedPod() as pod:
+            pod.wait_in_sync()
+            pod.send_one()
+            self.assertEqual(pod.down().returncode, 0)
+            subprocess.run(["rm", "-r", os.path.join(pod.dir, "sites", "site2", "vol01")], check=True)
+            pod.up()
+            pod.send_one()
+            pod.wait_in_sync()
+            pod.podctl("switchover", "vol01")
+            box = pod.imap("alice")
+            self.assertEqual(subjects(box), ["number 1", "number 2"])
+            box.logout()
+
+
+class NotHere(unittest.TestCase):
+    def test_where_a_volume_cannot_be_replicated_the_reason_is_said(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to become nobody")
+        with Pod() as pod:
+            shown = pod.json("volume", "show", "vol01") if hasattr(pod, "json") else pod.podctl("volume", "show", "vol01", as_json=True)
+            self.assertEqual(shown["replication"], "not replicated")
+            self.assertTrue(shown["why_not_replicated"])
+            self.assertEqual(pod.podctl("replication", "status", "vol01", check=False).returncode, 1)
+            self.assertEqual(pod.podctl("snapshot", "list", "vol01", check=False).returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
