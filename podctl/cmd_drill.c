@@ -117,8 +117,12 @@ static int finish(struct cli *cli, const struct drill_options *o, const struct d
 		return cli_fail(cli);
 	}
 	if (!drill_is_good(d))
-		return cli_fail_with(cli, POD_E_CORRUPT, NULL,
-		                     "something that was acknowledged is missing or doubled");
+		return cli_fail_with(
+			cli, POD_E_CORRUPT,
+			strcmp(d->mode, "async") == 0
+				? "the volume is async: what the standby lacked at the kill is lost"
+				: NULL,
+			"something that was acknowledged is missing or doubled");
 	return CLI_OK;
 }
 

@@ -18,6 +18,7 @@ struct drill_options {
 
 struct drill_result {
 	char volume[64], mode[16], from[64], to[64];
+	bool from_home;  /* from is where failback brings it to */
 	int64_t started; /* seconds since 1970 */
 	bool lag_known;
 	uint64_t lag_bytes, lag_ms; /* of the standby, as reported before the event */

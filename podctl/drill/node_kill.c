@@ -196,7 +196,14 @@ static int fail_back(struct drill *x)
 	int r;
 
 	cli_note(x->cli, "Failing back to %s ...", x->d->from);
-	r = drill_volume_order(x->cli, x->d->volume, "failback", NULL, &ended_ms);
+	if (x->d->from_home) {
+		r = drill_volume_order(x->cli, x->d->volume, "failback", NULL, &ended_ms);
+	} else { /* it was not at its home: back to where it was */
+		r = drill_volume_settle(x->cli, x->d->volume);
+		if (r == 0)
+			r = drill_volume_order(x->cli, x->d->volume, "switchover",
+			                       json_pack("{ss}", "site", x->d->from), &ended_ms);
+	}
 	x->d->failback_ms = r == 0 ? (int64_t) (ended_ms - began_ms) : -1;
 	return r;
 }

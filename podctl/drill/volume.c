@@ -103,6 +103,7 @@ static int take_volume(struct cli *cli, const json_t *volume, struct drill_resul
 
 	(void) snprintf(d->volume, sizeof(d->volume), "%s", text_of(volume, "volume"));
 	(void) snprintf(d->from, sizeof(d->from), "%s", text_of(volume, "primary"));
+	d->from_home = strcmp(d->from, text_of(volume, "home")) == 0;
 	(void) snprintf(d->to, sizeof(d->to), "%s", text_of(standby, "site"));
 	(void) snprintf(d->mode, sizeof(d->mode), "%s", text_of(standby, "mode"));
 	d->lag_known = json_is_integer(json_object_get(standby, "lag_bytes"));

@@ -57,7 +57,7 @@ struct stack {
 	struct stack_site sites[STACK_REPLICAS_MAX];
 	struct operation operation;
 	struct event *timer, *poll;
-	bool draining;     /* actions are being carried out */
+	bool draining;        /* actions are being carried out */
 	bool taking, looking; /* a snapshot is under way; old ones are looked through (snapshots.h) */
 	uint64_t looked_ms;
 	char refused[160]; /* what was last refused, so that it is logged once */
@@ -95,6 +95,13 @@ const char *stack_site_child(const struct stack_site *site, char *buf, size_t si
 int stack_site_start(struct stack_site *site, const Directory__Volume *v, struct err *err);
 /* Tells it its peers as the directory has them now. */
 void stack_site_tell_peers(struct stack_site *site);
+/*
+ * A peer that no flush waits for (async) is waited for while the volume moves to it: only so does it have
+ * everything at the handing over. False: its mode is another. And back to its own mode, where the move comes
+ * to nothing.
+ */
+bool stack_site_wait_for_peer(struct stack_site *site, size_t peer);
+void stack_site_release_peer(struct stack_site *site, size_t peer);
 void stack_site_promote(struct stack_site *site, uint64_t token, bool forced);
 void stack_site_demote(struct stack_site *site);
 /* Asks for a status, which goes to the core. */

@@ -41,6 +41,8 @@ void stack_order_done(struct stack *s, int r, const char *text)
 	log_event(NULL, r < 0 ? LOGL_ERROR : LOGL_NOTICE, "operation.ended", F_STR("volume", s->name),
 	          F_STR("kind", o->kind), F_STR("to", o->to), F_UINT("took_ms", o->ended_ms - o->started_ms),
 	          F_STR("result", r < 0 ? text : "well"));
+	if (r < 0 && stack_site_find(s, o->to) != s->core.primary)
+		stack_site_release_peer(stack_primary(s), stack_site_find(s, o->to));
 }
 
 void stack_order_began_alone(struct stack *s, size_t to)
@@ -57,6 +59,11 @@ struct new_primary {
 	bool strike_old;
 };
 
+static bool is_async(const Directory__Replica *replica)
+{
+	return strcmp(replica->mode, "async") == 0;
+}
+
 static int change_primary(void *arg, Directory__Volume *v, struct arena *a, struct err *err)
 {
 	const struct new_primary *n = arg;
@@ -67,12 +74,25 @@ static int change_primary(void *arg, Directory__Volume *v, struct arena *a, stru
 	if (n->token <= v->token)
 		return err_set(err, POD_E_STALE, "fencing token %llu is not newer than %llu",
 		               (unsigned long long) n->token, (unsigned long long) v->token);
-	v->replicas[old]->in_sync = !n->strike_old;
+	v->replicas[old]->in_sync = !n->strike_old && !is_async(v->replicas[old]);
 	v->replicas[new]->in_sync = true;
 	v->primary_site = v->replicas[new]->site;
 	v->primary_host = v->replicas[new]->host;
 	v->token = n->token;
 	return 0;
+}
+
+/* Those that no flush waits for lag from now on, whatever they had at the handing over. */
+static void forget_async(struct stack *s)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(RECORD_ARENA);
+	const Directory__Volume *v;
+
+	if (!a || volume_record_get(s->podd, a, s->name, &v, NULL) < 0)
+		return;
+	for (size_t i = 0; i < v->n_replicas && i < s->core.n; i++)
+		if (!v->replicas[i]->in_sync)
+			stack_set_in_sync(&s->core, i, false, clock_mono_ms());
 }
 
 void stack_order_write(struct stack *s, size_t to, uint64_t token, bool strike_old)
@@ -85,6 +105,8 @@ void stack_order_write(struct stack *s, size_t to, uint64_t token, bool strike_o
 		log_event(NULL, LOGL_NOTICE, "volume.moved", F_STR("volume", s->name),
 		          F_STR("site", s->sites[to].name), F_UINT("token", token));
 	stack_on_written(&s->core, r, r < 0 ? err_text(&err) : "", clock_mono_ms());
+	if (r == 0)
+		forget_async(s);
 }
 
 /* ---- orders ---- */
@@ -105,6 +127,10 @@ int stack_order_switchover(struct stack *s, size_t to, struct err *err)
 	if (before.state == OPERATION_RUNNING)
 		return err_set(err, POD_E_BUSY, "a %s is under way", before.kind);
 	operation_begin(s, "switchover", to);
+	if (!s->core.replicas[to].in_sync && stack_site_wait_for_peer(stack_primary(s), to)) {
+		s->operation.waits = true;
+		return 0;
+	}
 	r = stack_switchover(&s->core, to, clock_mono_ms(), err);
 	return order_end_at_once(s, r, err);
 }
@@ -186,6 +212,7 @@ int stack_order_failback(struct stack *s, struct err *err)
 		return err_set(err, POD_E_BUSY, "a %s is under way", s->operation.kind);
 	operation_begin(s, "failback", home);
 	s->operation.waits = true;
+	(void) stack_site_wait_for_peer(stack_primary(s), home);
 	stack_order_look(s);
 	stack_go_on(s);
 	return 0;

@@ -256,6 +256,47 @@ void stack_site_tell_peers(struct stack_site *site)
 			tell_peer(site, v->replicas[i]);
 }
 
+static const Directory__Replica *replica_of(const struct stack *s, size_t index, struct arena *a)
+{
+	const Directory__Volume *v;
+
+	return a && volume_record_get(s->podd, a, s->name, &v, NULL) == 0 && index < v->n_replicas
+	               ? v->replicas[index]
+	               : NULL;
+}
+
+static bool is_async(const Directory__Replica *replica)
+{
+	return replica && strcmp(replica->mode, "async") == 0;
+}
+
+bool stack_site_wait_for_peer(struct stack_site *site, size_t peer)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(RECORD_ARENA);
+	const Directory__Replica *replica = replica_of(site->stack, peer, a);
+	Directory__Replica waited_for;
+
+	if (!is_async(replica))
+		return false;
+	waited_for = *replica;
+	waited_for.mode = (char *) (uintptr_t) "sync";
+	tell_peer(site, &waited_for);
+	return true;
+}
+
+void stack_site_release_peer(struct stack_site *site, size_t peer)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(RECORD_ARENA);
+	const Directory__Replica *replica = replica_of(site->stack, peer, a);
+	struct err err = { 0 };
+
+	if (!is_async(replica))
+		return;
+	if (write_in_sync(site->stack, peer, false, &err) < 0)
+		log_refused(site, "peers", -err.code, err_text(&err));
+	stack_site_tell_peers(site);
+}
+
 static void on_promoted(void *arg, int r, const json_t *answer, const char *text)
 {
 	struct stack_site *site = arg;
