@@ -15,7 +15,8 @@ class DrillTest(unittest.TestCase):
         cls.pod.up()
 
     def test_a_primary_killed_under_load_costs_no_message(self):
-        done = self.pod.podctl("--format", "json", "drill", "run", "node-kill", "--load", "30", "--seconds", "2", check=False)
+        done = self.pod.podctl("--format", "json", "drill", "run", "node-kill", "--volume", "vol01", "--load", "30",
+                               "--seconds", "2", check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr + self.pod.log_tail())
         result = json.loads(done.stdout)
         self.assertEqual((result["outcome"], result["killed"], result["mode"]), ("good", 3, "sync"))
@@ -34,6 +35,23 @@ class DrillTest(unittest.TestCase):
         listed = self.pod.podctl("drill", "list", as_json=True)["drills"]
         self.assertEqual([(d["drill"], d["outcome"], d["lost"]) for d in listed], [("node-kill", "good", 0)])
         self.assertTrue(os.listdir(os.path.join(self.pod.dir, "drills")))
+
+    def test_an_async_standby_may_lack_what_its_lag_said_and_fails_back(self):
+        self.pod.podctl("volume", "create", "vol02", "--replicated", "--mode", "async")
+        self.assertEqual(self.pod.podctl("drill", "run", "node-kill", check=False).returncode, 2, "which of the two?")
+        done = self.pod.podctl("--format", "json", "drill", "run", "node-kill", "--volume", "vol02", "--load", "30", "--seconds",
+                               "1", check=False)
+        self.assertIn(done.returncode, (0, 1), done.stdout + done.stderr)
+        result = json.loads(done.stdout)
+        self.assertEqual(result["mode"], "async")
+        self.assertTrue(result["rpo"]["lag_known"])
+        self.assertEqual(done.returncode == 0, result["outcome"] == "good")
+        # In order nothing is lost, also to a standby that no flush waits for.
+        self.assertIsInstance(result["failback_ms"], int)
+        self.assertEqual(result["after_failback"]["missing"], result["after_failover"]["missing"])
+        volume = [v for v in self.pod.podctl("replication", "status", as_json=True)["volumes"] if v["volume"] == "vol02"][0]
+        self.assertEqual(volume["primary"], result["from"])
+        self.assertEqual([r["in_sync"] for r in volume["replicas"] if r["role"] == "secondary"], [False])
 
     def test_what_cannot_be_drilled_is_said(self):
         for args, status in ((["run", "nothing"], 2), (["run", "node-kill", "--volume", "vol77"], 3),
