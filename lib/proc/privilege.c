@@ -1,11 +1,13 @@
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -88,6 +90,38 @@ int privilege_drop(const char *user, struct err *err)
 	if (account.uid == 0)
 		return err_set(err, POD_E_DENIED, "\"%s\" is root: name an unprivileged user", user);
 	return become(user, &account, err);
+}
+
+/* Permitted, effective and inheritable become what is left of the set; ambient is what an exec leaves (capabilities(7)). */
+static int capabilities_set(uint64_t wanted, struct err *err)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return err_errno(err, errno, "capabilities");
+	for (size_t i = 0; i < 2; i++) {
+		data[i].permitted &= (uint32_t) (wanted >> (32 * i));
+		data[i].effective = data[i].inheritable = data[i].permitted;
+	}
+	if (syscall(SYS_capset, &head, data) < 0)
+		return err_errno(err, errno, "capabilities");
+	for (unsigned long cap = 0; cap < 64; cap++)
+		if (data[cap / 32].permitted & (1u << (cap % 32)) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return err_errno(err, errno, "keeping capability %lu", cap);
+	return 0;
+}
+
+int privilege_drop_keeping(const char *user, uint64_t capabilities, struct err *err)
+{
+	uid_t before = getuid();
+	int r;
+
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return err_errno(err, errno, "PR_SET_KEEPCAPS");
+	r = privilege_drop(user, err);
+	return r == 0 && getuid() != before ? capabilities_set(capabilities, err) : r;
 }
 
 static int raise_descriptors(struct err *err)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -17,6 +18,11 @@
  * it is somebody else, or root. -POD_E_NOTFOUND: no such user; the text says how to make one.
  */
 int privilege_drop(const char *user, struct err *err);
+/*
+ * The same, keeping those of a set of capabilities (1 << CAP_IPC_LOCK, ...; capabilities(7)) that we have; they outlive
+ * an exec. Where no user changes they stay as they are.
+ */
+int privilege_drop_keeping(const char *user, uint64_t capabilities, struct err *err);
 /*
  * No new privileges (PR_SET_NO_NEW_PRIVS), no core file with secrets in it, RLIMIT_NOFILE as high as allowed.
  * The process stays dumpable, so that its own user can read its memory figures in /proc.

@@ -15,6 +15,7 @@ struct runner {
 	struct children *all;
 	size_t child;
 	char **argv, *user;
+	uint64_t capabilities;
 	bool outlives_us;
 	struct process *process; /* NULL while it does not run */
 };
@@ -84,7 +85,8 @@ static const struct process_ops runner_ops = {
 static void spawn(struct children *c, size_t child)
 {
 	struct runner *r = c->runners[child];
-	const struct process_spec spec = { (const char *const *) r->argv, r->user, r->outlives_us };
+	const struct process_spec spec = { (const char *const *) r->argv, r->user, r->capabilities,
+		                           r->outlives_us };
 	struct err err = { 0 };
 	uint64_t now = clock_mono_ms();
 
@@ -211,6 +213,7 @@ static struct runner *runner_create(struct children *c, const struct process_spe
 	if (!r)
 		return NULL;
 	r->all = c;
+	r->capabilities = spec->capabilities;
 	r->outlives_us = spec->outlives_us;
 	r->argv = argv_copy(spec->argv);
 	r->user = strdup(spec->user ? spec->user : "");

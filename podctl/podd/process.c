@@ -62,7 +62,7 @@ static _Noreturn void become(const struct birth *b, const struct process_spec *s
 		_exit(127);
 	if (ready_fd != READY_FD)
 		(void) close(ready_fd);
-	if (spec->user && privilege_drop(spec->user, &err) < 0) {
+	if (spec->user && privilege_drop_keeping(spec->user, spec->capabilities, &err) < 0) {
 		(void) dprintf(STDERR_FILENO, "podd: cannot run %s: %s\n", spec->argv[0], err_text(&err));
 		_exit(127);
 	}

@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -29,7 +30,8 @@ struct process_ops {
 struct process_spec {
 	const char *const *argv; /* argv[0] is the program's path; ends with NULL */
 	const char *user; /* that it becomes before it runs (proc/proc.h); NULL or "": stays the caller */
-	bool outlives_us; /* no SIGTERM when podd dies: what a mounted file system stands on */
+	uint64_t capabilities; /* that it keeps as that user, a set (capabilities(7)) */
+	bool outlives_us;      /* no SIGTERM when podd dies: what a mounted file system stands on */
 };
 
 /* The log must outlive the loop. */

@@ -1,4 +1,5 @@
 /* One replica of this host: its process, what it is told and what it says. */
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,7 +14,10 @@
 #define PROMOTE_TIMEOUT_MS 60000
 #define DEMOTE_WAIT_MS     20000
 #define DEMOTE_TIMEOUT_MS  60000
-#define RECORD_ARENA       (1u << 20)
+/* It lives under a file system of this host: its memory stays, and is not waited for
+ * (replicator/plugin/memory.h). */
+#define CAPABILITIES (UINT64_C(1) << CAP_IPC_LOCK | UINT64_C(1) << CAP_SYS_RESOURCE)
+#define RECORD_ARENA (1u << 20)
 
 const char *stack_site_child(const struct stack_site *site, char *buf, size_t size)
 {
@@ -379,7 +383,10 @@ static int process_add(struct stack_site *site, const Directory__Replica *replic
 		                     NULL };
 	const struct child_spec spec = {
 		.rank = CHILD_DEVICE,
-		.process = { .argv = argv, .user = conf->pod.user_repl, .outlives_us = true },
+		.process = { .argv = argv,
+		             .user = conf->pod.user_repl,
+		             .capabilities = CAPABILITIES,
+		             .outlives_us = true },
 	};
 
 	(void) snprintf(nbd, sizeof(nbd), "unix:%s", site->files.nbd);

@@ -4,6 +4,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
@@ -63,6 +64,27 @@ static int drop_to_nobody(void)
 	if (privilege_drop("nobody", NULL) != 0 || privilege_drop("daemon", NULL) != -POD_E_DENIED)
 		return 5;
 	return 0;
+}
+
+/* It may still lock memory, also in the program that it becomes, and nothing else that root may. */
+static int drop_keeping_one(void)
+{
+	if (privilege_drop_keeping("nobody", UINT64_C(1) << CAP_IPC_LOCK, NULL) != 0)
+		return 1;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_IPC_LOCK, 0, 0) != 1)
+		return 2;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_DAC_OVERRIDE, 0, 0) != 0)
+		return 3;
+	if (setuid(0) == 0 || seteuid(0) == 0 || open("/proc/1/environ", O_RDONLY) >= 0)
+		return 4;
+	return privilege_drop_keeping("nobody", 0, NULL) == 0 ? 0 : 5;
+}
+
+static void a_capability_can_be_kept_and_no_other(void **state)
+{
+	if (geteuid() != 0 || prctl(PR_CAPBSET_READ, CAP_IPC_LOCK, 0, 0, 0) != 1)
+		skip();
+	assert_int_equal(in_child(drop_keeping_one), 0);
 }
 
 static void privileges_go_for_good(void **state)
@@ -394,6 +416,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(privileges_go_for_good),
+		cmocka_unit_test(a_capability_can_be_kept_and_no_other),
 		cmocka_unit_test(a_missing_user_is_an_error_that_says_how_to_make_one),
 		cmocka_unit_test(a_hardened_process_gains_nothing_and_dumps_nothing),
 		cmocka_unit_test(a_sandboxed_parser_can_read_write_and_allocate),
