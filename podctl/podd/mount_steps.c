@@ -14,8 +14,8 @@
 
 #define LIST_TIMEOUT_MS   10000
 #define LOOK_EVERY_MS     20
-#define SCRATCH_WAIT_MS   10000 /* until nbdkit listens */
-#define RETRIES_TEXT      "30"  /* seconds for a replicator that is started again */
+#define SCRATCH_WAIT_MS   10000      /* until nbdkit listens */
+#define RETRY_TEXT        "retry=30" /* seconds, for a replicator that is started again */
 #define DEAD_TIMEOUT_TEXT "60"
 
 static void end_process(struct process *p)
@@ -192,7 +192,7 @@ static int start_scratch(struct mount *m, const char *nbd, struct err *err)
 		                     "nbd",
 		                     from,
 		                     export,
-		                     "retry=" RETRIES_TEXT,
+		                     RETRY_TEXT,
 		                     NULL };
 	const struct process_spec spec = { .argv = argv, .user = p->conf->pod.user_repl };
 

@@ -26,8 +26,10 @@ static json_t *text_json(const ProtobufCBinaryData *bytes)
 	ascii = malloc(bytes->len + 1);
 	if (!ascii)
 		return NULL;
+	memcpy(ascii, bytes->data, bytes->len);
 	for (size_t i = 0; i < bytes->len; i++)
-		ascii[i] = bytes->data[i] >= 0x20 && bytes->data[i] < 0x7f ? (char) bytes->data[i] : '?';
+		if (bytes->data[i] < 0x20 || bytes->data[i] >= 0x7f)
+			ascii[i] = '?';
 	text = json_stringn(ascii, bytes->len);
 	free(ascii);
 	return text;

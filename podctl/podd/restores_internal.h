@@ -39,6 +39,10 @@ struct restore_job {
 	TAILQ_ENTRY(restore_job) link;
 };
 
+/* restore_place.c: fills in volumes and user_id, and whether the user is made or moved. -POD_E_* as
+ * restores_begin says. */
+int restore_job_find_place(struct restore_job *job, struct err *err);
+
 /* restore_report.c */
 void restore_job_take_report(struct restore_job *job, const Podstore__RestoreReport *report);
 json_t *restore_job_json(const struct restore_job *job, bool whole);

@@ -18,6 +18,7 @@
 	X(DELIVERY_BYTES,      COUNTER, "delivery_bytes_total",            "Bytes of messages delivered.") \
 	X(DELIVERY_US,         COUNTER, "delivery_microseconds_total",     "From request to commit, summed over deliveries.") \
 	X(APPENDS,             COUNTER, "appends_total",                   "Messages appended.") \
+	X(RESTORED,            COUNTER, "restored_total",                  "Messages brought back out of snapshots and backups.") \
 	X(CHANGES,             COUNTER, "changes_total",                   "Changes made durable, deliveries included.") \
 	X(COMMITS,             GAUGE,   "commits",                         "Commits since the volume was opened.") \
 	X(MESSAGES,            GAUGE,   "messages",                        "Messages on the volume.") \

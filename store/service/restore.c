@@ -145,6 +145,7 @@ static int run(struct restore_task *rt, struct restore_report *report)
 		          F_STR("source", m->source->path), F_STR("mailbox", m->mailbox),
 		          F_STR("into", m->into));
 	r = volume_restore(rt->task->svc->vol, &w, report, &rt->task->err);
+	metric_add(STORE_METRIC_RESTORED, (int64_t) report->restored);
 	if (!m->list)
 		log_event(NULL, LOGL_NOTICE, "restore.ended", F_STR("user", m->user_id),
 		          F_UINT("restored", report->restored), F_UINT("present", report->present),
