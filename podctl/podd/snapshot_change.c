@@ -55,22 +55,67 @@ static int change_hold(void *arg, Directory__Volume *v, struct arena *a, struct 
 
 	if (!record)
 		return err_set(err, POD_E_NOTFOUND,
-		               "there is no snapshot %.64s that was taken by hand or by the schedule",
+		               "there is no snapshot %.64s",
 		               h->name);
 	record->held = h->hold;
 	return 0;
 }
 
-void volume_snapshots_hold(struct stack *s, const char *name, bool hold, volume_snapshots_done_fn *done,
-                           void *arg)
-{
-	struct hold h = { name, hold };
-	struct err err = { 0 };
-	int r = volume_record_change(s->podd, s->name, change_hold, &h, &err);
+/* Each site that talks is told, and waited for: the listing that follows is to show it. */
+struct holding {
+	size_t waiting, has_it;
+	volume_snapshots_done_fn *done;
+	void *arg;
+	bool known; /* to the directory: a site that is away hears of it later */
+};
 
-	for (size_t i = 0; r == 0 && i < s->core.n; i++)
-		volume_snapshots_tell(&s->sites[i]);
-	done(arg, r, r < 0 ? err_text(&err) : "");
+static void holding_end(struct holding *h)
+{
+	volume_snapshots_done_fn *done = h->done;
+	bool well = h->known || h->has_it;
+	void *arg = h->arg;
+
+	free(h);
+	done(arg, well ? 0 : -POD_E_NOTFOUND, well ? "" : "no site has a snapshot of that name");
+}
+
+static void holding_on_answer(void *arg, int r, const json_t *answer, const char *text)
+{
+	struct holding *h = arg;
+
+	h->has_it += r == 0;
+	if (--h->waiting == 0)
+		holding_end(h);
+}
+
+static void hold_at(struct holding *h, const struct stack_site *site, const char *name, bool hold)
+{
+	json_t *request = json_pack("{ss, ss, sb}", "do", "snapshot_hold", "name", name, "hold", (int) hold);
+
+	h->waiting += replica_ask_aside(site->stack->podd->base, site->files.control, request, ASK_TIMEOUT_MS,
+	                                holding_on_answer, h, NULL) == 0;
+}
+
+/* One that nobody asked for (an orphan, say) is not in the directory, but it is held, and can be let go, where it is. */
+void volume_snapshots_hold(struct stack *s, const char *name, bool hold, volume_snapshots_done_fn *done, void *arg)
+{
+	struct holding *h = calloc(1, sizeof(*h));
+	struct hold change = { name, hold };
+	struct err err = { 0 };
+	int r = h ? volume_record_change(s->podd, s->name, change_hold, &change, &err)
+	          : err_set(&err, POD_E_NOMEM, "snapshot");
+
+	if (r < 0 && r != -POD_E_NOTFOUND) {
+		free(h);
+		done(arg, r, err_text(&err));
+		return;
+	}
+	*h = (struct holding){ .waiting = 1, .done = done, .arg = arg, .known = r == 0 };
+	for (size_t i = 0; i < s->core.n; i++)
+		if (s->core.replicas[i].talks)
+			hold_at(h, &s->sites[i], name, hold);
+	if (--h->waiting == 0)
+		holding_end(h);
 }
 
 /* ---- delete ---- */

@@ -33,7 +33,7 @@ void volume_snapshots_list(struct stack *s, volume_snapshots_list_fn *done, void
 typedef void volume_snapshots_done_fn(void *arg, int r, const char *text);
 void volume_snapshots_take(struct stack *s, const char *name, bool scheduled, bool hold, volume_snapshots_done_fn *done, void *arg);
 
-/* At every site, and in the directory. A site that is away hears of it when it is back (volume_snapshots_tell). */
+/* At every site, and in the directory where it has it. A site that is away hears of it when it is back (volume_snapshots_tell). */
 void volume_snapshots_hold(struct stack *s, const char *name, bool hold, volume_snapshots_done_fn *done, void *arg);
 void volume_snapshots_delete(struct stack *s, const char *name, volume_snapshots_done_fn *done, void *arg);
 /* Tells a site that has just begun to talk which snapshots are held. */

@@ -33,6 +33,7 @@ struct stack_site {
 	struct replica_link *link;
 	json_t *status;     /* the last that it gave; NULL: none yet */
 	uint64_t status_ms; /* when (clock_mono_ms) */
+	json_t *as_primary; /* the last that it gave as primary: what its peers lacked. Its next process knows less. */
 	json_t *verified; /* how the last comparison with the primary went; NULL: none, or it is under way */
 };
 
@@ -106,7 +107,8 @@ void stack_site_promote(struct stack_site *site, uint64_t token, bool forced);
 void stack_site_demote(struct stack_site *site);
 /* Asks for a status, which goes to the core. */
 void stack_site_poll(struct stack_site *site);
-/* What the primary's last status says of a peer, or NULL. */
+/* What a status of the primary says of a peer, or NULL. And what its last one does. */
+const json_t *stack_status_peer(const json_t *status, const char *peer);
 const json_t *stack_site_peer(const struct stack_site *site, const char *peer);
 
 /* ---- stack_parts.c ---- */

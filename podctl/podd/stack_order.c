@@ -149,7 +149,7 @@ static uint64_t number_of(const json_t *object, const char *key)
 void stack_loss(const struct stack *s, size_t to, struct stack_loss *ret)
 {
 	const struct stack_site *primary = &s->sites[s->core.primary];
-	const json_t *peer = stack_site_peer(primary, s->sites[to].name);
+	const json_t *peer = stack_status_peer(primary->as_primary, s->sites[to].name);
 
 	*ret = (struct stack_loss){ .none = s->core.replicas[to].in_sync && s->core.replicas[to].consistent };
 	ret->known = ret->none || peer;
@@ -171,7 +171,8 @@ static int check_loss(const struct stack *s, size_t to, uint64_t max_loss_bytes,
 	if (!loss.known)
 		return err_set(err, POD_E_LIMIT, "%s is not in sync, and nobody knows how much it lacks",
 		               site);
-	if (loss.bytes <= max_loss_bytes && s->core.replicas[to].consistent)
+	/* The figure is a moment old: nothing is what nobody can promise of one that is not in sync. */
+	if (max_loss_bytes > 0 && loss.bytes <= max_loss_bytes && s->core.replicas[to].consistent)
 		return 0;
 	return err_set(err, POD_E_LIMIT,
 	               "%s is not in sync: it lacks up to %llu bytes, %llu epochs, the last %llu.%03llu s%s",

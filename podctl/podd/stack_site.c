@@ -159,6 +159,10 @@ static void keep_status(struct stack_site *site, const json_t *status)
 	json_decref(site->status);
 	site->status = json_deep_copy(status);
 	site->status_ms = clock_mono_ms();
+	if (!says_primary(status))
+		return;
+	json_decref(site->as_primary);
+	site->as_primary = json_incref(site->status);
 }
 
 static void site_on_up(void *arg, const json_t *status)
@@ -211,12 +215,12 @@ void stack_site_poll(struct stack_site *site)
 		                        on_status, site, NULL);
 }
 
-const json_t *stack_site_peer(const struct stack_site *site, const char *peer)
+const json_t *stack_status_peer(const json_t *status, const char *peer)
 {
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(json_object_get(site->status, "peers"), i, entry)
+	json_array_foreach(json_object_get(status, "peers"), i, entry)
 	{
 		const char *name = json_string_value(json_object_get(entry, "name"));
 
@@ -224,6 +228,11 @@ const json_t *stack_site_peer(const struct stack_site *site, const char *peer)
 			return entry;
 	}
 	return NULL;
+}
+
+const json_t *stack_site_peer(const struct stack_site *site, const char *peer)
+{
+	return stack_status_peer(site->status, peer);
 }
 
 /* ---- what it is told ---- */
@@ -420,8 +429,9 @@ void stack_site_close(struct stack_site *site)
 {
 	site->link = replica_link_free(site->link);
 	json_decref(site->status);
+	json_decref(site->as_primary);
 	json_decref(site->verified);
-	site->status = site->verified = NULL;
+	site->status = site->as_primary = site->verified = NULL;
 }
 
 static void process_start_now(struct stack_site *site)

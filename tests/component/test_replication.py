@@ -43,6 +43,12 @@ class ReplicatedPod(Pod):
         until(lambda: all(r["in_sync"] for r in self.replication()["replicas"]) and self.replication()["serving"],
               "both replicas to be in sync")
 
+    def pause(self):
+        """Replication to the standby ends, and mail goes on without it: struck, for a flush has waited for it."""
+        self.podctl("replication", "pause", "vol01")
+        self.send_one()
+        until(lambda: not self.replica("secondary")["in_sync"], "the standby to be struck")
+
     def kill(self, *names):
         running = self.processes_named()
         for name in names:
@@ -146,9 +152,8 @@ class OneReplicatedPod(unittest.TestCase):
         self.assertEqual(self.pod.replica("secondary")["site"], "site1")
 
     def test_a_standby_that_is_away_is_struck_and_not_promoted_without_a_word(self):
-        self.pod.podctl("replication", "pause", "vol01")
-        self.pod.send_one()  # waits until the standby is struck, then goes on without it
-        self.assertFalse(self.pod.replica("secondary")["in_sync"])
+        self.pod.pause()
+        self.pod.send_one()
         self.assertEqual(self.pod.podctl("replication", "status", check=False).returncode, 1)
         self.assertEqual(self.pod.podctl("switchover", "vol01", check=False).returncode, 5)
         refused = self.pod.podctl("failover", "vol01", "--max-loss", "0", check=False)
@@ -266,6 +271,34 @@ class ItsLife(unittest.TestCase):
             os.rename(meta + ".gone", meta)
             pod.wait_in_sync()  # the old primary follows
             pod.podctl("failback", "vol01")
+
+    def test_what_only_the_old_primary_had_is_kept_as_an_orphan_snapshot(self):
+        with ReplicatedPod() as pod:
+            pod.wait_in_sync()
+            pod.send_one()
+            pod.pause()
+            pod.send_one()  # acknowledged by the primary alone
+            pod.kill("replicator:vol01@site1", "attach:vol01", "stored:vol01")
+            self.assertEqual(pod.podctl("failover", "vol01", check=False).returncode, 7)
+            pod.podctl("failover", "vol01", "--max-loss", "any")
+            box = pod.imap("alice")
+            there = subjects(box)
+            self.assertIn("number 1", there)
+            self.assertNotIn("number 3", there)
+            pod.wait_in_sync()  # the old primary follows the new one
+            kept = [s for s in pod.json("snapshot", "list", "vol01")["snapshots"] if s["kind"] == "orphan"]
+            self.assertEqual([[at["site"] for at in s["sites"]] for s in kept], [["site1"]])
+            self.assertTrue(kept[0]["held"])
+            pod.podctl("failback", "vol01")
+            self.assertEqual(subjects(box), there)
+            box.logout()
+            mounted = pod.json("snapshot", "mount", "vol01", kept[0]["name"])
+            found = subprocess.run(["grep", "-rl", "Subject: number 3", mounted["path"]], capture_output=True, text=True, check=False)
+            self.assertIn(",U=", found.stdout)  # a message, in its Maildir or on its way there
+            pod.podctl("snapshot", "unmount", "vol01", kept[0]["name"])
+            pod.podctl("snapshot", "release", "vol01", kept[0]["name"])
+            pod.podctl("snapshot", "delete", "vol01", kept[0]["name"])
+            until(lambda: not pod.json("snapshot", "list", "vol01")["snapshots"], "the orphan to be gone")
 
     def test_a_standby_whose_disk_was_replaced_is_made_anew(self):
         with ReplicatedPod() as pod:
