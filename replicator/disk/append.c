@@ -101,6 +101,26 @@ static int wait_log(struct disk *d, size_t size, bool may_commit, struct err *er
 	return applier_wait(d, log_has_room, size, err);
 }
 
+/* The applier is near enough to take what it applies from the stage, and has not to read the log for it. */
+static bool applier_is_near(struct disk *d, uint64_t size)
+{
+	uint64_t behind = d->head.lsn - d->applied.lsn;
+
+	return behind + size + COMMIT_ROOM <= d->stage.size / 4 * 3 || behind > d->stage.size;
+}
+
+/*
+ * Long writes come faster than they can be applied. Once the applier has fallen behind the stage it has to
+ * read back what it writes, and never catches up with who goes on: better that he waits a moment now. Not
+ * where it is far behind already, as after many small writes: that is what the log is for.
+ */
+static void let_applier_keep_up(struct disk *d, size_t size)
+{
+	if (size == RECORD_MAX && !applier_is_near(d, size) && d->durable.lsn > d->applied.lsn)
+		(void) applier_wait(d, applier_is_near, size,
+		                    NULL); /* what fails there fails the write where it must */
+}
+
 int append_wait_room(struct disk *d, size_t size, bool may_commit, struct err *err)
 {
 	int r = 0;
@@ -109,8 +129,10 @@ int append_wait_room(struct disk *d, size_t size, bool may_commit, struct err *e
 	while (r == 0) {
 		if (d->is_broken)
 			return disk_broken_error(d, err);
-		if (may_commit && d->head.lsn + size + COMMIT_ROOM > d->committed.lsn + EPOCH_BYTES_MAX)
+		if (may_commit && d->head.lsn + size + COMMIT_ROOM > d->committed.lsn + EPOCH_BYTES_MAX) {
 			append_commit(d);
+			log_writer_nudge(d);
+		}
 		if (stage_is_full(d, size))
 			r = wait_stage(d, err);
 		else if (!log_has_room(d, size))
@@ -144,6 +166,7 @@ static int append_one(struct disk *d, struct record *r, const void *payload, str
 	if (res < 0)
 		return err_errno(err, -res, "stage");
 	(void) pthread_mutex_lock(&d->lock);
+	let_applier_keep_up(d, RECORD_HEADER_SIZE + r->payload_size);
 	res = append_wait_room(d, RECORD_HEADER_SIZE + r->payload_size, true, err);
 	if (res == 0) {
 		append_record(d, r, payload);

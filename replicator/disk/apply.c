@@ -176,8 +176,11 @@ static int write_data(struct disk *d, const struct batch *b, struct err *err)
 		if (op->kind != EXTENT_DATA)
 			continue;
 		r = disk_step(d, DISK_STEP_APPLY);
-		if (r == 0)
-			r = io_queue_write(a->queue, d->image_fd, op->bytes, (size_t) op->length, op->offset);
+		for (uint64_t at = 0; r == 0 && at < op->length; at += WRITE_PIECE)
+			r = io_queue_write(
+				a->queue, d->image_fd, op->bytes + at,
+				(size_t) (op->length - at < WRITE_PIECE ? op->length - at : WRITE_PIECE),
+				op->offset + at);
 	}
 	ended = io_queue_finish(a->queue);
 	if (r == 0)
@@ -234,7 +237,8 @@ static int do_snapshot(struct disk *d, const struct batch *b, const char *name, 
 	                     b->from.size_bytes, err);
 }
 
-/* And none may be deleted or dropped before the tail is behind its record: a replay would cut it again, too late. */
+/* And none may be deleted or dropped before the tail is behind its record: a replay would cut it again, too
+ * late. */
 static int do_delete(struct disk *d, const char *name, struct err *err)
 {
 	int r = checkpoint(d, err);

@@ -238,6 +238,7 @@ static int make(const struct disk_options *o, struct disk **ret_disk, struct err
 	(void) pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	(void) pthread_cond_init(&d->moved, &monotonic);
 	(void) pthread_cond_init(&d->applier_wake, &monotonic);
+	(void) pthread_cond_init(&d->log_wake, &monotonic);
 	(void) pthread_condattr_destroy(&monotonic);
 	d->folder = strdup(o->folder);
 	d->stage_path = strdup(o->stage_path);
@@ -254,6 +255,7 @@ static struct disk *unmake(struct disk *d)
 	if (!d)
 		return NULL;
 	applier_stop(d);
+	log_writer_stop(d);
 	d->snapshots = snapshots_close(d->snapshots);
 	peers_done(d);
 	applier_done(d);
@@ -269,6 +271,7 @@ static struct disk *unmake(struct disk *d)
 	free(d->stage_path);
 	(void) pthread_cond_destroy(&d->moved);
 	(void) pthread_cond_destroy(&d->applier_wake);
+	(void) pthread_cond_destroy(&d->log_wake);
 	(void) pthread_mutex_destroy(&d->lock);
 	(void) pthread_mutex_destroy(&d->meta_lock);
 	(void) pthread_mutex_destroy(&d->image_lock);
@@ -294,6 +297,8 @@ int disk_open(const struct disk_options *o, struct disk **ret_disk, struct err *
 		r = disk_recover(d, err);
 	if (r == 0)
 		r = applier_start(d, err);
+	if (r == 0)
+		r = log_writer_start(d, err);
 	if (r < 0) {
 		(void) unmake(d);
 		return err_wrap(err, r, "%s", o->folder);
@@ -336,6 +341,7 @@ struct disk *disk_close(struct disk *d)
 	if (!d)
 		return NULL;
 	applier_stop(d);
+	log_writer_stop(d);
 	/* What can not be settled stays in stage and log for the next who opens. */
 	if (settle(d) == 0)
 		(void) unlink(d->stage_path);

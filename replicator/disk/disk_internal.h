@@ -38,6 +38,7 @@
 #define BATCH_BYTES (UINT64_C(4) << 20)
 #define BATCH_NODES 16384u
 #define ZERO_PIECE  (UINT64_C(64) << 20)
+#define WRITE_PIECE (UINT64_C(512) << 10) /* of a long run: several at once are faster than one */
 #define TAIL_PLACES 64u
 
 struct peer {
@@ -94,11 +95,15 @@ struct disk {
 	uint64_t tail;                  /* the log reaches back to here; durably so in the superblock */
 	uint64_t places[TAIL_PLACES];   /* ends of commits behind it that it may move to, ascending */
 	size_t n_places;
-	uint64_t checkpointed;          /* the superblock's tail_lsn */
-	uint64_t stage_from;            /* the stage has nothing older */
-	uint64_t pinned;    /* the applier reads the stage from here on; UINT64_MAX: it does not */
-	bool writing;       /* somebody writes the log: */
-	bool commit_wanted; /* and ends the epoch for those who wait then */
+	uint64_t checkpointed;     /* the superblock's tail_lsn */
+	uint64_t stage_from;       /* the stage has nothing older */
+	uint64_t pinned;           /* the applier reads the stage from here on; UINT64_MAX: it does not */
+	bool writing;              /* somebody writes the log: */
+	bool commit_wanted;        /* and ends the epoch for those who wait then */
+	bool log_wanted;           /* epochs were ended for their size: the log writer's */
+	bool log_stop, log_writes; /* the log writer has to end; has to be ended */
+	pthread_t log_writer;
+	pthread_cond_t log_wake;
 	bool stage_was_whole;
 	struct extent_map *map;
 	struct peer peers[PEERS_MAX];
@@ -159,6 +164,12 @@ bool record_extent(const struct record *r, struct extent *ret);
  */
 int flush_lead(struct disk *d, struct err *err);
 int flush_wait(struct disk *d, uint64_t lsn, struct err *err);
+
+/* ---- log_writer.c: the thread that writes what nobody waits for ---- */
+
+int log_writer_start(struct disk *d, struct err *err);
+void log_writer_stop(struct disk *d);
+void log_writer_nudge(struct disk *d); /* under lock */
 
 /* ---- log_ship.c ---- */
 

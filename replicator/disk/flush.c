@@ -95,6 +95,8 @@ int flush_lead(struct disk *d, struct err *err)
 		append_commit(d);
 	d->commit_wanted = false;
 	applier_nudge(d);
+	if (d->log_wanted)
+		(void) pthread_cond_signal(&d->log_wake);
 	(void) pthread_cond_broadcast(&d->moved);
 	(void) pthread_mutex_unlock(&d->lock);
 	disk_told(d);
