@@ -53,6 +53,12 @@ bench: all
 	$(Q)scripts/install-deps build run bench
 	$(Q)bench/run $(ARGS)
 
+# The replicator beside nbdkit's file plugin, and with peers beside itself without one.
+bench-replicator: all
+	$(Q)scripts/install-deps build run test
+	$(Q)bench/replicator $(ARGS)
+.PHONY: bench-replicator
+
 # The long runs of the fault tests, once before a release; their figures are in bench/RESULTS.md.
 soak: all component-build
 	$(Q)scripts/install-deps build run test
@@ -75,6 +81,7 @@ help:
 	@echo "make check      tests, sanitizers, clang-tidy, layers, a round of fuzzing"
 	@echo "make asan tsan  the tests under sanitizers     make fuzz [FUZZ_TARGET=imap FUZZ_SECONDS=600]"
 	@echo "make bench      figures beside Postfix and Dovecot     make soak     the long runs"
+	@echo "make bench-replicator     figures of the replicator beside nbdkit's file plugin"
 	@echo "make rig        two nodes with real kernels: the kernel's nbd, figures beside DRBD, little memory"
 	@echo "make tidy format layers docs     make install [DESTDIR= PREFIX=/usr/local]     make clean"
 

@@ -42,7 +42,7 @@ const struct conf_item settings_items[] = {
 	CONF_STRING(settings, site, "", conf_check_name, "This replica's site: what its peers call it."),
 	CONF_PATH(settings, control, "", "Path of the control socket. Made for its owner only."),
 	CONF_PATH(settings, stage, "", "The stage: a file on a tmpfs, made where it is missing."),
-	CONF_SIZE(settings, stage_size, "16M", "8M", "4G", "Size of the stage, a power of two."),
+	CONF_SIZE(settings, stage_size, "64M", "8M", "4G", "Size of the stage in memory, a power of two."),
 	CONF_SIZE(settings, snapshot_reserve, "0", "0", "1024T",
 	        "What all snapshots together may take; beyond it the oldest that is not held goes. 0: no bound but "
 	        "the disk."),

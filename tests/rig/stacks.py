@@ -168,7 +168,7 @@ class Podmail(Stack):
         guest.do("mkdir -p /v/second; mountpoint -q /v/second || mount %s /v/second; ls /v/second >/dev/null" % SECOND)
         guest.start(f"export PATH=/host/bin:$PATH; echo $$ >/run/replicator.pid; exec replicator serve "
                     f"--folder /v/second/replica --name vol "
-                    f"--site {site} --nbd unix:/run/vol.nbd --control /run/vol.control --stage /dev/shm/stage "
+                    f"--site {site} --nbd unix:/run/vol.nbd --control /run/vol.control --stage /dev/shm/stage --stage-size 16M "
                     f"--link-listen {guest.link_address}:7790 --peer {peer} --tls-ca /host/tls/ca.pem "
                     f"--tls-cert /host/tls/{site}.pem --tls-key /host/tls/{site}.key {' '.join(options)}",
                     f"replicator-{guest.name}.log")
