@@ -86,8 +86,8 @@ fuzz-build: $(FUZZ_BINS)
 fuzz-corpus: $(FUZZ_BINS)
 	$(Q)scripts/run-fuzz-corpus $(BUILD)/summary $(FUZZ_BINS)
 
-# ---- benchmarks of one module, without the rest of a pod: bench/store_NAME.c -------------------
-BENCH_SRCS := $(wildcard bench/store_*.c)
+# ---- benchmarks of one module, without the rest of a pod: bench/store_NAME.c, replicator_NAME.c----------------
+BENCH_SRCS := $(wildcard bench/store_*.c bench/replicator_*.c)
 BENCH_BINS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
 
 $(BENCH_BINS): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(foreach m,$(ALL_MODULES),$(call lib,$(m)))

@@ -156,9 +156,9 @@ static void another_replicas_stage_is_left_alone(void **state)
 	struct disk_fixture other;
 	struct err err = { 0 };
 
+	disk_fixture_close(f);
 	disk_fixture_make(&other);
 	disk_fixture_leave(&other); /* killed: its stage is still needed */
-	disk_fixture_close(f);
 	f->o.stage_path = other.stage;
 	assert_int_equal(disk_open(&f->o, &f->d, &err), -POD_E_DENIED);
 	assert_non_null(strstr(err.text, "another replica's"));

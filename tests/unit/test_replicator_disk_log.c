@@ -177,20 +177,25 @@ static void a_secondary_that_was_killed_ends_at_its_last_commit(void **state)
 	struct pair *p = *state;
 	uint8_t block[4096] = { 1 };
 	struct disk_cursors before;
+	size_t size;
 	int status;
 	pid_t pid;
 
 	disk_fixture_random(&p->a, 50);
 	commit(p->a.d);
+	ship_all(p);
 	before = cursors(p->a.d);
 	memcpy(p->b.model, p->a.model, p->a.size);
 	assert_int_equal(disk_write(p->a.d, 0, block, sizeof(block), NULL), 0);
+	assert_int_equal(disk_log_read(p->a.d, before.staged, p->bytes, PIECE, &size, NULL), 0);
+	disk_fixture_close(&p->a);
 	disk_fixture_close(&p->b);
 	pid = fork();
 	assert_true(pid >= 0);
-	if (pid == 0) { /* the stage of a is shared memory: it may be read, and a's threads are not here */
+	if (pid == 0) {
 		disk_fixture_open(&p->b);
-		ship_all(p);
+		if (disk_log_append(p->b.d, before.staged, p->bytes, size, NULL) < 0)
+			_exit(2);
 		_exit(cursors(p->b.d).staged > cursors(p->b.d).committed ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -313,13 +318,15 @@ static void flip_byte_of_log(struct disk_fixture *f, uint64_t lsn)
 }
 
 /* Leaves a log of three epochs that no one has applied durably: what each ends at. */
-static void leave_three_epochs(struct disk_fixture *f, uint64_t ends[3])
+static void leave_three_epochs(struct pair *p, uint64_t ends[3])
 {
+	struct disk_fixture *f = &p->a;
 	int fds[2], status;
 	pid_t pid;
 
 	assert_int_equal(pipe(fds), 0);
 	disk_fixture_close(f);
+	disk_fixture_close(&p->b); /* a process that forks has one thread */
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -346,7 +353,7 @@ static void damage_before_an_epoch_that_was_durable_is_reported(void **state)
 	uint64_t ends[3];
 
 	for (int stage_left = 0; stage_left < 2; stage_left++) {
-		leave_three_epochs(&p->a, ends);
+		leave_three_epochs(p, ends);
 		if (!stage_left)
 			(void) unlink(p->a.stage);
 		flip_byte_of_log(&p->a, ends[0] + 2000);
@@ -362,7 +369,7 @@ static void a_torn_last_epoch_is_a_crash_and_no_damage(void **state)
 	struct pair *p = *state;
 	uint64_t ends[3];
 
-	leave_three_epochs(&p->a, ends);
+	leave_three_epochs(p, ends);
 	(void) unlink(p->a.stage);
 	flip_byte_of_log(&p->a, ends[1] + 2000);
 	disk_fixture_open(&p->a);
@@ -501,6 +508,7 @@ static void marks_survive_a_kill(void **state)
 
 	assert_non_null(old);
 	disk_fixture_close(&p->a);
+	disk_fixture_close(&p->b);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
