@@ -165,6 +165,10 @@ static int append_one(struct disk *d, struct record *r, const void *payload, str
 
 	if (res < 0)
 		return err_errno(err, -res, "stage");
+	if (r->type != RECORD_TRIM)
+		res = space_check(d, r->offset, r->length, err);
+	if (res < 0)
+		return res;
 	(void) pthread_mutex_lock(&d->lock);
 	let_applier_keep_up(d, RECORD_HEADER_SIZE + r->payload_size);
 	res = append_wait_room(d, RECORD_HEADER_SIZE + r->payload_size, true, err);

@@ -291,6 +291,8 @@ static int do_alone(struct disk *d, const struct batch *b, struct err *err)
 
 static void batch_end(struct disk *d, const struct batch *b)
 {
+	uint64_t space = space_free(d);
+
 	for (size_t i = 0; i < b->n_ops;) {
 		(void) pthread_mutex_lock(&d->lock);
 		for (size_t n = 0; n < FORGET_AT_ONCE && i < b->n_ops; n++, i++)
@@ -300,6 +302,7 @@ static void batch_end(struct disk *d, const struct batch *b)
 	}
 	(void) pthread_mutex_lock(&d->lock);
 	d->applied = b->to;
+	d->space_free = space;
 	if (b->has_commit)
 		d->applied_commit = b->commit;
 	(void) pthread_cond_broadcast(&d->moved);
@@ -320,7 +323,11 @@ static int batch_do(struct disk *d, struct batch *b, struct err *err)
 	if (b->checked)
 		unpin(d);
 	b->checked = false;
-	return batch_write(d, b, err);
+	/* A volume that can be written is worth more than its oldest snapshot. */
+	do {
+		r = batch_write(d, b, err);
+	} while (r == -POD_E_NOSPACE && snapshots_make_room(d->snapshots, NULL) == 0);
+	return r;
 }
 
 int apply_batch(struct disk *d, uint64_t limit, struct err *err)

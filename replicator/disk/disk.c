@@ -178,6 +178,7 @@ static int check_files(struct disk *d, struct err *err)
 		return err_set(err, POD_E_CORRUPT, "image: has %llu bytes, not %llu as the superblock says",
 		               (unsigned long long) d->device_bytes, (unsigned long long) d->sb.size_bytes);
 	d->log_bytes = d->sb.log_bytes;
+	d->space_free = space_free(d);
 	return 0;
 }
 

@@ -95,7 +95,8 @@ int disk_superblock_change(struct disk *d, void (*fn)(struct superblock *s, void
 
 #define DISK_TRIM 1u /* disk_zero: space may be given back */
 /* offset and size: multiples of RECORD_BLOCK, within the volume (the caller has checked). 0 when it is in the stage.
- * Waits where stage, log or extent map are full. */
+ * Waits where stage, log or extent map are full. -POD_E_NOSPACE: the image's disk is full; what has its place there
+ * can still be overwritten, trimmed and read. */
 int disk_write(struct disk *d, uint64_t offset, const void *bytes, size_t size, struct err *err);
 int disk_zero(struct disk *d, uint64_t offset, uint64_t length, unsigned int flags, struct err *err);
 int disk_read(struct disk *d, uint64_t offset, void *bytes, size_t size, struct err *err);

@@ -110,6 +110,7 @@ struct disk {
 	unsigned int urgent; /* how many wait for the applier */
 	uint64_t staged_told_us, staged_at_us;
 	bool stopping, applier_sleeps;
+	uint64_t space_free; /* on the image's disk, when last looked at */
 	bool is_broken, is_stalled;
 	char broken[256], stalled[256];
 
@@ -182,6 +183,12 @@ int image_read(struct disk *d, uint64_t offset, void *bytes, size_t size); /* -e
 /* Zeros, deallocated where trim: -errno. Under image_lock. */
 int image_zero(struct disk *d, uint64_t offset, uint64_t length, bool trim);
 int image_grow(struct disk *d, uint64_t size_bytes, struct err *err);
+
+/* ---- space.c ---- */
+
+uint64_t space_free(const struct disk *d);
+/* -POD_E_NOSPACE: the image's disk has no room for a write there. No lock is held. */
+int space_check(struct disk *d, uint64_t offset, uint64_t length, struct err *err);
 
 /* ---- apply.c, checkpoint.c; all under image_lock ---- */
 
