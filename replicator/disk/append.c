@@ -65,6 +65,7 @@ void append_commit(struct disk *d)
 
 	append_record(d, &r, NULL);
 	d->commit_wanted = false;
+	applier_nudge(d);
 }
 
 static bool stage_is_full(const struct disk *d, size_t size)
@@ -217,6 +218,7 @@ int disk_zero(struct disk *d, uint64_t offset, uint64_t length, unsigned int fla
 
 int disk_commit(struct disk *d, uint64_t *ret_lsn, struct err *err)
 {
+	bool appended = false;
 	int r = 0;
 
 	(void) pthread_mutex_lock(&d->lock);
@@ -231,8 +233,12 @@ int disk_commit(struct disk *d, uint64_t *ret_lsn, struct err *err)
 		*ret_lsn = d->head.lsn;
 	} else {
 		append_commit(d);
+		appended = true;
 		*ret_lsn = d->committed.lsn;
 	}
 	(void) pthread_mutex_unlock(&d->lock);
+	/* Now, so that peers get it while our own disk is being flushed. */
+	if (appended)
+		disk_told(d);
 	return r;
 }

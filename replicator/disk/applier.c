@@ -78,6 +78,12 @@ static bool wants_tail(const struct disk *d)
 	return d->tail < d->applied_commit.lsn && d->head.lsn - d->tail > d->log_bytes / 16 * 13;
 }
 
+/* An epoch that ended because it was large, or whose flush nobody waited for. */
+static bool wants_flush(const struct disk *d)
+{
+	return !d->writing && d->committed.lsn > d->durable.lsn && idle_for(d, IDLE_US);
+}
+
 static bool wants_checkpoint(const struct disk *d)
 {
 	uint64_t behind = d->applied_commit.lsn - d->checkpointed;
@@ -91,9 +97,14 @@ static bool wants_checkpoint(const struct disk *d)
 	       (d->urgent > 0 && tight && d->applied.lsn == d->durable.lsn);
 }
 
+static bool wants_anything(const struct disk *d)
+{
+	return wants_apply(d) || wants_checkpoint(d) || wants_flush(d);
+}
+
 void applier_nudge(struct disk *d)
 {
-	if (wants_tail(d) || (d->durable.lsn > d->applied.lsn &&
+	if (wants_tail(d) || (d->committed.lsn > d->applied.lsn &&
 	                      (d->applier_sleeps || d->durable.lsn - d->applied.lsn >= apply_threshold(d))))
 		(void) pthread_cond_signal(&d->applier_wake);
 }
@@ -101,7 +112,7 @@ void applier_nudge(struct disk *d)
 /* Until something is to be done; the next look is after a while of quiet, if there may be something then. */
 static void wait_for_work(struct disk *d)
 {
-	bool may_idle = d->durable.lsn > d->applied.lsn;
+	bool may_idle = d->committed.lsn > d->applied.lsn;
 	bool may_save = d->applied_commit.lsn > d->checkpointed;
 	uint64_t us = may_idle ? IDLE_US : CHECKPOINT_US / 4;
 	struct timespec t;
@@ -175,8 +186,10 @@ static void *applier_main(void *arg)
 		int r;
 
 		(void) pthread_mutex_lock(&d->lock);
-		while (!d->stopping && (d->is_broken || (!wants_apply(d) && !wants_checkpoint(d))))
+		while (!d->stopping && (d->is_broken || !wants_anything(d)))
 			wait_for_work(d);
+		if (!d->stopping && wants_flush(d))
+			(void) flush_lead(d, NULL); /* broken, where it failed */
 		stop = d->stopping;
 		apply = wants_apply(d);
 		save = wants_checkpoint(d);

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/log.h"
+
 /*
  * A batch: a piece of the log, whole records of durable epochs. Its extents are laid over each other in a map
  * of its own, so that the image is written once for each block and in order; then snapshots get their copies,
@@ -258,7 +260,7 @@ static int do_resize(struct disk *d, const struct batch *b, struct err *err)
 /* What it says to whoever waits for it; only what makes going on impossible is returned. */
 static int do_alone(struct disk *d, const struct batch *b, struct err *err)
 {
-	char name[RECORD_NAME_MAX];
+	char name[RECORD_NAME_MAX] = "";
 	struct err e = { 0 };
 	int r = 0;
 
@@ -277,6 +279,10 @@ static int do_alone(struct disk *d, const struct batch *b, struct err *err)
 		if (r < 0)
 			return r;
 	}
+	/* On a secondary nobody waits for it, and the primary has done it: it is told here. */
+	if (r < 0 && r != -POD_E_NOTFOUND)
+		log_event(NULL, LOGL_ERROR, "snapshot.failed", F_STR("name", name),
+		          F_UINT("lsn", b->record.lsn), F_ERR(&e));
 	(void) pthread_mutex_lock(&d->lock);
 	d->op_lsn = b->record.lsn;
 	d->op_err = e;

@@ -230,6 +230,7 @@ int peers_resize(struct disk *d, uint64_t size_bytes, struct err *err);
 /* Under meta_lock: saves what is marked, then *next with the peers as they are now. */
 int peers_save(struct disk *d, const struct superblock *next, struct err *err);
 int peers_save_now(struct disk *d, struct err *err);
+void peers_to_superblock(struct disk *d, struct superblock *s);
 
 /* Under image_lock, so that the log's tail stays: */
 int peers_begin_bitmap(struct disk *d, struct peer *p,

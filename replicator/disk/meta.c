@@ -34,6 +34,7 @@ void disk_superblock(struct disk *d, struct superblock *ret)
 {
 	(void) pthread_mutex_lock(&d->meta_lock);
 	*ret = d->sb;
+	peers_to_superblock(d, ret); /* as they are now */
 	(void) pthread_mutex_unlock(&d->meta_lock);
 }
 

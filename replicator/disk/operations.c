@@ -138,7 +138,9 @@ int disk_wait_applied(struct disk *d, uint64_t lsn, struct err *err)
 	int r;
 
 	(void) pthread_mutex_lock(&d->lock);
-	r = applier_wait(d, is_applied, lsn, err);
+	r = flush_wait(d, lsn < d->committed.lsn ? lsn : d->committed.lsn, err);
+	if (r == 0)
+		r = applier_wait(d, is_applied, lsn, err);
 	(void) pthread_mutex_unlock(&d->lock);
 	return r;
 }

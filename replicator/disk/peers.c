@@ -58,6 +58,21 @@ static int save_pages(struct disk *d, struct peer *p, bool *ret_any, struct err 
 	}
 }
 
+void peers_to_superblock(struct disk *d, struct superblock *s)
+{
+	(void) pthread_mutex_lock(&d->lock);
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		struct peer_record *to = &s->peers[i];
+		const struct peer *from = &d->peers[i];
+
+		*to = (struct peer_record){ .needs_lsn = from->needs_lsn,
+			                    .base_lsn = from->base_lsn,
+			                    .in_bitmap = from->in_bitmap };
+		memcpy(to->name, from->name, PEER_NAME_SIZE);
+	}
+	(void) pthread_mutex_unlock(&d->lock);
+}
+
 /* Under meta_lock: bitmaps first, so that the superblock never promises more than is marked. */
 int peers_save(struct disk *d, const struct superblock *next, struct err *err)
 {
@@ -72,17 +87,7 @@ int peers_save(struct disk *d, const struct superblock *next, struct err *err)
 		r = err_errno(&e, errno, "bitmap: flush");
 	if (r < 0)
 		return disk_break(d, r, &e, err);
-	(void) pthread_mutex_lock(&d->lock);
-	for (size_t i = 0; i < PEERS_MAX; i++) {
-		struct peer_record *to = &s.peers[i];
-		const struct peer *from = &d->peers[i];
-
-		*to = (struct peer_record){ .needs_lsn = from->needs_lsn,
-			                    .base_lsn = from->base_lsn,
-			                    .in_bitmap = from->in_bitmap };
-		memcpy(to->name, from->name, PEER_NAME_SIZE);
-	}
-	(void) pthread_mutex_unlock(&d->lock);
+	peers_to_superblock(d, &s);
 	return meta_save(d, &s, err);
 }
 
