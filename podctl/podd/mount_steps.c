@@ -223,10 +223,20 @@ static bool has_snapshot(const json_t *answer, const char *name)
 	return false;
 }
 
+/* An orphan is where it came to be, and nowhere else. False: all were asked. */
+static bool ask_next_site(struct mount *m, struct stack *s)
+{
+	for (size_t i = 0; m->any_site && i < s->core.n; i++)
+		if (!(m->asked & 1u << i) && replica_link_is_up(s->sites[i].link) &&
+		    mount_set_site(m, s->sites[i].name) == 0 && mount_begin(m, &s->sites[i], NULL) == 0)
+			return true;
+	return false;
+}
+
 static void on_listed(void *arg, int r, const json_t *answer, const char *text)
 {
 	struct mount *m = arg;
-	const struct stack *s = stack_find(m->mounts->podd, m->volume);
+	struct stack *s = stack_find(m->mounts->podd, m->volume);
 	size_t site = s ? stack_site_find(s, m->site) : SIZE_MAX;
 	struct err err = { 0 };
 
@@ -234,15 +244,17 @@ static void on_listed(void *arg, int r, const json_t *answer, const char *text)
 		mount_free(m);
 		return;
 	}
-	if (r == 0 && site == SIZE_MAX)
-		r = err_set(&err, POD_E_NOTFOUND, "the replica is gone");
-	else if (r == 0 && !has_snapshot(answer, m->snapshot))
-		r = err_set(&err, POD_E_NOTFOUND, "there is no snapshot %s of volume %s at %s", m->snapshot,
-		            m->volume, m->site);
-	else if (r < 0)
-		(void) err_set(&err, (enum pod_error) abs(r), "%s", text);
-	if (r == 0)
+	if (r < 0) {
+		give_up(m, r, "", text);
+		return;
+	}
+	if (site != SIZE_MAX && has_snapshot(answer, m->snapshot))
 		r = start_scratch(m, s->sites[site].files.nbd, &err);
+	else if (s && ask_next_site(m, s))
+		return;
+	else
+		r = err_set(&err, POD_E_NOTFOUND, "there is no snapshot %s of volume %s%s%s", m->snapshot,
+		            m->volume, m->any_site ? "" : " at ", m->any_site ? "" : m->site);
 	if (r < 0)
 		give_up(m, r, "", err_text(&err));
 }
@@ -250,6 +262,7 @@ static void on_listed(void *arg, int r, const json_t *answer, const char *text)
 int mount_begin(struct mount *m, struct stack_site *site, struct err *err)
 {
 	m->state = MOUNT_ASKING;
+	m->asked |= 1u << site->index;
 	return replica_link_ask(site->link, json_pack("{ss}", "do", "snapshot_list"), LIST_TIMEOUT_MS,
 	                        on_listed, m, err);
 }

@@ -96,6 +96,15 @@ static int choose_site(const struct mounts *ms, const struct mount_place *place,
 	return 0;
 }
 
+int mount_set_site(struct mount *m, const char *site)
+{
+	(void) snprintf(m->site, sizeof(m->site), "%s", site);
+	return (size_t) snprintf(m->dir, sizeof(m->dir), "%s/%s@%s.%s", m->mounts->dir, m->volume,
+	                         m->snapshot, m->site) < sizeof(m->dir)
+	               ? 0
+	               : -POD_E_LIMIT;
+}
+
 static int mount_create(struct mounts *ms, const struct mount_place *place, struct mount **ret,
                         struct err *err)
 {
@@ -113,11 +122,10 @@ static int mount_create(struct mounts *ms, const struct mount_place *place, stru
 	m->mounts = ms;
 	(void) snprintf(m->volume, sizeof(m->volume), "%s", place->volume);
 	(void) snprintf(m->snapshot, sizeof(m->snapshot), "%s", place->snapshot);
-	(void) snprintf(m->site, sizeof(m->site), "%s", site->name);
+	m->any_site = !place->site;
 	LIST_INSERT_HEAD(&ms->list, m, link);
 	ms->n++;
-	if ((size_t) snprintf(m->dir, sizeof(m->dir), "%s/%s@%s.%s", ms->dir, m->volume, m->snapshot,
-	                      m->site) >= sizeof(m->dir) ||
+	if (mount_set_site(m, site->name) < 0 ||
 	    (size_t) snprintf(m->socket, sizeof(m->socket), "%s/replica/s%u.nbd", ms->podd->conf->pod.run_dir,
 	                      ++ms->last_number) >= sizeof(m->socket))
 		r = err_set(err, POD_E_LIMIT, "names too long for the snapshot's mount");

@@ -30,6 +30,8 @@ struct mount {
 	char volume[64], snapshot[64], site[STACK_SITE_NAME_SIZE];
 	char dir[PATH_MAX], socket[sizeof(((struct sockaddr_un *) NULL)->sun_path)];
 	enum mount_state state;
+	bool any_site;      /* none was named: the others are asked too */
+	unsigned int asked; /* sites, a bit for each */
 	struct process *scratch, *attach;
 	struct event *look; /* whether nbdkit listens */
 	uint64_t look_until_ms;
@@ -55,6 +57,8 @@ struct mounts {
 /* mounts.c: answers all who wait; those whose answer is good use it from now on. */
 void mount_answer(struct mount *m);
 void mount_free(struct mount *m);
+/* Its site, and with it the place of the mount. -POD_E_LIMIT. */
+int mount_set_site(struct mount *m, const char *site);
 
 /* mount_steps.c: asks the replica for it, and goes on from there. Not begun where it fails. */
 int mount_begin(struct mount *m, struct stack_site *site, struct err *err);

@@ -15,6 +15,7 @@
 #include "store/maildir/layout.h"
 #include "store/maildir/mailbox_file.h"
 #include "store/restore/source_index.h"
+#include "store/restore/source_journal.h"
 #include "storeproto/storeproto.h"
 
 /* A file that was committed and not yet moved to its mailbox. */
@@ -28,8 +29,9 @@ struct source {
 	struct arena *a;
 	const char *user_id;
 	struct account account;
-	bool has_account, has_index;
+	bool exact, has_account, has_index;
 	struct source_index index;
+	struct source_journal journal; /* where there is no index */
 	struct staged_file *staged;
 	size_t staged_n, staged_cap;
 	char index_trouble[256];
@@ -189,6 +191,7 @@ int source_open(const struct source_options *o, struct arena *a, struct source *
 		return err_set(err, POD_E_NOMEM, "source");
 	s->a = a;
 	s->user = -1;
+	s->exact = o->exact;
 	s->dir = open(o->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	r = s->dir < 0 ? err_errno(err, errno, "open %s", o->path) : check_is_volume(s, o->path, err);
 	if (r == 0)
@@ -197,6 +200,8 @@ int source_open(const struct source_options *o, struct arena *a, struct source *
 		r = read_staging(s, err);
 	if (r == 0 && o->exact)
 		read_index(s);
+	if (r == 0 && !s->has_index)
+		r = source_journal_read(s->dir, a, &s->journal, err);
 	if (r < 0) {
 		(void) source_close(s);
 		return r;
@@ -269,7 +274,8 @@ int source_subscriptions(struct source *s, struct span **ret_names, size_t *ret_
 struct reading {
 	const struct source *s;
 	struct arena *a;
-	struct mailbox_file info; /* id 0: its file is missing */
+	struct mailbox_file info;      /* id 0: its file is missing */
+	struct source_journal journal; /* of the mailbox */
 	struct layout_path folder;
 	struct source_mailbox *ret;
 };
@@ -283,14 +289,31 @@ static uint32_t flags_known(const struct reading *rd, uint32_t flags)
 	return flags & mask;
 }
 
-/* Whether the index knows better: false where it says that there is no such message any more. *flags as it
- * has them. */
-static bool ask_index(const struct reading *rd, const struct scanned_file *f, uint32_t *flags)
+/* Of a copy of no one moment, losing nothing goes before showing too much. */
+static bool ask_journal(const struct reading *rd, uint32_t uid, uint32_t *flags)
+{
+	const struct source_fate *fate = source_journal_find(&rd->journal, uid);
+
+	if (!fate)
+		return true;
+	if (fate->gone)
+		return !rd->s->exact;
+	*flags = fate->flags;
+	return true;
+}
+
+/* Whether somebody knows better than the file's name: false where there is no such message any more. *flags
+ * as it is known. */
+static bool ask_others(const struct reading *rd, const struct scanned_file *f, uint32_t *flags)
 {
 	const struct source *s = rd->s;
 	const struct source_row *row;
 
-	if (!s->has_index || !source_index_find(&s->index, rd->info.id, 0))
+	if (rd->info.id == 0)
+		return true;
+	if (!s->has_index)
+		return ask_journal(rd, f->n.uid, flags);
+	if (!source_index_find(&s->index, rd->info.id, 0))
 		return true;
 	row = source_index_find(&s->index, rd->info.id, f->n.uid);
 	if (!row || !guid_eq(&row->guid, &f->n.guid))
@@ -309,7 +332,7 @@ static int add_message(struct reading *rd, const struct scanned_file *f, const c
 
 	if (!m.path)
 		return -POD_E_NOMEM;
-	if (whole && !ask_index(rd, f, &m.flags))
+	if (whole && !ask_others(rd, f, &m.flags))
 		return 0;
 	m.uid = whole ? f->n.uid : 0;
 	m.guid = whole ? f->n.guid : intake_id(path, f);
@@ -402,6 +425,8 @@ int source_mailbox_read(struct source *s, struct span name, struct arena *a, str
 		               SPAN_ARG(name), s->user_id);
 	if (r == 0)
 		r = read_info(&rd, folder, err);
+	if (r == 0 && source_journal_narrow(&s->journal, rd.info.id, a, &rd.journal) < 0)
+		r = err_set(err, POD_E_NOMEM, "messages of the source");
 	if (r == 0)
 		r = scan_messages(folder, ".", a, &files, err);
 	if (r < 0)

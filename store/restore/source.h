@@ -18,8 +18,8 @@ struct source_options {
 	const char *path;
 	/*
 	 * Files and index are of one moment (a snapshot): the index is asked for flags that no file name has
-	 * yet, and for what was expunged while its file was still there. Else files alone count: a copy made
-	 * file by file has an index of no moment at all.
+	 * yet, and for what was expunged while its file was still there. Else files and names.journal count:
+	 * a copy made file by file has an index of no moment at all.
 	 */
 	bool exact;
 	struct span user_id; /* looked for first; may be empty */
@@ -34,7 +34,8 @@ int source_open(const struct source_options *o, struct arena *a, struct source *
 struct source *source_close(struct source *s);
 
 const char *source_user_id(const struct source *s);
-/* Calls fn for each user of the source at path whose account can be read; non-zero from fn ends it and is returned. */
+/* Calls fn for each user of the source at path whose account can be read; non-zero from fn ends it and is
+ * returned. */
 typedef int source_user_fn(void *arg, const char *user_id, const struct account *acc);
 int source_users(const char *path, source_user_fn *fn, void *arg, struct err *err);
 /* NULL where account.json is missing or damaged. */
