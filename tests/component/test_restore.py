@@ -253,5 +253,35 @@ class SnapshotTest(RestoreCase):
         self.assertEqual(self.mounts(), [])
 
 
+@unittest.skipUnless(replication_able(), "replicated volumes take root and FUSE")
+class OrphanTest(RestoreCase):
+    volumes = "replicated"
+
+    def snapshots(self):
+        return [s["name"] for s in self.pod.podctl("snapshot", "list", "vol01", as_json=True)["snapshots"]]
+
+    def orphans(self):
+        return [name for name in self.snapshots() if name.startswith("orphan")]
+
+    def test_mail_that_a_forced_failover_lost_is_got_out_of_the_old_primarys_orphan(self):
+        address = self.user("kim")
+        self.pod.send("kim", message(1))
+        self.pod.podctl("replication", "pause", "vol01")
+
+        def struck():
+            status = self.pod.podctl("replication", "status", check=False, as_json=True)["volumes"][0]
+            return [r for r in status["replicas"] if r["role"] == "secondary" and not r["in_sync"]]
+        self.pod.send("kim", message(2))  # acknowledged by the primary alone
+        until(struck, "the standby to be struck")
+        self.assertNotEqual(self.pod.podctl("failover", "vol01", check=False).returncode, 0, "it would lose something")
+        self.pod.podctl("failover", "vol01", "--max-loss", "any")
+        self.assertEqual(self.fetch("kim").keys(), {1})
+        self.pod.podctl("replication", "resume", "vol01")
+        until(self.orphans, "the old primary to come back with its tail")
+        done = self.restore("message", address, "--from", self.orphans()[0], "--message-id", "2@restore.test")
+        self.assertEqual(done["restored"], 1)
+        self.assertEqual(self.fetch("kim").keys(), {1, 2})
+
+
 if __name__ == "__main__":
     unittest.main()
