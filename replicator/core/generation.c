@@ -55,13 +55,16 @@ static struct generation_result prefix(const struct generation_side *us, uint64_
 	return r;
 }
 
-/* In the middle of a resync: what it has of its log proves nothing, but who began it may go on. */
-static struct generation_result resyncing(const struct generation_side *us,
-                                          const struct generation_side *peer)
+/*
+ * In the middle of a resync. Who began it may go on by his marks, while his generation lasts: where he began
+ * another, he may have lost what he had read for chunks but not yet made durable, and nobody knows which
+ * those are.
+ */
+static struct generation_result resyncing(bool same_generation)
 {
 	struct generation_result r = result(GENERATION_RESYNC, 0);
 
-	r.marks_count = find(us->generations, peer->generations[0].id) < GENERATIONS_MAX;
+	r.marks_count = same_generation;
 	return r;
 }
 
@@ -76,8 +79,8 @@ struct generation_result generation_compare(const struct generation_side *us,
 		return result(GENERATION_UNRELATED, 0);
 	if (peer->token > us->token)
 		return result(GENERATION_NEWER_TOKEN, 0);
-	if (peer->resyncing)
-		return resyncing(us, peer);
+	if (peer->resyncing || (peer->settling && peer->generations[0].id != us->generations[0].id))
+		return resyncing(peer->generations[0].id == us->generations[0].id);
 	if (peer->end <= RECORD_ALIGN) /* never written to: the empty history begins every other */
 		return prefix(us, RECORD_ALIGN);
 	if (!newest_common(us, peer, &i, &j))

@@ -31,7 +31,9 @@ struct generation_side {
 	uint64_t end;     /* of its log: ours the staged end, the peer's the last commit that is durable */
 	uint64_t tail;    /* ours only: the log reaches back to here */
 	bool was_primary; /* the peer's only: what it has was its own word, not a primary's */
-	bool resyncing;   /* the peer's only: a resync into it has not ended, it is no state that ever was */
+	/* The peer's only: a resync into it has not ended, it is no state that ever was; or it has, but its
+	 * log has not yet passed the point at which the last chunk was read. */
+	bool resyncing, settling;
 };
 
 struct generation_result {

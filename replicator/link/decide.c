@@ -83,9 +83,7 @@ static void ready_to_ship(struct peer *p, uint64_t lsn, enum repl_event_type how
 	(void) pthread_mutex_unlock(&p->r->lock);
 	p->needs_lsn = p->durable_lsn = p->told_sent = p->sent_seen = lsn;
 	p->kept_ms = clock_mono_ms();
-	wire_lock(p->wire);
-	p->ship = (struct ship){ .on = true, .next = lsn };
-	wire_unlock(p->wire);
+	ship_from(p, lsn);
 }
 
 /* ---- following ---- */
@@ -289,17 +287,19 @@ static struct generation_result compare(struct peer *p)
 
 	disk_superblock(p->r->disk, &sb);
 	disk_cursors(p->r->disk, &c);
-	return generation_compare(&(struct generation_side){ .volume_id = sb.volume_id,
-	                                                     .generations = sb.generations,
-	                                                     .token = sb.token,
-	                                                     .end = c.staged,
-	                                                     .tail = c.tail },
-	                          &(struct generation_side){ .volume_id = h->volume_id,
-	                                                     .generations = h->generations,
-	                                                     .token = h->token,
-	                                                     .end = h->durable_lsn,
-	                                                     .was_primary = h->flags & HELLO_PRIMARY,
-	                                                     .resyncing = h->flags & HELLO_RESYNCING });
+	return generation_compare(
+		&(struct generation_side){ .volume_id = sb.volume_id,
+	                                   .generations = sb.generations,
+	                                   .token = sb.token,
+	                                   .end = c.staged,
+	                                   .tail = c.tail },
+		&(struct generation_side){ .volume_id = h->volume_id,
+	                                   .generations = h->generations,
+	                                   .token = h->token,
+	                                   .end = h->durable_lsn,
+	                                   .was_primary = h->flags & HELLO_PRIMARY,
+	                                   .resyncing = h->flags & HELLO_RESYNCING,
+	                                   .settling = h->consistent_from_lsn > h->durable_lsn });
 }
 
 int peer_greet(struct peer *p, struct err *err)

@@ -240,8 +240,8 @@ static int wait_for_work(struct peer *p, bool pending, bool busy, bool async, st
 	if (poll(fds, 2, busy ? 1 : (int) p->r->o.dead_ms / 6) < 0 && errno != EINTR)
 		return err_errno(err, errno, "poll");
 	if (fds[1].revents) {
+		atomic_store(&p->woken, false); /* before: who comes between wakes us again */
 		drain(p->wake_fd);
-		atomic_store(&p->woken, false);
 	}
 	if (!fds[0].revents && clock_mono_ms() - wire_heard_ms(p->wire) >= p->r->o.dead_ms)
 		return err_set(err, POD_E_TIMEOUT, "nothing came from the peer for %u ms", p->r->o.dead_ms);
@@ -326,6 +326,7 @@ static void run(struct peer *p)
 	int r = connection(p, &err);
 	enum peer_state state = state_after(p, r);
 
+	ship_stop(p);
 	wire_lock(p->wire);
 	p->ship = (struct ship){ 0 };
 	if (r == -POD_E_PROTOCOL || r == -POD_E_VERSION) {
@@ -356,8 +357,8 @@ static void idle(struct peer *p, bool dial)
 	uint64_t now = clock_mono_ms();
 
 	if (poll(&fd, 1, dial && p->not_before_ms > now ? (int) (p->not_before_ms - now) : 1000) > 0) {
+		atomic_store(&p->woken, false); /* before: who comes between wakes us again */
 		drain(p->wake_fd);
-		atomic_store(&p->woken, false);
 		/* Somebody writes: that is no reason to try again before its time. */
 		if (dial && p->not_before_ms > now)
 			(void) poll(&(struct pollfd){ .fd = p->stop_fd, .events = POLLIN }, 1,

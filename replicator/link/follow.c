@@ -9,6 +9,9 @@
 #include "replicator/core/le.h"
 #include "replicator/link/link_internal.h"
 
+/* Buffers of a megabyte, one after the other, that are taken before there is a flush in any case. */
+#define FULL_MAX 3
+
 bool session_stopped(struct session *s)
 {
 	bool stop;
@@ -272,6 +275,7 @@ static int wait_for_more(struct session *s, struct err *err)
 
 static int follow(struct session *s, struct err *err)
 {
+	unsigned int full = 0;
 	int r = 0;
 
 	while (r == 0) {
@@ -288,6 +292,9 @@ static int follow(struct session *s, struct err *err)
 		if (r < 0)
 			break;
 		more = r > 0;
+		r = 0;
+		if (more && wire_is_full(s->wire) && ++full % FULL_MAX)
+			continue; /* one flush for as much as there is */
 		r = receive_settle(s, !more, err);
 		if (r == 0 && session_stopped(s))
 			r = err_set(err, POD_E_CANCELLED, "stopped");

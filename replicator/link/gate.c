@@ -29,7 +29,7 @@ static void leave(struct replication *r)
 	(void) pthread_mutex_unlock(&r->lock);
 }
 
-int replication_write_begin(struct replication *r, struct err *err)
+static int enter(struct replication *r, struct err *err)
 {
 	/* Counted first: who closes the gate and then sees nobody inside is sure of it. */
 	atomic_fetch_add(&r->writers, 1);
@@ -37,6 +37,33 @@ int replication_write_begin(struct replication *r, struct err *err)
 		return 0;
 	leave(r);
 	return closed(r, err);
+}
+
+/* The log would run over before a peer that flushes wait for has it: then writers wait for it as well. A peer
+ * that does not answer is struck as if a flush had waited. */
+static void keep_pace(struct replication *r)
+{
+	struct disk_cursors c;
+	uint64_t behind = atomic_load(&r->waited_floor);
+
+	if (behind == UINT64_MAX)
+		return;
+	disk_cursors(r->disk, &c);
+	if (c.staged <= behind + r->log_bytes / 2)
+		return;
+	(void) pthread_mutex_lock(&r->lock);
+	step_lsn(r, REPL_FLUSH, 0, c.committed);
+	r->pacing++;
+	while (r->core.primary && !r->stopping && atomic_load(&r->waited_floor) < c.staged - r->log_bytes / 2)
+		(void) pthread_cond_wait(&r->released, &r->lock);
+	r->pacing--;
+	(void) pthread_mutex_unlock(&r->lock);
+}
+
+int replication_write_begin(struct replication *r, struct err *err)
+{
+	keep_pace(r);
+	return enter(r, err);
 }
 
 int replication_write_end(struct replication *r, struct err *err)
@@ -54,24 +81,28 @@ void replication_lease(struct replication *r, uint64_t deadline_ms)
 	atomic_store(&r->lease_ms, deadline_ms);
 }
 
-/* Ends the epoch, and sends it to those it has to wait for. */
-static int commit_and_ship(struct replication *r, uint64_t *ret_lsn, unsigned int *ret_term, struct err *err)
+/* Sends to those that flushes wait for what they have not been sent yet. */
+static void ship_to_waited_for(struct replication *r)
 {
-	int ret;
+	struct disk_cursors c;
 
-	atomic_fetch_add(&r->shipping, 1);
-	ret = disk_commit(r->disk, ret_lsn, err);
-	if (ret == 0) {
-		(void) pthread_mutex_lock(&r->lock);
-		*ret_term = r->term;
-		step_lsn(r, REPL_FLUSH, 0, *ret_lsn);
-		(void) pthread_mutex_unlock(&r->lock);
-		for (size_t i = 0; i < PEERS_MAX; i++)
-			if (atomic_load(&r->peers[i].waited_for))
-				ship_now(&r->peers[i]);
-	}
-	atomic_fetch_sub(&r->shipping, 1);
-	return ret;
+	disk_cursors(r->disk, &c);
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		if (atomic_load(&r->peers[i].waited_for) && atomic_load(&r->peers[i].shipped) < c.staged)
+			ship_now(&r->peers[i]);
+}
+
+static int commit(struct replication *r, uint64_t *ret_lsn, unsigned int *ret_term, struct err *err)
+{
+	int ret = disk_commit(r->disk, ret_lsn, err);
+
+	if (ret < 0)
+		return ret;
+	(void) pthread_mutex_lock(&r->lock);
+	*ret_term = r->term;
+	step_lsn(r, REPL_FLUSH, 0, *ret_lsn);
+	(void) pthread_mutex_unlock(&r->lock);
+	return 0;
 }
 
 static int wait_released(struct replication *r, uint64_t lsn, unsigned int term, struct err *err)
@@ -105,16 +136,22 @@ int replication_flush(struct replication *r, struct err *err)
 {
 	unsigned int term = 0;
 	uint64_t lsn = 0;
-	int ret = replication_write_begin(r, err);
+	int ret = enter(r, err);
 
 	if (ret < 0)
 		return ret;
-	ret = commit_and_ship(r, &lsn, &term, err);
+	ret = commit(r, &lsn, &term, err);
 	leave(r);
-	if (ret == 0)
-		ret = disk_wait_durable(r->disk, lsn, err);
-	if (ret == 0)
-		ret = wait_released(r, lsn, term, err);
+	if (ret < 0)
+		return ret;
+	/* The peer's disk works while ours does. */
+	ship_to_waited_for(r);
+	ret = disk_wait_durable(r->disk, lsn, err);
+	if (ret < 0)
+		return ret;
+	/* Where the log was being written when we came, the commit was put in only behind that. */
+	ship_to_waited_for(r);
+	ret = wait_released(r, lsn, term, err);
 	if (ret == 0 && atomic_load(&r->lease_ms) && clock_mono_ms() >= atomic_load(&r->lease_ms))
 		ret = closed(r, err);
 	return ret;

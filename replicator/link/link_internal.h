@@ -78,6 +78,7 @@ struct peer {
 	int wake_fd, stop_fd; /* eventfds: there is something to do; leave what you wait for */
 	atomic_bool woken;
 	atomic_bool waited_for; /* flushes wait for it, so they ship themselves */
+	atomic_ullong shipped;  /* ship.next while ship.on, else UINT64_MAX */
 	struct wire *wire;
 	struct ship ship;
 	struct compare compare;
@@ -166,8 +167,9 @@ struct replication {
 	/* The gate (gate.c). */
 	atomic_bool open, fenced;
 	atomic_uint writers;
-	atomic_uint shipping; /* flushes that are about to ship what they committed */
 	atomic_ullong lease_ms;
+	atomic_ullong waited_floor; /* durable at all that flushes wait for; UINT64_MAX: nobody */
+	unsigned int pacing;        /* writers that wait for those */
 };
 
 /* keeper.c */
@@ -216,8 +218,9 @@ int peer_on_frame(struct peer *p, const struct frame *f, struct err *err);
 int peer_has(struct peer *p, uint64_t lsn, struct err *err);
 /* ship.c: under the wire's lock. */
 int ship_log(struct peer *p, struct err *err);
-void ship_now(struct peer *p);  /* any thread; leaves to the peer's what it cannot do at once */
-void ship_stop(struct peer *p); /* takes the wire's lock */
+void ship_now(struct peer *p);                /* any thread; leaves to the peer's what it cannot do at once */
+void ship_from(struct peer *p, uint64_t lsn); /* takes the wire's lock */
+void ship_stop(struct peer *p);               /* so does this */
 /* compare.c */
 void compare_begin(struct peer *p, enum compare_kind kind, bool repair);
 int compare_pump(struct peer *p, bool *ret_busy, struct err *err);

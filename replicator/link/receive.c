@@ -34,11 +34,13 @@ static int report_received(struct session *s, const struct disk_cursors *c, bool
 	return session_put_2u64(s, FRAME_RECEIVED, 0, c->staged, c->committed, err);
 }
 
-/* How far the primary may send: what the log has room for without anybody waiting. */
+/* How far the primary may send: what the log has room for, and where that is little a part of it all the
+ * same: then the disk has somebody who waits, and hurries. */
 static int give_credit(struct session *s, const struct disk_cursors *c, struct err *err)
 {
-	uint64_t lsn = c->tail + s->r->log_bytes - CREDIT_SPARE;
+	uint64_t lsn = c->tail + s->r->log_bytes - CREDIT_SPARE, least = c->staged + s->r->log_bytes / 4;
 
+	lsn = lsn > least ? lsn : least;
 	if (lsn < s->told_credit + CREDIT_STEP)
 		return 0;
 	s->told_credit = lsn;

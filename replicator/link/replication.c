@@ -14,6 +14,7 @@
 #define DEAD_MS      5000u
 #define REPEAT_MS    5000u
 #define AHEAD_MIN_MS 1000u
+#define WAKE_BYTES   (64u * 1024)
 
 void peer_wake(struct peer *p)
 {
@@ -59,6 +60,21 @@ static void take_action(struct replication *r, const struct repl_action *a)
 	(void) pthread_cond_signal(&r->keeper_wake);
 }
 
+/* What is read without the lock: who is waited for, and what all of those have. */
+static void note_waited_for(struct replication *r)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		bool waited_for = r->core.primary && repl_waits_for(&r->core, i);
+
+		atomic_store(&r->peers[i].waited_for, waited_for);
+		if (waited_for && r->core.peers[i].durable < least)
+			least = r->core.peers[i].durable;
+	}
+	atomic_store(&r->waited_floor, least);
+}
+
 void step(struct replication *r, const struct repl_event *e)
 {
 	struct repl_actions out;
@@ -66,9 +82,8 @@ void step(struct replication *r, const struct repl_event *e)
 	repl_step(&r->core, e, &out);
 	for (size_t i = 0; i < out.n; i++)
 		take_action(r, &out.a[i]);
-	for (size_t i = 0; i < PEERS_MAX; i++)
-		atomic_store(&r->peers[i].waited_for, r->core.primary && repl_waits_for(&r->core, i));
-	if (r->handing_over)
+	note_waited_for(r);
+	if (r->handing_over || r->pacing)
 		(void) pthread_cond_broadcast(&r->released);
 	/* A flush may bring the next deadline nearer than the keeper sleeps. */
 	if (e->type == REPL_FLUSH && repl_deadline(&r->core, e->now_ms) < r->keeper_until_ms)
@@ -104,14 +119,19 @@ void peer_trouble(struct peer *p, enum peer_state state, const struct err *err)
 
 void replication_wake(struct replication *r)
 {
-	bool shipping = atomic_load(&r->shipping) > 0;
+	struct disk_cursors c;
 
 	if (!atomic_load(&r->open))
 		return;
-	/* Who flushes ships to those he waits for himself: one thread less on the way. */
-	for (size_t i = 0; i < PEERS_MAX; i++)
-		if (r->peers[i].wake_fd >= 0 && !(shipping && atomic_load(&r->peers[i].waited_for)))
-			peer_wake(&r->peers[i]);
+	disk_cursors(r->disk, &c);
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		struct peer *p = &r->peers[i];
+		uint64_t shipped = atomic_load(&p->shipped);
+
+		/* Who flushes sends to those he waits for himself: one thread less on the way. */
+		if (shipped < c.staged && (!atomic_load(&p->waited_for) || c.staged - shipped >= WAKE_BYTES))
+			peer_wake(p);
+	}
 }
 
 /* ---- life ---- */
@@ -198,9 +218,11 @@ int replication_create(const struct replication_options *o, struct replication *
 	r->disk = o->disk;
 	r->listen_fd = -1;
 	r->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	atomic_store(&r->waited_floor, UINT64_MAX);
 	for (size_t i = 0; i < PEERS_MAX; i++) {
 		r->peers[i].r = r;
 		r->peers[i].place = i;
+		atomic_store(&r->peers[i].shipped, UINT64_MAX);
 		r->peers[i].wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		r->peers[i].stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	}

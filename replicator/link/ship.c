@@ -27,6 +27,7 @@ static int ship_some(struct peer *p, bool *ret_more, struct err *err)
 		return 0; /* the next record is larger than the credit that is left: there will be more */
 	if (r == -POD_E_STALE) {
 		s->on = false;
+		atomic_store(&p->shipped, UINT64_MAX);
 		s->overrun = true; /* its thread will see to it */
 		return 0;
 	}
@@ -35,6 +36,7 @@ static int ship_some(struct peer *p, bool *ret_more, struct err *err)
 	le_put64(to, s->next);
 	wire_frame_end(p->wire, FRAME_LOG, s->reply ? FRAME_REPLY : 0, 8 + n);
 	s->next += n;
+	atomic_store(&p->shipped, s->next);
 	*ret_more = true;
 	return wire_push(p->wire, err);
 }
@@ -64,9 +66,18 @@ void ship_now(struct peer *p)
 		peer_wake(p); /* and if it broke, its thread hears of it from the socket */
 }
 
+void ship_from(struct peer *p, uint64_t lsn)
+{
+	wire_lock(p->wire);
+	p->ship = (struct ship){ .on = true, .next = lsn };
+	atomic_store(&p->shipped, lsn);
+	wire_unlock(p->wire);
+}
+
 void ship_stop(struct peer *p)
 {
 	wire_lock(p->wire);
 	p->ship.on = false;
+	atomic_store(&p->shipped, UINT64_MAX);
 	wire_unlock(p->wire);
 }

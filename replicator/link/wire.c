@@ -297,6 +297,11 @@ int wire_wait(struct wire *w, int timeout_ms, int stop_fd, struct frame *ret, st
 	}
 }
 
+bool wire_is_full(const struct wire *w)
+{
+	return w->in_to == WIRE_IN_SIZE;
+}
+
 uint64_t wire_heard_ms(const struct wire *w)
 {
 	return atomic_load(&w->heard_ms);

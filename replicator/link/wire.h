@@ -64,6 +64,8 @@ int wire_pull(struct wire *w, struct err *err);
 int wire_next(struct wire *w, struct frame *ret, struct err *err);
 /* wire_push, then waits until there is a frame, or at most timeout_ms. 1, 0 or an error as above. */
 int wire_wait(struct wire *w, int timeout_ms, int stop_fd, struct frame *ret, struct err *err);
+/* wire_pull stopped because its buffer was full: there may be more at once. */
+bool wire_is_full(const struct wire *w);
 /* When something last came, clock_mono_ms. Any thread. */
 uint64_t wire_heard_ms(const struct wire *w);
 

@@ -26,7 +26,7 @@ struct generation_case {
 	uint64_t us_token, us_end, us_tail;
 	struct generation peer[GENERATIONS_MAX];
 	uint64_t peer_token, peer_end;
-	bool was_primary, resyncing, other_volume;
+	bool was_primary, resyncing, settling, other_volume;
 	enum generation_verdict verdict;
 	uint64_t lsn;
 	bool orphan, marks_count;
@@ -75,6 +75,14 @@ static const struct generation_case generation_cases[] = {
 	  LIST({ 7, 0 }), 3, 60000, .resyncing = true, .verdict = GENERATION_RESYNC, .marks_count = true },
 	{ "one that somebody else began starts over", LIST({ 7, 0 }), 3, 90000, 20000, LIST({ 9, 0 }), 3,
 	  60000, .resyncing = true, .verdict = GENERATION_RESYNC },
+	{ "one whose primary has begun another generation since starts over, too: it may have lost what it "
+	  "had sent",
+	  LIST({ 8, 0 }, { 7, 50000 }), 3, 90000, 20000, LIST({ 7, 0 }), 3, 40000, .resyncing = true,
+	  .verdict = GENERATION_RESYNC },
+	{ "a resync that has ended but not settled goes on by the log", LIST({ 7, 0 }), 3, 90000, 20000,
+	  LIST({ 7, 0 }), 3, 60000, .settling = true, .verdict = GENERATION_FOLLOW, .lsn = 60000 },
+	{ "unless its primary has begun another generation", LIST({ 8, 0 }, { 7, 65000 }), 3, 90000, 20000,
+	  LIST({ 7, 0 }), 3, 60000, .settling = true, .verdict = GENERATION_RESYNC },
 	{ "a log that says more than the generation's end counts up to its own end only",
 	  LIST({ 8, 0 }, { 7, 50000 }), 4, 90000, 20000, LIST({ 8, 0 }, { 7, 50000 }), 4, 30000,
 	  .verdict = GENERATION_FOLLOW, .lsn = 30000 },
@@ -89,9 +97,9 @@ static void generations_say_how_two_replicas_stand(void **state)
 		struct generation_side us = {
 			ids[0], c->us, c->us_token, c->us_end, c->us_tail, false, false
 		};
-		struct generation_side peer = { ids[c->other_volume], c->peer, c->peer_token,
-			                        c->peer_end,          0,       c->was_primary,
-			                        c->resyncing };
+		struct generation_side peer = { ids[c->other_volume], c->peer,    c->peer_token,
+			                        c->peer_end,          0,          c->was_primary,
+			                        c->resyncing,         c->settling };
 		struct generation_result r = generation_compare(&us, &peer);
 
 		if (r.verdict != c->verdict || r.lsn != c->lsn || r.orphan != c->orphan ||
