@@ -2,10 +2,15 @@
  * What the files of this room share: struct disk, its locks, and who may do what under which.
  *
  * Locks, in the order in which they may be taken:
- *   op_lock     one snapshot or resize at a time
- *   image_lock  whoever changes the image: the applier for a batch, a resync for a piece. Makes it "the
- * applier's thread" in the snapshots' eyes. meta_lock   the superblock, and its writing; the peers' bitmaps
- * on their way to the disk lock        everything else below. Held for memory only, never over I/O.
+ *
+ *   op_lock      one snapshot or resize at a time
+ *
+ *   image_lock   whoever changes the image: the applier for a batch, a resync for a piece; makes it "the
+ *                applier's thread" in the snapshots' eyes
+ *
+ *   meta_lock    the superblock, and its writing; the peers' bitmaps on their way to the disk
+ *
+ *   lock         everything else below; held for memory only, never over I/O
  *
  * Positions only grow (but for disk_log_cut and disk_log_restart): tail <= applied <= durable <= committed <=
  * head. Bytes of the log from durable on are in the stage and nowhere else; they do not change, so that they

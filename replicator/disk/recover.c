@@ -9,10 +9,14 @@
 /*
  * From superblock, log and stage to a disk that can be used:
  *
- *   the log, from the superblock's tail to its end: everything before the last COMMIT was durable, or might
- * have been the stage, if it is the one that the superblock knows: what had not yet gone to the log when the
- * process died without it, a primary also takes what stands whole behind the last COMMIT; a secondary does
- * not
+ *   the log     from the superblock's tail to its end: everything before the last COMMIT was durable, or
+ * might have been
+ *
+ *   the stage   if it is the one that the superblock knows: what had not yet gone to the log when the process
+ *               died
+ *
+ * Without the stage a primary also takes what stands whole behind the last COMMIT in the log; a secondary
+ * does not.
  *
  * What is behind the end in the log is wiped, so that nothing old can ever come to stand behind something new
  * and be taken for its continuation.

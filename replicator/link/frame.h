@@ -81,8 +81,7 @@ uint64_t frame_hash(const void *payload, size_t size);
 const char *frame_name(enum frame_type type);
 bool frame_is_from(enum frame_type type, enum replica_role role);
 
-/* ---- payloads
- * ---------------------------------------------------------------------------------------------- */
+/* ---- payloads ---- */
 
 #define LINK_FEATURE_LZ4 1u
 

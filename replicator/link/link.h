@@ -3,11 +3,15 @@
  * what a flush waits for. Behind it: the stream between replicas (docs/replication-link.md), catching up,
  * resync and verify.
  *
- *   plugin ─▶ replication_write_begin, disk_write, replication_write_end      a write
- *   plugin ─▶ replication_flush                                               a flush, or what follows a FUA
- * write disk   ─▶ on_progress ─▶ replication_wake                                 bytes to ship podd   ─▶
- * control socket ─▶ promote, demote, peer_set, struck, joined ... orders and answers on_event ─▶ control
- * socket ─▶ podd                                        what has happened, what is asked for
+ *   plugin ──▶ replication_write_begin, disk_write, replication_write_end    a write
+ *
+ *   plugin ──▶ replication_flush                                             a flush, or what follows a FUA
+ *
+ *   disk ──▶ on_progress ──▶ replication_wake                                bytes to ship
+ *
+ *   podd ──▶ control socket ──▶ promote, demote, peer_set, struck ...        orders and answers
+ *
+ *   on_event ──▶ control socket ──▶ podd                                     what happened, what is asked
  *
  * A replica begins as secondary whatever it was. A primary dials each of its peers, again and again with a
  * back-off; a secondary listens. Both ends show a certificate that the pod's CA signed, over TLS 1.3, whose
@@ -38,8 +42,7 @@ struct replication;
 /* The certificate's name of a site where nothing else is said: this, then the site's name. */
 #define REPLICATION_IDENTITY_PREFIX "podmail-replica-"
 
-/* ---- events
- * ------------------------------------------------------------------------------------------------ */
+/* ---- events ---- */
 
 enum replication_event_type {
 	/* The peer does not answer: flushes wait until replication_struck(peer, serial). Repeated every 5 s,
@@ -71,8 +74,7 @@ struct replication_event {
  * long. */
 typedef void replication_event_fn(void *arg, const struct replication_event *e);
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 struct replication_options {
 	struct disk *disk; /* borrowed; its on_progress has to call replication_wake */
@@ -106,8 +108,7 @@ uint16_t replication_port(const struct replication *r);
 /* The disk's cursors moved, or it has broken. Any thread, never waits. */
 void replication_wake(struct replication *r);
 
-/* ---- peers
- * ------------------------------------------------------------------------------------------------- */
+/* ---- peers ---- */
 
 struct peer_config {
 	char name[PEER_NAME_SIZE];                /* its site */
@@ -149,8 +150,7 @@ int replication_resync(struct replication *r, const char *peer, struct err *err)
 #define REPLICATION_VERIFY_REPAIR 1u /* overwrite the peer's differing blocks with ours */
 int replication_verify(struct replication *r, const char *peer, unsigned int flags, struct err *err);
 
-/* ---- roles
- * ------------------------------------------------------------------------------------------------- */
+/* ---- roles ---- */
 
 /*
  * Becomes primary under token, which has to be higher than any seen here; the same one again is fine where it
@@ -173,8 +173,7 @@ int replication_demote(struct replication *r, uint64_t token, uint32_t wait_ms, 
  */
 void replication_lease(struct replication *r, uint64_t deadline_ms);
 
-/* ---- the gate of writes
- * ------------------------------------------------------------------------------------ */
+/* ---- the gate of writes ---- */
 
 /*
  * Around each change of the volume (write, zero, trim, snapshot, resize). -POD_E_STALE: not primary, or the
@@ -190,8 +189,7 @@ int replication_write_end(struct replication *r, struct err *err);
  */
 int replication_flush(struct replication *r, struct err *err);
 
-/* ---- status
- * ------------------------------------------------------------------------------------------------ */
+/* ---- status ---- */
 
 struct replication_peer_status {
 	char name[PEER_NAME_SIZE];

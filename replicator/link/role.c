@@ -259,7 +259,10 @@ static bool wait_until(struct replication *r, uint64_t until_ms)
 {
 	struct timespec at = { (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
 
-	return clock_mono_ms() < until_ms && pthread_cond_timedwait(&r->released, &r->lock, &at) >= 0;
+	if (clock_mono_ms() >= until_ms)
+		return false;
+	(void) pthread_cond_timedwait(&r->released, &r->lock, &at);
+	return true;
 }
 
 /* Whether a connected peer that counts as in sync lacks something before lsn. */
