@@ -187,6 +187,7 @@ static int teardown(void **state)
 	if (f->listener)
 		server_die(f);
 	event_free(f->patience);
+	(void) event_base_loop(f->base, EVLOOP_NONBLOCK); /* what libevent still has to free */
 	event_base_free(f->base);
 	(void) rmdir(f->dir);
 	free(f);
