@@ -50,6 +50,10 @@ class OneReplica(unittest.TestCase):
     def uri(self, export="vol"):
         return f"nbd+unix:///{export}?socket={self.replica.socket}"
 
+    def delete(self, snapshot):
+        """As soon as the server has noticed that the last reader is gone."""
+        until(lambda: self.replica.ask("snapshot_delete", check=False, name=snapshot)["ok"], "the readers to be gone")
+
     def file(self, name, content=None):
         path = os.path.join(self.work, name)
         if content is not None:
@@ -183,7 +187,7 @@ class Copies(OneReplica):
         run("nbdcopy", self.uri("vol@copied"), self.file("back"))
         self.is_source(self.file("back"))
         self.assertEqual(run("nbdinfo", "--is", "read-only", self.uri("vol@copied")).returncode, 0)
-        self.replica.ask("snapshot_delete", name="copied")
+        self.delete("copied")
 
 
 # Commands of one qemu-io each; a read -P fails where another byte stands there.
@@ -231,7 +235,7 @@ class QemuIoSeesDifferences(OneReplica):
         self.replica.ask("snapshot_take", name="closed")
         self.assertNotEqual(run("qemu-io", "-f", "raw", "-c", "write 0 4k", self.uri("vol@closed"), check=False).returncode, 0)
         run("qemu-io", "-r", "-f", "raw", "-c", "read 0 4k", self.uri("vol@closed"))
-        self.replica.ask("snapshot_delete", name="closed")
+        self.delete("closed")
 
 
 @rows((
