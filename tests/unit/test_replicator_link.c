@@ -337,6 +337,15 @@ static void overrun(struct pair *p)
 	PAIR_UNTIL(replica_peer_status(&p->a).dirty_bytes > 0);
 }
 
+/* Under load one may have been needed before: the next one counts. */
+static void pass_and_resync(struct pair *p)
+{
+	unsigned int done = replica_events(&p->a, REPLICATION_RESYNC_DONE);
+
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(replica_events(&p->a, REPLICATION_RESYNC_DONE) > done && caught_up(p));
+}
+
 static void who_was_away_for_longer_than_the_log_is_resynchronised(void **state)
 {
 	struct pair *p = *state;
@@ -345,8 +354,7 @@ static void who_was_away_for_longer_than_the_log_is_resynchronised(void **state)
 	pair_write(p, &p->a, 50);
 	PAIR_UNTIL(caught_up(p));
 	overrun(p);
-	atomic_store(&p->relay.mode, RELAY_PASS);
-	PAIR_UNTIL(replica_events(&p->a, REPLICATION_RESYNC_DONE) == 1 && caught_up(p));
+	pass_and_resync(p);
 	pair_same(p);
 }
 
@@ -377,8 +385,7 @@ static void a_resync_sends_little_more_than_what_changed(void **state)
 		pair_flush(&p->a);
 	}
 	before = atomic_load(&p->relay.forth);
-	atomic_store(&p->relay.mode, RELAY_PASS);
-	PAIR_UNTIL(replica_events(&p->a, REPLICATION_RESYNC_DONE) == 1 && caught_up(p));
+	pass_and_resync(p);
 	pair_same(p);
 	assert_true(atomic_load(&p->relay.forth) - before <= (changed + 65536) * 12 / 10);
 }
@@ -437,8 +444,7 @@ static void a_volume_that_grew_meanwhile_grows_at_the_peer_too(void **state)
 	pair_write_at(&p->a, PAIR_VOLUME + 65536, 5, 65536);
 	pair_flush(&p->a);
 	overrun(p);
-	atomic_store(&p->relay.mode, RELAY_PASS);
-	PAIR_UNTIL(replica_events(&p->a, REPLICATION_RESYNC_DONE) == 1 && caught_up(p));
+	pass_and_resync(p);
 	assert_int_equal(disk_size(p->b.disk), PAIR_VOLUME + 2 * 65536);
 	pair_same(p);
 }
