@@ -127,6 +127,8 @@ int disk_log_cut(struct disk *d, struct err *err)
 		/* The map holds nothing but what is forgotten now: that was never written to the log's file.
 		 */
 		extent_map_clear(d->map);
+		/* What is cut off has taken the place of older bytes in the ring: those stay gone. */
+		d->stage_from = stage_low(d);
 		d->head = d->committed;
 		stage_set_head(&d->stage, d->head.lsn);
 		(void) pthread_cond_broadcast(&d->moved);
