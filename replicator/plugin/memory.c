@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -23,6 +26,16 @@ static int become_io_flusher(void)
 	return prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0 ? errno : 0;
 }
 
+/* CAP_IPC_LOCK: the limit on locked memory does not count. */
+static bool is_without_limit(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	return syscall(SYS_capget, &header, data) == 0 &&
+	       (data[CAP_TO_INDEX(CAP_IPC_LOCK)].effective & CAP_TO_MASK(CAP_IPC_LOCK)) != 0;
+}
+
 /*
  * What is touched stays. Only what is: the stacks of all threads in full would be hundreds of MiB. Under a
  * limit that cannot be lifted, later allocations would fail instead: then rather not.
@@ -31,7 +44,7 @@ static int lock_memory(void)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 
-	if (setrlimit(RLIMIT_MEMLOCK, &all) < 0)
+	if (!is_without_limit() && setrlimit(RLIMIT_MEMLOCK, &all) < 0)
 		return errno;
 	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? errno : 0;
 }
