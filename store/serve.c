@@ -237,6 +237,7 @@ static int open_volume(struct serving *s, struct err *err)
 	const struct volume_options o = {
 		.path = s->path,
 		.name = s->name,
+		.token = s->token,
 		.map_bytes = c->map_size,
 		.users_max = c->users_max,
 		.write_behind_ms = (unsigned int) c->write_behind_ms,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -24,6 +25,45 @@ static void end_process(struct process *p)
 
 	if (process_signal(p, SIGTERM, &err) < 0)
 		log_event(NULL, LOGL_WARNING, "snapshot.not_ended", F_ERR(&err));
+}
+
+static void give_up(struct mount *m, int r, const char *what, const char *text);
+
+/* Somebody wants it while it was being taken down. */
+static void start_again(struct mount *m)
+{
+	struct stack *s = stack_find(m->mounts->podd, m->volume);
+	size_t i = s ? stack_site_find(s, m->site) : SIZE_MAX;
+	struct err err = { 0 };
+	int r;
+
+	if (m->look)
+		event_free(m->look);
+	m->look = NULL;
+	m->socket_seen = false;
+	m->asked = 0;
+	m->err = (struct err){ 0 };
+	(void) unlink(m->socket);
+	r = i != SIZE_MAX ? mount_begin(m, &s->sites[i], &err)
+	                  : err_set(&err, POD_E_NOTFOUND, "the replica is gone");
+	if (r < 0) {
+		m->state = MOUNT_ASKING;
+		give_up(m, r, "", err_text(&err));
+	}
+}
+
+void mount_end(struct mount *m)
+{
+	if (m->by_hand) { /* it ended by itself: nobody has it in hand any more */
+		m->by_hand = false;
+		m->uses--;
+	}
+	if (m->uses > 0)
+		m->state = MOUNT_GONE; /* until they give it back */
+	else if (SLIST_EMPTY(&m->waiters) || m->mounts->stopping)
+		mount_free(m);
+	else
+		start_again(m);
 }
 
 /* Each end of a process comes back here. */
@@ -48,7 +88,7 @@ void mount_take_down(struct mount *m)
 	if (m->state == MOUNT_MOUNTED || m->state == MOUNT_DETACHING || m->state == MOUNT_ENDING)
 		log_event(NULL, LOGL_INFO, "snapshot.unmounted", F_STR("volume", m->volume),
 		          F_STR("snapshot", m->snapshot), F_STR("site", m->site));
-	mount_free(m);
+	mount_end(m);
 }
 
 static void give_up(struct mount *m, int r, const char *what, const char *text)

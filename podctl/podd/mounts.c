@@ -14,8 +14,8 @@
 
 #define MOUNTS_MAX 16
 
-static const char *const state_names[] = { "starting", "starting",   "starting",
-	                                   "mounted",  "unmounting", "unmounting" };
+static const char *const state_names[] = { "starting",   "starting",   "starting", "mounted",
+	                                   "unmounting", "unmounting", "gone" };
 
 /* ---- one ---- */
 
@@ -158,10 +158,6 @@ static struct mount *find_or_create(struct mounts *ms, const struct mount_place 
 	if (r < 0)
 		return NULL;
 	m = find(ms, place);
-	if (m && m->state > MOUNT_MOUNTED) {
-		(void) err_set(err, POD_E_BUSY, "the snapshot is being unmounted");
-		return NULL;
-	}
 	return m || mount_create(ms, place, &m, err) == 0 ? m : NULL;
 }
 
@@ -191,8 +187,12 @@ void mounts_take(struct mounts *ms, const struct mount_place *place, mount_done_
 
 void mounts_give_back(struct mount *m)
 {
-	if (--m->uses == 0 && m->state == MOUNT_MOUNTED)
+	if (--m->uses > 0)
+		return;
+	if (m->state == MOUNT_MOUNTED)
 		mount_take_down(m);
+	else if (m->state == MOUNT_GONE)
+		mount_end(m);
 }
 
 void mounts_hold(struct mounts *ms, const struct mount_place *place, mount_done_fn *done, void *arg)

@@ -16,6 +16,7 @@ enum mount_state {
 	MOUNT_MOUNTED,
 	MOUNT_DETACHING, /* volattach ends */
 	MOUNT_ENDING,    /* nbdkit ends */
+	MOUNT_GONE,      /* used still, by those who do not know yet */
 };
 
 struct waiter {
@@ -64,5 +65,7 @@ int mount_set_site(struct mount *m, const char *site);
 int mount_begin(struct mount *m, struct stack_site *site, struct err *err);
 /* Takes it down step by step, and frees it. */
 void mount_take_down(struct mount *m);
+/* Its processes are gone: it is freed, or mounted again for those who wait, once nobody uses it. */
+void mount_end(struct mount *m);
 
 #endif

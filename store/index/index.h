@@ -50,6 +50,8 @@ enum volume_step {
 struct volume_options {
 	const char *path;
 	const char *name; /* for a new volume's volume.json */
+	/* Fencing token that it is served under. Newer than the last one: it was taken over (succession.h). 0: none. */
+	uint64_t token;
 	uint64_t map_bytes;
 	unsigned int users_max; /* 1 to 1000 */
 	unsigned int write_behind_ms;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "store/index/volume_create.h"
 #include "store/index/volume_internal.h"
+#include "store/index/succession.h"
 #include "store/maildir/body.h"
 #include "store/maildir/layout.h"
 
@@ -148,6 +149,8 @@ static int start(struct volume *vol, struct err *err)
 		r = open_index(vol, err);
 	if (r == 0)
 		r = recover(vol, err);
+	if (r == 0)
+		r = succession(vol, err);
 	if (r == 0)
 		r = open_journal(vol, err);
 	if (r < 0)

@@ -13,11 +13,11 @@ int volume_file_write(int dir, const struct volume_file *f, struct err *err)
 
 	guid_format(&f->id, id);
 	return json_file_write(dir, VOLUME_FILE,
-	                       json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I}", "version", VOLUME_FORMAT_VERSION, "id", id,
+	                       json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "version", VOLUME_FORMAT_VERSION, "id", id,
 	                                 "name", f->name, "created", (json_int_t) f->created, "modseq_reserve",
 	                                 (json_int_t) f->modseq_reserve, "mailbox_reserve",
 	                                 (json_int_t) f->mailbox_reserve, "uidvalidity_reserve",
-	                                 (json_int_t) f->uidvalidity_reserve),
+	                                 (json_int_t) f->uidvalidity_reserve, "token", (json_int_t) f->token),
 	                       err);
 }
 
@@ -36,6 +36,7 @@ int volume_file_read(int dir, struct volume_file *ret_file, struct err *err)
 	maildir_host_make(span_of(json_string_value(json_object_get(j, "name"))), f.name);
 	f.created = (int64_t) json_member_u64(j, "created");
 	f.modseq_reserve = json_member_u64(j, "modseq_reserve");
+	f.token = json_member_u64(j, "token");
 	mailbox = json_member_u64(j, "mailbox_reserve");
 	validity = json_member_u64(j, "uidvalidity_reserve");
 	if (guid_parse(span_of(json_string_value(json_object_get(j, "id"))), &f.id) < 0 || mailbox > UINT32_MAX ||

@@ -18,6 +18,7 @@ struct volume_file {
 	int64_t created;
 	uint64_t modseq_reserve;
 	uint32_t mailbox_reserve, uidvalidity_reserve;
+	uint64_t token; /* fencing token that it was served under last; 0: never, or none */
 };
 
 /* Durable with the next syncfs. */

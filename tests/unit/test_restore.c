@@ -430,6 +430,48 @@ static void an_index_that_lies_ends_its_reader_and_not_the_store(void **state)
 	told_done(&t);
 }
 
+/* ---- a volume taken over ---- */
+
+/* Goes on with the copy, as a standby does that is promoted while the old primary had more. */
+static void take_over(struct fixture *f, uint64_t token)
+{
+	fixture_close(f);
+	(void) file_remove_tree(AT_FDCWD, f->path, NULL);
+	assert_int_equal(rename(copy_path(f), f->path), 0);
+	f->o.token = token;
+	fixture_open(f);
+}
+
+static void uids_that_a_lost_tail_had_do_not_come_again(void **state)
+{
+	struct fixture *f = *state;
+	struct volume_mailbox before, after;
+	uint64_t lost_modseq;
+	uint32_t lost = 0, next = 0;
+
+	fixture_close(f);
+	f->o.token = 1;
+	fixture_open(f);
+	fill(f);
+	take_copy(f);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(fixture_deliver(f, "alice", NULL, other, NULL, &lost), 0);
+	before = fixture_mailbox(f, "alice", "INBOX");
+	lost_modseq = before.highestmodseq;
+	take_over(f, 2);
+	assert_string_equal(fixture_rows(f, "alice", "INBOX"), "1 25;2 0;");
+	assert_int_equal(fixture_deliver(f, "alice", NULL, letter, NULL, &next), 0);
+	after = fixture_mailbox(f, "alice", "INBOX");
+	assert_int_equal(after.uidvalidity, before.uidvalidity);
+	assert_true(next > lost);
+	assert_true(after.highestmodseq > lost_modseq);
+	/* Under the same token it goes on as it was. */
+	fixture_close(f);
+	fixture_open(f);
+	assert_int_equal(fixture_deliver(f, "alice", NULL, other, NULL, &lost), 0);
+	assert_int_equal(lost, next + 1);
+}
+
 /* ---- a copy that others made ---- */
 
 static void links_and_pipes_in_a_copy_are_not_followed(void **state)
@@ -577,6 +619,7 @@ int main(void)
 		TEST(a_snapshot_knows_flags_and_messages_that_were_not_yet_written_behind),
 		TEST(what_was_expunged_before_a_snapshot_does_not_come_back),
 		TEST(an_index_that_lies_ends_its_reader_and_not_the_store),
+		TEST(uids_that_a_lost_tail_had_do_not_come_again),
 		TEST(links_and_pipes_in_a_copy_are_not_followed),
 		TEST(a_message_cut_short_and_another_tools_file_come_back_as_they_are),
 		TEST(a_folder_that_holds_no_volume_is_refused_in_words),
