@@ -49,9 +49,14 @@ def fio(guest, device, options, seconds):
 
 def measure_iops(rig, stack, jobs, seconds, suffix=""):
     for name in jobs:
+        if stack.replicated:
+            rig.a.until(stack.in_sync(), 300)
         w = fio(rig.a, stack.device(rig.a), JOBS[name], seconds)
         p99 = w["clat_ns"].get("percentile", {}).get("99.000000", 0) / 1e6
-        figure(stack, name + suffix, w["iops"], "IOPS", f"p99 {p99:.1f} ms")
+        note = f"p99 {p99:.1f} ms"
+        if stack.replicated and not stack.is_member(rig.a):
+            note += ", the standby was left behind"
+        figure(stack, name + suffix, w["iops"], "IOPS", note)
 
 
 # ---- a node that is lost, a link that is cut ----------------------------------------------------------------------
@@ -107,9 +112,11 @@ def measure_resync(rig, stack):
 
 def measure_failover(rig, stack):
     """Power of the primary goes while it writes; the standby takes over, is written to, and the node comes back."""
-    rig.a.start(WRITER, "writer.log")
-    time.sleep(3)
     acked_file = os.path.join(rig.share, "acked")
+    if os.path.exists(acked_file):
+        os.unlink(acked_file)
+    rig.a.start(WRITER, "writer.log")
+    rig.a.until("[ \"$(cat /host/acked)\" -ge 20 ] 2>/dev/null", 120)
     start = time.monotonic()
     rig.a.kill()
     with open(acked_file, encoding="utf-8") as f:

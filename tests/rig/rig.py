@@ -17,11 +17,13 @@ All of it lives in a network namespace, in which the guests have 10.77.0.1 and .
 """
 import argparse
 import os
+import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -30,6 +32,7 @@ NAMESPACE = os.environ.get("RIG_NAMESPACE", "podmail-rig")
 SHARE = os.path.join(DIR, "share")
 COMMAND_PORT = 7000
 BOOT_LIMIT = 60.0
+LAST_LINE = re.compile(rb"(.*)RC=(\d+)\n")
 
 NUMBER = {"a": 1, "b": 2}
 DISKS = (("ubda", "disk", "1G"), ("ubdb", "second", "1G"))
@@ -127,18 +130,38 @@ class Guest:
     def do(self, script, limit=600.0, check=True):
         """Runs a shell script in it and returns what it printed."""
         data = script.encode()
-        socat = in_namespace("socat", "-t", str(limit), "-",
-                             f"TCP:{self.command_address}:{COMMAND_PORT},connect-timeout=2")
+        socat = subprocess.Popen(in_namespace("socat", "-t", str(limit), "-",
+                                              f"TCP:{self.command_address}:{COMMAND_PORT},connect-timeout=2"),
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        timer = threading.Timer(limit, socat.kill)
+        timer.start()
         try:
-            r = subprocess.run(socat, input=b"%d\n%s" % (len(data), data), capture_output=True, timeout=limit)
-        except subprocess.TimeoutExpired as e:
-            raise GuestError(self.name, "none in time", (e.stdout or b"").decode(errors="replace")) from None
-        output, _, status = r.stdout.decode(errors="replace").rpartition("RC=")
-        if not status.strip().isdigit():
-            raise GuestError(self.name, "none", r.stdout.decode(errors="replace") + r.stderr.decode(errors="replace"))
-        if check and int(status) != 0:
-            raise GuestError(self.name, int(status), output)
+            output, status = self._exchange(socat, b"%d\n%s" % (len(data), data))
+        finally:
+            timer.cancel()
+            socat.kill()
+            socat.communicate()
+        if status is None:
+            raise GuestError(self.name, "none", output)
+        if check and status != 0:
+            raise GuestError(self.name, status, output)
         return output
+
+    @staticmethod
+    def _exchange(socat, request):
+        """The answer ends with its last line: the end of the connection comes late where a script left something running."""
+        try:
+            socat.stdin.write(request)
+            socat.stdin.flush()
+        except BrokenPipeError:
+            pass
+        lines = []
+        for line in socat.stdout:
+            last = LAST_LINE.fullmatch(line)
+            lines.append(last[1] if last else line)
+            if last:
+                return b"".join(lines).decode(errors="replace"), int(last[2])
+        return b"".join(lines).decode(errors="replace"), None
 
     def start(self, script, log):
         """Starts a script that goes on by itself; what it says goes to a file of /host."""

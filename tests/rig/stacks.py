@@ -38,6 +38,10 @@ class Stack:
         """A shell condition that holds in the guest that is primary once both copies are the same."""
         raise NotImplementedError
 
+    def is_member(self, guest):
+        """Whether the standby, as the primary sees it, has been kept up with all along: flushes waited for it."""
+        return True
+
     def take_over(self, guest):
         """That guest, which has lost its peer, has the device now."""
         raise NotImplementedError
@@ -122,10 +126,11 @@ class Drbd(Stack):
 # ---- volattach in a guest -----------------------------------------------------------------------------------------
 
 def attach(guest, socket, export, *options):
-    """Attaches an export; returns once it is ready."""
+    """Attaches an export; returns once it is ready. volattach ends with its parent, so it is given one that stays."""
     guest.do(f"modprobe nbd; mkfifo /run/attach.ready; "
-             f"PODMAIL_READY_FD=9 setsid sh -c 'echo $$ >/run/attach.pid; exec /host/bin/volattach --method kernel "
-             f"--socket {socket} --export {export} {' '.join(options)}' 9>/run/attach.ready 2>/run/attach.log </dev/null >&2 &\n"
+             f"PODMAIL_READY_FD=9 setsid sh -c '/host/bin/volattach --method kernel --socket {socket} --export {export} "
+             f"{' '.join(options)} & echo $! >/run/attach.pid; exec 9>&-; wait' "
+             "9>/run/attach.ready 2>/run/attach.log </dev/null >&2 &\n"
              "read word </run/attach.ready; rm /run/attach.ready; cat /run/attach.log; [ \"$word\" = ready ]")
 
 
@@ -170,7 +175,7 @@ class Podmail(Stack):
                     f"--folder /v/second/replica --name vol "
                     f"--site {site} --nbd unix:/run/vol.nbd --control /run/vol.control --stage /dev/shm/stage --stage-size 16M "
                     f"--link-listen {guest.link_address}:7790 --peer {peer} --tls-ca /host/tls/ca.pem "
-                    f"--tls-cert /host/tls/{site}.pem --tls-key /host/tls/{site}.key {' '.join(options)}",
+                    f"--tls-cert /host/tls/{site}.pem --tls-key /host/tls/{site}.key --outlive-parent {' '.join(options)}",
                     f"replicator-{guest.name}.log")
         guest.until("[ -S /run/vol.control ] && [ -S /run/vol.nbd ]")
         guest.start("exec python3 /host/bin/guest-podd /run/vol.control", f"podd-{guest.name}.log")
@@ -210,10 +215,13 @@ class Podmail(Stack):
         return f"{self._ask({'do': 'status'})} | jq -e '.peers[0] | {jq}' >/dev/null"
 
     def lost_peer(self):
-        return "! " + self._peer_is('.state != "disconnected" and .state != "down"')
+        return self._peer_is('.state == "down"')
 
     def in_sync(self):
         return self._peer_is(".in_sync and .lag_bytes == 0 and .dirty_bytes == 0")
+
+    def is_member(self, guest):
+        return self.mode == "async" or self.status(guest)["peers"][0]["in_sync"]
 
     def take_over(self, guest):
         self.token += 1
