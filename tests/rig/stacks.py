@@ -212,13 +212,15 @@ class Podmail(Stack):
         return attached_device(guest)
 
     def _peer_is(self, jq):
-        return f"{self._ask({'do': 'status'})} | jq -e '.peers[0] | {jq}' >/dev/null"
+        return f"{self._ask({'do': 'status'})} | jq -e '.peers[0] | {jq}' >/dev/null 2>&1"
 
     def lost_peer(self):
         return self._peer_is('.state == "down"')
 
     def in_sync(self):
-        return self._peer_is(".in_sync and .lag_bytes == 0 and .dirty_bytes == 0")
+        # What is not flushed yet is there, and durable with the next flush: lag_bytes counts it, and would wait for that.
+        return self._peer_is('.state == "following" and .dirty_bytes == 0 and .received_lsn == .sent_lsn '
+                             'and (.in_sync or .mode == "async")')
 
     def is_member(self, guest):
         return self.mode == "async" or self.status(guest)["peers"][0]["in_sync"]
