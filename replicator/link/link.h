@@ -105,7 +105,8 @@ int replication_create(const struct replication_options *o, struct replication *
 struct replication *replication_free(struct replication *r);
 /* The port we listen on; 0: none. */
 uint16_t replication_port(const struct replication *r);
-/* The disk's cursors moved, or it has broken. Any thread, never waits. */
+/* The disk's cursors moved, or it has broken. Any thread, never waits. The caller sees to it that none is
+ * under way when replication_free begins. */
 void replication_wake(struct replication *r);
 
 /* ---- peers ---- */

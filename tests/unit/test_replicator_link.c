@@ -3,9 +3,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -286,6 +290,43 @@ static void strangers_are_refused(void **state)
 	PAIR_UNTIL(strstr(replica_peer_status(&p->a).last_error, "certificate") ||
 	           strstr(replica_peer_status(&p->a).last_error, "connection"));
 	assert_int_not_equal(state_of(&p->a), PEER_FOLLOWING);
+}
+
+/* A TLS client without a certificate, of at most that version: why it gets no further. */
+static int handshake_with(uint16_t port, int version)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		                  .sin_port = htons(port),
+		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char byte;
+	SSL *ssl;
+	int reason = 0;
+
+	assert_int_equal(SSL_CTX_set_max_proto_version(ctx, version), 1);
+	assert_int_equal(connect(fd, (struct sockaddr *) &to, sizeof(to)), 0);
+	ssl = SSL_new(ctx);
+	assert_int_equal(SSL_set_fd(ssl, fd), 1);
+	/* With 1.3 the server judges the certificate that is missing only after our handshake. */
+	ERR_clear_error();
+	if (SSL_connect(ssl) != 1 || SSL_read(ssl, &byte, 1) != 1)
+		reason = ERR_GET_REASON(ERR_peek_error());
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	(void) close(fd);
+	return reason;
+}
+
+static void older_tls_and_nameless_clients_get_nowhere(void **state)
+{
+	struct pair *p = *state;
+
+	follow(p);
+	assert_int_equal(handshake_with(p->b.port, TLS1_2_VERSION), SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
+	assert_int_equal(handshake_with(p->b.port, TLS1_3_VERSION), SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED);
+	pair_write(p, &p->a, 5);
+	PAIR_UNTIL(caught_up(p));
 }
 
 /* ---- catching up
@@ -733,20 +774,13 @@ static void cut_in_resync(struct pair *p)
 static void a_replica_in_a_resync_is_promoted_by_force_only_as_it_was_before(void **state)
 {
 	struct pair *p = *state;
-	static uint64_t before[PAIR_VOLUME / 4096], after[PAIR_VOLUME / 4096];
-	uint64_t at = 0;
 	uint8_t block[4096];
 
-	follow(p);
-	pair_write(p, &p->a, 50);
-	PAIR_UNTIL(caught_up(p));
 	cut_in_resync(p);
 	assert_int_equal(replication_promote(p->b.r, 2, false, NULL), -POD_E_UNAVAILABLE);
 	assert_int_equal(replication_promote(p->b.r, 2, true, NULL), 0);
-	assert_int_equal(disk_read(p->b.disk, at, block, sizeof(block), NULL), 0);
+	assert_int_equal(disk_read(p->b.disk, 0, block, sizeof(block), NULL), 0);
 	assert_int_equal(block[0], 11);
-	(void) before;
-	(void) after;
 	pair_write(p, &p->b, 10);
 	replica_peer(p, &p->b, PEER_ASYNC, 0, false);
 	PAIR_UNTIL(state_of(&p->b) == PEER_FOLLOWING && cursors(&p->a).durable >= cursors(&p->b).committed);
@@ -823,6 +857,7 @@ int main(int argc, char **argv)
 		PAIR_TEST(a_silent_line_is_given_up),
 		PAIR_TEST(compression_saves_bytes_where_both_want_it),
 		PAIR_TEST(strangers_are_refused),
+		PAIR_TEST(older_tls_and_nameless_clients_get_nowhere),
 		PAIR_TEST(who_lags_is_marked_and_resynchronised),
 		PAIR_TEST(who_was_away_for_longer_than_the_log_is_resynchronised),
 		PAIR_TEST(a_resync_sends_little_more_than_what_changed),
