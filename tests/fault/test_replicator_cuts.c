@@ -100,9 +100,13 @@ static int64_t owed_to_primary(const struct play *p, enum fate fate)
 	return (int64_t) (fate == FATE_KILL || fate == FATE_STEP_KILL ? h->done : h->acknowledged);
 }
 
-static int64_t owed_to_standby(const struct play *p, enum fate fate)
+/*
+ * A semi-sync peer has confirmed what it had not yet flushed: its own loss of power, now or before in this
+ * round, takes that from it, and where the primary is lost too before it could strike it, from everybody.
+ */
+static int64_t owed_to_standby(const struct play *p, enum fate fate, enum trouble before)
 {
-	bool power = fate == FATE_POWER || fate == FATE_STEP_POWER;
+	bool power = fate == FATE_POWER || fate == FATE_STEP_POWER || before == TROUBLE_STANDBY_POWER;
 
 	if (!p->shared->in_sync || p->shared->mode == PEER_ASYNC ||
 	    (p->shared->mode == PEER_SEMI_SYNC && power))
@@ -219,7 +223,7 @@ static bool restart_standby(struct play *p, enum trouble t)
 		cut_replica_kill(s);
 	reported = atomic_load(&p->shared->reported_lsn);
 	/* Nothing more is acknowledged that it lacks, before it is struck. */
-	owed = owed_to_standby(p, t == TROUBLE_STANDBY_POWER ? FATE_POWER : FATE_KILL);
+	owed = owed_to_standby(p, FATE_KILL, t);
 	nap(p, 500);
 	if (!start(p, s) || !is_prefix(p, s, "standby, while the primary goes on,", owed))
 		return false;
@@ -306,7 +310,7 @@ static bool play_round(struct play *p)
 	p->acknowledged += p->shared->history.acknowledged;
 	if (!start(p, primary(p)) || !start(p, standby(p)) ||
 	    !is_prefix(p, primary(p), "primary", owed_to_primary(p, first)) ||
-	    !is_prefix(p, standby(p), "standby", owed_to_standby(p, second)))
+	    !is_prefix(p, standby(p), "standby", owed_to_standby(p, second, trouble)))
 		return false;
 	if (side(standby(p))->consistent && side(standby(p))->durable_lsn < reported)
 		return wrong(p, "the standby has LSN %llu, and %llu was reported",

@@ -19,7 +19,7 @@
 #include "storeproto/frame.h"
 #include "tests/support/volume_fixture.h"
 
-#define NAME "host.example.test"
+#define NAME      "host.example.test"
 #define BODY_SIZE (3u << 20)
 
 struct world {
@@ -91,8 +91,12 @@ static void serve(struct world *w)
 
 static void become(struct world *w, const char *role)
 {
-	const struct store_client_options o = { .base = w->base, .program = "test", .role = role, .volume = "vol01",
-		                                .endpoint = w->endpoint, .tls = w->client_tls };
+	const struct store_client_options o = { .base = w->base,
+		                                .program = "test",
+		                                .role = role,
+		                                .volume = "vol01",
+		                                .endpoint = w->endpoint,
+		                                .tls = w->client_tls };
 
 	w->client = store_client_free(w->client);
 	assert_int_equal(store_client_create(&o, &w->client, NULL), 0);
@@ -264,7 +268,8 @@ static void let_time_pass(struct world *w)
 	for (int i = 0; i < 100; i++) {
 		bool answered = false;
 
-		assert_non_null(store_call(w->client, STORE_PING, &empty.base, SPAN_NONE, -1, 60000, on_ping, &answered));
+		assert_non_null(store_call(w->client, STORE_PING, &empty.base, SPAN_NONE, -1, 60000, on_ping,
+		                           &answered));
 		while (!answered)
 			(void) event_base_loop(w->base, EVLOOP_ONCE);
 	}
@@ -360,7 +365,8 @@ static void the_service_ends_with_everything_under_way(void **state)
 	/* The tear-down ends it here. */
 }
 
-/* The volume as it was before the message was taken away: its own folder, which write-behind has not touched yet. */
+/* The volume as it was before the message was taken away: its own folder, which write-behind has not touched
+ * yet. */
 static void restores_are_asked_for_by_admins_and_told_of(void **state)
 {
 	struct world *w = *state;
@@ -382,9 +388,11 @@ static void restores_are_asked_for_by_admins_and_told_of(void **state)
 	ask(w, STORE_RESTORE, &m.base, -1);
 	assert_int_equal(w->code, -POD_E_DENIED);
 	become(w, "admin");
+	fixture_settle(&w->f); /* the source is the live volume: its files are not to move meanwhile */
 	ask(w, STORE_RESTORE, &m.base, -1);
 	assert_int_equal(w->code, 0);
 	assert_int_equal(fixture_mailbox(&w->f, "alice", "Copies").messages, 1);
+	fixture_settle(&w->f);
 	ask(w, STORE_USER_RESTORE, &user.base, -1);
 	assert_int_equal(w->code, 0);
 	source.path = str("relative");
