@@ -18,7 +18,8 @@ static const char *const item_states[] = { "found", "present", "restored", "fail
  * bytes. */
 static json_t *text_json(const ProtobufCBinaryData *bytes)
 {
-	json_t *text = json_stringn((const char *) bytes->data, bytes->len);
+	/* Empty bytes have no address in protobuf's messages. */
+	json_t *text = bytes->len ? json_stringn((const char *) bytes->data, bytes->len) : json_string("");
 	char *ascii;
 
 	if (text)
