@@ -290,7 +290,10 @@ class ItsLife(unittest.TestCase):
             self.assertEqual([[at["site"] for at in s["sites"]] for s in kept], [["site1"]])
             self.assertTrue(kept[0]["held"])
             pod.podctl("failback", "vol01")
-            self.assertEqual(subjects(box), there)
+            # "number 2" may come yet: where its flush waited for too long it is in the mta's queue.
+            now = subjects(box)
+            self.assertLessEqual(set(there), set(now))
+            self.assertNotIn("number 3", now)
             box.logout()
             mounted = pod.json("snapshot", "mount", "vol01", kept[0]["name"])
             found = subprocess.run(["grep", "-rl", "Subject: number 3", mounted["path"]], capture_output=True, text=True, check=False)
