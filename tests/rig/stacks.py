@@ -168,14 +168,15 @@ class Podmail(Stack):
         self.token = 1
 
     def _serve(self, guest, *options):
+        """In a loop, as podd would: one that ended is started again."""
         site, other = self.SITE[guest.name], next(g for g in self.rig.guests if g is not guest)
         peer = f"{self.SITE[other.name]},address={other.link_address}:7790,mode={self.mode},wait=5s"
         guest.do("mkdir -p /v/second; mountpoint -q /v/second || mount %s /v/second; ls /v/second >/dev/null" % SECOND)
-        guest.start(f"export PATH=/host/bin:$PATH; echo $$ >/run/replicator.pid; exec replicator serve "
+        guest.start(f"export PATH=/host/bin:$PATH; echo $$ >/run/replicator.pid; while sleep 0.2; do replicator serve "
                     f"--folder /v/second/replica --name vol "
                     f"--site {site} --nbd unix:/run/vol.nbd --control /run/vol.control --stage /dev/shm/stage --stage-size 16M "
                     f"--link-listen {guest.link_address}:7790 --peer {peer} --tls-ca /host/tls/ca.pem "
-                    f"--tls-cert /host/tls/{site}.pem --tls-key /host/tls/{site}.key --outlive-parent {' '.join(options)}",
+                    f"--tls-cert /host/tls/{site}.pem --tls-key /host/tls/{site}.key {' '.join(options)}; done",
                     f"replicator-{guest.name}.log")
         guest.until("[ -S /run/vol.control ] && [ -S /run/vol.nbd ]")
         guest.start("exec python3 /host/bin/guest-podd /run/vol.control", f"podd-{guest.name}.log")
@@ -205,7 +206,7 @@ class Podmail(Stack):
         for guest in self.rig.guests:
             if guest.do("cat /run/attach.pid", check=False).strip().isdigit():
                 detach(guest)
-            guest.do("pid=$(cat /run/replicator.pid); kill $pid; while [ -e /proc/$pid ]; do sleep 0.05; done; "
+            guest.do("pid=$(cat /run/replicator.pid); kill -- -$pid; while kill -0 -- -$pid 2>/dev/null; do sleep 0.05; done; "
                      "umount /v/second; rm -f /run/*.pid", check=False)
 
     def device(self, guest):
