@@ -90,7 +90,8 @@ class Pod:
             command += ["--format", "json"]
         done = subprocess.run(command + list(args), input=stdin, text=True, capture_output=True, timeout=300, check=False)
         if check and done.returncode != 0:
-            raise AssertionError(f"podctl {' '.join(args)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+            raise AssertionError(f"podctl {' '.join(args)}: exit {done.returncode}\n{done.stdout}{done.stderr}\n"
+                                 f"{self.log_tail()}")
         return json.loads(done.stdout) if as_json else done
 
     def up(self, *args):
