@@ -230,8 +230,15 @@ static int batch_write(struct disk *d, const struct batch *b, struct err *err)
  */
 static int do_snapshot(struct disk *d, const struct batch *b, const char *name, struct err *err)
 {
-	int r = checkpoint(d, err);
+	struct superblock sb;
+	int r;
 
+	disk_superblock(d, &sb);
+	/* In the middle of a resync the image holds chunks of a later time: no state that ever was. */
+	if (sb.resync_under_way || b->from.lsn < sb.consistent_from_lsn)
+		return err_set(err, POD_E_UNAVAILABLE, "snapshot %s: a resync into this replica is under way",
+		               name);
+	r = checkpoint(d, err);
 	if (r < 0)
 		return r;
 	d->applier.was_cut = true;

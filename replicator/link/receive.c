@@ -56,8 +56,11 @@ static void end_resync(struct superblock *sb, void *arg)
  */
 static int become_consistent(struct session *s, struct err *err)
 {
-	int r = disk_superblock_change(s->r->disk, end_resync, NULL, err);
+	/* Until the image has passed that point no snapshot may be cut of it, which is what the mark says. */
+	int r = disk_wait_applied(s->r->disk, s->consistent_from, err);
 
+	if (r == 0)
+		r = disk_superblock_change(s->r->disk, end_resync, NULL, err);
 	if (r < 0)
 		return r;
 	s->consistent_from = 0;
