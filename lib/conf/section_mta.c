@@ -21,6 +21,9 @@ static const struct conf_item items[] = {
 	        "asks for 100."),
 	CONF_COUNT(mta_conf, max_connections, "10000", "1", "1000000",
 	        "Most SMTP connections of one worker."),
+	CONF_COUNT(mta_conf, max_messages, "1000", "0", "1000000",
+	        "Most messages in one session, advertised in LIMITS (RFC 9422); 0: any number. A client that "
+	        "wants to send more is asked to connect again."),
 	CONF_COUNT(mta_conf, max_errors, "20", "1", "10000",
 	        "A client that makes more errors is disconnected."),
 	CONF_TIME(mta_conf, command_timeout, "5m", "1s", "1h",
@@ -38,6 +41,12 @@ static const struct conf_item items[] = {
 	CONF_TIME(mta_conf, queue_lifetime, "5d", "1m", "30d",
 	        "A message that could not be delivered for so long is returned; RFC 5321 4.5.4.1 asks for "
 	        "4 to 5 days."),
+	CONF_TIME(mta_conf, future_release_max, "30d", "0", "365d",
+	        "How long a user may have a message held before it is sent (FUTURERELEASE, RFC 4865); 0: it is "
+	        "not offered."),
+	CONF_COUNT(mta_conf, priority_user_max, "4", "0", "9",
+	        "Highest priority (MT-PRIORITY, RFC 6710) users may give their messages; strangers may lower a "
+	        "message's, not raise it."),
 	CONF_BOOL(mta_conf, allow_cleartext_auth, "no",
 	        "Whether passwords are taken without TLS from other hosts. Loopback addresses always may."),
 };

@@ -1,5 +1,5 @@
 /*
- * Dates of RFC 5322 (with its obsolete forms) and of IMAP. Pure and thread-safe; independent of
+ * Dates of RFC 5322 (with its obsolete forms), of IMAP and of RFC 3339. Pure and thread-safe; independent of
  * the locale.
  */
 #ifndef POD_MIME_DATE_H
@@ -27,6 +27,13 @@ int date_parse_imap(struct span s, struct mail_date *ret_date);
 char *date_format_imap(struct mail_date d, char *buf, size_t size);
 /* The day as days since 1970, for SEARCH's comparisons that disregard time and zone. */
 int date_parse_imap_day(struct span s, int32_t *ret_days);
+/*
+ * RFC 3339 date-time, "2026-11-21T02:56:43Z", with fractions (dropped) and offsets; -POD_E_SYNTAX. It is written
+ * in UTC; buf holds DATE_RFC3339_SIZE. Returns buf.
+ */
+int date_parse_rfc3339(struct span s, struct mail_date *ret_date);
+#define DATE_RFC3339_SIZE 32
+char *date_format_rfc3339(int64_t unix_s, char *buf, size_t size);
 /* The calendar day the date names in its own zone. */
 int32_t date_day(struct mail_date d);
 

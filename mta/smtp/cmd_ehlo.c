@@ -41,6 +41,15 @@ static void offer_auth(struct smtp_session *s)
 	buf_add_str(s->out, "\r\n");
 }
 
+/* RFC 9422: what holds, so that nobody has to find it out. */
+static void offer_limits(struct smtp_session *s)
+{
+	buf_add_str(s->out, "250-LIMITS");
+	if (s->set->messages_max)
+		buf_printf(s->out, " MAILMAX=%u", s->set->messages_max);
+	buf_printf(s->out, " RCPTMAX=%u\r\n", s->set->recipients_max);
+}
+
 void cmd_ehlo(struct smtp_session *s, struct span argument)
 {
 	if (!smtp_take_helo(s, argument))
@@ -49,6 +58,8 @@ void cmd_ehlo(struct smtp_session *s, struct span argument)
 	buf_printf(s->out,
 	           "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n",
 	           s->set->hostname, (unsigned long long) s->set->message_size_max);
+	smtp_terms_offer(s);
+	offer_limits(s);
 	if (s->set->starttls && !*s->tls)
 		buf_add_str(s->out, "250-STARTTLS\r\n");
 	if (s->set->auth && !*s->user)

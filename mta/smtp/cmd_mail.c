@@ -1,7 +1,8 @@
 #include "mta/smtp/internal.h"
 
 /* Opens the transaction; on failure nothing of it is left. */
-static bool open_mail(struct smtp_session *s, struct span path, const struct smtp_params *p)
+static bool open_mail(struct smtp_session *s, struct span path, const struct smtp_params *p,
+                      struct smtp_status *ret_status)
 {
 	struct smtp_mail *m = &s->mail;
 	struct err err = { 0 };
@@ -11,13 +12,25 @@ static bool open_mail(struct smtp_session *s, struct span path, const struct smt
 	if (r == 0 && sender.local.len && !sender.domain.len)
 		r = err_set(&err, POD_E_SYNTAX, "a sender needs a domain");
 	if (r < 0) {
-		smtp_reply(s, r == -POD_E_NOMEM ? 452 : 501, r == -POD_E_NOMEM ? "4.3.1" : "5.1.7", "%s", err_text(&err));
+		smtp_reply(s, r == -POD_E_NOMEM ? 452 : 501, r == -POD_E_NOMEM ? "4.3.1" : "5.1.7", "%s",
+		           err_text(&err));
 		return false;
 	}
-	*m = (struct smtp_mail){ .arena = s->arena, .size = p->size, .body = p->body, .ret = p->ret, .utf8 = p->utf8 };
+	*m = (struct smtp_mail){
+		.arena = s->arena, .size = p->size, .body = p->body, .ret = p->ret, .utf8 = p->utf8
+	};
 	m->sender = sender.local.len ? address_format(s->arena, &sender) : SPAN_LIT("");
 	m->envid = arena_dup(s->arena, p->envid);
+	if (smtp_terms_apply(s, p, ret_status) < 0) {
+		smtp_reply_status(s, ret_status);
+		return false;
+	}
 	return true;
+}
+
+static unsigned int params_here(const struct smtp_session *s)
+{
+	return PARAMS_OF_MAIL | (s->set->service == SMTP_SERVICE_SUBMISSION ? PARAMS_OF_SUBMISSION : 0);
 }
 
 /* mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF */
@@ -27,11 +40,15 @@ void cmd_mail(struct smtp_session *s, struct span argument)
 	struct smtp_status status;
 	struct span path, rest;
 
+	if (s->set->messages_max && s->mails >= s->set->messages_max) {
+		smtp_session_abort(s, "4.7.0", "Too many messages in one session");
+		return;
+	}
 	if (smtp_path_split(argument, SPAN_LIT("FROM:"), &path, &rest) < 0) {
 		smtp_reply(s, 501, "5.5.4", "Syntax: MAIL FROM:<address>");
 		return;
 	}
-	if (smtp_params_parse(rest, PARAMS_OF_MAIL, &params, &status) < 0) {
+	if (smtp_params_parse(rest, params_here(s), &params, &status) < 0) {
 		smtp_reply_status(s, &status);
 		return;
 	}
@@ -41,9 +58,10 @@ void cmd_mail(struct smtp_session *s, struct span argument)
 		return;
 	}
 	arena_reset(s->arena);
-	if (!open_mail(s, path, &params))
+	if (!open_mail(s, path, &params, &status))
 		return;
+	s->mails++;
 	s->state = SMTP_STATE_MAIL;
 	s->host->mail_begin(s->host_arg, s->mail.trace);
-	smtp_reply(s, 250, "2.1.0", "Sender ok");
+	smtp_reply_status(s, &status);
 }

@@ -79,6 +79,7 @@ struct smtp_session {
 	char tls[96]; /* "" while plain */
 	char user[321]; /* authenticated; "" */
 	unsigned int errors;
+	unsigned int mails; /* MAIL commands so far */
 	unsigned int delay_ms;
 
 	enum sasl_mechanism mechanism;
@@ -139,9 +140,18 @@ struct smtp_params {
 	struct span envid, orcpt;
 	unsigned int notify;
 	bool utf8;
+	uint32_t hold_for_s; /* 0: not said */
+	int64_t hold_until_s; /* 0: not said */
+	enum smtp_by by;
+	int32_t by_s; /* from now */
+	bool by_trace;
+	bool has_priority;
+	int priority;
+	bool require_tls;
 };
 #define PARAMS_OF_MAIL 1u
 #define PARAMS_OF_RCPT 2u
+#define PARAMS_OF_SUBMISSION 4u /* and those of MAIL that only submission offers */
 
 /*
  * Splits "FROM:<path> params" (keyword "FROM:", any case, blanks before "<" forgiven) at the ">" that ends the
@@ -151,6 +161,21 @@ int smtp_path_split(struct span argument, struct span keyword, struct span *ret_
 /* Fills *ret_params; on failure the reply is in *ret_status (501, 504 or 555). of: PARAMS_OF_*. */
 int smtp_params_parse(struct span text, unsigned int of, struct smtp_params *ret_params,
                       struct smtp_status *ret_status);
+
+/* terms.c: parameters that say when, how urgently and how safely a message is to go on. */
+int smtp_param_holdfor(struct span value, struct smtp_params *p);
+int smtp_param_holduntil(struct span value, struct smtp_params *p);
+int smtp_param_by(struct span value, struct smtp_params *p);
+int smtp_param_priority(struct span value, struct smtp_params *p);
+int smtp_param_requiretls(struct span value, struct smtp_params *p);
+/* EHLO lines for them. */
+void smtp_terms_offer(struct smtp_session *s);
+/*
+ * Moves them into the mail, as far as policy goes. 0: *ret_status is the reply to MAIL, which says so where a
+ * priority was altered; -POD_E_DENIED: the refusal.
+ */
+int smtp_terms_apply(struct smtp_session *s, const struct smtp_params *p, struct smtp_status *ret_status);
+
 /* xtext of RFC 3461 section 4; printable only. */
 bool smtp_is_xtext(struct span s);
 

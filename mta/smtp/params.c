@@ -151,6 +151,11 @@ static const struct param {
 	{ "RET",      PARAMS_OF_MAIL, param_ret },
 	{ "ENVID",    PARAMS_OF_MAIL, param_envid },
 	{ "AUTH",     PARAMS_OF_MAIL, param_auth },
+	{ "BY",       PARAMS_OF_MAIL, smtp_param_by },
+	{ "MT-PRIORITY", PARAMS_OF_MAIL, smtp_param_priority },
+	{ "REQUIRETLS", PARAMS_OF_MAIL, smtp_param_requiretls },
+	{ "HOLDFOR",  PARAMS_OF_MAIL | PARAMS_OF_SUBMISSION, smtp_param_holdfor },
+	{ "HOLDUNTIL", PARAMS_OF_MAIL | PARAMS_OF_SUBMISSION, smtp_param_holduntil },
 	{ "NOTIFY",   PARAMS_OF_RCPT, param_notify },
 	{ "ORCPT",    PARAMS_OF_RCPT, param_orcpt },
 };
@@ -158,7 +163,7 @@ static const struct param {
 static int find(struct span keyword, unsigned int of)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(params); i++)
-		if ((params[i].of & of) && span_eq_nocase(keyword, span_of(params[i].keyword)))
+		if ((params[i].of & of) == params[i].of && span_eq_nocase(keyword, span_of(params[i].keyword)))
 			return (int) i;
 	return -1;
 }

@@ -38,6 +38,9 @@ struct smtp_settings {
 	bool starttls; /* offered */
 	bool auth; /* offered */
 	bool cleartext_auth; /* passwords without TLS are taken from anybody, not from loopback alone */
+	unsigned int messages_max; /* MAIL commands in one session, advertised by LIMITS (RFC 9422); 0: any number */
+	uint32_t future_release_max_s; /* longest hold a submitter may ask for (RFC 4865); 0: FUTURERELEASE is not offered */
+	int priority_user_max; /* highest MT-PRIORITY (RFC 6710) of authenticated users; others may go as high as 0 */
 	bool mend_line_ends; /* a bare CR or LF in a message becomes CRLF; else such a message is refused */
 };
 
@@ -56,6 +59,9 @@ struct smtp_status {
 
 enum smtp_body { SMTP_BODY_UNSAID, SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
 enum smtp_ret { SMTP_RET_UNSAID, SMTP_RET_FULL, SMTP_RET_HDRS };
+
+/* What is to become of a message that is late (RFC 2852): it goes back, or its sender is told. */
+enum smtp_by { SMTP_BY_UNSAID, SMTP_BY_RETURN, SMTP_BY_NOTIFY };
 
 #define SMTP_NOTIFY_NEVER 1u
 #define SMTP_NOTIFY_SUCCESS 2u
@@ -80,6 +86,12 @@ struct smtp_mail {
 	enum smtp_ret ret;
 	struct span envid; /* xtext */
 	bool utf8;
+	int64_t hold_until_s; /* FUTURERELEASE (RFC 4865): not before, wall clock; 0: at once */
+	enum smtp_by by; /* DELIVERBY: what follows where it is not delivered before by_at_s */
+	int64_t by_at_s; /* wall clock */
+	bool by_trace;
+	int priority; /* MT-PRIORITY, -9 to 9, as far as policy grants it */
+	bool require_tls; /* REQUIRETLS (RFC 8689): only on over authenticated TLS */
 	struct smtp_rcpt **rcpts; /* those accepted */
 	size_t n_rcpts, cap_rcpts;
 };

@@ -54,6 +54,42 @@ static void rfc5322_dates_are_read_in_all_their_old_forms(void **state)
 	}
 }
 
+static void rfc3339_dates_are_read_and_written(void **state)
+{
+	static const struct {
+		const char *in;
+		int r;
+		int64_t unix_s;
+		const char *utc;
+	} cases[] = {
+		{ "2026-11-21T02:56:43Z", 0, 1795229803, "2026-11-21T02:56:43Z" },
+		{ "2026-11-21t02:56:43.125z", 0, 1795229803, "2026-11-21T02:56:43Z" },
+		{ "2026-11-21T02:56:43+01:30", 0, 1795224403, "2026-11-21T01:26:43Z" },
+		{ "2026-11-20T23:56:43-03:00", 0, 1795229803, "2026-11-21T02:56:43Z" },
+		{ "1969-12-31T23:59:59Z", 0, -1, "1969-12-31T23:59:59Z" },
+		{ "2026-11-21 02:56:43Z", -POD_E_SYNTAX, 0, NULL },
+		{ "2026-11-21T02:56:43", -POD_E_SYNTAX, 0, NULL },
+		{ "2026-11-21T02:56:43.Z", -POD_E_SYNTAX, 0, NULL },
+		{ "2026-11-21T02:56:43+24:00", -POD_E_SYNTAX, 0, NULL },
+		{ "2026-11-21T02:56:43+0100", -POD_E_SYNTAX, 0, NULL },
+		{ "2026-11-21T02:56:43Zx", -POD_E_SYNTAX, 0, NULL },
+		{ "2026-02-30T02:56:43Z", -POD_E_SYNTAX, 0, NULL },
+		{ "2026-11-21T25:56:43Z", -POD_E_SYNTAX, 0, NULL },
+		{ "26-11-21T02:56:43Z", -POD_E_SYNTAX, 0, NULL },
+		{ "", -POD_E_SYNTAX, 0, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct mail_date d = { 0, 0 };
+		char text[DATE_RFC3339_SIZE];
+
+		assert_int_equal(date_parse_rfc3339(span_of(cases[i].in), &d), cases[i].r);
+		assert_int_equal(d.unix_s, cases[i].unix_s);
+		if (cases[i].utc)
+			assert_string_equal(date_format_rfc3339(d.unix_s, text, sizeof(text)), cases[i].utc);
+	}
+}
+
 static void dates_are_written_as_rfc5322_and_imap_want_them(void **state)
 {
 	static const struct {
@@ -139,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rfc5322_dates_are_read_in_all_their_old_forms),
+		cmocka_unit_test(rfc3339_dates_are_read_and_written),
 		cmocka_unit_test(dates_are_written_as_rfc5322_and_imap_want_them),
 		cmocka_unit_test(imap_dates_are_read_strictly),
 		cmocka_unit_test(search_days_disregard_time_and_zone),

@@ -67,6 +67,9 @@ static void fake_body_end(void *arg, struct smtp_mail *m)
 	                "<" SPAN_FMT "> n=%zu utf8=%d body=%d ret=%d envid=" SPAN_FMT " notify=%u orcpt=" SPAN_FMT,
 	                SPAN_ARG(m->sender), m->n_rcpts, m->utf8, (int) m->body, (int) m->ret, SPAN_ARG(m->envid),
 	                m->rcpts[0]->notify, SPAN_ARG(m->rcpts[0]->orcpt));
+	(void) snprintf(f->last_envelope + strlen(f->last_envelope), sizeof(f->last_envelope) - strlen(f->last_envelope),
+	                " hold=%lld by=%d/%lld/%d prio=%d tls=%d", (long long) m->hold_until_s, (int) m->by,
+	                (long long) m->by_at_s, m->by_trace, m->priority, m->require_tls);
 	if (!f->hold)
 		smtp_session_mail_done(f->s, f->delivered, f->n_delivered);
 }
@@ -184,7 +187,7 @@ static void a_pipelined_message_is_taken_and_answered_in_order(void **state)
 	expect(&f, "220 mx.example.test ESMTP podmail\r\n");
 	EXCHANGE(&f, "EHLO client.test\r\n",
 	         "250-mx.example.test\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
-	         "250-DSN\r\n250-STARTTLS\r\n250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n");
+	         "250-DSN\r\n250-DELIVERBY\r\n250-MT-PRIORITY\r\n250-LIMITS RCPTMAX=3\r\n250-STARTTLS\r\n250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n");
 	EXCHANGE(&f,
 	         "MAIL FROM:<bob@away.test> SIZE=12 BODY=8BITMIME RET=HDRS ENVID=q+2B1\r\n"
 	         "RCPT TO:<Alice@Example.TEST> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Alice@example.test\r\n"
@@ -194,7 +197,7 @@ static void a_pipelined_message_is_taken_and_answered_in_order(void **state)
 	         "354 End data with <CR><LF>.<CR><LF>\r\n250 2.0.0 Ok id=0123456789abcdef\r\n"
 	         "221 2.0.0 mx.example.test closing\r\n");
 	assert_string_equal(f.last_envelope, "<bob@away.test> n=1 utf8=0 body=2 ret=2 envid=q+2B1 notify=10 "
-	                                     "orcpt=rfc822;Alice@example.test");
+	                                     "orcpt=rfc822;Alice@example.test hold=0 by=0/0/0 prio=0 tls=0");
 	assert_string_equal(buf_str(&f.body),
 	                    "Return-Path: <bob@away.test>\r\n"
 	                    "Received: from client.test ([192.0.2.1])\r\n"
@@ -410,6 +413,121 @@ static void a_submitted_message_keeps_the_fields_it_has(void **state)
 	finish(&f);
 }
 
+static const struct smtp_settings scheduling = { .service = SMTP_SERVICE_SUBMISSION,
+	                                         .hostname = "mx.example.test",
+	                                         .message_size_max = 1000,
+	                                         .recipients_max = 3,
+	                                         .errors_max = 100,
+	                                         .errors_slow = 100,
+	                                         .hops_max = 4,
+	                                         .messages_max = 50,
+	                                         .future_release_max_s = 86400,
+	                                         .priority_user_max = 4,
+	                                         .auth = true };
+
+/* The terms of the last message, as body_end saw them. */
+static const char *terms(const struct fake *f)
+{
+	return strstr(f->last_envelope, " hold=");
+}
+
+static void a_user_may_set_terms_for_a_message_as_far_as_policy_goes(void **state)
+{
+	static const struct {
+		const char *params, *reply, *terms;
+	} cases[] = {
+		{ "HOLDFOR=60", "250 2.1.0 Sender ok\r\n", " hold=1000000060 by=0/0/0 prio=0 tls=0" },
+		{ "HOLDUNTIL=2001-09-09T01:47:40Z", "250 2.1.0 Sender ok\r\n", " hold=1000000060 by=0/0/0 prio=0 tls=0" },
+		{ "HOLDUNTIL=2001-09-09t03:47:40.5+02:00", "250 2.1.0 Sender ok\r\n",
+		  " hold=1000000060 by=0/0/0 prio=0 tls=0" },
+		{ "HOLDUNTIL=2001-09-08T00:00:00Z", "250 2.1.0 Sender ok\r\n", " hold=0 by=0/0/0 prio=0 tls=0" },
+		{ "HOLDFOR=86401", "501 5.5.4 That is longer than messages are held here\r\n", NULL },
+		{ "HOLDUNTIL=2001-09-10T01:46:41Z", "501 5.5.4 That is longer than messages are held here\r\n", NULL },
+		{ "HOLDFOR=60 HOLDUNTIL=2001-09-09T01:47:40Z", "501 5.5.4 HOLDFOR and HOLDUNTIL exclude each other\r\n",
+		  NULL },
+		{ "HOLDFOR=0", "501 5.5.4 Malformed parameter\r\n", NULL },
+		{ "HOLDFOR=1000000000", "501 5.5.4 Malformed parameter\r\n", NULL },
+		{ "HOLDUNTIL=tomorrow", "501 5.5.4 Malformed parameter\r\n", NULL },
+		{ "HOLDUNTIL=2001-02-29T00:00:00Z", "501 5.5.4 Malformed parameter\r\n", NULL },
+		{ "BY=120;R", "250 2.1.0 Sender ok\r\n", " hold=0 by=1/1000000120/0 prio=0 tls=0" },
+		{ "BY=-120;nt", "250 2.1.0 Sender ok\r\n", " hold=0 by=2/999999880/1 prio=0 tls=0" },
+		{ "BY=0;R", "501 5.5.4 Malformed parameter\r\n", NULL },
+		{ "BY=120", "501 5.5.4 Malformed parameter\r\n", NULL },
+		{ "BY=120;X", "501 5.5.4 Malformed parameter\r\n", NULL },
+		{ "BY=;N", "501 5.5.4 Malformed parameter\r\n", NULL },
+		{ "MT-PRIORITY=3", "250 2.1.0 Sender ok\r\n", " hold=0 by=0/0/0 prio=3 tls=0" },
+		{ "MT-PRIORITY=-9", "250 2.1.0 Sender ok\r\n", " hold=0 by=0/0/0 prio=-9 tls=0" },
+		{ "MT-PRIORITY=9", "250 2.3.6 4 is the new priority assigned to the message\r\n",
+		  " hold=0 by=0/0/0 prio=4 tls=0" },
+		{ "MT-PRIORITY=10", "501 5.5.4 Malformed parameter\r\n", NULL },
+		{ "REQUIRETLS", "530 5.7.10 REQUIRETLS needs TLS\r\n", NULL },
+	};
+	struct fake f;
+	char line[200];
+
+	start(&f, &scheduling, &local);
+	say(&f, "EHLO x\r\n");
+	assert_non_null(strstr(buf_str(&f.out), "250-FUTURERELEASE 86400 2001-09-10T01:46:40Z\r\n"));
+	assert_non_null(strstr(buf_str(&f.out), "250-LIMITS MAILMAX=50 RCPTMAX=3\r\n"));
+	assert_null(strstr(buf_str(&f.out), "REQUIRETLS"));
+	say(&f, "AUTH PLAIN AGFsaWNlAHNlc2FtZQ==\r\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		buf_clear(&f.out);
+		(void) snprintf(line, sizeof(line), "MAIL FROM:<alice@example.test> %s\r\n", cases[i].params);
+		EXCHANGE(&f, line, cases[i].reply);
+		if (!cases[i].terms)
+			continue;
+		say(&f, "RCPT TO:<a@example.test>\r\nDATA\r\n\r\nx\r\n.\r\n");
+		assert_string_equal(terms(&f), cases[i].terms);
+	}
+	finish(&f);
+}
+
+static void a_stranger_may_not_push_his_mail_nor_have_it_held(void **state)
+{
+	struct fake f;
+
+	start(&f, &mx, &stranger);
+	say(&f, "EHLO x\r\n");
+	assert_null(strstr(buf_str(&f.out), "FUTURERELEASE"));
+	buf_clear(&f.out);
+	EXCHANGE(&f, "MAIL FROM:<b@away.test> HOLDFOR=60\r\nMAIL FROM:<b@away.test> MT-PRIORITY=4\r\n",
+	         "555 5.5.4 Parameter not recognised\r\n250 2.3.6 0 is the new priority assigned to the message\r\n");
+	finish(&f);
+}
+
+static void requiretls_is_offered_and_taken_over_tls_alone(void **state)
+{
+	struct fake f;
+
+	start(&f, &mx, &stranger);
+	say(&f, "EHLO x\r\nSTARTTLS\r\n");
+	smtp_session_tls_done(f.s, "TLSv1.3 X");
+	buf_clear(&f.out);
+	say(&f, "EHLO x\r\n");
+	assert_non_null(strstr(buf_str(&f.out), "250-REQUIRETLS\r\n"));
+	say(&f, "MAIL FROM:<b@away.test> REQUIRETLS\r\nRCPT TO:<a@example.test>\r\nDATA\r\n\r\nx\r\n.\r\n");
+	assert_string_equal(terms(&f), " hold=0 by=0/0/0 prio=0 tls=1");
+	finish(&f);
+}
+
+static void a_session_has_an_end_and_says_so_beforehand(void **state)
+{
+	struct fake f;
+	struct smtp_settings one = mx;
+
+	one.messages_max = 1;
+	start(&f, &one, &stranger);
+	say(&f, "EHLO x\r\n");
+	assert_non_null(strstr(buf_str(&f.out), "250-LIMITS MAILMAX=1 RCPTMAX=3\r\n"));
+	buf_clear(&f.out);
+	EXCHANGE(&f, "MAIL FROM:<b@away.test>\r\nRSET\r\nMAIL FROM:<b@away.test>\r\n",
+	         "250 2.1.0 Sender ok\r\n250 2.0.0 Ok\r\n"
+	         "421 4.7.0 mx.example.test Too many messages in one session, closing\r\n");
+	assert_int_equal(smtp_session_wants(f.s), SMTP_WANT_CLOSE);
+	finish(&f);
+}
+
 static void what_was_said_before_tls_is_forgotten(void **state)
 {
 	struct fake f;
@@ -422,6 +540,7 @@ static void what_was_said_before_tls_is_forgotten(void **state)
 	EXCHANGE(&f, "MAIL FROM:<a@b.test>\r\nEHLO x\r\nSTARTTLS\r\n",
 	         "503 5.5.1 Say EHLO first\r\n"
 	         "250-mx.example.test\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
+	         "250-DELIVERBY\r\n250-MT-PRIORITY\r\n250-REQUIRETLS\r\n250-LIMITS RCPTMAX=3\r\n"
 	         "250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n503 5.5.1 TLS is on already\r\n");
 	finish(&f);
 }
@@ -459,6 +578,10 @@ int main(void)
 		cmocka_unit_test(lmtp_answers_for_each_recipient),
 		cmocka_unit_test(submission_wants_authentication_and_never_a_password_in_clear),
 		cmocka_unit_test(a_submitted_message_keeps_the_fields_it_has),
+		cmocka_unit_test(a_user_may_set_terms_for_a_message_as_far_as_policy_goes),
+		cmocka_unit_test(a_stranger_may_not_push_his_mail_nor_have_it_held),
+		cmocka_unit_test(requiretls_is_offered_and_taken_over_tls_alone),
+		cmocka_unit_test(a_session_has_an_end_and_says_so_beforehand),
 		cmocka_unit_test(what_was_said_before_tls_is_forgotten),
 		cmocka_unit_test(a_question_to_the_host_holds_back_what_follows),
 	};
