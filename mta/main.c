@@ -1,6 +1,6 @@
 /*
- * mta: the SMTP front end. A small parent binds the ports, forks workers that parse and one process that owns
- * the queue, and restarts what dies.
+ * mta: the SMTP front end. A small parent binds the ports, forks workers that parse, one process that owns
+ * the queue and those that send to other servers, and restarts what dies.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -15,6 +15,7 @@
 #include "base/version.h"
 #include "conf/conf.h"
 #include "mta/conn/conn.h"
+#include "mta/outbound/outbound.h"
 #include "mta/queue/queue.h"
 #include "mta/service/metrics.h"
 #include "net/listener.h"
@@ -34,6 +35,7 @@ struct mta {
 	uint8_t ticket_key[80];
 	struct smtp_door (*doors)[SMTP_DOORS]; /* of each worker */
 	struct queue_options queue;
+	int *outbound_fds; /* of each outbound process */
 };
 
 static void usage(FILE *f)
@@ -124,6 +126,22 @@ static int open_store_tls(struct mta *m, struct err *err)
 	return c->client_cert ? tls_client_create(&o, &m->store_tls, err) : 0;
 }
 
+static int open_outbound(struct mta *m, struct err *err)
+{
+	unsigned int n = m->conf->outbound.workers;
+	int r = 0;
+
+	m->outbound_fds = calloc(n, sizeof(*m->outbound_fds));
+	if (!m->outbound_fds)
+		return err_set(err, POD_E_NOMEM, "no memory for the outbound processes");
+	for (unsigned int i = 0; i < n; i++) {
+		m->outbound_fds[i] = -1;
+		if (r == 0)
+			r = outbound_listen(m->conf, i, &m->outbound_fds[i], err);
+	}
+	return r;
+}
+
 /* Everything that needs privileges. */
 static int prepare(struct mta *m, struct err *err)
 {
@@ -141,6 +159,8 @@ static int prepare(struct mta *m, struct err *err)
 		r = queue_prepare(c->mta.queue_dir, c->pod.user_mta, err);
 	if (r == 0)
 		r = queue_listen(c, &m->queue.submit_fd, &m->queue.control_fd, err);
+	if (r == 0)
+		r = open_outbound(m, err);
 	return r;
 }
 
@@ -186,12 +206,23 @@ static int run_queue(void *arg, unsigned int index)
 	return become_worker(m, "queue", index) < 0 ? EXIT_FAILURE : queue_run(&m->queue);
 }
 
+static int run_outbound(void *arg, unsigned int index)
+{
+	const struct mta *m = arg;
+	const struct outbound_options o = { .conf = m->conf, .index = index, .listen_fd = m->outbound_fds[index] };
+
+	return become_worker(m, "outbound", index) < 0 ? EXIT_FAILURE : outbound_run(&o);
+}
+
 static void close_all(struct mta *m)
 {
 	for (unsigned int i = 0; m->doors && i < m->conf->mta.workers; i++)
 		for (size_t k = 0; k < SMTP_DOORS; k++)
 			closep(&m->doors[i][k].fd);
 	free(m->doors);
+	for (unsigned int i = 0; m->outbound_fds && i < m->conf->outbound.workers; i++)
+		closep(&m->outbound_fds[i]);
+	free(m->outbound_fds);
 	closep(&m->queue.submit_fd);
 	closep(&m->queue.control_fd);
 	m->tls = tls_unref(m->tls);
@@ -201,6 +232,7 @@ static void close_all(struct mta *m)
 static int run(struct mta *m, struct err *err)
 {
 	struct worker_kind kinds[] = { { .name = "queue", .count = 1, .run = run_queue, .arg = m },
+		                       { .name = "outbound", .count = m->conf->outbound.workers, .run = run_outbound, .arg = m },
 		                       { .name = "smtp", .count = m->conf->mta.workers, .run = run_smtp, .arg = m } };
 	int r = prepare(m, err);
 

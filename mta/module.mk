@@ -1,6 +1,6 @@
 MODULES += mta_core
-PROTOS  += mta/queue/queue.proto
-mta_core_SRCS := $(wildcard mta/*/*.c) gen/mta/queue/queue.pb-c.c
+PROTOS  += mta/queue/queue.proto mta/outbound/outbound.proto
+mta_core_SRCS := $(wildcard mta/*/*.c) gen/mta/queue/queue.pb-c.c gen/mta/outbound/outbound.pb-c.c
 mta_core_LDLIBS := -ljansson -lprotobuf-c -pthread
 
 PROGRAMS += $(if $(wildcard mta/main.c),mta)

@@ -20,6 +20,7 @@
 #include "conf/imapd.h"
 #include "conf/log.h"
 #include "conf/mta.h"
+#include "conf/outbound.h"
 #include "conf/pod.h"
 #include "conf/podd.h"
 #include "conf/replication.h"
@@ -41,6 +42,7 @@ struct conf {
 	struct stored_conf stored;
 	struct podd_conf podd;
 	struct replication_conf replication;
+	struct outbound_conf outbound;
 };
 
 /* What is wrong with a file, in line order. */
