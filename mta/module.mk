@@ -1,8 +1,16 @@
 MODULES += mta_core
 PROTOS  += mta/queue/queue.proto mta/outbound/outbound.proto
-mta_core_SRCS := $(wildcard mta/*/*.c) gen/mta/queue/queue.pb-c.c gen/mta/outbound/outbound.pb-c.c
+mta_core_SRCS := $(filter-out mta/podfilter/%,$(wildcard mta/*/*.c)) gen/mta/queue/queue.pb-c.c gen/mta/outbound/outbound.pb-c.c
 mta_core_LDLIBS := -ljansson -lprotobuf-c -pthread
 
 PROGRAMS += $(if $(wildcard mta/main.c),mta)
 mta_MAIN := mta/main.c
 mta_USES := mta_core storeproto directory net proc conf sasl kv mime base
+
+# The filter uses the mta's spool and nothing else of it.
+MODULES += podfilter_core
+podfilter_core_SRCS := $(filter-out mta/podfilter/main.c,$(wildcard mta/podfilter/*.c mta/podfilter/*/*.c))
+podfilter_core_LDLIBS := -lmilter -levent_core -levent_extra -levent_pthreads -ljansson -pthread
+PROGRAMS += podfilter
+podfilter_MAIN := mta/podfilter/main.c
+podfilter_USES := podfilter_core mta_core storeproto directory net proc conf kv mime base

@@ -44,7 +44,8 @@ static const char conf_caller[] = "\n"
 				  "    user_mta = \"\"\n"
 				  "    user_imap = \"\"\n"
 				  "    user_store = \"\"\n"
-				  "    user_repl = \"\"\n";
+				  "    user_repl = \"\"\n"
+				  "    user_filter = \"\"\n";
 
 static int make_folders(const char *dir, struct err *err)
 {

@@ -123,7 +123,7 @@ static int prepare_root(struct cli *cli, const struct conf *conf)
 {
 	static const char *const group_argv[] = { "/usr/sbin/groupadd", "--system", POD_GROUP, NULL };
 	const char *const users[] = { conf->pod.user_mta, conf->pod.user_imap, conf->pod.user_store,
-		                      conf->pod.user_repl };
+		                      conf->pod.user_repl, conf->pod.user_filter };
 	char real[PATH_MAX];
 	int r = make(POD_GROUP, group_there, group_argv, &cli->err);
 

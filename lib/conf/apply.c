@@ -7,6 +7,7 @@ const struct conf_section *const conf_sections[CONF_SECTIONS] = {
 	&conf_section_pod,   &conf_section_tls,    &conf_section_log,  &conf_section_mta,
 	&conf_section_imapd, &conf_section_stored, &conf_section_podd,
 	&conf_section_replication, &conf_section_outbound,
+	&conf_section_filter,
 };
 
 static void unknown(struct problems *problems, const struct ucl_node *n, const char *in,

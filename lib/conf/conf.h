@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
+#include "conf/filter.h"
 #include "conf/imapd.h"
 #include "conf/log.h"
 #include "conf/mta.h"
@@ -43,6 +44,7 @@ struct conf {
 	struct podd_conf podd;
 	struct replication_conf replication;
 	struct outbound_conf outbound;
+	struct filter_conf filter;
 };
 
 /* What is wrong with a file, in line order. */

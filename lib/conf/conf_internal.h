@@ -6,7 +6,7 @@
 #include "conf/problem.h"
 #include "conf/ucl.h"
 
-#define CONF_ITEMS_MAX 32 /* of a section; the tables' test holds them to it */
+#define CONF_ITEMS_MAX 64 /* of a section; the tables' test holds them to it */
 
 /* The public part comes first: conf_free gets back to the whole from it. */
 struct conf_loaded {

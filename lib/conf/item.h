@@ -119,10 +119,11 @@ struct conf_section {
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 extern const struct conf_section conf_section_pod, conf_section_tls, conf_section_log, conf_section_mta,
-	conf_section_imapd, conf_section_stored, conf_section_podd, conf_section_replication, conf_section_outbound;
+	conf_section_imapd, conf_section_stored, conf_section_podd, conf_section_replication, conf_section_outbound,
+	conf_section_filter;
 
 /* All of them, in the order they are printed; CONF_SECTIONS of them. */
-#define CONF_SECTIONS 9
+#define CONF_SECTIONS 10
 extern const struct conf_section *const conf_sections[CONF_SECTIONS];
 
 #endif

@@ -11,7 +11,7 @@ struct pod_conf {
 	const char *dir, *run_dir, *directory_dir, *volumes_dir;
 	const char *listen_address;
 	unsigned int base_port;
-	const char *user_mta, *user_imap, *user_store, *user_repl; /* "" stays the caller */
+	const char *user_mta, *user_imap, *user_store, *user_repl, *user_filter; /* "" stays the caller */
 	const char *proxy_protocol_from;               /* as net_set_parse takes it, "" for nobody */
 };
 

@@ -27,6 +27,7 @@ static const struct conf_item items[] = {
 	CONF_STRING(pod_conf, user_imap, "podmail-imap", conf_check_user, "The same for imapd."),
 	CONF_STRING(pod_conf, user_store, "podmail-store", conf_check_user, "The same for stored."),
 	CONF_STRING(pod_conf, user_repl, "podmail-repl", conf_check_user, "The same for the replicators."),
+	CONF_STRING(pod_conf, user_filter, "podmail-filter", conf_check_user, "The same for podfilter."),
 	CONF_NETWORKS(pod_conf, proxy_protocol_from, "",
 	        "Load balancers: connections from these addresses and networks have to begin with a PROXY "
 	        "protocol header, and its client address is believed."),

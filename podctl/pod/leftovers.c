@@ -31,6 +31,7 @@ static const struct {
 	enum layer layer;
 } programs[] = {
 	{ "podd", LAYER_PROGRAMS },      { "mta", LAYER_PROGRAMS },     { "imapd", LAYER_PROGRAMS },
+	{ "podfilter", LAYER_PROGRAMS },
 	{ "stored", LAYER_PROGRAMS },    { "volattach", LAYER_MOUNTS }, { "nbdkit", LAYER_DEVICES },
 	{ "replicator", LAYER_DEVICES },
 };

@@ -27,7 +27,11 @@
 #define STABLE_MS       10000
 #define LAST_ANSWERS_MS 300
 
-static const char *const front_ends[] = { "mta", "imapd" };
+/* The filter first: the mta asks it from its first message on. */
+static const struct {
+	const char *name;
+	enum child_rank rank;
+} programs[] = { { "podfilter", CHILD_FILTER }, { "mta", CHILD_FRONT }, { "imapd", CHILD_FRONT } };
 
 const char *podd_program(const struct podd *p, const char *name, char *buf, size_t size)
 {
@@ -156,7 +160,7 @@ static void podd_on_reload(evutil_socket_t signal, short events, void *arg)
 
 static int programs_check(const struct podd *p, struct err *err)
 {
-	static const char *const names[] = { "stored", "mta", "imapd" };
+	static const char *const names[] = { "stored", "podfilter", "mta", "imapd" };
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -169,16 +173,17 @@ static int front_ends_start(struct podd *p, struct err *err)
 {
 	char path[PATH_MAX];
 
-	for (size_t i = 0; i < ARRAY_SIZE(front_ends); i++) {
-		const char *const argv[] = { podd_program(p, front_ends[i], path, sizeof(path)), "--config",
-			                     p->options->config_file, NULL };
-		const struct child_spec spec = { .rank = CHILD_FRONT, .process = { .argv = argv } };
-		int r = children_run(p->children, front_ends[i], &spec, err);
+	int r = 0;
 
-		if (r < 0)
-			return r;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(programs); i++) {
+		const char *const argv[] = { podd_program(p, programs[i].name, path, sizeof(path)), "--config",
+			                     p->options->config_file, NULL };
+		const struct child_spec spec = { .rank = programs[i].rank, .process = { .argv = argv } };
+
+		if (programs[i].rank != CHILD_FILTER || p->conf->filter.enabled)
+			r = children_run(p->children, programs[i].name, &spec, err);
 	}
-	return 0;
+	return r;
 }
 
 static int programs_start(struct podd *p, struct err *err)

@@ -30,10 +30,10 @@ enum child_state {
 const char *child_state_name(enum child_state state);
 
 /*
- * The order in which they stop: front ends before the stores that they talk to, these before what holds their
- * file system's mount, and that before the device under it.
+ * The order in which they stop: front ends before the filter and the stores that they talk to, these before what holds
+ * their file system's mount, and that before the device under it.
  */
-enum child_rank { CHILD_FRONT, CHILD_STORE, CHILD_MOUNT, CHILD_DEVICE, CHILD_RANKS };
+enum child_rank { CHILD_FRONT, CHILD_FILTER, CHILD_STORE, CHILD_MOUNT, CHILD_DEVICE, CHILD_RANKS };
 
 /* What follows when a child ends that nobody asked to. */
 enum child_care {

@@ -286,7 +286,7 @@ class Life(unittest.TestCase):
     def test_what_is_killed_is_started_again_and_forgets_nothing(self):
         self.pod.up()
         self.pod.add_user("ida", "pw of ida")
-        for name in ("mta", "imapd", "stored:vol01"):
+        for name in ("mta", "podfilter", "imapd", "stored:vol01"):
             pid = processes(self.pod)[name]["pid"]
             os.kill(pid, signal.SIGKILL)
             until(lambda: processes(self.pod)[name]["pid"] not in (0, pid) and all_ready(self.pod), f"{name} to be back")
@@ -391,7 +391,7 @@ class NotRoot(unittest.TestCase):
             binaries, folder = os.path.join(top, "bin"), os.path.join(top, "pod")
             os.chmod(top, 0o755)
             os.mkdir(binaries)
-            for name in ("podctl", "podd", "mta", "imapd", "stored"):
+            for name in ("podctl", "podd", "mta", "podfilter", "imapd", "stored"):
                 shutil.copy(os.path.join(BIN, name), binaries)  # the tree may be closed for nobody
             os.mkdir(folder)
             os.chown(folder, 65534, 65534)

@@ -192,7 +192,7 @@ class Pod:
             except (OSError, ValueError):
                 continue
         roots = [pid for pid, line in lines.items()
-                 if self.dir in line and os.path.basename(line.split(" ")[0]) in ("podd", "mta", "imapd", "stored", "volattach", "nbdkit")]
+                 if self.dir in line and os.path.basename(line.split(" ")[0]) in ("podd", "mta", "podfilter", "imapd", "stored", "volattach", "nbdkit")]
         found, todo = {}, roots
         while todo:
             pid = todo.pop()

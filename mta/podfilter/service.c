@@ -1,0 +1,147 @@
+/*
+ * The main thread: signals, beside libmilter's threads. The main thread is where the kernel delivers a signal
+ * of the process as long as it does not block it (signal(7)), so libmilter's own signal thread, which would
+ * end the process at SIGHUP, never sees one.
+ */
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "base/cleanup.h"
+#include "mta/podfilter/filter_internal.h"
+#include "proc/proc.h"
+
+/* Hundreds of callbacks may wait at once; the MIME parser, which does not recurse, needs a fraction of this.
+ */
+#define STACK_BYTES (256u << 10)
+
+struct service {
+	struct filter *filter;
+	const char *config_file;
+	struct event_base *base;
+	pthread_t milter, stopper;
+	struct event *wake; /* not NULL: we are asked to end */
+	int milter_result;
+	struct err milter_err;
+};
+
+static void *milter_thread(void *arg)
+{
+	struct service *v = arg;
+
+	v->milter_result = callbacks_run(&v->milter_err);
+	(void) event_base_loopbreak(v->base); /* where nobody asked for its end, that is ours */
+	return NULL;
+}
+
+static void *stopper_thread(void *arg)
+{
+	callbacks_stop();
+	return NULL;
+}
+
+static void service_on_wake(evutil_socket_t fd, short events, void *arg)
+{
+	callbacks_wake();
+}
+
+/* libmilter's listener holds the lock that a stop waits for; it is woken until it has let go. */
+static void service_on_stop(evutil_socket_t sig, short events, void *arg)
+{
+	static const struct timeval often = { .tv_usec = 20000 };
+	struct service *v = arg;
+	struct event *wake = v->wake ? NULL : event_new(v->base, -1, EV_PERSIST, service_on_wake, NULL);
+
+	if (!wake)
+		return;
+	if (pthread_create(&v->stopper, NULL, stopper_thread, NULL) != 0) {
+		event_free(wake); /* asked again, it may be possible */
+		return;
+	}
+	v->wake = wake;
+	(void) event_add(wake, &often);
+}
+
+static void service_on_reload(evutil_socket_t sig, short events, void *arg)
+{
+	struct service *v = arg;
+	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
+	const struct conf *conf;
+	struct err err = { 0 };
+	int r = a ? conf_load(v->config_file, a, NULL, &conf, &err) : err_set(&err, POD_E_NOMEM, "reload");
+
+	if (r == 0)
+		r = filter_reload(v->filter, conf, &err);
+	if (r == 0)
+		log_event(NULL, LOGL_INFO, "filter.reloaded");
+	else
+		log_event(NULL, LOGL_ERROR, "filter.not_reloaded", F_ERR(&err));
+}
+
+static int start_milter(struct service *v, struct err *err)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int r;
+
+	(void) pthread_attr_init(&attr);
+	(void) pthread_attr_setstacksize(&attr, STACK_BYTES);
+	(void) pthread_setattr_default_np(&attr); /* libmilter's threads have no other way to be told */
+	(void) sigfillset(&all);
+	(void) pthread_sigmask(SIG_BLOCK, &all, &old);
+	r = pthread_create(&v->milter, &attr, milter_thread, v);
+	(void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void) pthread_attr_destroy(&attr);
+	return r == 0 ? 0 : err_errno(err, r, "thread of libmilter");
+}
+
+static int run_loop(struct service *v, struct err *err)
+{
+	static const struct {
+		int signal;
+		event_callback_fn on_signal;
+	} signals[] = { { SIGTERM, service_on_stop },
+		        { SIGINT, service_on_stop },
+		        { SIGHUP, service_on_reload } };
+	struct event *events[ARRAY_SIZE(signals)] = { NULL };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(signals); i++) {
+		events[i] = evsignal_new(v->base, signals[i].signal, signals[i].on_signal, v);
+		if (!events[i] || event_add(events[i], NULL) < 0)
+			r = err_set(err, POD_E_NOMEM, "signals");
+	}
+	if (r == 0)
+		r = start_milter(v, err);
+	if (r == 0) {
+		proc_notify_ready();
+		(void) event_base_dispatch(v->base);
+		(void) pthread_join(v->milter, NULL);
+		/* Once asked to end, its listener may find its socket closed under it and call that a
+		 * failure. */
+		r = v->wake ? 0 : v->milter_result;
+		if (r < 0 && err)
+			*err = v->milter_err;
+	}
+	if (v->wake) {
+		(void) pthread_join(v->stopper, NULL);
+		event_free(v->wake);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (events[i])
+			event_free(events[i]);
+	return r;
+}
+
+int service_run(struct filter *f, const char *config_file, struct err *err)
+{
+	struct service v = { .filter = f, .config_file = config_file };
+	int r;
+
+	if (evthread_use_pthreads() < 0 || !(v.base = event_base_new()))
+		return err_set(err, POD_E_NOMEM, "event loop");
+	r = run_loop(&v, err);
+	event_base_free(v.base);
+	return r;
+}

@@ -1,0 +1,115 @@
+/* The process, and the configuration that sessions share. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "mta/podfilter/filter_internal.h"
+
+static struct settings *settings_free(struct settings *s)
+{
+	if (!s)
+		return NULL;
+	for (size_t i = 0; filter_checks[i]; i++)
+		if (s->of_check[i] && filter_checks[i]->configure_done)
+			filter_checks[i]->configure_done(s->of_check[i]);
+	(void) net_set_free(s->trusted);
+	(void) conf_free(s->conf);
+	free(s);
+	return NULL;
+}
+
+static int settings_create(const struct conf *conf, struct settings **ret_settings, struct err *err)
+{
+	struct settings *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s) {
+		(void) conf_free(conf);
+		return err_set(err, POD_E_NOMEM, "settings");
+	}
+	s->conf = conf;
+	s->refs = 1;
+	r = net_set_parse(span_of(conf->filter.trusted), &s->trusted, err);
+	for (size_t i = 0; r == 0 && filter_checks[i]; i++)
+		if (filter_checks[i]->configure) {
+			r = filter_checks[i]->configure(conf, &s->of_check[i], err);
+			r = r < 0 ? err_wrap(err, r, "%s", filter_checks[i]->name) : 0;
+		}
+	if (r == 0)
+		*ret_settings = take_ptr(s);
+	(void) settings_free(s);
+	return r;
+}
+
+struct settings *settings_take(struct filter *f)
+{
+	struct settings *s;
+
+	(void) pthread_mutex_lock(&f->lock);
+	s = f->settings;
+	s->refs++;
+	(void) pthread_mutex_unlock(&f->lock);
+	return s;
+}
+
+void settings_release(struct filter *f, struct settings *s)
+{
+	bool last;
+
+	(void) pthread_mutex_lock(&f->lock);
+	last = --s->refs == 0;
+	(void) pthread_mutex_unlock(&f->lock);
+	if (last)
+		(void) settings_free(s);
+}
+
+int filter_reload(struct filter *f, const struct conf *conf, struct err *err)
+{
+	struct settings *s, *old;
+	int r = settings_create(conf, &s, err);
+
+	if (r < 0)
+		return r;
+	(void) pthread_mutex_lock(&f->lock);
+	old = f->settings;
+	f->settings = s;
+	(void) pthread_mutex_unlock(&f->lock);
+	settings_release(f, old);
+	return 0;
+}
+
+static int folder_make(const char *path, struct err *err)
+{
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? err_errno(err, errno, "%s", path) : 0;
+}
+
+int filter_open(const struct conf *conf, struct filter **ret_filter, struct err *err)
+{
+	struct filter *f = calloc(1, sizeof(*f));
+	int r = f ? folder_make(conf->filter.dir, err) : err_set(err, POD_E_NOMEM, "filter");
+
+	if (r == 0) {
+		(void) pthread_mutex_init(&f->lock, NULL);
+		(void) snprintf(f->tmp_dir, sizeof(f->tmp_dir), "%s", conf->filter.dir);
+		r = settings_create(conf, &f->settings, err);
+	} else {
+		(void) conf_free(conf);
+	}
+	if (r < 0)
+		free(f);
+	else
+		*ret_filter = f;
+	return r;
+}
+
+struct filter *filter_close(struct filter *f)
+{
+	if (!f)
+		return NULL;
+	(void) settings_free(f->settings);
+	(void) pthread_mutex_destroy(&f->lock);
+	free(f);
+	return NULL;
+}
