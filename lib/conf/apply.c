@@ -3,12 +3,21 @@
 
 #define LIST_TEXT_MAX 65536
 
+/* clang-format off */
 const struct conf_section *const conf_sections[CONF_SECTIONS] = {
-	&conf_section_pod,   &conf_section_tls,    &conf_section_log,  &conf_section_mta,
-	&conf_section_imapd, &conf_section_stored, &conf_section_podd,
-	&conf_section_replication, &conf_section_outbound,
+	&conf_section_pod,
+	&conf_section_tls,
+	&conf_section_log,
+	&conf_section_mta,
+	&conf_section_imapd,
+	&conf_section_stored,
+	&conf_section_podd,
+	&conf_section_replication,
+	&conf_section_outbound,
 	&conf_section_filter,
+	&conf_section_dns,
 };
+/* clang-format on */
 
 static void unknown(struct problems *problems, const struct ucl_node *n, const char *in,
                     const char *const *names, size_t names_n)
@@ -33,7 +42,7 @@ static int list_text(const struct ucl_node *list, struct buf *out, struct err *e
 
 static int node_text(const struct conf_item *item, const struct ucl_node *n, struct buf *out, struct err *err)
 {
-	if (n->kind == UCL_LIST && item->type == CONF_TYPE_NETWORKS)
+	if (n->kind == UCL_LIST && item->type == CONF_TYPE_LIST)
 		return list_text(n, out, err);
 	if (n->kind != UCL_TEXT)
 		return err_set(err, POD_E_SYNTAX, "one value is expected, not a %s",

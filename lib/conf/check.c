@@ -112,3 +112,65 @@ int conf_check_network(struct span value, struct err *err)
 		return 0;
 	return err_set(err, POD_E_SYNTAX, "networks such as 10.0.0.0/8 or 2001:db8::/32 are expected");
 }
+
+/* ---- the resolver ---- */
+
+static bool is_port(struct span s)
+{
+	uint32_t port = 0;
+
+	return span_to_u32(s, &port) == 0 && port > 0 && port <= 65535;
+}
+
+/* An address, an IPv6 one also in brackets, and a port or none behind it. */
+static bool is_server(struct span s)
+{
+	struct span port = SPAN_NONE;
+	size_t close = span_find_byte(s, ']');
+
+	if (address_family(s))
+		return true;
+	if (s.len == 0)
+		return false;
+	if (s.p[0] == '[' && close != SIZE_MAX) {
+		if (address_family(span_make(s.p + 1, close - 1)) != AF_INET6)
+			return false;
+		port = span_skip(s, close + 1);
+		return port.len == 0 || (port.p[0] == ':' && is_port(span_skip(port, 1)));
+	}
+	return address_family(span_split(s, ':', &port)) == AF_INET && is_port(port);
+}
+
+int conf_check_dns_server(struct span value, struct err *err)
+{
+	if (is_server(value))
+		return 0;
+	return err_set(err, POD_E_SYNTAX,
+	               "an address such as 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:53 is expected");
+}
+
+/* A domain, "." too, and labels such as _tcp. */
+int conf_check_dns_name(struct span value, struct err *err)
+{
+	struct span rest = value;
+	bool good = value.len > 0 && value.len <= DOMAIN_MAX_LEN;
+
+	if (span_eq(value, SPAN_LIT(".")))
+		return 0;
+	while (good && rest.p) {
+		struct span label = span_split(rest, '.', &rest);
+
+		good = is_label(label.len > 1 && label.p[0] == '_' ? span_skip(label, 1) : label);
+	}
+	return good ? 0
+	            : err_set(err, POD_E_SYNTAX, "a zone such as example.org or 10.in-addr.arpa is expected");
+}
+
+int conf_check_dns_stub(struct span value, struct err *err)
+{
+	struct span server, zone = span_split(value, '=', &server);
+
+	if (conf_check_dns_name(span_trim(zone), NULL) == 0 && is_server(span_trim(server)))
+		return 0;
+	return err_set(err, POD_E_SYNTAX, "ZONE=ADDRESS such as corp.example=10.0.0.53 is expected");
+}

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
+#include "conf/dns.h"
 #include "conf/filter.h"
 #include "conf/imapd.h"
 #include "conf/log.h"
@@ -45,6 +46,7 @@ struct conf {
 	struct replication_conf replication;
 	struct outbound_conf outbound;
 	struct filter_conf filter;
+	struct dns_conf dns;
 };
 
 /* What is wrong with a file, in line order. */

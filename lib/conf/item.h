@@ -17,21 +17,22 @@
 #include "conf/conf.h"
 
 enum conf_type {
-	CONF_TYPE_STRING,   /* const char * */
-	CONF_TYPE_PATH,     /* const char * */
-	CONF_TYPE_NETWORKS, /* const char *, comma separated */
-	CONF_TYPE_COUNT,    /* unsigned int */
-	CONF_TYPE_SIZE,     /* uint64_t bytes */
-	CONF_TYPE_TIME,     /* uint64_t milliseconds */
-	CONF_TYPE_BOOL,     /* bool */
-	CONF_TYPE_CHOICE,   /* an enum */
+	CONF_TYPE_STRING, /* const char * */
+	CONF_TYPE_PATH,   /* const char * */
+	CONF_TYPE_LIST,   /* const char *, comma separated */
+	CONF_TYPE_COUNT,  /* unsigned int */
+	CONF_TYPE_SIZE,   /* uint64_t bytes */
+	CONF_TYPE_TIME,   /* uint64_t milliseconds */
+	CONF_TYPE_BOOL,   /* bool */
+	CONF_TYPE_CHOICE, /* an enum */
 	CONF_TYPES
 };
 
 /* What a text has to be beyond its type: 0, or -POD_E_SYNTAX with what is expected instead in words. */
 typedef int conf_check_fn(struct span value, struct err *err);
 conf_check_fn conf_check_name, conf_check_user, conf_check_domain, conf_check_domain_or_empty,
-	conf_check_host, conf_check_listen, conf_check_network;
+	conf_check_host, conf_check_listen, conf_check_network, conf_check_dns_server, conf_check_dns_stub,
+	conf_check_dns_name;
 
 struct conf_item {
 	const char *name, *default_text, *lowest, *highest, *help;
@@ -85,11 +86,14 @@ struct conf_section {
 		.name = #field, .type = CONF_TYPE_PATH, CONF_AT(section, field, const char *), \
 		.default_text = "", .derived = derived_, .help = help_                         \
 	}
-#define CONF_NETWORKS(section, field, default_, help_)                                             \
-	{                                                                                          \
-		.name = #field, .type = CONF_TYPE_NETWORKS, CONF_AT(section, field, const char *), \
-		.default_text = default_, .check = conf_check_network, .help = help_               \
+/* check_ is for each of the list's texts. */
+#define CONF_LIST(section, field, default_, check_, help_)                                     \
+	{                                                                                      \
+		.name = #field, .type = CONF_TYPE_LIST, CONF_AT(section, field, const char *), \
+		.default_text = default_, .check = check_, .help = help_                       \
 	}
+#define CONF_NETWORKS(section, field, default_, help_) \
+	CONF_LIST(section, field, default_, conf_check_network, help_)
 #define CONF_COUNT(section, field, default_, lowest_, highest_, help_)                          \
 	{                                                                                       \
 		.name = #field, .type = CONF_TYPE_COUNT, CONF_AT(section, field, unsigned int), \
@@ -120,10 +124,10 @@ struct conf_section {
 
 extern const struct conf_section conf_section_pod, conf_section_tls, conf_section_log, conf_section_mta,
 	conf_section_imapd, conf_section_stored, conf_section_podd, conf_section_replication, conf_section_outbound,
-	conf_section_filter;
+	conf_section_filter, conf_section_dns;
 
 /* All of them, in the order they are printed; CONF_SECTIONS of them. */
-#define CONF_SECTIONS 10
+#define CONF_SECTIONS 11
 extern const struct conf_section *const conf_sections[CONF_SECTIONS];
 
 #endif

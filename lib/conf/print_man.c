@@ -1,7 +1,7 @@
 #include "conf/conf_internal.h"
 
 static const char *const type_words[CONF_TYPES] = {
-	[CONF_TYPE_STRING] = "text",  [CONF_TYPE_PATH] = "path",     [CONF_TYPE_NETWORKS] = "networks",
+	[CONF_TYPE_STRING] = "text",  [CONF_TYPE_PATH] = "path",     [CONF_TYPE_LIST] = "list",
 	[CONF_TYPE_COUNT] = "number", [CONF_TYPE_SIZE] = "size",     [CONF_TYPE_TIME] = "duration",
 	[CONF_TYPE_BOOL] = "yes|no",  [CONF_TYPE_CHOICE] = "choice",
 };

@@ -34,7 +34,7 @@ static const struct {
 
 bool conf_type_is_string(enum conf_type type)
 {
-	return type == CONF_TYPE_STRING || type == CONF_TYPE_PATH || type == CONF_TYPE_NETWORKS;
+	return type == CONF_TYPE_STRING || type == CONF_TYPE_PATH || type == CONF_TYPE_LIST;
 }
 
 static void *field(const struct conf_item *item, void *section)
@@ -150,7 +150,7 @@ static int choice_set(const struct conf_item *item, void *at, struct span text, 
 
 /* ---- texts ---- */
 
-static int networks_check(const struct conf_item *item, struct span text, struct err *err)
+static int list_check(const struct conf_item *item, struct span text, struct err *err)
 {
 	struct span rest = text;
 
@@ -166,8 +166,8 @@ static int networks_check(const struct conf_item *item, struct span text, struct
 
 static int text_check(const struct conf_item *item, struct span text, struct err *err)
 {
-	if (item->type == CONF_TYPE_NETWORKS)
-		return networks_check(item, text, err);
+	if (item->type == CONF_TYPE_LIST)
+		return list_check(item, text, err);
 	return item->check ? item->check(text, err) : 0;
 }
 

@@ -62,6 +62,11 @@ static void every_kind_of_value_is_read(void **state)
 	             "  allow_cleartext_auth = on\n"
 	             "  queue_dir = /var/spool/a b # with a space\n"
 	             "}\n"
+	             "dns {\n"
+	             "  servers = [192.0.2.1, \"192.0.2.2:5353\", \"[2001:db8::1]\", \"[::1]:53\", "
+	             "\"2001:db8::2\"]\n"
+	             "  stubs = \".=127.0.0.1:5300, _udp.corp.example = ::1\"\n"
+	             "}\n"
 	             "stored { commit_window = 0; quota_default = 0; }\n");
 
 	assert_string_equal(c->pod.dir, "/srv/pod");
@@ -69,6 +74,10 @@ static void every_kind_of_value_is_read(void **state)
 	assert_string_equal(c->mta.hostname, "mx.example.org");
 	assert_string_equal(c->pod.proxy_protocol_from, "10.0.0.0/8, ::1");
 	assert_string_equal(c->pod.user_mta, "");
+	assert_string_equal(c->dns.servers,
+	                    "192.0.2.1, 192.0.2.2:5353, [2001:db8::1], [::1]:53, 2001:db8::2");
+	assert_string_equal(c->dns.stubs, ".=127.0.0.1:5300, _udp.corp.example = ::1");
+	assert_string_equal(c->dns.trust_anchor, "/usr/share/dns/root.key");
 	assert_int_equal(c->log.format, LOG_FORMAT_JSON);
 	assert_int_equal(c->log.level, LOGL_WARNING);
 	assert_null(c->log.file);
@@ -130,6 +139,12 @@ static void each_mistake_is_told_with_its_line(void **state)
 		{ "pod { name = \"\" }", 1, "a name of up to 64" },
 		{ "pod { proxy_protocol_from = [10.0.0.0/33] }", 1, "networks such as" },
 		{ "pod { proxy_protocol_from = [[::1]] }", 1, "a list of texts is expected" },
+		{ "dns { servers = resolver.example }", 1, "an address such as" },
+		{ "dns { servers = [192.0.2.1, 192.0.2.2:0] }", 1, "an address such as" },
+		{ "dns { servers = \"[192.0.2.1]:53\" }", 1, "an address such as" },
+		{ "dns { stubs = corp.example }", 1, "ZONE=ADDRESS such as" },
+		{ "dns { stubs = \"corp.example=ns\" }", 1, "ZONE=ADDRESS such as" },
+		{ "dns { unsigned_zones = a..b }", 1, "a zone such as" },
 		{ "pod { run_dir = \"\" }", 1, "pod.run_dir: a path is expected" },
 		{ "pod { listen_address = localhost }", 1, "an IPv4 or IPv6 address" },
 		{ "mta {\nqueue_retry_min = 2h\n}", 2,

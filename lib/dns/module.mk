@@ -1,0 +1,3 @@
+MODULES += dns
+dns_SRCS := $(wildcard lib/dns/*.c)
+dns_LDLIBS := -lunbound -lresolv
