@@ -12,6 +12,15 @@ static const struct output_column list_columns[] = {
 	{ "MEMBERS", "members", OUTPUT_LIST },
 };
 
+static const struct output_column show_columns[] = {
+	{ "Address", "address", OUTPUT_TEXT },
+	{ "Name", "display_name", OUTPUT_TEXT },
+	{ "Members only", "members_only", OUTPUT_YESNO },
+	{ "Members", "members", OUTPUT_LIST },
+	{ "Members send as it", "members_send_as", OUTPUT_YESNO },
+	{ "Others who send as it", "send_as", OUTPUT_LIST },
+};
+
 static json_t *members_json(const struct cli *cli)
 {
 	json_t *members = json_array();
@@ -41,9 +50,10 @@ static int change(struct cli *cli, const char *method, const char *path, json_t 
 
 static int run_add(struct cli *cli)
 {
-	json_t *body = json_pack("{ss, ss*, sb, so}", "address", cli->args[0], "display_name",
+	json_t *body = json_pack("{ss, ss*, sb, sb, so}", "address", cli->args[0], "display_name",
 	                         cli_option(cli, "--display-name"), "members_only",
-	                         cli_option(cli, "--members-only") != NULL, "members", members_json(cli));
+	                         cli_option(cli, "--members-only") != NULL, "members_send_as",
+	                         cli_option(cli, "--members-send-as") != NULL, "members", members_json(cli));
 
 	return change(cli, "POST", "/groups", body, "Added the group");
 }
@@ -68,7 +78,7 @@ static int run_show(struct cli *cli)
 
 	if (client_call(cli, "GET", group_path(cli, ""), NULL, &answer) < 0)
 		return cli_fail(cli);
-	status = output_object(cli, list_columns, ARRAY_SIZE(list_columns), answer);
+	status = output_object(cli, show_columns, ARRAY_SIZE(show_columns), answer);
 	json_decref(answer);
 	return status;
 }
@@ -97,9 +107,23 @@ static int run_member_remove(struct cli *cli)
 	return status;
 }
 
+static int run_grant(struct cli *cli)
+{
+	return change(cli, "POST", group_path(cli, "/send-as"), json_pack("{ss}", "to", cli->args[1]),
+	              "Changed the group");
+}
+
+static int run_revoke(struct cli *cli)
+{
+	const char *rest = arena_printf(cli->arena, "/send-as/%s", client_segment(cli, cli->args[1]));
+
+	return change(cli, "DELETE", group_path(cli, rest), NULL, "Changed the group");
+}
+
 static const struct command_option add_options[] = {
 	{ "--display-name", "TEXT", "The name that people see." },
 	{ "--members-only", NULL, "Only members may send to the group." },
+	{ "--members-send-as", NULL, "Each member may send mail from the group's address." },
 	{ NULL, NULL, NULL },
 };
 
@@ -112,6 +136,9 @@ static const struct command commands[] = {
 	{ "remove", "ADDRESS", 1, 1, "Removes a group; its members stay.", NULL, NULL, run_remove },
 	{ "member-add", "ADDRESS MEMBER...", 2, MEMBERS_PER_CALL + 1, "Adds members to a group.", NULL, NULL,
 	  run_member_add },
+	{ "grant-send-as", "ADDRESS TO", 2, 2, "Lets the user TO send mail from the group's address.", NULL, NULL,
+	  run_grant },
+	{ "revoke-send-as", "ADDRESS TO", 2, 2, "Takes that right back.", NULL, NULL, run_revoke },
 	{ "member-remove", "ADDRESS MEMBER...", 2, MEMBERS_PER_CALL + 1, "Takes members out of a group.",
 	  NULL, NULL, run_member_remove },
 };

@@ -2,6 +2,7 @@
 #include "podctl/client.h"
 #include "podctl/commands.h"
 #include "podctl/demo.h"
+#include "podctl/duration.h"
 #include "podctl/output.h"
 #include "podctl/password.h"
 #include "podctl/size.h"
@@ -20,6 +21,8 @@ static const struct output_column show_columns[] = {
 	{ "Quota", "quota_bytes", OUTPUT_QUOTA },    { "Messages", "messages", OUTPUT_NUMBER },
 	{ "Mailboxes", "mailboxes", OUTPUT_NUMBER }, { "Made", "created", OUTPUT_TIME },
 	{ "Last login", "last_login", OUTPUT_TIME },
+	{ "Who may send as them", "send_as", OUTPUT_LIST },
+	{ "Undo send", "undo_send_s", OUTPUT_SPAN },
 };
 
 static const char *user_path(struct cli *cli)
@@ -39,6 +42,50 @@ static int add_quota(struct cli *cli, json_t *body)
 	r = size_parse(span_of(text), &bytes, &cli->err);
 	if (r == 0 && json_object_set_new(body, "quota_bytes", json_integer((json_int_t) bytes)) < 0)
 		r = err_set(&cli->err, POD_E_NOMEM, "user");
+	return r;
+}
+
+/* "default" (0), "none" (-1) or a number. */
+static int rate_parse(struct span text, json_int_t *ret_rate, struct err *err)
+{
+	uint32_t n;
+
+	if (span_eq_nocase(text, SPAN_LIT("default")))
+		*ret_rate = 0;
+	else if (span_eq_nocase(text, SPAN_LIT("none")))
+		*ret_rate = -1;
+	else if (span_to_u32(text, &n) == 0 && n > 0 && n <= INT32_MAX)
+		*ret_rate = n;
+	else
+		return err_set(err, POD_E_SYNTAX, "a rate is a number, none or default");
+	return 0;
+}
+
+/* Puts what the user may send into a body. */
+static int add_sending(struct cli *cli, json_t *body)
+{
+	static const struct {
+		const char *option, *field;
+	} rates[] = { { "--messages-per-hour", "messages_per_hour" },
+		      { "--messages-per-day", "messages_per_day" },
+		      { "--recipients-per-hour", "recipients_per_hour" },
+		      { "--recipients-per-day", "recipients_per_day" } };
+	const char *undo = cli_option(cli, "--undo-send");
+	uint64_t s;
+	int r = undo ? duration_parse(span_of(undo), &s, &cli->err) : 0;
+
+	if (r == 0 && undo)
+		(void) json_object_set_new(body, "undo_send_s", json_integer((json_int_t) s));
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rates); i++) {
+		const char *text = cli_option(cli, rates[i].option);
+		json_int_t n;
+
+		if (!text)
+			continue;
+		r = rate_parse(span_of(text), &n, &cli->err);
+		if (r == 0)
+			(void) json_object_set_new(body, rates[i].field, json_integer(n));
+	}
 	return r;
 }
 
@@ -123,7 +170,7 @@ static int run_set(struct cli *cli)
 	                 suspend    ? "suspended"
 	                 : activate ? "active"
 	                            : NULL);
-	if (add_quota(cli, body) < 0) {
+	if (add_quota(cli, body) < 0 || add_sending(cli, body) < 0) {
 		json_decref(body);
 		return cli_fail(cli);
 	}
@@ -164,6 +211,33 @@ static int run_passwd(struct cli *cli)
 	return status;
 }
 
+static int run_grant(struct cli *cli)
+{
+	const char *path = arena_printf(cli->arena, "/users/%s/send-as", client_segment(cli, cli->args[0]));
+	json_t *answer;
+	int status;
+
+	if (client_call(cli, "POST", path, json_pack("{ss}", "to", cli->args[1]), &answer) < 0)
+		return cli_fail(cli);
+	status = output_done(cli, answer, "%s may send as %s.", cli->args[1], cli->args[0]);
+	json_decref(answer);
+	return status;
+}
+
+static int run_revoke(struct cli *cli)
+{
+	const char *path = arena_printf(cli->arena, "/users/%s/send-as/%s", client_segment(cli, cli->args[0]),
+	                                client_segment(cli, cli->args[1]));
+	json_t *answer;
+	int status;
+
+	if (client_call(cli, "DELETE", path, NULL, &answer) < 0)
+		return cli_fail(cli);
+	status = output_done(cli, answer, "%s may not send as %s any more.", cli->args[1], cli->args[0]);
+	json_decref(answer);
+	return status;
+}
+
 static const struct command_option add_options[] = {
 	{ "--password-stdin", NULL,
 	  "Reads the password from the first line of standard input. Without it one is made and "
@@ -186,6 +260,11 @@ static const struct command_option set_options[] = {
 	{ "--quota", "SIZE", "Most mail the user can have: 500M, 2G, none." },
 	{ "--suspend", NULL, "No logins and no new mail until --activate; what is there stays." },
 	{ "--activate", NULL, "Ends a suspension." },
+	{ "--undo-send", "DURATION", "How long mail of theirs is held so that it can be taken back: 20s, none." },
+	{ "--messages-per-hour", "N", "Most messages they may send: a number, none or default." },
+	{ "--messages-per-day", "N", "The same in 24 hours." },
+	{ "--recipients-per-hour", "N", "Most recipients of their messages." },
+	{ "--recipients-per-day", "N", "The same in 24 hours." },
 	{ NULL, NULL, NULL },
 };
 
@@ -205,6 +284,11 @@ static const struct command commands[] = {
 	{ "set", "ADDRESS", 1, 1, "Changes a user.", NULL, set_options, run_set },
 	{ "remove", "ADDRESS", 1, 1, "Removes a user and all mail of theirs, for good.", NULL, NULL,
 	  run_remove },
+	{ "grant-send-as", "ADDRESS TO", 2, 2, "Lets the user TO send mail from the address of another.",
+	  "For assistants and shared addresses. A user who was granted this cannot be removed before it is taken "
+	  "back.",
+	  NULL, run_grant },
+	{ "revoke-send-as", "ADDRESS TO", 2, 2, "Takes that right back.", NULL, NULL, run_revoke },
 	{ "passwd", "ADDRESS", 1, 1, "Changes a user's password.",
 	  "Sessions that are open go on; new ones need the new password.", passwd_options, run_passwd },
 };

@@ -86,6 +86,26 @@ int directory_resolve(struct directory *dir, struct arena *a, struct span addres
  */
 int directory_sender_check(struct directory *dir, struct span recipient, struct span sender, struct err *err);
 
+/* Most grants that a user's or group's record holds. */
+#define DIRECTORY_SEND_AS_MAX 1000
+
+/*
+ * Whether a user, who authenticated as login, may send mail from address: 0 where it is theirs, an alias (or a
+ * catch-all) that leads to their mailbox, the address of a user who lets them, or of a group that does;
+ * -POD_E_DENIED.
+ */
+int directory_send_as_check(struct directory *dir, struct span login, struct span address, struct err *err);
+
+/* What a user is granted beside the configuration; see the fields of the record User. */
+#define DIRECTORY_UNLIMITED UINT32_MAX
+struct directory_sending {
+	uint32_t messages_per_hour, messages_per_day, recipients_per_hour, recipients_per_day; /* 0: not said */
+	uint32_t undo_send_s;
+};
+/* -POD_E_NOTFOUND. */
+int directory_sending_find(struct directory *dir, struct arena *a, struct span login,
+                           struct directory_sending *ret, struct err *err);
+
 /* ---- objects, for podd ---- */
 
 enum directory_kind {

@@ -36,6 +36,20 @@ static int volume_refs(const Directory__Volume *v, ref_fn *fn, void *arg)
 	return r;
 }
 
+static int user_refs(const Directory__User *u, ref_fn *fn, void *arg)
+{
+	int r = fn(arg, DIRECTORY_VOLUME, span_of(u->volume));
+
+	return r < 0 ? r : each_text(u->send_as, u->n_send_as, DIRECTORY_USER, fn, arg);
+}
+
+static int group_refs(const Directory__Group *g, ref_fn *fn, void *arg)
+{
+	int r = each_text(g->members, g->n_members, DIRECTORY_USER, fn, arg);
+
+	return r < 0 ? r : each_text(g->send_as, g->n_send_as, DIRECTORY_USER, fn, arg);
+}
+
 static int refs_each(enum directory_kind kind, const ProtobufCMessage *record, ref_fn *fn, void *arg)
 {
 	const Directory__Host *host = (const Directory__Host *) record;
@@ -52,9 +66,9 @@ static int refs_each(enum directory_kind kind, const ProtobufCMessage *record, r
 	case DIRECTORY_DOMAIN:
 		return domain->default_volume[0] ? fn(arg, DIRECTORY_VOLUME, span_of(domain->default_volume))
 		                                 : 0;
-	case DIRECTORY_USER: return fn(arg, DIRECTORY_VOLUME, span_of(user->volume));
+	case DIRECTORY_USER: return user_refs(user, fn, arg);
 	case DIRECTORY_ALIAS: return each_text(alias->targets, alias->n_targets, DIRECTORY_USER, fn, arg);
-	case DIRECTORY_GROUP: return each_text(group->members, group->n_members, DIRECTORY_USER, fn, arg);
+	case DIRECTORY_GROUP: return group_refs(group, fn, arg);
 	case DIRECTORY_KINDS: break;
 	}
 	return 0;

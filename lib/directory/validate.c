@@ -65,6 +65,8 @@ static int user_validate(const Directory__User *u, struct err *err)
 	if (!is_one_of(u->state, states))
 		return err_set(err, POD_E_SYNTAX, "a user is pending, active or suspended, not \"%.32s\"",
 		               u->state);
+	if (u->n_send_as > DIRECTORY_SEND_AS_MAX)
+		return err_set(err, POD_E_LIMIT, "more than %d addresses may send as this one", DIRECTORY_SEND_AS_MAX);
 	return 0;
 }
 
@@ -85,6 +87,8 @@ int directory_record_validate(enum directory_kind kind, const ProtobufCMessage *
 	if ((kind == DIRECTORY_ALIAS && alias->n_targets > DIRECTORY_EXPAND_MAX) ||
 	    (kind == DIRECTORY_GROUP && group->n_members > DIRECTORY_EXPAND_MAX))
 		return err_set(err, POD_E_LIMIT, "more than %d addresses", DIRECTORY_EXPAND_MAX);
+	if (kind == DIRECTORY_GROUP && group->n_send_as > DIRECTORY_SEND_AS_MAX)
+		return err_set(err, POD_E_LIMIT, "more than %d addresses may send as this one", DIRECTORY_SEND_AS_MAX);
 	return 0;
 }
 

@@ -60,6 +60,8 @@ int api_bool(const struct api_call *call, const char *name, bool *ret_there, boo
 /* An array of at most max strings, in the call's arena. */
 int api_strings(const struct api_call *call, const char *name, size_t max, const char ***ret_items,
                 size_t *ret_n, struct err *err);
+/* Strings of a record as an array; NULL where memory is out. */
+json_t *api_strings_json(char *const *items, size_t n);
 /* Refuses fields that are not in names (n of them), so that a typing error is not taken for a wish granted.
  */
 int api_only(const struct api_call *call, const char *const *names, size_t n, struct err *err);
@@ -94,6 +96,7 @@ api_handler api_user_list, api_user_add, api_user_get, api_user_set, api_user_re
 api_handler api_alias_list, api_alias_add, api_alias_get, api_alias_remove;
 api_handler api_group_list, api_group_add, api_group_get, api_group_remove, api_group_member_add,
 	api_group_member_remove;
+api_handler api_user_send_as_add, api_user_send_as_remove, api_group_send_as_add, api_group_send_as_remove;
 api_handler api_volume_list, api_volume_add, api_volume_get, api_volume_fsck, api_volume_grow;
 api_handler api_replication_list, api_replication_get, api_replication_do, api_operation_get;
 api_handler api_switchover, api_failover, api_failback;

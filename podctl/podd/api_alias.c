@@ -5,26 +5,13 @@
 
 #define TARGETS_MAX 1000
 
-static json_t *strings_json(char *const *items, size_t n)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; array && i < n; i++) {
-		if (json_array_append_new(array, json_string(items[i])) < 0) {
-			json_decref(array);
-			array = NULL;
-		}
-	}
-	return array;
-}
-
 static int alias_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
                       json_t **ret)
 {
 	const Directory__Alias *alias = (const Directory__Alias *) record;
 
 	*ret = json_pack("{ss, so}", "address", name, "targets",
-	                 strings_json(alias->targets, alias->n_targets));
+	                 api_strings_json(alias->targets, alias->n_targets));
 	return *ret ? 0 : -POD_E_NOMEM;
 }
 

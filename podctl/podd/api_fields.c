@@ -8,6 +8,19 @@
 
 #define FIELD_MAX 1024
 
+json_t *api_strings_json(char *const *items, size_t n)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < n; i++) {
+		if (json_array_append_new(array, json_string(items[i])) < 0) {
+			json_decref(array);
+			array = NULL;
+		}
+	}
+	return array;
+}
+
 int api_only(const struct api_call *call, const char *const *names, size_t n, struct err *err)
 {
 	const char *key;

@@ -13,16 +13,11 @@ static int group_json(const struct api_call *call, const char *name, const Proto
                       json_t **ret)
 {
 	const Directory__Group *g = (const Directory__Group *) record;
-	json_t *members = json_array();
 
-	for (size_t i = 0; members && i < g->n_members; i++) {
-		if (json_array_append_new(members, json_string(g->members[i])) < 0) {
-			json_decref(members);
-			members = NULL;
-		}
-	}
-	*ret = json_pack("{ss, ss, so, sb}", "address", name, "display_name", g->display_name, "members",
-	                 members, "members_only", (int) g->members_only);
+	*ret = json_pack("{ss, ss, so, sb, sb, so}", "address", name, "display_name", g->display_name, "members",
+	                 api_strings_json(g->members, g->n_members), "members_only", (int) g->members_only,
+	                 "members_send_as", (int) g->members_send_as, "send_as",
+	                 api_strings_json(g->send_as, g->n_send_as));
 	return *ret ? 0 : -POD_E_NOMEM;
 }
 
@@ -84,20 +79,22 @@ static int members_add(struct api_call *call, Directory__Group *g, struct err *e
 
 static int group_add(struct api_call *call, const char **ret_name, struct err *err)
 {
-	static const char *const fields[] = { "address", "display_name", "members", "members_only" };
+	static const char *const fields[] = { "address", "display_name", "members", "members_only", "members_send_as" };
 	Directory__Group g = DIRECTORY__GROUP__INIT;
 	const char *text, *display_name;
-	bool there, members_only = false;
+	bool there, members_only = false, members_send_as = false;
 	int r = api_only(call, fields, ARRAY_SIZE(fields), err);
 
 	if (r < 0 || (r = api_string_required(call, "address", &text, err)) < 0 ||
 	    (r = api_address(call, text, ret_name, err)) < 0 ||
 	    (r = api_string(call, "display_name", &display_name, err)) < 0 ||
 	    (r = api_bool(call, "members_only", &there, &members_only, err)) < 0 ||
+	    (r = api_bool(call, "members_send_as", &there, &members_send_as, err)) < 0 ||
 	    (r = members_add(call, &g, err)) < 0)
 		return r;
 	g.display_name = arena_str(call->arena, span_of(display_name ? display_name : ""));
 	g.members_only = members_only;
+	g.members_send_as = members_send_as;
 	if (!g.display_name)
 		return err_set(err, POD_E_NOMEM, "group");
 	return directory_create(call->podd->dir, DIRECTORY_GROUP, span_of(*ret_name), &g.base, err);

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "podctl/podd/api.h"
+#include "podctl/podd/sending.h"
 #include "podctl/podd/users.h"
 
 static int user_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
@@ -79,7 +80,8 @@ static json_t *store_user_json(const struct user_reply *ur, const Podstore__User
 
 	if (user_json(ur->call, ur->address, &ur->user->base, &json) < 0)
 		return NULL;
-	if (json_object_set_new(json, "quota_bytes", json_integer((json_int_t) s->quota_bytes)) < 0 ||
+	if (sending_json(ur->user, json) < 0 ||
+	    json_object_set_new(json, "quota_bytes", json_integer((json_int_t) s->quota_bytes)) < 0 ||
 	    json_object_set_new(json, "used_bytes", json_integer((json_int_t) s->used_bytes)) < 0 ||
 	    json_object_set_new(json, "messages", json_integer(s->messages)) < 0 ||
 	    json_object_set_new(json, "mailboxes", json_integer(s->mailboxes)) < 0 ||
@@ -144,19 +146,21 @@ struct user_changes {
 	const char *display_name, *password, *state;
 	bool set_quota;
 	uint64_t quota;
+	struct sending_changes sending;
 };
 
 static int changes_read(const struct api_call *call, struct user_changes *c, struct err *err)
 {
-	static const char *const fields[] = { "display_name", "password", "state", "quota_bytes" };
+	static const char *const fields[] = { "display_name", "password", "state", "quota_bytes", SENDING_FIELDS };
 	int r = api_only(call, fields, ARRAY_SIZE(fields), err);
 
 	if (r < 0 || (r = api_string(call, "display_name", &c->display_name, err)) < 0 ||
 	    (r = api_string(call, "password", &c->password, err)) < 0 ||
 	    (r = api_string(call, "state", &c->state, err)) < 0 ||
-	    (r = api_size(call, "quota_bytes", &c->set_quota, &c->quota, err)) < 0)
+	    (r = api_size(call, "quota_bytes", &c->set_quota, &c->quota, err)) < 0 ||
+	    (r = sending_read(call, &c->sending, err)) < 0)
 		return r;
-	if (!c->display_name && !c->password && !c->state && !c->set_quota)
+	if (!c->display_name && !c->password && !c->state && !c->set_quota && !c->sending.any)
 		return err_set(err, POD_E_SYNTAX, "nothing to change was given");
 	if (c->password && !*c->password)
 		return err_set(err, POD_E_SYNTAX, "the password is empty");
@@ -175,7 +179,7 @@ static int user_change_directory(struct api_call *call, const char *address, con
 
 	if (strcmp((*user)->state, USER_STATE_PENDING) == 0)
 		return err_set(err, POD_E_BUSY, "%.128s is being removed", address);
-	if (!c->state && !c->display_name)
+	if (!c->state && !c->display_name && !c->sending.any)
 		return 0;
 	changed = arena_new(call->arena, Directory__User);
 	if (!changed)
@@ -185,6 +189,7 @@ static int user_change_directory(struct api_call *call, const char *address, con
 		changed->state = (char *) (uintptr_t) c->state;
 	if (c->display_name)
 		changed->display_name = (char *) (uintptr_t) c->display_name;
+	sending_apply(&c->sending, changed);
 	r = directory_replace(call->podd->dir, DIRECTORY_USER, span_of(address), &changed->base, err);
 	if (r == 0)
 		*user = changed;

@@ -325,6 +325,65 @@ static void only_members_may_send_to_a_group_that_says_so(void **state)
 	                 -POD_E_DENIED);
 }
 
+static void a_user_sends_as_whom_mail_leads_to_them_or_who_lets_them(void **state)
+{
+	static const struct {
+		const char *login, *address;
+		int r;
+	} cases[] = {
+		{ "alice@example.test", "Alice@Example.test", 0 },
+		{ "alice@example.test", "al@example.test", 0 },
+		{ "alice@example.test", "both@example.test", 0 },
+		{ "bob@example.test", "both@example.test", 0 },
+		{ "bob@example.test", "alice@example.test", 0 }, /* granted */
+		{ "bob@example.test", "al@example.test", 0 }, /* and so through her alias */
+		{ "alice@example.test", "bob@example.test", -POD_E_DENIED },
+		{ "alice@example.test", "team@example.test", 0 }, /* its members may */
+		{ "bob@example.test", "team@example.test", -POD_E_DENIED },
+		{ "alice@example.test", "quiet@example.test", -POD_E_DENIED }, /* a member, no more */
+		{ "bob@example.test", "quiet@example.test", 0 }, /* granted */
+		{ "alice@example.test", "nobody@example.test", -POD_E_DENIED },
+		{ "alice@example.test", "alice@far.test", -POD_E_DENIED },
+		{ "alice@example.test", "loop@example.test", -POD_E_DENIED },
+		{ "alice@example.test", "alice", -POD_E_DENIED },
+		{ "alice@example.test", "", -POD_E_DENIED },
+		{ "", "alice@example.test", -POD_E_DENIED },
+	};
+	struct fixture *f = *state;
+	const ProtobufCMessage *record;
+	char *grant[] = { (char *) (uintptr_t) "bob@example.test" };
+	char *members[] = { (char *) (uintptr_t) "alice@example.test" };
+	Directory__Group g = DIRECTORY__GROUP__INIT;
+	Directory__User u;
+
+	assert_int_equal(write_alias(f, false, "al@example.test", "alice@example.test", NULL), 0);
+	assert_int_equal(write_alias(f, false, "both@example.test", "alice@example.test bob@example.test", NULL), 0);
+	assert_int_equal(write_alias(f, false, "loop@example.test", "bob@example.test", NULL), 0);
+	assert_int_equal(write_alias(f, false, "loop2@example.test", "loop@example.test", NULL), 0);
+	assert_int_equal(write_alias(f, true, "loop@example.test", "loop2@example.test", NULL), 0);
+	g.members = members;
+	g.n_members = 1;
+	g.members_send_as = true;
+	create(f, DIRECTORY_GROUP, "team@example.test", &g.base);
+	g.members_send_as = false;
+	g.send_as = grant;
+	g.n_send_as = 1;
+	create(f, DIRECTORY_GROUP, "quiet@example.test", &g.base);
+	assert_int_equal(directory_get(f->dir, f->a, DIRECTORY_USER, SPAN_LIT("alice@example.test"), &record, NULL), 0);
+	u = *(const Directory__User *) record;
+	u.send_as = grant;
+	u.n_send_as = 1;
+	assert_int_equal(directory_replace(f->dir, DIRECTORY_USER, SPAN_LIT("alice@example.test"), &u.base, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int r = directory_send_as_check(f->dir, span_of(cases[i].login), span_of(cases[i].address), NULL);
+
+		if (r != cases[i].r)
+			fail_msg("%s as %s: %d", cases[i].login, cases[i].address, r);
+	}
+	/* A right that was granted is a reference: who has it cannot go unnoticed. */
+	assert_int_equal(directory_delete(f->dir, DIRECTORY_USER, SPAN_LIT("bob@example.test"), NULL), -POD_E_BUSY);
+}
+
 static void an_address_is_one_thing_only(void **state)
 {
 	struct fixture *f = *state;
@@ -681,6 +740,7 @@ int main(void)
 		TEST(an_expansion_has_an_end),
 		TEST(only_members_may_send_to_a_group_that_says_so),
 		TEST(the_replicas_of_a_volume_are_one_for_each_site_with_one_primary_in_sync),
+		TEST(a_user_sends_as_whom_mail_leads_to_them_or_who_lets_them),
 		TEST(an_address_is_one_thing_only),
 		TEST(a_record_may_only_refer_to_what_is_there),
 		TEST(what_is_in_use_cannot_be_deleted),
