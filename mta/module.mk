@@ -5,7 +5,7 @@ mta_core_LDLIBS := -ljansson -lprotobuf-c -pthread
 
 PROGRAMS += $(if $(wildcard mta/main.c),mta)
 mta_MAIN := mta/main.c
-mta_USES := mta_core storeproto directory dns net proc conf sasl kv mime base
+mta_USES := mta_core tally storeproto directory dns net proc conf sasl kv mime base
 
 # The filter uses the mta's spool and nothing else of it.
 MODULES += podfilter_core
@@ -13,4 +13,4 @@ podfilter_core_SRCS := $(filter-out mta/podfilter/main.c,$(wildcard mta/podfilte
 podfilter_core_LDLIBS := -lmilter -levent_core -levent_extra -levent_pthreads -ljansson -pthread
 PROGRAMS += podfilter
 podfilter_MAIN := mta/podfilter/main.c
-podfilter_USES := podfilter_core mta_core storeproto directory dns net proc conf kv mime base
+podfilter_USES := podfilter_core mta_core tally storeproto directory dns net proc conf kv mime base

@@ -78,7 +78,7 @@ static int add_sending(struct cli *cli, json_t *body)
 		(void) json_object_set_new(body, "undo_send_s", json_integer((json_int_t) s));
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rates); i++) {
 		const char *text = cli_option(cli, rates[i].option);
-		json_int_t n;
+		json_int_t n = 0;
 
 		if (!text)
 			continue;
