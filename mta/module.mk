@@ -1,7 +1,7 @@
 MODULES += mta_core
 PROTOS  += mta/queue/queue.proto mta/outbound/outbound.proto
 mta_core_SRCS := $(filter-out mta/podfilter/%,$(wildcard mta/*/*.c)) gen/mta/queue/queue.pb-c.c gen/mta/outbound/outbound.pb-c.c
-mta_core_LDLIBS := -ljansson -lprotobuf-c -pthread
+mta_core_LDLIBS := -lsasl2 -ljansson -lprotobuf-c -pthread
 
 PROGRAMS += $(if $(wildcard mta/main.c),mta)
 mta_MAIN := mta/main.c
