@@ -65,6 +65,8 @@ static void act(struct fuzz *f)
 	}
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
