@@ -1,4 +1,4 @@
-#include "mta/queue/queue.h"
+#include "mta/queue/schedule.h"
 
 uint64_t queue_backoff_ms(uint32_t attempts, uint64_t min_ms, uint64_t max_ms, uint32_t random)
 {

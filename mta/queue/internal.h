@@ -7,6 +7,7 @@
 
 #include "directory/directory.h"
 #include "mta/queue/agenda.h"
+#include "mta/queue/schedule.h"
 #include "mta/queue/queue.h"
 #include "mta/queue/shelf.h"
 #include "storeproto/client.h"

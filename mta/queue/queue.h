@@ -65,7 +65,4 @@ char *queue_submit_path(const struct conf *conf, char *buf, size_t size);
 /* Serves until SIGTERM. Returns the exit status. */
 int queue_run(const struct queue_options *o);
 
-/* Milliseconds to wait before the next attempt, after attempts of them: doubling, with up to 10% taken off. */
-uint64_t queue_backoff_ms(uint32_t attempts, uint64_t min_ms, uint64_t max_ms, uint32_t random);
-
 #endif

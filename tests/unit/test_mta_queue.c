@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "mta/queue/agenda.h"
 #include "mta/queue/report.h"
+#include "mta/queue/schedule.h"
 #include "mta/queue/shelf.h"
 #include "mta/smtp/smtp.h"
 
