@@ -38,6 +38,13 @@ static const struct conf_item items[] = {
 	CONF_TIME(mta_conf, queue_retry_min, "5s", "100ms", "1d",
 	        "Wait before the second attempt; it doubles each time."),
 	CONF_TIME(mta_conf, queue_retry_max, "1h", "1s", "1d", "Longest wait between two attempts."),
+	CONF_TIME(mta_conf, queue_warn_after, "4h", "1m", "30d",
+	        "A sender whose message waits so long is told that it is late."),
+	CONF_COUNT(mta_conf, queue_concurrency, "500", "1", "20000",
+	        "Messages on their way to other servers at once."),
+	CONF_COUNT(mta_conf, destination_concurrency, "20", "1", "1000",
+	        "Messages on their way to one destination at once, at most; it begins with 3, and is what the "
+	        "destination bears."),
 	CONF_TIME(mta_conf, queue_lifetime, "5d", "1m", "30d",
 	        "A message that could not be delivered for so long is returned; RFC 5321 4.5.4.1 asks for "
 	        "4 to 5 days."),

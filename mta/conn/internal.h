@@ -65,6 +65,12 @@ struct handover {
 	struct smtp_status *statuses;
 	size_t n_statuses;
 	struct queue_call *queue_call;
+	/* Why it does not go anywhere yet; reason FREE: it does. */
+	struct handover_hold {
+		Queue__HoldReason reason;
+		int64_t until_s; /* wall clock; 0: until somebody releases it */
+		const char *text; /* in the mail's arena; may be NULL */
+	} hold;
 };
 
 struct smtp_conn {
@@ -102,6 +108,11 @@ void smtp_conn_shut_down(struct smtp_conn *c);
 extern const struct smtp_host smtp_conn_host;
 
 void smtp_conn_on_body_end(void *arg, struct smtp_mail *mail);
+/*
+ * Holds the message back: nothing is delivered, all of it goes to the queue with the hold. Before its parts are made.
+ * Of several a quarantine counts, else the last to end.
+ */
+void smtp_handover_hold(struct handover *h, const struct handover_hold *hold);
 /* Forgets a handover under way; volumes may deliver it nevertheless. */
 void smtp_conn_handover_cancel(struct smtp_conn *c);
 

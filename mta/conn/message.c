@@ -161,12 +161,23 @@ static void deliver_all(struct smtp_conn *c, const struct smtp_mail *mail, struc
 		all_answered(c, mail);
 }
 
+void smtp_handover_hold(struct handover *h, const struct handover_hold *hold)
+{
+	bool stronger = hold->reason == QUEUE__HOLD_REASON__QUARANTINE || hold->until_s > h->hold.until_s;
+
+	if (h->hold.reason == QUEUE__HOLD_REASON__FREE || (h->hold.reason != QUEUE__HOLD_REASON__QUARANTINE && stronger))
+		h->hold = *hold;
+}
+
+/* Held mail goes to no volume now. */
 static int make_parts(struct handover *h, struct arena *a)
 {
 	struct plan_volume v;
 	size_t at = 0, n = 0;
 	int r = 0;
 
+	if (h->hold.reason != QUEUE__HOLD_REASON__FREE)
+		return 0;
 	while (plan_volume_next(&h->plan, &at, &v, &r) && r == 0)
 		n++;
 	h->parts = arena_array(a, n ? n : 1, sizeof(*h->parts));
@@ -191,6 +202,8 @@ static int prepare(struct smtp_conn *c, struct smtp_mail *mail, struct span *ret
 	h->id = guid_new();
 	h->size = spool_size(c->spool);
 	h->n_statuses = lmtp ? mail->n_rcpts : 1;
+	if (mail->hold_until_s)
+		smtp_handover_hold(h, &(struct handover_hold){ QUEUE__HOLD_REASON__FUTURE, mail->hold_until_s, NULL });
 	h->statuses = arena_array(mail->arena, h->n_statuses, sizeof(*h->statuses));
 	h->summary = arena_new(mail->arena, struct mime_summary);
 	if (!h->statuses || !h->summary)

@@ -29,8 +29,8 @@ static Queue__Recipient *recipient(struct arena *a, const struct plan_link *l, e
 		r->state = l->volume ? QUEUE__STATE__WAITING : QUEUE__STATE__OUTBOUND;
 	else
 		r->state = rest == PLAN_TELL_FAILED ? QUEUE__STATE__FAILED : QUEUE__STATE__DELIVERED;
-	if (!l->volume && rest == PLAN_QUEUE)
-		r->text = text_of(a, SPAN_LIT(QUEUE_OUTBOUND_TEXT));
+	/* Somebody's address here stands for one elsewhere. */
+	r->forwarded = !l->volume && !span_eq_nocase(span_of(l->address), l->rcpt->address);
 	return r->address && r->original && r->orcpt && r->detail && r->text ? r : NULL;
 }
 
@@ -49,18 +49,54 @@ static int add_recipients(struct arena *a, const struct handover *h, Queue__Item
 	return 0;
 }
 
-static int fill_item(const struct handover *h, const struct smtp_mail *mail, struct arena *a, int64_t now_s, Queue__Item *item)
+static int fill_hold(const struct handover *h, struct arena *a, Queue__Item *item)
 {
+	if (h->hold.reason == QUEUE__HOLD_REASON__FREE)
+		return 0;
+	item->hold = arena_new(a, Queue__Hold);
+	if (!item->hold)
+		return -POD_E_NOMEM;
+	queue__hold__init(item->hold);
+	item->hold->reason = h->hold.reason;
+	item->hold->until_s = h->hold.until_s;
+	item->hold->text = text_of(a, span_of(h->hold.text ? h->hold.text : ""));
+	return item->hold->text ? 0 : -POD_E_NOMEM;
+}
+
+static int fill_by(const struct smtp_mail *mail, struct arena *a, Queue__Item *item)
+{
+	if (mail->by == SMTP_BY_UNSAID)
+		return 0;
+	item->by = arena_new(a, Queue__DeliverBy);
+	if (!item->by)
+		return -POD_E_NOMEM;
+	queue__deliver_by__init(item->by);
+	item->by->at_s = mail->by_at_s;
+	item->by->give_up = mail->by == SMTP_BY_RETURN;
+	item->by->tell_relay = mail->by_trace;
+	return 0;
+}
+
+static int fill_item(const struct smtp_conn *c, const struct smtp_mail *mail, struct arena *a, int64_t now_s, Queue__Item *item)
+{
+	const struct handover *h = c->handover;
+
 	item->id.data = arena_alloc(a, ID_SIZE);
 	item->trace = text_of(a, span_of(mail->trace));
 	item->sender = text_of(a, mail->sender);
 	item->envid = text_of(a, mail->envid);
-	if (!item->id.data || !item->trace || !item->sender || !item->envid)
+	item->login = text_of(a, span_of(smtp_session_user(c->session)));
+	if (!item->id.data || !item->trace || !item->sender || !item->envid || !item->login || fill_hold(h, a, item) < 0 ||
+	    fill_by(mail, a, item) < 0)
 		return -POD_E_NOMEM;
 	memcpy(item->id.data, h->id.b, ID_SIZE);
 	item->id.len = ID_SIZE;
 	item->ret_full = mail->ret == SMTP_RET_FULL;
+	item->ret_hdrs = mail->ret == SMTP_RET_HDRS;
 	item->utf8 = mail->utf8;
+	item->body8 = mail->body == SMTP_BODY_8BITMIME;
+	item->priority = mail->priority;
+	item->require_tls = mail->require_tls;
 	item->size = h->size;
 	item->arrived_s = now_s;
 	return add_recipients(a, h, item);
@@ -81,5 +117,5 @@ int smtp_submission_make(const struct smtp_conn *c, const struct smtp_mail *mail
 	s->item = item;
 	s->summary = summary;
 	*ret_submission = s;
-	return fill_item(c->handover, mail, a, clock_wall_s(), item);
+	return fill_item(c, mail, a, clock_wall_s(), item);
 }

@@ -1,4 +1,5 @@
-/* What is due when: a binary heap by time, so that a hundred thousand waiting messages cost a look at the first. */
+/* What is due when: a binary heap by time, so that a hundred thousand waiting messages cost a look at the
+ * first. */
 #ifndef POD_MTA_QUEUE_AGENDA_H
 #define POD_MTA_QUEUE_AGENDA_H
 

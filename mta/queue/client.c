@@ -1,4 +1,5 @@
-/* The sessions' end of the queue: submissions in flight, sent again where the queue's process was restarted. */
+/* The sessions' end of the queue: submissions in flight, sent again where the queue's process was restarted.
+ */
 #include "mta/queue/queue.h"
 
 #include <errno.h>
@@ -70,7 +71,7 @@ static void disconnect(struct queue_client *c)
 	c->sock = -1;
 	/* What was not answered may be lost: it goes again, and the queue knows it by its id. */
 	LIST_FOREACH(call, &c->calls, link)
-		call->sent = false;
+	call->sent = false;
 	if (!LIST_EMPTY(&c->calls))
 		(void) event_add(&c->reconnect, &tv);
 }
@@ -80,8 +81,8 @@ static struct queue_call *call_find(struct queue_client *c, uint64_t number)
 	struct queue_call *call;
 
 	LIST_FOREACH(call, &c->calls, link)
-		if (call->number == number)
-			return call;
+	if (call->number == number)
+		return call;
 	return NULL;
 }
 
@@ -129,7 +130,8 @@ static void send_waiting(struct queue_client *c)
 		disconnect(c);
 		return;
 	}
-	LIST_FOREACH(call, &c->calls, link) {
+	LIST_FOREACH(call, &c->calls, link)
+	{
 		if (call->sent)
 			continue;
 		r = packet_send_request(c->sock, call->number, call->submission_fd, call->body_fd);
@@ -212,7 +214,9 @@ struct queue_call *queue_submit(struct queue_client *c, const Queue__Submission 
 
 	if (!call)
 		return NULL;
-	*call = (struct queue_call){ .client = c, .number = ++c->last_number, .submission_fd = -1, .fn = fn, .arg = arg };
+	*call = (struct queue_call){
+		.client = c, .number = ++c->last_number, .submission_fd = -1, .fn = fn, .arg = arg
+	};
 	call->body_fd = fcntl(body_fd, F_DUPFD_CLOEXEC, 0);
 	(void) evtimer_assign(&call->timeout, c->base, on_timeout, call);
 	LIST_INSERT_HEAD(&c->calls, call, link);

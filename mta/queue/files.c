@@ -72,7 +72,8 @@ int files_copy(int dir_fd, const struct guid *id, int from_fd, uint64_t size, st
 			continue;
 		if (n <= 0)
 			return n < 0 ? err_errno(err, errno, "reading a submitted message")
-			             : err_set(err, POD_E_PROTOCOL, "a submitted message is shorter than it says");
+			             : err_set(err, POD_E_PROTOCOL,
+			                       "a submitted message is shorter than it says");
 		if ((uint64_t) n > size - off)
 			n = (ssize_t) (size - off);
 		r = write_all(fd, piece, (size_t) n, err);

@@ -19,7 +19,8 @@ struct packet_answer {
 
 /* 1: sent; 0: the socket is full, later; -POD_E_UNAVAILABLE. */
 int packet_send_request(int sock, uint64_t number, int submission_fd, int body_fd);
-/* 1: *ret_* are set, the descriptors the caller's; 0: nothing there; -POD_E_UNAVAILABLE at the end, -POD_E_PROTOCOL. */
+/* 1: *ret_* are set, the descriptors the caller's; 0: nothing there; -POD_E_UNAVAILABLE at the end,
+ * -POD_E_PROTOCOL. */
 int packet_receive_request(int sock, uint64_t *ret_number, int *ret_submission_fd, int *ret_body_fd);
 int packet_send_answer(int sock, const struct packet_answer *answer);
 int packet_receive_answer(int sock, struct packet_answer *ret_answer);

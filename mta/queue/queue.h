@@ -17,9 +17,6 @@
 #include "mta/queue/queue.pb-c.h"
 #include "net/tls.h"
 
-/* What is said of remote recipients, until there is a part that sends to them. */
-#define QUEUE_OUTBOUND_TEXT "waiting for the outbound part: mail to other domains is not sent yet"
-
 /* ---- the sessions' end ---- */
 
 struct queue_client;
@@ -52,11 +49,12 @@ struct queue_options {
 	const struct conf *conf;
 	const char *hostname;
 	struct tls_context *store_tls; /* for volumes on other hosts; NULL: local ones only */
-	int submit_fd; /* listening, SOCK_SEQPACKET; owned */
-	int control_fd; /* listening; owned */
+	int submit_fd;                 /* listening, SOCK_SEQPACKET; owned */
+	int control_fd;                /* listening; owned */
 };
 
-/* Makes queue_dir and what is in it; run by the parent, before privileges go. owner: a user name, "" nobody's. */
+/* Makes queue_dir and what is in it; run by the parent, before privileges go. owner: a user name, ""
+ * nobody's. */
 int queue_prepare(const char *queue_dir, const char *owner, struct err *err);
 /* Opens the sockets in run_dir. */
 int queue_listen(const struct conf *conf, int *ret_submit_fd, int *ret_control_fd, struct err *err);

@@ -8,8 +8,8 @@
 #include "mta/smtp/smtp.h"
 
 #define HEADER_MAX (64u << 10)
-#define FULL_MAX (256u << 10) /* a larger message is returned as its header, whatever RET says */
-#define TEXT_MAX 180 /* of what a store said, in one line */
+#define FULL_MAX   (256u << 10) /* a larger message is returned as its header, whatever RET says */
+#define TEXT_MAX   180          /* of what a store said, in one line */
 
 static const struct {
 	const char *action, *subject, *text;
@@ -17,12 +17,20 @@ static const struct {
 	char status_class;
 } kinds[] = {
 	[REPORT_FAILED] = { "failed", "Undelivered mail returned to sender",
-	                    "Your message could not be delivered to these recipients:", SMTP_NOTIFY_FAILURE, '5' },
+	                    "Your message could not be delivered to these recipients:", SMTP_NOTIFY_FAILURE,
+	                    '5' },
 	[REPORT_DELAYED] = { "delayed", "Mail delivery is delayed",
-	                     "Your message could not be delivered yet. It is tried again; there is nothing to do for you:",
+	                     "Your message could not be delivered yet. It is tried again; there is nothing "
+	                     "to do for you:",
 	                     SMTP_NOTIFY_DELAY, '4' },
-	[REPORT_DELIVERED] = { "delivered", "Mail was delivered", "Your message was delivered, as you wished to know:",
-	                       SMTP_NOTIFY_SUCCESS, '2' },
+	[REPORT_RELAYED] = { "relayed", "Mail was relayed",
+	                     "Your message was passed on to a server that will not tell what becomes of it:",
+	                     SMTP_NOTIFY_SUCCESS, '2' },
+	[REPORT_EXPANDED] = { "expanded", "Mail was passed on to a list",
+	                      "Your message was passed on to the members of:", SMTP_NOTIFY_SUCCESS, '2' },
+	[REPORT_DELIVERED] = { "delivered", "Mail was delivered",
+	                       "Your message was delivered, as you wished to know:", SMTP_NOTIFY_SUCCESS,
+	                       '2' },
 };
 
 bool report_is_wanted(const Queue__Item *item, const Queue__Recipient *rcpt, enum report_kind kind)
@@ -36,7 +44,7 @@ const char *report_status(int code, enum report_kind kind, char *buf, size_t siz
 {
 	const char *e = smtp_status_of(code).enhanced;
 
-	if (kind == REPORT_DELIVERED)
+	if (kinds[kind].status_class == '2')
 		e = "2.0.0";
 	(void) snprintf(buf, size, "%c%s", kinds[kind].status_class, e + 1);
 	return buf;
@@ -78,19 +86,24 @@ static void add_head(const struct report *rep, struct buf *out, const char *boun
 	enum report_kind kind = rep->lines[0].kind;
 
 	(void) date_format_rfc5322((struct mail_date){ rep->now_s, 0 }, date, sizeof(date));
-	buf_printf(out, "Return-Path: <>\r\nReceived: by %s (podmail)\r\n\tid %s; %s\r\n", rep->hostname, rep->trace, date);
-	buf_printf(out, "Date: %s\r\nFrom: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <%s>\r\n", date, rep->hostname,
-	           rep->item->sender);
-	buf_printf(out, "Subject: %s\r\nMessage-ID: <%s@%s>\r\nAuto-Submitted: auto-replied\r\n", kinds[kind].subject,
-	           rep->trace, rep->hostname);
-	buf_printf(out, "MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=%sdelivery-status;\r\n\tboundary=\"%s\"\r\n\r\n",
+	buf_printf(out, "Return-Path: <>\r\nReceived: by %s (podmail)\r\n\tid %s; %s\r\n", rep->hostname,
+	           rep->trace, date);
+	buf_printf(out, "Date: %s\r\nFrom: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <%s>\r\n", date,
+	           rep->hostname, rep->item->sender);
+	buf_printf(out, "Subject: %s\r\nMessage-ID: <%s@%s>\r\nAuto-Submitted: auto-replied\r\n",
+	           kinds[kind].subject, rep->trace, rep->hostname);
+	buf_printf(out,
+	           "MIME-Version: 1.0\r\nContent-Type: multipart/report; "
+	           "report-type=%sdelivery-status;\r\n\tboundary=\"%s\"\r\n\r\n",
 	           utf8 ? "global-" : "", boundary);
 }
 
 static void add_words(const struct report *rep, struct buf *out, const char *boundary)
 {
-	buf_printf(out, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
-	           boundary);
+	buf_printf(
+		out,
+		"--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
+		boundary);
 	buf_printf(out, "This is the mail system at %s.\r\n", rep->hostname);
 	for (size_t i = 0; i < rep->n; i++) {
 		if (i == 0 || rep->lines[i].kind != rep->lines[i - 1].kind)
@@ -130,7 +143,8 @@ static void add_status(const struct report *rep, struct buf *out, const char *bo
 {
 	char date[DATE_RFC5322_SIZE];
 
-	buf_printf(out, "--%s\r\nContent-Type: message/%sdelivery-status\r\n\r\n", boundary, utf8 ? "global-" : "");
+	buf_printf(out, "--%s\r\nContent-Type: message/%sdelivery-status\r\n\r\n", boundary,
+	           utf8 ? "global-" : "");
 	if (*rep->item->envid) {
 		buf_add_str(out, "Original-Envelope-Id: ");
 		add_from_xtext(out, rep->item->envid);
@@ -183,7 +197,8 @@ static int add_original(const struct report *rep, struct buf *out, const char *b
 
 	if (r < 0)
 		return r;
-	buf_printf(out, "--%s\r\nContent-Type: %s\r\n", boundary, full ? "message/rfc822" : "text/rfc822-headers");
+	buf_printf(out, "--%s\r\nContent-Type: %s\r\n", boundary,
+	           full ? "message/rfc822" : "text/rfc822-headers");
 	if (!is_ascii(s))
 		buf_add_str(out, "Content-Transfer-Encoding: 8bit\r\n");
 	buf_add_str(out, "\r\n");
@@ -209,5 +224,5 @@ int report_write(const struct report *rep, struct buf *out, struct err *err)
 	buf_printf(out, "\r\n--%s--\r\n", boundary);
 	if (r == 0 && out->failed)
 		r = -POD_E_NOMEM;
-	return r < 0 ? err_set(err, (enum pod_error) -r, "a delivery report on %s", rep->item->trace) : 0;
+	return r < 0 ? err_set(err, (enum pod_error) - r, "a delivery report on %s", rep->item->trace) : 0;
 }

@@ -9,18 +9,18 @@
 #include "base/err.h"
 #include "mta/queue/queue.pb-c.h"
 
-enum report_kind { REPORT_FAILED, REPORT_DELAYED, REPORT_DELIVERED };
+enum report_kind { REPORT_FAILED, REPORT_DELAYED, REPORT_DELIVERED, REPORT_RELAYED, REPORT_EXPANDED };
 
 struct report {
 	const char *hostname; /* Reporting-MTA */
-	const char *trace; /* of the report itself */
+	const char *trace;    /* of the report itself */
 	int64_t now_s;
 	const Queue__Item *item; /* the message it is about */
 	/* Which recipients it speaks of, one kind for each; n of them, the same order as told. */
 	const struct report_line {
 		const Queue__Recipient *rcpt;
 		enum report_kind kind;
-	} *lines;
+	} * lines;
 	size_t n;
 	int body_fd; /* the message, for its header (or all of it, where RET=FULL asked for it) */
 };

@@ -14,8 +14,8 @@
 #include "mta/queue/internal.h"
 #include "net/listener.h"
 
-/* Drain: what volumes were asked gets this long to be answered and written down. */
-#define DRAIN_S 5
+/* Drain: what volumes and other servers were asked gets this long to be answered and written down. */
+#define DRAIN_S             10
 #define CONF_PROBLEMS_ARENA (256u << 10)
 
 static int make_folder(const char *path, const char *owner, struct err *err)
@@ -29,7 +29,8 @@ static int make_folder(const char *path, const char *owner, struct err *err)
 	pw = getpwnam(owner);
 	if (!pw)
 		return err_set(err, POD_E_NOTFOUND, "no user %s to own %s", owner, path);
-	return chown(path, pw->pw_uid, pw->pw_gid) < 0 ? err_errno(err, errno, "giving %s to %s", path, owner) : 0;
+	return chown(path, pw->pw_uid, pw->pw_gid) < 0 ? err_errno(err, errno, "giving %s to %s", path, owner)
+	                                               : 0;
 }
 
 int queue_prepare(const char *queue_dir, const char *owner, struct err *err)
@@ -74,7 +75,9 @@ static int give_to(const char *path, const char *owner, struct err *err)
 {
 	struct passwd *pw = geteuid() == 0 && *owner ? getpwnam(owner) : NULL;
 
-	return pw && chown(path, pw->pw_uid, pw->pw_gid) < 0 ? err_errno(err, errno, "giving %s to %s", path, owner) : 0;
+	return pw && chown(path, pw->pw_uid, pw->pw_gid) < 0
+	               ? err_errno(err, errno, "giving %s to %s", path, owner)
+	               : 0;
 }
 
 int queue_listen(const struct conf *conf, int *ret_submit_fd, int *ret_control_fd, struct err *err)
@@ -138,6 +141,8 @@ static void on_hup(evutil_socket_t signum, short what, void *arg)
 	s->reloaded = conf_free(s->reloaded);
 	s->reloaded = conf;
 	s->q->conf = conf;
+	queue_set_limits(s->q);
+	queue_pump(s->q);
 	log_event(NULL, LOGL_NOTICE, "config.reloaded");
 }
 
@@ -148,7 +153,8 @@ static int add_signals(struct queue *q, struct signals *s)
 	s->hup = evsignal_new(q->base, SIGHUP, on_hup, s);
 	s->check = event_new(q->base, -1, EV_PERSIST, on_check_drained, q);
 	s->late = evtimer_new(q->base, end_loop, q);
-	return s->term && s->hup && s->check && s->late && event_add(s->term, NULL) == 0 && event_add(s->hup, NULL) == 0
+	return s->term && s->hup && s->check && s->late && event_add(s->term, NULL) == 0 &&
+	                       event_add(s->hup, NULL) == 0
 	               ? 0
 	               : -POD_E_NOMEM;
 }
@@ -169,9 +175,9 @@ static int open_all(struct queue *q, const struct queue_options *o, struct err *
 		r = store_pool_create(q->base, q->dir, "mta-queue", "mta", o->store_tls, &q->pool, err);
 	if (r == 0) {
 		store_pool_on_state(q->pool, queue_on_volume, q);
-		r = queue_load(q, err);
+		r = outbound_client_create(q->base, o->conf, &q->outbound, err);
 	}
-	return r;
+	return r == 0 ? queue_load(q, err) : r;
 }
 
 static int serve(struct queue *q, const struct queue_options *o, struct err *err)
@@ -180,6 +186,7 @@ static int serve(struct queue *q, const struct queue_options *o, struct err *err
 	struct queue_control *control = NULL;
 	int r = queue_submit_serve(q, o->submit_fd, &submit, err);
 
+	queue_pump_start(q);
 	if (r == 0)
 		r = queue_control_serve(q, o->control_fd, &control, err);
 	if (r == 0 && event_base_dispatch(q->base) < 0)
@@ -197,7 +204,11 @@ int queue_run(const struct queue_options *o)
 	int r;
 
 	q.base = event_base_new();
-	TAILQ_INIT(&q.items);
+	LIST_INIT(&q.attempts);
+	LIST_INIT(&q.commits);
+	sched_init(&q.local, &(struct sched_options){ 0 });
+	sched_init(&q.remote, &(struct sched_options){ 0 });
+	queue_set_limits(&q);
 	if (!q.base || add_signals(&q, &s) < 0)
 		r = err_set(&err, POD_E_NOMEM, "no memory for the queue");
 	else
@@ -207,7 +218,9 @@ int queue_run(const struct queue_options *o)
 	if (r < 0)
 		log_event(NULL, LOGL_ERROR, "queue.failed", F_ERR(&err));
 	/* In this order: calls that end now still find the shelf; what they commit no more is done again. */
+	queue_drain(&q);
 	q.pool = store_pool_free(q.pool);
+	q.outbound = outbound_client_free(q.outbound);
 	q.shelf = shelf_close(q.shelf);
 	queue_unload(&q);
 	q.dir = directory_close(q.dir);

@@ -229,22 +229,47 @@ int64_t sched_end(struct sched *s, struct unit *u, enum sched_outcome outcome, c
 	return outcome > SCHED_OK && lane_is_asleep(lane) ? lane->wake.due_ms : 0;
 }
 
-void sched_wake_lane(struct sched *s, struct lane *lane, int64_t now_ms)
+/* Units of the lane (NULL: of all) become due; the heap stays one, for they all move towards its head. */
+static void hasten(struct sched *s, const struct lane *lane, int64_t now_ms)
 {
-	size_t n = 0;
-
-	agenda_remove(&s->asleep, &lane->wake);
-	lane->interval_ms = 0;
-	/* Those of the lane become due at once; the heap stays one, for they all move towards its head. */
 	for (size_t i = 1; i <= s->later.n; i++) {
 		struct unit *u = (struct unit *) s->later.heap[i];
 
-		if (u->lane == lane && u->due.due_ms > now_ms) {
+		if ((!lane || u->lane == lane) && u->due.due_ms > now_ms)
 			(void) agenda_set(&s->later, &u->due, now_ms);
-			n++;
-		}
 	}
-	if (n)
-		ripen(s, now_ms);
+	ripen(s, now_ms);
+}
+
+void sched_wake_lane(struct sched *s, struct lane *lane, int64_t now_ms)
+{
+	agenda_remove(&s->asleep, &lane->wake);
+	lane->interval_ms = 0;
+	hasten(s, lane, now_ms);
 	lane_place(s, lane);
+}
+
+void sched_wake_all(struct sched *s, int64_t now_ms)
+{
+	wake_lanes(s, INT64_MAX);
+	hasten(s, NULL, now_ms);
+}
+
+struct each_lane {
+	void (*fn)(void *arg, const struct lane *lane);
+	void *arg;
+};
+
+static void give_lane(void *arg, struct table_entry *e)
+{
+	const struct each_lane *each = arg;
+
+	each->fn(each->arg, lane_of_entry(e));
+}
+
+void sched_each_lane(const struct sched *s, void (*fn)(void *arg, const struct lane *lane), void *arg)
+{
+	struct each_lane each = { fn, arg };
+
+	table_each(&s->lanes, give_lane, &each);
 }

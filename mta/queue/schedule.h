@@ -90,9 +90,10 @@ struct lane {
 	unsigned int interval_ms; /* between two starts; 0: none */
 	uint32_t epoch;           /* changes when it fails: attempts of before have no say */
 	uint32_t starts;
-	int64_t failed_ms; /* when it last failed */
-	bool proven;       /* it worked once and did not fail since */
-	char *reason;      /* of the last failure, for people; NULL: none */
+	int64_t failed_ms;           /* when it last failed */
+	bool proven;                 /* it worked once and did not fail since */
+	char *reason;                /* of the last failure, for people; NULL: none */
+	unsigned int recipients_max; /* the caller's: what it takes in one transaction; 0: not known */
 	char name[];
 };
 
@@ -141,6 +142,11 @@ int64_t sched_end(struct sched *s, struct unit *u, enum sched_outcome outcome, c
                   int64_t now_ms, uint32_t random);
 /* The destination is back, or somebody says so: what waits in the lane, or for it, is tried now. */
 void sched_wake_lane(struct sched *s, struct lane *lane, int64_t now_ms);
+
+/* The same for all lanes. */
+void sched_wake_all(struct sched *s, int64_t now_ms);
+/* Every lane, in no order; fn changes nothing. */
+void sched_each_lane(const struct sched *s, void (*fn)(void *arg, const struct lane *lane), void *arg);
 
 /* How many it may have under way now. */
 unsigned int lane_places(const struct lane *lane);

@@ -17,9 +17,11 @@ static size_t gather_lines(const struct settle *st, struct report_line *lines)
 	static const struct {
 		Queue__State state;
 		enum report_kind kind;
-	} order[] = { { QUEUE__STATE__FAILED, REPORT_FAILED },
-		      { QUEUE__STATE__WAITING, REPORT_DELAYED },
-		      { QUEUE__STATE__DELIVERED, REPORT_DELIVERED } };
+	} order[] = {
+		{ QUEUE__STATE__FAILED, REPORT_FAILED },     { QUEUE__STATE__WAITING, REPORT_DELAYED },
+		{ QUEUE__STATE__OUTBOUND, REPORT_DELAYED },  { QUEUE__STATE__RELAYED, REPORT_RELAYED },
+		{ QUEUE__STATE__EXPANDED, REPORT_EXPANDED }, { QUEUE__STATE__DELIVERED, REPORT_DELIVERED }
+	};
 	const Queue__Item *item = st->next;
 	size_t n = 0;
 
@@ -27,7 +29,8 @@ static size_t gather_lines(const struct settle *st, struct report_line *lines)
 		for (size_t i = 0; i < item->n_recipients; i++) {
 			const Queue__Recipient *r = item->recipients[i];
 
-			if (r->state != order[k].state || (order[k].kind == REPORT_DELAYED && !st->late))
+			if (r->state != order[k].state ||
+			    (order[k].kind == REPORT_DELAYED && st->late == MERGE_IN_TIME))
 				continue;
 			if (report_is_wanted(item, r, order[k].kind))
 				lines[n++] = (struct report_line){ r, order[k].kind };
@@ -43,8 +46,7 @@ static Queue__Recipient *report_recipient(const struct directory_target *t, cons
 		return NULL;
 	queue__recipient__init(r);
 	r->state = t->kind == TARGET_MAILBOX ? QUEUE__STATE__WAITING : QUEUE__STATE__OUTBOUND;
-	if (queue_set_text(&r->address, t->address) < 0 || queue_set_text(&r->original, original) < 0 ||
-	    queue_set_text(&r->text, t->kind == TARGET_MAILBOX ? "" : QUEUE_OUTBOUND_TEXT) < 0) {
+	if (queue_set_text(&r->address, t->address) < 0 || queue_set_text(&r->original, original) < 0) {
 		queue__recipient__free_unpacked(r, NULL);
 		return NULL;
 	}
@@ -72,7 +74,8 @@ static int resolve_sender(struct queue *q, struct arena *a, const char *sender, 
 	return 0;
 }
 
-static int fill_report_item(Queue__Item *item, const struct directory_targets *t, const char *sender, const char *trace)
+static int fill_report_item(Queue__Item *item, const struct directory_targets *t, const char *sender,
+                            const char *trace)
 {
 	struct guid id = guid_new();
 
@@ -90,7 +93,7 @@ static int fill_report_item(Queue__Item *item, const struct directory_targets *t
 		item->recipients[item->n_recipients++] = r;
 	}
 	item->arrived_s = clock_wall_s();
-	item->next_ms = clock_wall_ms();
+	queue_item_set_parts(item);
 	return 0;
 }
 
@@ -134,8 +137,13 @@ static int make_report(struct queue *q, struct settle *st, const struct report_l
 	}
 	trace_id_new(trace);
 	if (r == 0)
-		r = report_write(&(struct report){ .hostname = q->hostname, .trace = trace, .now_s = clock_wall_s(),
-		                                   .item = st->next, .lines = lines, .n = n, .body_fd = st->body_fd },
+		r = report_write(&(struct report){ .hostname = q->hostname,
+		                                   .trace = trace,
+		                                   .now_s = clock_wall_s(),
+		                                   .item = st->next,
+		                                   .lines = lines,
+		                                   .n = n,
+		                                   .body_fd = st->body_fd },
 		                 &body, err);
 	item = r == 0 ? calloc(1, sizeof(*item)) : NULL;
 	if (!item)
@@ -162,10 +170,10 @@ static void strip(Queue__Item *item)
 	for (size_t i = 0; i < item->n_recipients; i++) {
 		Queue__Recipient *r = item->recipients[i];
 
-		if (r->state == QUEUE__STATE__FAILED || r->state == QUEUE__STATE__DELIVERED)
-			queue__recipient__free_unpacked(r, NULL);
-		else
+		if (merge_is_open(r))
 			item->recipients[kept++] = r;
+		else
+			queue__recipient__free_unpacked(r, NULL);
 	}
 	item->n_recipients = kept;
 }

@@ -178,7 +178,8 @@ static void clear_up(struct shelf *s, const struct shelf_change *c)
 			(void) files_remove(s->dir_fd, &c->puts[i].id, NULL);
 }
 
-/* Order: bytes of the bodies, their names, the index that makes them count; only then are they acknowledged. */
+/* Order: bytes of the bodies, their names, the index that makes them count; only then are they acknowledged.
+ */
 static void commit_batch(struct shelf *s, struct shelf_change *batch)
 {
 	struct err err = { 0 };
@@ -280,8 +281,11 @@ static int open_index(struct shelf *s, const char *queue_dir, struct err *err)
 	if (snprintf(path, sizeof(path), "%s/index", queue_dir) >= (int) sizeof(path))
 		return err_set(err, POD_E_LIMIT, "%s: path too long", queue_dir);
 	r = kv_open(path,
-	            &(struct kv_options){
-	                    .map_bytes = MAP_BYTES, .tables_max = 4, .readers_max = 8, .flags = KV_CREATE, .mode = 0600 },
+	            &(struct kv_options){ .map_bytes = MAP_BYTES,
+	                                  .tables_max = 4,
+	                                  .readers_max = 8,
+	                                  .flags = KV_CREATE,
+	                                  .mode = 0600 },
 	            &s->kv, err);
 	if (r == 0)
 		r = kv_table_open(s->kv, "items", KV_TABLE_CREATE, &s->items, err);
@@ -389,30 +393,54 @@ struct shelf *shelf_close(struct shelf *s)
 	return NULL;
 }
 
-int shelf_each(struct shelf *s, shelf_each_fn *fn, void *arg, struct err *err)
+static int unpack_item(struct span value, Queue__Item **ret_item, struct err *err)
+{
+	Queue__Item *item = queue__item__unpack(NULL, value.len, value.p);
+
+	if (item && item->id.len == ID_SIZE) {
+		*ret_item = item;
+		return 0;
+	}
+	if (item)
+		queue__item__free_unpacked(item, NULL);
+	return err_set(err, POD_E_CORRUPT, "an item of the queue's index cannot be read");
+}
+
+int shelf_each(struct shelf *s, const struct guid *after, shelf_each_fn *fn, void *arg, struct err *err)
 {
 	KV_TXN txn = { 0 };
 	KV_CURSOR cursor = { 0 };
-	struct span key, value;
+	struct span from = after ? span_make(after->b, ID_SIZE) : SPAN_NONE, key, value;
 	int r = kv_txn_begin(s->kv, KV_READ, &txn, err);
 
 	if (r == 0)
 		r = kv_cursor_open(&txn, s->items, &cursor, err);
 	if (r < 0)
 		return r;
-	for (r = kv_cursor_seek(&cursor, SPAN_NONE, &key, &value); r == 0; r = kv_cursor_next(&cursor, &key, &value)) {
-		Queue__Item *item = queue__item__unpack(NULL, value.len, value.p);
+	for (r = kv_cursor_seek(&cursor, from, &key, &value); r == 0;
+	     r = kv_cursor_next(&cursor, &key, &value)) {
+		Queue__Item *item = NULL;
 
-		if (!item || item->id.len != ID_SIZE) {
-			if (item)
-				queue__item__free_unpacked(item, NULL);
-			return err_set(err, POD_E_CORRUPT, "an item of the queue's index cannot be read");
-		}
-		r = fn(arg, item);
+		if (after && span_eq(key, from))
+			continue;
+		r = unpack_item(value, &item, err);
+		if (r == 0)
+			r = fn(arg, item);
 		if (r)
 			return r;
 	}
 	return r == -POD_E_NOTFOUND ? 0 : r;
+}
+
+int shelf_item(struct shelf *s, const struct guid *id, Queue__Item **ret_item, struct err *err)
+{
+	KV_TXN txn = { 0 };
+	struct span value = SPAN_NONE;
+	int r = kv_txn_begin(s->kv, KV_READ, &txn, err);
+
+	if (r == 0)
+		r = kv_get(&txn, s->items, span_make(id->b, ID_SIZE), &value, err);
+	return r < 0 ? r : unpack_item(value, ret_item, err);
 }
 
 int shelf_summary(struct shelf *s, const struct guid *id, Queue__Summary **ret_summary, struct err *err)

@@ -20,7 +20,7 @@ struct shelf_put {
 	struct buf item, summary; /* packed; summary empty: as it was */
 	bool is_new;
 	struct buf body; /* of a new one: these bytes, */
-	int body_fd; /* or this descriptor, owned */
+	int body_fd;     /* or this descriptor, owned */
 	uint64_t size;
 };
 
@@ -33,7 +33,8 @@ struct shelf_change {
 	size_t n_puts;
 	bool remove; /* and this item goes, with its body */
 	struct guid removed;
-	/* On the loop's thread. r: 0 it is durable, -POD_E_EXISTS a new item was there already (nothing changed). */
+	/* On the loop's thread. r: 0 it is durable, -POD_E_EXISTS a new item was there already (nothing
+	 * changed). */
 	void (*done)(void *arg, struct shelf_change *change, int r, const struct err *err);
 	void *arg;
 	int r;
@@ -52,9 +53,12 @@ struct shelf_put *shelf_change_put(struct shelf_change *change, const Queue__Ite
 /* Takes the change. */
 void shelf_commit(struct shelf *s, struct shelf_change *change);
 
-/* Every item, in id order; the item is fn's. Non-zero from fn ends it. */
+/* Every item behind after (NULL: all), in id order; the item is fn's. Non-zero from fn ends it, and is
+ * returned. */
 typedef int shelf_each_fn(void *arg, Queue__Item *item);
-int shelf_each(struct shelf *s, shelf_each_fn *fn, void *arg, struct err *err);
+int shelf_each(struct shelf *s, const struct guid *after, shelf_each_fn *fn, void *arg, struct err *err);
+/* One, to be freed with queue__item__free_unpacked. */
+int shelf_item(struct shelf *s, const struct guid *id, Queue__Item **ret_item, struct err *err);
 /* The summary of an item, to be freed with queue__summary__free_unpacked. */
 int shelf_summary(struct shelf *s, const struct guid *id, Queue__Summary **ret_summary, struct err *err);
 /* The message's bytes; the caller closes it. */

@@ -80,8 +80,10 @@ static void log_taken(const Queue__Item *item)
 
 	for (size_t i = 0; i < item->n_recipients; i++)
 		outbound += item->recipients[i]->state == QUEUE__STATE__OUTBOUND;
-	log_event(NULL, LOGL_INFO, "message.queued", F_STR("trace", item->trace), F_STR("sender", item->sender),
-	          F_UINT("waiting", item->n_recipients - outbound), F_UINT("outbound", outbound));
+	log_event(NULL, LOGL_INFO, merge_is_held(item) ? "message.held" : "message.queued",
+	          F_STR("trace", item->trace), F_STR("sender", item->sender),
+	          F_UINT("waiting", item->n_recipients - outbound), F_UINT("outbound", outbound),
+	          F_STR("text", item->hold ? item->hold->text : ""));
 }
 
 static void on_committed(void *arg, struct shelf_change *change, int r, const struct err *err)
@@ -94,18 +96,21 @@ static void on_committed(void *arg, struct shelf_change *change, int r, const st
 		metric_add(M_QUEUE_SUBMITTED, 1);
 		if (t->settle.stays) {
 			log_taken(t->submission->item);
-			/* Durable, but not known to this run: told as a failure, repeated, then found by its id. */
-			if (!queue_add(q, take_ptr(t->submission->item)))
+			/* Durable, but not known to this run: told as a failure, repeated, then found by its
+			 * id. */
+			if (!queue_add(q, t->submission->item))
 				r = err_set(&no_memory, POD_E_NOMEM, "no memory for the queue");
 		}
 		if (t->settle.report && !queue_add(q, t->settle.report))
 			log_event(NULL, LOGL_ERROR, "queue.no_memory");
-	} else if (t->settle.report) {
-		queue__item__free_unpacked(t->settle.report, NULL);
+		queue_pump(q);
 	}
+	if (t->settle.report)
+		queue__item__free_unpacked(t->settle.report, NULL);
 	if (r < 0 && r != -POD_E_EXISTS)
 		log_event(NULL, LOGL_ERROR, "queue.refused", F_ERR(r == -POD_E_NOMEM ? &no_memory : err));
-	taking_end(t, r == -POD_E_EXISTS ? 0 : r, r == 0 || r == -POD_E_EXISTS ? "" : err_text(r == -POD_E_NOMEM ? &no_memory : err));
+	taking_end(t, r == -POD_E_EXISTS ? 0 : r,
+	           r == 0 || r == -POD_E_EXISTS ? "" : err_text(r == -POD_E_NOMEM ? &no_memory : err));
 }
 
 /* Reads what a session packed; it is one of ours, but it spoke with the internet. */
@@ -123,7 +128,8 @@ static int read_submission(int fd, Queue__Submission **ret, struct err *err)
 	(void) munmap(map, (size_t) st.st_size);
 	if (!*ret)
 		return err_set(err, POD_E_PROTOCOL, "a submission that cannot be read");
-	if (!(*ret)->item || !(*ret)->summary || (*ret)->item->id.len != ID_SIZE || !(*ret)->item->n_recipients)
+	if (!(*ret)->item || !(*ret)->summary || (*ret)->item->id.len != ID_SIZE ||
+	    !(*ret)->item->n_recipients)
 		return err_set(err, POD_E_PROTOCOL, "a submission without its parts");
 	return 0;
 }
@@ -136,7 +142,10 @@ static int start(struct queue *q, struct taking *t, int submission_fd, struct er
 
 	if (r < 0)
 		return r;
-	t->settle = (struct settle){ .next = t->submission->item, .body_fd = t->body_fd, .summary = t->submission->summary };
+	queue_item_set_parts(t->submission->item);
+	t->settle = (struct settle){ .next = t->submission->item,
+		                     .body_fd = t->body_fd,
+		                     .summary = t->submission->summary };
 	r = queue_settle(q, &t->settle, &change, err);
 	if (r < 0)
 		return r;

@@ -67,7 +67,7 @@ void table_remove(struct table *t, struct table_entry *e)
 	t->n--;
 }
 
-void table_each(struct table *t, void (*fn)(void *arg, struct table_entry *e), void *arg)
+void table_each(const struct table *t, void (*fn)(void *arg, struct table_entry *e), void *arg)
 {
 	for (size_t i = 0; i < t->cap; i++)
 		for (struct table_entry *e = t->buckets[i], *next; e; e = next) {

@@ -30,7 +30,7 @@ int table_add(struct table *t, struct table_entry *e, uint64_t hash);
 /* e is in it. */
 void table_remove(struct table *t, struct table_entry *e);
 /* Calls fn for each; fn may remove (and free) the entry it is given, and no other. */
-void table_each(struct table *t, void (*fn)(void *arg, struct table_entry *e), void *arg);
+void table_each(const struct table *t, void (*fn)(void *arg, struct table_entry *e), void *arg);
 /* Frees the buckets; the entries are the caller's. */
 void table_done(struct table *t);
 

@@ -120,7 +120,7 @@ static unsigned int items(struct fixture *f)
 {
 	unsigned int n = 0;
 
-	assert_int_equal(shelf_each(f->shelf, count_item, &n, NULL), 0);
+	assert_int_equal(shelf_each(f->shelf, NULL, count_item, &n, NULL), 0);
 	return n;
 }
 

@@ -382,14 +382,14 @@ static void failures_of_attempts_begun_together_count_once(void **state)
 	struct world w;
 
 	world_init(&w);
-	l = write_letters(&w, &p, 1, SCHED_RANK_NORMAL, 1000);
+	l = write_letters(&w, &p, 1, SCHED_RANK_NORMAL, 10000);
 	(void) run(&w, 20000);
 	assert_int_equal(p.most, 20);
 	p.down = true;
 	(void) run(&w, 210);
 	assert_int_equal(sched_find_lane(&w.s, SPAN_LIT("A.TEST"))->fails, 1);
 	assert_true(sched_wake_ms(&w.s) <= w.now_ms + 5000);
-	give_up(&w, l, 1000);
+	give_up(&w, l, 10000);
 	world_done(&w);
 }
 
