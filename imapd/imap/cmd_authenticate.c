@@ -1,3 +1,4 @@
+#include "base/base64.h"
 #include "imapd/imap/commands.h"
 #include "imapd/imap/session.h"
 

@@ -33,8 +33,4 @@ int sasl_mechanism_parse(struct span name, enum sasl_mechanism *ret_mechanism);
 int sasl_first_user(struct arena *a, enum sasl_mechanism m, struct span message, struct span *ret_user,
                     struct span *ret_binding);
 
-/* Base64 (RFC 4648 4), strict: no white space, right padding. -POD_E_SYNTAX / NOMEM. */
-int base64_decode(struct arena *a, struct span text, struct span *ret_bytes);
-struct span base64_encode(struct arena *a, struct span bytes);
-
 #endif

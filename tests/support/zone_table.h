@@ -7,7 +7,8 @@
 struct zone_row {
 	const char *name;
 	enum dns_type type;
-	const char *value; /* as in a zone file: "192.0.2.1", "10 mx.example.org", text; NULL: the DNS does not answer */
+	const char *value; /* as in a zone file: "192.0.2.1", "10 mx.example.org", text; NULL: the DNS does
+	                      not answer */
 };
 
 struct zone_table {
@@ -18,6 +19,9 @@ struct zone_table {
 
 /* The table has to outlive it. A name with rows of other types only has no data, any other does not exist. */
 struct lookup zone_table_lookup(struct zone_table *table);
+
+/* An address without a port, of either family. */
+struct net_addr zone_addr(const char *text);
 
 /* Reads rows from text: lines of NAME TYPE VALUE with tabs between. In a. */
 struct zone_table zone_table_parse(struct arena *a, const char *text);

@@ -1,6 +1,7 @@
 /*
- * Canonical forms of headers and bodies (RFC 6376 3.4) for ARC. libopendkim has its own for DKIM, but does not let
- * others use it, and takes no ARC-Message-Signature for a signature. Pure but for the digest; one thread.
+ * Canonical forms of headers and bodies (RFC 6376 3.4) for ARC. libopendkim has its own for DKIM, but does
+ * not let others use it, and takes no ARC-Message-Signature for a signature. Pure but for the digest; one
+ * thread.
  */
 #ifndef PODFILTER_AUTH_CANON_H
 #define PODFILTER_AUTH_CANON_H
@@ -14,7 +15,8 @@
 
 enum canon { CANON_SIMPLE, CANON_RELAXED };
 
-/* c= of a signature, "relaxed/simple"; an empty one is simple/simple, a missing body simple (RFC 6376 3.5). */
+/* c= of a signature, "relaxed/simple"; an empty one is simple/simple, a missing body simple (RFC 6376 3.5).
+ */
 int canon_parse(struct span c, enum canon *ret_header, enum canon *ret_body);
 
 /* Appends a header field and its CRLF. */
@@ -22,8 +24,8 @@ void canon_field(struct buf *out, enum canon canon, const struct field *field);
 /* The same without the CRLF and with the value of b= empty: how a signature's own field is signed. */
 void canon_signature_field(struct buf *out, enum canon canon, const struct field *field);
 /*
- * The fields that h= names, in its order, each time the lowest one not yet taken (RFC 6376 5.4.2); a name that has
- * no more fields gives nothing.
+ * The fields that h= names, in its order, each time the lowest one not yet taken (RFC 6376 5.4.2); a name
+ * that has no more fields gives nothing.
  */
 int canon_signed_fields(struct buf *out, enum canon canon, const struct fields *fields, struct span names,
                         struct arena *a, struct err *err);

@@ -47,7 +47,8 @@ static void add_byte(struct canon_body *b, uint8_t c)
 	if (b->cr) {
 		b->cr = false;
 		if (c == '\n') {
-			b->blank = false; /* white space at a line's end goes, in relaxed; in simple it was content */
+			b->blank = false; /* white space at a line's end goes, in relaxed; in simple it was
+			                     content */
 			b->empty_lines++;
 			return;
 		}

@@ -30,7 +30,8 @@ int fields_add(struct fields *f, struct arena *a, struct span name, struct span 
 
 	field.value = span_find_byte(value, '\n') == SIZE_MAX ? arena_dup(a, value) : with_crlf(a, value);
 	if (f->n == f->size) {
-		struct field *more = f->n < FIELDS_MAX ? arena_grow(a, f->items, f->n, size, sizeof(*more)) : NULL;
+		struct field *more =
+			f->n < FIELDS_MAX ? arena_grow(a, f->items, f->n, size, sizeof(*more)) : NULL;
 
 		if (!more)
 			return err_set(err, POD_E_LIMIT, "a header with %zu fields and more", f->n);

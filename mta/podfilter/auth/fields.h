@@ -1,6 +1,6 @@
 /*
- * The header of one message, as its signatures saw it: names and values byte for byte, in their order from the top.
- * All memory is the arena's. One thread.
+ * The header of one message, as its signatures saw it: names and values byte for byte, in their order from
+ * the top. All memory is the arena's. One thread.
  */
 #ifndef PODFILTER_AUTH_FIELDS_H
 #define PODFILTER_AUTH_FIELDS_H
@@ -11,7 +11,8 @@
 
 struct field {
 	struct span name;  /* as written, without the colon */
-	struct span value; /* what stands behind the colon, the space first, folds as CRLF, without the last CRLF */
+	struct span value; /* what stands behind the colon, the space first, folds as CRLF, without the last
+	                      CRLF */
 	unsigned int nth;  /* the how manieth of its name, from 1: how a milter names a field to be changed */
 };
 

@@ -1,6 +1,6 @@
 /*
- * A private key and the name under which its public half is in the DNS. Made, read and kept by keys/; whoever signs
- * only borrows it.
+ * A private key and the name under which its public half is in the DNS. Made, read and kept by keys/; whoever
+ * signs only borrows it.
  */
 #ifndef PODFILTER_AUTH_SIGNING_KEY_H
 #define PODFILTER_AUTH_SIGNING_KEY_H
@@ -20,7 +20,7 @@ struct signing_key {
 };
 
 /* The signature over the bytes in base64, in a: rsa-sha256 or ed25519-sha256 (RFC 6376 3.3, RFC 8463 3). */
-int signing_key_sign(const struct signing_key *key, struct arena *a, struct span bytes, struct span *ret_base64,
-                     struct err *err);
+int signing_key_sign(const struct signing_key *key, struct arena *a, struct span bytes,
+                     struct span *ret_base64, struct err *err);
 
 #endif

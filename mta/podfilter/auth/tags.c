@@ -26,11 +26,13 @@ static int tag_take(struct tag_list *list, struct tag *tags, struct span spec, s
 
 	tag.name = span_trim(span_split(spec, '=', &tag.value));
 	if (!tag.value.p || !name_is_valid(tag.name) || !value_is_valid(tag.value))
-		return err_set(err, POD_E_SYNTAX, "not a tag: \"%.*s\"", (int) (spec.len < 40 ? spec.len : 40), spec.p);
+		return err_set(err, POD_E_SYNTAX, "not a tag: \"%.*s\"",
+		               (int) (spec.len < 40 ? spec.len : 40), spec.p);
 	tag.value = span_trim(tag.value);
 	for (size_t i = 0; i < list->n; i++)
 		if (span_eq(tags[i].name, tag.name))
-			return err_set(err, POD_E_SYNTAX, "the tag " SPAN_FMT "= comes twice", SPAN_ARG(tag.name));
+			return err_set(err, POD_E_SYNTAX, "the tag " SPAN_FMT "= comes twice",
+			               SPAN_ARG(tag.name));
 	if (list->n == TAGS_MAX)
 		return err_set(err, POD_E_LIMIT, "more than %d tags", TAGS_MAX);
 	tags[list->n++] = tag;

@@ -58,8 +58,8 @@ static bool tags_complete(struct arc_chain *c, const char *what, const struct ta
 }
 
 /* The tag list of an ARC-Message-Signature or ARC-Seal; its instance, or 0. */
-static unsigned int signature_read(struct arc_chain *c, struct arena *a, const struct field *f, const char *what,
-                                   const char *const *required, struct tag_list *ret_tags)
+static unsigned int signature_read(struct arc_chain *c, struct arena *a, const struct field *f,
+                                   const char *what, const char *const *required, struct tag_list *ret_tags)
 {
 	struct err err = { 0 };
 	unsigned int i;
@@ -141,7 +141,8 @@ static void check_sets(struct arc_chain *c)
 	}
 }
 
-int arc_chain_read(struct arena *a, const struct fields *fields, struct arc_chain **ret_chain, struct err *err)
+int arc_chain_read(struct arena *a, const struct fields *fields, struct arc_chain **ret_chain,
+                   struct err *err)
 {
 	struct arc_chain *c = arena_new(a, struct arc_chain);
 	size_t seen = 0;

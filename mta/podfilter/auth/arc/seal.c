@@ -1,17 +1,38 @@
 /* Our own set on top of a chain (RFC 8617 5.1). */
 #include <inttypes.h>
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "mta/podfilter/auth/arc/arc.h"
 
 /*
  * What a handler behind us must be able to rely on, where it is there. Not Received, Return-Path and
- * Authentication-Results, which handlers add and take away, and no ARC field but by the seal (RFC 8617 4.1.2).
+ * Authentication-Results, which handlers add and take away, and no ARC field but by the seal (RFC
+ * 8617 4.1.2).
  */
 static const char *const signed_names[] = {
-	"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
-	"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "Content-ID", "Resent-From",
-	"Resent-To", "Resent-Date", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "DKIM-Signature",
+	"From",
+	"Sender",
+	"Reply-To",
+	"To",
+	"Cc",
+	"Subject",
+	"Date",
+	"Message-ID",
+	"In-Reply-To",
+	"References",
+	"MIME-Version",
+	"Content-Type",
+	"Content-Transfer-Encoding",
+	"Content-Disposition",
+	"Content-ID",
+	"Resent-From",
+	"Resent-To",
+	"Resent-Date",
+	"List-Id",
+	"List-Unsubscribe",
+	"List-Unsubscribe-Post",
+	"DKIM-Signature",
 };
 
 struct arc_sealer {
@@ -20,7 +41,8 @@ struct arc_sealer {
 	struct canon_body body;
 };
 
-int arc_sealer_create(struct arena *a, const struct signing_key *key, struct arc_sealer **ret_sealer, struct err *err)
+int arc_sealer_create(struct arena *a, const struct signing_key *key, struct arc_sealer **ret_sealer,
+                      struct err *err)
 {
 	struct arc_sealer *s = arena_new(a, struct arc_sealer);
 	int r;
@@ -76,20 +98,23 @@ static void add_names(struct buf *out, struct span names)
 	while (names.p) {
 		struct span name = span_split(names, ':', &names);
 
-		buf_printf(out, "%s" SPAN_FMT "%s", column == 0 ? "\r\n\t" : "", SPAN_ARG(name), names.p ? ":" : ";");
+		buf_printf(out, "%s" SPAN_FMT "%s", column == 0 ? "\r\n\t" : "", SPAN_ARG(name),
+		           names.p ? ":" : ";");
 		column += name.len + 1;
 		if (column > 60)
 			column = 0;
 	}
 }
 
-static int field_of(struct arc_sealer *s, struct buf *value, const char *name, struct field *ret, struct err *err)
+static int field_of(struct arc_sealer *s, struct buf *value, const char *name, struct field *ret,
+                    struct err *err)
 {
 	*ret = (struct field){ .name = span_of(name), .value = arena_dup(s->a, buf_span(value)), .nth = 1 };
 	return value->failed || !ret->value.p ? err_set(err, POD_E_NOMEM, "ARC") : 0;
 }
 
-static int make_aar(struct arc_sealer *s, unsigned int i, struct span results, struct field *ret, struct err *err)
+static int make_aar(struct arc_sealer *s, unsigned int i, struct span results, struct field *ret,
+                    struct err *err)
 {
 	_cleanup_buf_ struct buf value = BUF_INIT;
 
@@ -98,7 +123,8 @@ static int make_aar(struct arc_sealer *s, unsigned int i, struct span results, s
 }
 
 /* Signs what `input` and the field so far are, and ends the field with the signature. */
-static int sign_field(struct arc_sealer *s, struct buf *input, struct buf *value, struct field *field, struct err *err)
+static int sign_field(struct arc_sealer *s, struct buf *input, struct buf *value, struct field *field,
+                      struct err *err)
 {
 	struct span sig;
 	int r;
@@ -127,8 +153,10 @@ static int make_ams(struct arc_sealer *s, unsigned int i, const struct fields *f
 	bh = base64_encode(s->a, span_make(hash, sizeof(hash)));
 	if (!names.p || !bh.p)
 		return err_set(err, POD_E_NOMEM, "ARC");
-	buf_printf(&value, " i=%u; a=%s; c=relaxed/relaxed; d=%s; s=%s;\r\n\tt=%" PRId64 "; bh=" SPAN_FMT ";\r\n\th=", i,
-	           key_algorithm_name(s->key->type), s->key->domain, s->key->selector, now_s, SPAN_ARG(bh));
+	buf_printf(
+		&value,
+		" i=%u; a=%s; c=relaxed/relaxed; d=%s; s=%s;\r\n\tt=%" PRId64 "; bh=" SPAN_FMT ";\r\n\th=", i,
+		key_algorithm_name(s->key->type), s->key->domain, s->key->selector, now_s, SPAN_ARG(bh));
 	add_names(&value, names);
 	buf_add_str(&value, "\r\n\tb=");
 	r = field_of(s, &value, "ARC-Message-Signature", ret, err);
@@ -137,14 +165,15 @@ static int make_ams(struct arc_sealer *s, unsigned int i, const struct fields *f
 	return r == 0 ? sign_field(s, &input, &value, ret, err) : r;
 }
 
-static int make_seal(struct arc_sealer *s, struct arc_set *sets, unsigned int i, enum arc_result cv, int64_t now_s,
-                     struct field *ret, struct err *err)
+static int make_seal(struct arc_sealer *s, struct arc_set *sets, unsigned int i, enum arc_result cv,
+                     int64_t now_s, struct field *ret, struct err *err)
 {
 	_cleanup_buf_ struct buf value = BUF_INIT, input = BUF_INIT;
 	int r;
 
 	buf_printf(&value, " i=%u; a=%s; t=%" PRId64 "; cv=%s;\r\n\td=%s; s=%s;\r\n\tb=", i,
-	           key_algorithm_name(s->key->type), now_s, arc_result_name(cv), s->key->domain, s->key->selector);
+	           key_algorithm_name(s->key->type), now_s, arc_result_name(cv), s->key->domain,
+	           s->key->selector);
 	r = field_of(s, &value, "ARC-Seal", ret, err);
 	if (r < 0)
 		return r;

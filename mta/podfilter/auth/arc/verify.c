@@ -1,6 +1,7 @@
 /* Whether a chain holds (RFC 8617 5.2). */
 #include <string.h>
 
+#include "base/base64.h"
 #include "mta/podfilter/auth/arc/arc.h"
 
 struct arc_verifier {
@@ -54,7 +55,8 @@ static int begin_body(struct arc_verifier *v, struct err *err)
 	return canon_body_init(&v->body, body, err);
 }
 
-int arc_verifier_create(struct arena *a, const struct fields *fields, struct arc_verifier **ret_v, struct err *err)
+int arc_verifier_create(struct arena *a, const struct fields *fields, struct arc_verifier **ret_v,
+                        struct err *err)
 {
 	struct arc_verifier *v = arena_new(a, struct arc_verifier);
 	struct err why = { 0 };
@@ -109,8 +111,8 @@ static int check_signature(struct arc_verifier *v, const struct lookup *l, const
 	r = public_key_find(l, v->a, tags_get(tags, "s"), tags_get(tags, "d"), &key, err);
 	if (r < 0)
 		return r;
-	r = key.type == type ? public_key_check(&key, v->a, bytes, tags_get(tags, "b"), err) :
-	                       err_set(err, POD_E_AUTH, "the key is for another algorithm");
+	r = key.type == type ? public_key_check(&key, v->a, bytes, tags_get(tags, "b"), err)
+	                     : err_set(err, POD_E_AUTH, "the key is for another algorithm");
 	public_key_done(&key);
 	return r;
 }
@@ -125,7 +127,8 @@ static int check_ams(struct arc_verifier *v, const struct lookup *l, int64_t now
 
 	if (r < 0)
 		return r;
-	if (base64_decode(v->a, tags_get(tags, "bh"), &bh) < 0 || !span_eq(bh, span_make(hash, sizeof(hash))))
+	if (base64_decode(v->a, tags_squeeze(v->a, tags_get(tags, "bh")), &bh) < 0 ||
+	    !span_eq(bh, span_make(hash, sizeof(hash))))
 		return err_set(err, POD_E_AUTH, "the body was changed");
 	r = check_expiry(tags, now_s, err);
 	if (r == 0)
@@ -162,8 +165,8 @@ static int check_chain(struct arc_verifier *v, const struct lookup *l, int64_t n
 	return r;
 }
 
-int arc_verifier_end(struct arc_verifier *v, const struct lookup *l, int64_t now_s, struct arc_verdict *ret_verdict,
-                     struct err *err)
+int arc_verifier_end(struct arc_verifier *v, const struct lookup *l, int64_t now_s,
+                     struct arc_verdict *ret_verdict, struct err *err)
 {
 	struct arc_verdict verdict = { .chain = v->chain, .why = "" };
 	struct err why = { 0 };

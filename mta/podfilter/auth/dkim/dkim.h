@@ -1,7 +1,8 @@
 /*
  * DKIM (RFC 6376, RFC 8301, RFC 8463) through libopendkim, whose questions for keys go through ../lookup.h.
  *
- * A struct dkim_library is made once and shared; a verifier or a signer belongs to one message and one thread.
+ * A struct dkim_library is made once and shared; a verifier or a signer belongs to one message and one
+ * thread.
  */
 #ifndef PODFILTER_AUTH_DKIM_H
 #define PODFILTER_AUTH_DKIM_H
@@ -18,13 +19,14 @@ struct dkim_library *dkim_library_free(struct dkim_library *library);
 /* ---- verifying ---- */
 
 enum dkim_result { /* RFC 8601 2.7.1 */
-	DKIM_RESULT_NONE,
-	DKIM_RESULT_PASS,
-	DKIM_RESULT_FAIL,
-	DKIM_RESULT_POLICY,    /* it holds, and we do not take it: a weak key, rsa-sha1, a body signed in part */
-	DKIM_RESULT_NEUTRAL,   /* no signature that could be read */
-	DKIM_RESULT_TEMPERROR, /* the key could not be looked up now */
-	DKIM_RESULT_PERMERROR, /* nor ever: no such key, revoked, malformed */
+	           DKIM_RESULT_NONE,
+	           DKIM_RESULT_PASS,
+	           DKIM_RESULT_FAIL,
+	           DKIM_RESULT_POLICY, /* it holds, and we do not take it: a weak key, rsa-sha1, a body signed
+	                                  in part */
+	           DKIM_RESULT_NEUTRAL,   /* no signature that could be read */
+	           DKIM_RESULT_TEMPERROR, /* the key could not be looked up now */
+	           DKIM_RESULT_PERMERROR, /* nor ever: no such key, revoked, malformed */
 };
 
 const char *dkim_result_name(enum dkim_result result); /* "policy" */
@@ -59,8 +61,8 @@ struct dkim_verifier *dkim_verifier_free(struct dkim_verifier *v);
 struct dkim_signer;
 
 /*
- * Signs relaxed/relaxed, without l=. What readers see and what decides over replies is signed once more often than it
- * is there, so that none can be added (RFC 6376 8.15); From above all. key has to outlive the signer.
+ * Signs relaxed/relaxed, without l=. What readers see and what decides over replies is signed once more often
+ * than it is there, so that none can be added (RFC 6376 8.15); From above all. key has to outlive the signer.
  * -POD_E_SYNTAX: what libopendkim cannot sign, such as a message without From.
  */
 int dkim_signer_create(const struct dkim_library *library, struct arena *a, const struct fields *fields,

@@ -6,20 +6,58 @@
 
 /* Names of header fields that are signed where they are there (RFC 6376 5.4.1). */
 static const char *const signed_names[] = {
-	"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
-	"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "Content-ID",
-	"Content-Description", "Resent-Date", "Resent-From", "Resent-Sender", "Resent-To", "Resent-Cc", "Resent-Message-ID",
-	"List-Id", "List-Help", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Subscribe", "List-Post", "List-Owner",
-	"List-Archive", NULL,
+	"From",
+	"Sender",
+	"Reply-To",
+	"To",
+	"Cc",
+	"Subject",
+	"Date",
+	"Message-ID",
+	"In-Reply-To",
+	"References",
+	"MIME-Version",
+	"Content-Type",
+	"Content-Transfer-Encoding",
+	"Content-Disposition",
+	"Content-ID",
+	"Content-Description",
+	"Resent-Date",
+	"Resent-From",
+	"Resent-Sender",
+	"Resent-To",
+	"Resent-Cc",
+	"Resent-Message-ID",
+	"List-Id",
+	"List-Help",
+	"List-Unsubscribe",
+	"List-Unsubscribe-Post",
+	"List-Subscribe",
+	"List-Post",
+	"List-Owner",
+	"List-Archive",
+	NULL,
 };
 
 /*
- * What is also signed as not being there once more. Content-Disposition and the like are of no use to a forger of a
- * whole message, and lists add their own List-*.
+ * What is also signed as not being there once more. Content-Disposition and the like are of no use to a
+ * forger of a whole message, and lists add their own List-*.
  */
 static const char *const oversigned_names[] = {
-	"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
-	"MIME-Version", "Content-Type", "Content-Transfer-Encoding", NULL,
+	"From",
+	"Sender",
+	"Reply-To",
+	"To",
+	"Cc",
+	"Subject",
+	"Date",
+	"Message-ID",
+	"In-Reply-To",
+	"References",
+	"MIME-Version",
+	"Content-Type",
+	"Content-Transfer-Encoding",
+	NULL,
 };
 
 static int set_option(DKIM_LIB *lib, dkim_opts_t option, const void *value, size_t size, struct err *err)
@@ -27,18 +65,19 @@ static int set_option(DKIM_LIB *lib, dkim_opts_t option, const void *value, size
 	/* the library copies it and does not write to it */
 	DKIM_STAT status = dkim_options(lib, DKIM_OP_SETOPT, option, (void *) (uintptr_t) value, size);
 
-	return status == DKIM_STAT_OK ? 0 :
-	                                err_set(err, POD_E_INTERNAL, "option %d of libopendkim: %s", (int) option,
-	                                        dkim_getresultstr(status));
+	return status == DKIM_STAT_OK ? 0
+	                              : err_set(err, POD_E_INTERNAL, "option %d of libopendkim: %s",
+	                                        (int) option, dkim_getresultstr(status));
 }
 
 static int set_options(DKIM_LIB *lib, struct err *err)
 {
 	/*
-	 * Nothing is verified before the body is there; broken signatures are listed with the others; a second From,
-	 * or none, verifies nothing.
+	 * Nothing is verified before the body is there; broken signatures are listed with the others; a
+	 * second From, or none, verifies nothing.
 	 */
-	unsigned int flags = DKIM_LIBFLAGS_DELAYSIGPROC | DKIM_LIBFLAGS_BADSIGHANDLES | DKIM_LIBFLAGS_STRICTHDRS;
+	unsigned int flags =
+		DKIM_LIBFLAGS_DELAYSIGPROC | DKIM_LIBFLAGS_BADSIGHANDLES | DKIM_LIBFLAGS_STRICTHDRS;
 	unsigned int bits = PUBLIC_KEY_RSA_BITS_MIN;
 	const char *const *names = signed_names, *const *over = oversigned_names;
 	int r = set_option(lib, DKIM_OPTS_FLAGS, &flags, sizeof(flags), err);

@@ -27,10 +27,11 @@ int dkim_signer_create(const struct dkim_library *library, struct arena *a, cons
 		return err_set(err, POD_E_NOMEM, "DKIM");
 	s->a = a;
 	/* the library copies all of it */
-	s->dkim = dkim_sign(library->lib, (const unsigned char *) "podmail", NULL,
-	                    (dkim_sigkey_t) (uintptr_t) key->text, (const unsigned char *) key->selector,
-	                    (const unsigned char *) key->domain, DKIM_CANON_RELAXED, DKIM_CANON_RELAXED,
-	                    key->type == KEY_RSA ? DKIM_SIGN_RSASHA256 : DKIM_SIGN_ED25519SHA256, -1, &status);
+	s->dkim =
+		dkim_sign(library->lib, (const unsigned char *) "podmail", NULL,
+	                  (dkim_sigkey_t) (uintptr_t) key->text, (const unsigned char *) key->selector,
+	                  (const unsigned char *) key->domain, DKIM_CANON_RELAXED, DKIM_CANON_RELAXED,
+	                  key->type == KEY_RSA ? DKIM_SIGN_RSASHA256 : DKIM_SIGN_ED25519SHA256, -1, &status);
 	if (!s->dkim)
 		return err_set(err, POD_E_INTERNAL, "libopendkim: %s", dkim_getresultstr(status));
 	status = dkim_feed_header(s->dkim, a, fields);
@@ -67,7 +68,8 @@ int dkim_signer_end(struct dkim_signer *s, struct field *ret_field, struct err *
 		return fails(s, status, err);
 	buf_add_byte(&value, ' ');
 	buf_add(&value, span_make(text, len));
-	r = value.failed ? err_set(err, POD_E_NOMEM, "DKIM") : fields_add(&made, s->a, span_of(name), buf_span(&value), err);
+	r = value.failed ? err_set(err, POD_E_NOMEM, "DKIM")
+	                 : fields_add(&made, s->a, span_of(name), buf_span(&value), err);
 	if (r == 0)
 		*ret_field = made.items[0];
 	return r;

@@ -105,13 +105,17 @@ static enum dkim_result result_of_error(int error)
 	}
 }
 
-/* Whether the signature leaves bytes at the end of the body to anybody who wants to add some. */
+/*
+ * Whether the signature leaves bytes at the end of the body to anybody who wants to add some. The library
+ * counts what it was given of the body, so white space that a canonical form drops counts as left open: of l=
+ * nothing is lost by that.
+ */
 static bool leaves_body_open(DKIM *dkim, DKIM_SIGINFO *sig)
 {
 	ssize_t message, canonical, covered;
 
-	return dkim_sig_getcanonlen(dkim, sig, &message, &canonical, &covered) == DKIM_STAT_OK && covered >= 0 &&
-	       covered < canonical;
+	return dkim_sig_getcanonlen(dkim, sig, &message, &canonical, &covered) == DKIM_STAT_OK &&
+	       covered >= 0 && covered < message;
 }
 
 /* What a signature that holds is worth here. */
@@ -126,6 +130,11 @@ static void judge_good(struct dkim_verifier *v, DKIM_SIGINFO *sig, struct dkim_s
 		s->why = "l= leaves the end of the body unsigned";
 	else
 		s->result = DKIM_RESULT_PASS;
+}
+
+static bool is_temporary(DKIM_STAT status)
+{
+	return status == DKIM_STAT_KEYFAIL || status == DKIM_STAT_CBTRYAGAIN;
 }
 
 static void judge(struct dkim_verifier *v, DKIM_SIGINFO *sig, DKIM_STAT status, struct dkim_signature *s)
@@ -144,9 +153,9 @@ static void judge(struct dkim_verifier *v, DKIM_SIGINFO *sig, DKIM_STAT status, 
 		s->why = "the body was changed";
 		return;
 	}
-	s->result = error == DKIM_SIGERROR_UNKNOWN || error == DKIM_SIGERROR_OK ?
-	                    (status == DKIM_STAT_KEYFAIL ? DKIM_RESULT_TEMPERROR : DKIM_RESULT_FAIL) :
-	                    result_of_error(error);
+	s->result = error == DKIM_SIGERROR_UNKNOWN || error == DKIM_SIGERROR_OK
+	                    ? (is_temporary(status) ? DKIM_RESULT_TEMPERROR : DKIM_RESULT_FAIL)
+	                    : result_of_error(error);
 	text = dkim_sig_geterrorstr(error);
 	s->why = text ? text : dkim_error_text(v->dkim, status);
 }
@@ -191,7 +200,8 @@ int dkim_verifier_end(struct dkim_verifier *v, struct dkim_verdict *ret_verdict,
 
 	ret_verdict->n = 0;
 	if (v->status == DKIM_STAT_OK)
-		(void) dkim_eom(v->dkim, &testing); /* its status is that of one signature; each says its own */
+		(void) dkim_eom(v->dkim,
+		                &testing); /* its status is that of one signature; each says its own */
 	if (dkim_getsiglist(v->dkim, &sigs, &n) != DKIM_STAT_OK)
 		return 0;
 	for (int i = 0; i < n && i < DKIM_SIGNATURES_MAX; i++) {

@@ -97,7 +97,8 @@ static int look_up(const struct lookup *l, struct arena *a, const char *domain, 
 }
 
 /* RFC 7489 6.6.3: that of the domain in From, or else of its organizational domain. */
-static int find_record(const struct dmarc *d, const struct lookup *l, struct arena *a, struct dmarc_answer *answer)
+static int find_record(const struct dmarc *d, const struct lookup *l, struct arena *a,
+                       struct dmarc_answer *answer)
 {
 	const char *from = answer->from_domain, *org = dmarc_org_domain(d, from);
 	int r = look_up(l, a, from, answer);

@@ -1,7 +1,7 @@
 /*
- * DMARC (RFC 7489): does who signed or sent a message have the domain that its From names, and what does that domain
- * want done where not. Records are read and the policy is chosen by libopendmarc, organizational domains come from
- * the public suffix list by libpsl.
+ * DMARC (RFC 7489): does who signed or sent a message have the domain that its From names, and what does that
+ * domain want done where not. Records are read and the policy is chosen by libopendmarc, organizational
+ * domains come from the public suffix list by libpsl.
  *
  * A struct dmarc is made once and shared by all threads.
  */
@@ -22,7 +22,7 @@ struct dmarc *dmarc_free(struct dmarc *d);
 enum dmarc_result { DMARC_NONE, DMARC_PASS, DMARC_FAIL, DMARC_TEMPERROR, DMARC_PERMERROR };
 enum disposition { DISPOSITION_NONE, DISPOSITION_QUARANTINE, DISPOSITION_REJECT };
 
-const char *dmarc_result_name(enum dmarc_result result);      /* "pass" */
+const char *dmarc_result_name(enum dmarc_result result);    /* "pass" */
 const char *disposition_name(enum disposition disposition); /* "quarantine" */
 
 /* What a domain has published. */
@@ -47,8 +47,8 @@ struct dmarc_answer {
 };
 
 /*
- * The one domain that From names, lower case and in xn-- form, in a. -POD_E_SYNTAX: no From, several, or one without
- * exactly one domain (RFC 7489 6.6.1); words in err.
+ * The one domain that From names, lower case and in xn-- form, in a. -POD_E_SYNTAX: no From, several, or one
+ * without exactly one domain (RFC 7489 6.6.1); words in err.
  */
 int dmarc_from_domain(struct arena *a, const struct fields *fields, const char **ret_domain, struct err *err);
 
@@ -57,7 +57,8 @@ int dmarc_check(const struct dmarc *d, const struct lookup *l, struct arena *a, 
                 const struct spf_answer *spf, const struct dkim_verdict *dkim, unsigned int chance,
                 struct dmarc_answer *ret_answer, struct err *err);
 
-/* The domain that somebody registered: "example.co.uk" of "mail.example.co.uk"; the domain itself where it is a suffix. */
+/* The domain that somebody registered: "example.co.uk" of "mail.example.co.uk"; the domain itself where it is
+ * a suffix. */
 const char *dmarc_org_domain(const struct dmarc *d, const char *domain);
 /* Whether the identifiers belong together (RFC 7489 3.1). */
 bool dmarc_is_aligned(const struct dmarc *d, const char *from_domain, const char *domain, bool strict);

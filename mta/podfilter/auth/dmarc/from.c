@@ -29,7 +29,7 @@ static int one_domain(struct arena *a, struct span value, const char **ret_domai
 	int r = address_list_parse(a, mime_unfold(a, value), &list);
 
 	if (r < 0)
-		return err_set(err, (enum pod_error) -r, "From");
+		return err_set(err, (enum pod_error) - r, "From");
 	for (size_t i = 0; i < list.n; i++) {
 		const char *domain;
 

@@ -78,25 +78,28 @@ static int parse(const char *domain, const char *text, struct dmarc_record *reco
 	if (!policy)
 		return err_set(err, POD_E_NOMEM, "libopendmarc");
 	/* it copies both */
-	status = opendmarc_policy_parse_dmarc(policy, (u_char *) (uintptr_t) domain, (u_char *) (uintptr_t) text);
+	status = opendmarc_policy_parse_dmarc(policy, (u_char *) (uintptr_t) domain,
+	                                      (u_char *) (uintptr_t) text);
 	if (status == DMARC_PARSE_OKAY)
 		read_policy(policy, record);
 	(void) opendmarc_policy_connect_shutdown(policy);
-	return status == DMARC_PARSE_OKAY ? 0 :
-	                                    err_set(err, POD_E_SYNTAX, "the DMARC record of %.128s: %s", domain,
-	                                            opendmarc_policy_status_to_str(status));
+	return status == DMARC_PARSE_OKAY ? 0
+	                                  : err_set(err, POD_E_SYNTAX, "the DMARC record of %.128s: %s",
+	                                            domain, opendmarc_policy_status_to_str(status));
 }
 
 int dmarc_record_parse(struct arena *a, const char *domain, const char *text, struct dmarc_record *ret_record,
                        struct err *err)
 {
 	struct dmarc_record record = { .domain = domain, .pct = 100 };
-	int r = strlen(text) < 4096 ? parse(domain, text, &record, err) :
-	                              err_set(err, POD_E_SYNTAX, "the DMARC record of %.128s is too long", domain);
+	int r = strlen(text) < 4096
+	                ? parse(domain, text, &record, err)
+	                : err_set(err, POD_E_SYNTAX, "the DMARC record of %.128s is too long", domain);
 
 	record.rua = tag_text(a, text, "rua");
 	record.fo = *tag_text(a, text, "fo") ? tag_text(a, text, "fo") : "0";
-	/* 6.6.3: a record with a policy that cannot be read and an address for reports asks for nothing but those */
+	/* 6.6.3: a record with a policy that cannot be read and an address for reports asks for nothing but
+	 * those */
 	if (r == -POD_E_SYNTAX && *record.rua) {
 		record.p = record.sp = DISPOSITION_NONE;
 		record.pct = 100;

@@ -18,7 +18,8 @@ static const char *pem_name(struct arena *a, const char *selector)
 }
 
 /* The day and the first letter of the type, and a number where that day has more of them. */
-static const char *selector_new(struct arena *a, const struct key_list *list, enum key_type type, int64_t now_s)
+static const char *selector_new(struct arena *a, const struct key_list *list, enum key_type type,
+                                int64_t now_s)
 {
 	time_t t = now_s;
 	struct tm tm;
@@ -27,8 +28,8 @@ static const char *selector_new(struct arena *a, const struct key_list *list, en
 	(void) gmtime_r(&t, &tm);
 	(void) strftime(day, sizeof(day), "%Y%m%d", &tm);
 	for (unsigned int i = 1; i <= KEYS_MAX + 1; i++) {
-		const char *s = i == 1 ? arena_printf(a, "%s%c", day, *key_type_name(type)) :
-		                         arena_printf(a, "%s%c%u", day, *key_type_name(type), i);
+		const char *s = i == 1 ? arena_printf(a, "%s%c", day, *key_type_name(type))
+		                       : arena_printf(a, "%s%c%u", day, *key_type_name(type), i);
 
 		if (!s || !keys_find(list, s))
 			return s;
@@ -38,7 +39,8 @@ static const char *selector_new(struct arena *a, const struct key_list *list, en
 
 static EVP_PKEY *generate(enum key_type type, unsigned int bits)
 {
-	return type == KEY_RSA ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t) bits) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	return type == KEY_RSA ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t) bits)
+	                       : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 }
 
 static int pem_of(struct arena *a, EVP_PKEY *pkey, struct span *ret_pem, struct err *err)
@@ -84,7 +86,8 @@ int keys_create(struct keys *keys, struct arena *a, const char *domain, enum key
 	if (r < 0)
 		return r;
 	if (list.n == KEYS_MAX)
-		return err_set(err, POD_E_LIMIT, "%s has %d keys already; remove some", list.domain, KEYS_MAX);
+		return err_set(err, POD_E_LIMIT, "%s has %d keys already; remove some", list.domain,
+		               KEYS_MAX);
 	if (type == KEY_RSA && (bits < PUBLIC_KEY_RSA_BITS_MIN || bits > 4096))
 		return err_set(err, POD_E_SYNTAX, "an RSA key has %d to 4096 bits", PUBLIC_KEY_RSA_BITS_MIN);
 	info = &list.keys[list.n];
@@ -116,7 +119,7 @@ int keys_activate(struct keys *keys, struct arena *a, const char *domain, const 
                   struct err *err)
 {
 	struct key_list list;
-	size_t i;
+	size_t i = 0;
 	int r = keys_read(keys, a, domain, &list, err);
 
 	if (r < 0 || (r = find_index(&list, selector, &i, err)) < 0)
@@ -138,7 +141,7 @@ int keys_remove(struct keys *keys, struct arena *a, const char *domain, const ch
 {
 	const char *file = pem_name(a, selector), *path;
 	struct key_list list;
-	size_t i;
+	size_t i = 0;
 	int r = keys_read(keys, a, domain, &list, err);
 
 	if (r < 0 || (r = find_index(&list, selector, &i, err)) < 0)
@@ -148,14 +151,16 @@ int keys_remove(struct keys *keys, struct arena *a, const char *domain, const ch
 		return err_set(err, POD_E_NOMEM, "keys");
 	list.n--;
 	memmove(&list.keys[i], &list.keys[i + 1], (list.n - i) * sizeof(list.keys[0]));
-	/* the list first: a key that is not in it is never used, one without its file would stop all signing */
+	/* the list first: a key that is not in it is never used, one without its file would stop all signing
+	 */
 	r = keys_write_list(keys, a, &list, err);
 	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
 		r = err_errno(err, errno, "%s", path);
 	return r;
 }
 
-int keys_set_rotation(struct keys *keys, struct arena *a, const char *domain, unsigned int days, struct err *err)
+int keys_set_rotation(struct keys *keys, struct arena *a, const char *domain, unsigned int days,
+                      struct err *err)
 {
 	struct key_list list;
 	int r = keys_read(keys, a, domain, &list, err);

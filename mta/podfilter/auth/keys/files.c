@@ -86,8 +86,8 @@ static int write_new(const char *path, struct span bytes, struct err *err)
 	return 0;
 }
 
-int keys_write_file(const struct keys *keys, struct arena *a, const char *domain, const char *file, struct span bytes,
-                    struct err *err)
+int keys_write_file(const struct keys *keys, struct arena *a, const char *domain, const char *file,
+                    struct span bytes, struct err *err)
 {
 	const char *folder = keys_path(keys, a, domain, ""), *path = keys_path(keys, a, domain, file);
 	const char *fresh = path ? arena_printf(a, "%s.new", path) : NULL;

@@ -1,12 +1,13 @@
 /*
- * The private keys that domains sign with: a folder that is this process's alone, with a folder for each domain, in it
- * keys.json and one PEM file (0600) for each key.
+ * The private keys that domains sign with: a folder that is this process's alone, with a folder for each
+ * domain, in it keys.json and one PEM file (0600) for each key.
  *
- *   made (new) -> published in the DNS by an admin -> active: it signs -> retired: it signs no more, and its record
- *   stays in the DNS until mail that is on its way has been verified -> removed
+ *   made (new) -> published in the DNS by an admin -> active: it signs -> retired: it signs no more, and its
+ * record stays in the DNS until mail that is on its way has been verified -> removed
  *
- * A domain has at most one active key of each type. Writing is durable when it returns 0, and one caller's at a time
- * (the process's main thread); reading is anybody's at any time, for files are only ever replaced whole.
+ * A domain has at most one active key of each type. Writing is durable when it returns 0, and one caller's at
+ * a time (the process's main thread); reading is anybody's at any time, for files are only ever replaced
+ * whole.
  */
 #ifndef PODFILTER_AUTH_KEYS_H
 #define PODFILTER_AUTH_KEYS_H
@@ -26,7 +27,7 @@ struct key_info {
 	const char *selector;
 	enum key_type type;
 	enum key_state state;
-	unsigned int bits; /* of RSA */
+	unsigned int bits;                         /* of RSA */
 	int64_t created_s, activated_s, retired_s; /* 0: not yet */
 };
 
@@ -49,8 +50,10 @@ int key_type_parse(struct span name, enum key_type *ret_type);
 
 /* ---- reading ---- */
 
-/* A domain without keys is an empty list. -POD_E_CORRUPT: keys.json is not what it has to be. -POD_E_SYNTAX: no domain. */
-int keys_read(struct keys *keys, struct arena *a, const char *domain, struct key_list *ret_list, struct err *err);
+/* A domain without keys is an empty list. -POD_E_CORRUPT: keys.json is not what it has to be. -POD_E_SYNTAX:
+ * no domain. */
+int keys_read(struct keys *keys, struct arena *a, const char *domain, struct key_list *ret_list,
+              struct err *err);
 const struct key_info *keys_find(const struct key_list *list, const char *selector);
 /* Calls fn for the name of each domain that has keys, until it returns non-zero, which is then returned. */
 int keys_each_domain(struct keys *keys, int (*fn)(void *arg, const char *domain), void *arg, struct err *err);
@@ -68,13 +71,16 @@ void keys_release(struct signing_key *key); /* zeroed memory is fine */
  */
 int keys_create(struct keys *keys, struct arena *a, const char *domain, enum key_type type, unsigned int bits,
                 int64_t now_s, struct key_info *ret_info, struct err *err);
-/* Signs with this one from now on; the active one of its type retires. -POD_E_NOTFOUND; -POD_E_EXISTS: it does already. */
+/* Signs with this one from now on; the active one of its type retires. -POD_E_NOTFOUND; -POD_E_EXISTS: it
+ * does already. */
 int keys_activate(struct keys *keys, struct arena *a, const char *domain, const char *selector, int64_t now_s,
                   struct err *err);
 /* Deletes it for good. -POD_E_NOTFOUND. */
-int keys_remove(struct keys *keys, struct arena *a, const char *domain, const char *selector, struct err *err);
+int keys_remove(struct keys *keys, struct arena *a, const char *domain, const char *selector,
+                struct err *err);
 /* Days after which a key is replaced, 0: never. */
-int keys_set_rotation(struct keys *keys, struct arena *a, const char *domain, unsigned int days, struct err *err);
+int keys_set_rotation(struct keys *keys, struct arena *a, const char *domain, unsigned int days,
+                      struct err *err);
 
 /* ---- the DNS ---- */
 
@@ -83,11 +89,16 @@ int keys_record(struct arena *a, const struct signing_key *key, const char **ret
 /* The same as a line of a zone file, with strings of at most 255 bytes. */
 int keys_zone_line(struct arena *a, const struct signing_key *key, const char **ret_line, struct err *err);
 
-enum key_published { KEY_PUBLISHED, KEY_UNPUBLISHED, KEY_DIFFERENT /* another key is there */, KEY_UNKNOWN /* now */ };
+enum key_published {
+	KEY_PUBLISHED,
+	KEY_UNPUBLISHED,
+	KEY_DIFFERENT /* another key is there */,
+	KEY_UNKNOWN /* now */
+};
 
 /* Whether the world finds this key, which is asked of the DNS as anybody would. why: in words, in a. */
-enum key_published keys_check_published(const struct lookup *l, struct arena *a, const struct signing_key *key,
-                                        const char **ret_why);
+enum key_published keys_check_published(const struct lookup *l, struct arena *a,
+                                        const struct signing_key *key, const char **ret_why);
 const char *key_published_name(enum key_published p); /* "published" */
 
 /* rotate.c: what the schedule wants done with a domain now. Pure. */

@@ -14,8 +14,8 @@ struct keys {
 int keys_domain(struct arena *a, const char *domain, const char **ret_domain, struct err *err);
 const char *keys_path(const struct keys *keys, struct arena *a, const char *domain, const char *file);
 /* Writes a file of the domain's folder anew, durably, readable for us alone. Makes the folder. */
-int keys_write_file(const struct keys *keys, struct arena *a, const char *domain, const char *file, struct span bytes,
-                    struct err *err);
+int keys_write_file(const struct keys *keys, struct arena *a, const char *domain, const char *file,
+                    struct span bytes, struct err *err);
 /* -POD_E_NOTFOUND without words where it is not there. */
 int keys_read_file(const char *path, struct arena *a, struct span *ret_bytes, struct err *err);
 int keys_write_list(const struct keys *keys, struct arena *a, const struct key_list *list, struct err *err);

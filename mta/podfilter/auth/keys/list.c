@@ -8,7 +8,9 @@
 
 #define LIST_FILE "keys.json"
 
-static const char *const state_names[] = { [KEY_NEW] = "new", [KEY_ACTIVE] = "active", [KEY_RETIRED] = "retired" };
+static const char *const state_names[] = {
+	[KEY_NEW] = "new", [KEY_ACTIVE] = "active", [KEY_RETIRED] = "retired"
+};
 static const char *const type_names[] = { [KEY_RSA] = "rsa", [KEY_ED25519] = "ed25519" };
 
 const char *key_state_name(enum key_state state)
@@ -53,8 +55,9 @@ static int key_of_json(struct arena *a, json_t *json, struct key_info *ret)
 	json_int_t created, activated = 0, retired = 0;
 	int bits = 0, t, s;
 
-	if (json_unpack(json, "{s:s, s:s, s:s, s:I, s?i, s?I, s?I}", "selector", &selector, "type", &type, "state", &state,
-	                "created", &created, "bits", &bits, "activated", &activated, "retired", &retired) < 0)
+	if (json_unpack(json, "{s:s, s:s, s:s, s:I, s?i, s?I, s?I}", "selector", &selector, "type", &type,
+	                "state", &state, "created", &created, "bits", &bits, "activated", &activated,
+	                "retired", &retired) < 0)
 		return -POD_E_CORRUPT;
 	t = name_find(type_names, ARRAY_SIZE(type_names), span_of(type));
 	s = name_find(state_names, ARRAY_SIZE(state_names), span_of(state));
@@ -80,13 +83,13 @@ static int list_of_json(struct arena *a, json_t *json, struct key_list *list)
 	    json_array_size(array) > KEYS_MAX)
 		return -POD_E_CORRUPT;
 	list->rotate_days = (unsigned int) days;
-	json_array_foreach(array, i, item)
-		if (r == 0 && (r = key_of_json(a, item, &list->keys[list->n])) == 0)
-			list->n++;
+	json_array_foreach(array, i, item) if (r == 0 && (r = key_of_json(a, item, &list->keys[list->n])) ==
+	                                                         0) list->n++;
 	return r;
 }
 
-int keys_read(struct keys *keys, struct arena *a, const char *domain, struct key_list *ret_list, struct err *err)
+int keys_read(struct keys *keys, struct arena *a, const char *domain, struct key_list *ret_list,
+              struct err *err)
 {
 	struct key_list list = { 0 };
 	const char *path = NULL;
@@ -109,7 +112,7 @@ int keys_read(struct keys *keys, struct arena *a, const char *domain, struct key
 	r = list_of_json(a, json, &list);
 	json_decref(json);
 	if (r < 0)
-		return err_set(err, (enum pod_error) -r, "%s", path);
+		return err_set(err, (enum pod_error) - r, "%s", path);
 	*ret_list = list;
 	return 0;
 }
@@ -121,12 +124,12 @@ static json_t *json_of_list(const struct key_list *list)
 	for (size_t i = 0; i < list->n; i++) {
 		const struct key_info *k = &list->keys[i];
 
-		(void) json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I}", "selector", k->selector,
-		                                              "type", key_type_name(k->type), "state",
-		                                              key_state_name(k->state), "bits", (int) k->bits, "created",
-		                                              (json_int_t) k->created_s, "activated",
-		                                              (json_int_t) k->activated_s, "retired",
-		                                              (json_int_t) k->retired_s));
+		(void) json_array_append_new(
+			array,
+			json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I}", "selector", k->selector, "type",
+		                  key_type_name(k->type), "state", key_state_name(k->state), "bits",
+		                  (int) k->bits, "created", (json_int_t) k->created_s, "activated",
+		                  (json_int_t) k->activated_s, "retired", (json_int_t) k->retired_s));
 	}
 	return json_pack("{s:i, s:o}", "rotate_days", (int) list->rotate_days, "keys", array);
 }

@@ -1,6 +1,7 @@
 /* A key as the DNS has it. */
 #include <openssl/x509.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "mta/podfilter/auth/keys/keys.h"
 
@@ -12,7 +13,9 @@ static int public_bytes(struct arena *a, const struct signing_key *key, struct s
 	int n;
 
 	if (key->type == KEY_ED25519) {
-		*ret = EVP_PKEY_get_raw_public_key(key->pkey, raw, &len) == 1 ? arena_dup(a, span_make(raw, len)) : SPAN_NONE;
+		*ret = EVP_PKEY_get_raw_public_key(key->pkey, raw, &len) == 1
+		               ? arena_dup(a, span_make(raw, len))
+		               : SPAN_NONE;
 	} else {
 		n = i2d_PUBKEY(key->pkey, &der);
 		*ret = n > 0 ? arena_dup(a, span_make(der, (size_t) n)) : SPAN_NONE;
@@ -30,7 +33,9 @@ int keys_record(struct arena *a, const struct signing_key *key, const char **ret
 		text = base64_encode(a, bytes);
 	if (r < 0)
 		return r;
-	*ret_record = text.p ? arena_printf(a, "v=DKIM1; k=%s; p=" SPAN_FMT, key_type_name(key->type), SPAN_ARG(text)) : NULL;
+	*ret_record = text.p ? arena_printf(a, "v=DKIM1; k=%s; p=" SPAN_FMT, key_type_name(key->type),
+	                                    SPAN_ARG(text))
+	                     : NULL;
 	return *ret_record ? 0 : err_set(err, POD_E_NOMEM, "DKIM record");
 }
 
@@ -51,17 +56,18 @@ int keys_zone_line(struct arena *a, const struct signing_key *key, const char **
 	return *ret_line ? 0 : err_set(err, POD_E_NOMEM, "DKIM record");
 }
 
-static const char *const published_names[] = {
-	[KEY_PUBLISHED] = "published", [KEY_UNPUBLISHED] = "missing", [KEY_DIFFERENT] = "different", [KEY_UNKNOWN] = "unknown"
-};
+static const char *const published_names[] = { [KEY_PUBLISHED] = "published",
+	                                       [KEY_UNPUBLISHED] = "missing",
+	                                       [KEY_DIFFERENT] = "different",
+	                                       [KEY_UNKNOWN] = "unknown" };
 
 const char *key_published_name(enum key_published p)
 {
 	return published_names[p];
 }
 
-enum key_published keys_check_published(const struct lookup *l, struct arena *a, const struct signing_key *key,
-                                        const char **ret_why)
+enum key_published keys_check_published(const struct lookup *l, struct arena *a,
+                                        const struct signing_key *key, const char **ret_why)
 {
 	enum key_published p = KEY_DIFFERENT;
 	struct public_key found = { 0 };

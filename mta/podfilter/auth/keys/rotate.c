@@ -9,15 +9,17 @@ static bool has_new_of(const struct key_list *list, enum key_type type)
 	return false;
 }
 
-static enum rotation_step step_of(const struct key_list *list, const struct key_info *k, int64_t now_s, int64_t grace_s)
+static enum rotation_step step_of(const struct key_list *list, const struct key_info *k, int64_t now_s,
+                                  int64_t grace_s)
 {
 	int64_t due_s = k->activated_s + (int64_t) list->rotate_days * 86400;
 
 	switch (k->state) {
 	case KEY_NEW: return ROTATION_PUBLISH;
 	case KEY_ACTIVE:
-		return now_s >= due_s - ROTATION_LEAD_S && !has_new_of(list, k->type) && list->n < KEYS_MAX ? ROTATION_CREATE :
-		                                                                                              ROTATION_NOTHING;
+		return now_s >= due_s - ROTATION_LEAD_S && !has_new_of(list, k->type) && list->n < KEYS_MAX
+		               ? ROTATION_CREATE
+		               : ROTATION_NOTHING;
 	case KEY_RETIRED: return now_s >= k->retired_s + grace_s ? ROTATION_REMOVE : ROTATION_NOTHING;
 	}
 	return ROTATION_NOTHING;

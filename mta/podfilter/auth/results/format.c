@@ -86,8 +86,8 @@ static void add_dmarc(struct buf *out, const struct dmarc_answer *dmarc, enum di
 {
 	buf_printf(out, ";\r\n\tdmarc=%s", dmarc_result_name(dmarc->result));
 	if (dmarc->has_record && !*dmarc->why)
-		buf_printf(out, " (p=%s sp=%s dis=%s)", disposition_name(dmarc->record.p), disposition_name(dmarc->record.sp),
-		           disposition_name(applied));
+		buf_printf(out, " (p=%s sp=%s dis=%s)", disposition_name(dmarc->record.p),
+		           disposition_name(dmarc->record.sp), disposition_name(applied));
 	else
 		results_add_comment(out, dmarc->why);
 	add_property(out, "header.from", dmarc->from_domain);

@@ -1,6 +1,6 @@
 /*
- * Authentication-Results (RFC 8601): ours written, and those that claim to be ours recognised. Pure; memory is the
- * arena's.
+ * Authentication-Results (RFC 8601): ours written, and those that claim to be ours recognised. Pure; memory
+ * is the arena's.
  */
 #ifndef PODFILTER_AUTH_RESULTS_H
 #define PODFILTER_AUTH_RESULTS_H
@@ -15,7 +15,7 @@ struct auth_results {
 	const char *authserv_id; /* ours */
 	const char *sender;      /* of the envelope, "" for the null path */
 	const char *helo;
-	const char *client;      /* its address as text */
+	const char *client; /* its address as text */
 	struct spf_answer spf, helo_spf;
 	struct dkim_verdict dkim;
 	struct dmarc_answer dmarc;
@@ -24,8 +24,8 @@ struct auth_results {
 };
 
 /*
- * The value behind "Authentication-Results: ", folded with CRLF and tabs; also what ARC-Authentication-Results has
- * behind its instance. SPAN_NONE where memory is out.
+ * The value behind "Authentication-Results: ", folded with CRLF and tabs; also what
+ * ARC-Authentication-Results has behind its instance. SPAN_NONE where memory is out.
  */
 struct span results_format(struct arena *a, const struct auth_results *r);
 

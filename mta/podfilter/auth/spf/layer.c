@@ -59,9 +59,11 @@ static bool add_record(SPF_dns_rr_t *rr, const struct dns_answer *answer, size_t
 	}
 }
 
-static SPF_dns_rr_t *rr_of(SPF_dns_server_t *server, const char *name, ns_type number, const struct dns_answer *answer)
+static SPF_dns_rr_t *rr_of(SPF_dns_server_t *server, const char *name, ns_type number,
+                           const struct dns_answer *answer)
 {
-	SPF_dns_rr_t *rr = SPF_dns_rr_new_init(server, name, number, (int) answer->ttl_s, herrno_of(answer->outcome));
+	SPF_dns_rr_t *rr =
+		SPF_dns_rr_new_init(server, name, number, (int) answer->ttl_s, herrno_of(answer->outcome));
 
 	for (size_t i = 0; rr && answer->outcome == DNS_FOUND && i < answer->n; i++)
 		if (!add_record(rr, answer, i)) {
@@ -77,7 +79,8 @@ static SPF_dns_rr_t *no_more(SPF_dns_server_t *server, const char *name, ns_type
 	return SPF_dns_rr_new_init(server, name, number, 0, TRY_AGAIN);
 }
 
-static SPF_dns_rr_t *layer_lookup(SPF_dns_server_t *server, const char *name, ns_type number, int should_cache)
+static SPF_dns_rr_t *layer_lookup(SPF_dns_server_t *server, const char *name, ns_type number,
+                                  int should_cache)
 {
 	struct spf_layer *layer = server->hook;
 	struct dns_answer answer;
@@ -87,7 +90,7 @@ static SPF_dns_rr_t *layer_lookup(SPF_dns_server_t *server, const char *name, ns
 		i++;
 	if (i == ARRAY_SIZE(types)) /* the type SPF: RFC 7208 3.1 has done away with it */
 		return SPF_dns_rr_new_nxdomain(server, name);
-	layer->too_late = layer->too_late || clock_mono_ms() > layer->deadline_ms;
+	layer->too_late = layer->too_late || clock_mono_ms() >= layer->deadline_ms;
 	if (layer->too_late || layer->over_limit)
 		return no_more(server, name, number);
 	layer->asked++;

@@ -7,12 +7,8 @@
 #include "mta/podfilter/auth/spf/layer.h"
 
 static const char *const result_names[] = {
-	[SPF_NONE] = "none",
-	[SPF_NEUTRAL] = "neutral",
-	[SPF_PASS] = "pass",
-	[SPF_FAIL] = "fail",
-	[SPF_SOFTFAIL] = "softfail",
-	[SPF_TEMPERROR] = "temperror",
+	[SPF_NONE] = "none",           [SPF_NEUTRAL] = "neutral",   [SPF_PASS] = "pass",
+	[SPF_FAIL] = "fail",           [SPF_SOFTFAIL] = "softfail", [SPF_TEMPERROR] = "temperror",
 	[SPF_PERMERROR] = "permerror",
 };
 
@@ -26,19 +22,20 @@ const char *spf_identity_name(enum spf_identity identity)
 	return identity == SPF_HELO ? "helo" : "mailfrom";
 }
 
-static enum spf_result result_of(SPF_result_t result)
+static enum spf_result result_of(SPF_response_t *rp)
 {
-	switch (result) {
+	switch (SPF_response_result(rp)) {
 	case SPF_RESULT_NEUTRAL: return SPF_NEUTRAL;
 	case SPF_RESULT_PASS: return SPF_PASS;
 	case SPF_RESULT_FAIL: return SPF_FAIL;
 	case SPF_RESULT_SOFTFAIL: return SPF_SOFTFAIL;
 	case SPF_RESULT_TEMPERROR: return SPF_TEMPERROR;
 	case SPF_RESULT_PERMERROR: return SPF_PERMERROR;
-	case SPF_RESULT_NONE:
-	case SPF_RESULT_INVALID: break;
+	case SPF_RESULT_NONE: return SPF_NONE;
+	case SPF_RESULT_INVALID:
+		break; /* the record did not compile; what is wrong with it is among the messages */
 	}
-	return SPF_NONE;
+	return SPF_PERMERROR;
 }
 
 static bool set_client(SPF_request_t *rq, const struct net_addr *client)
@@ -47,7 +44,8 @@ static bool set_client(SPF_request_t *rq, const struct net_addr *client)
 	struct in_addr four;
 
 	if (client->ss.ss_family == AF_INET)
-		return SPF_request_set_ipv4(rq, ((const struct sockaddr_in *) &client->ss)->sin_addr) == SPF_E_SUCCESS;
+		return SPF_request_set_ipv4(rq, ((const struct sockaddr_in *) &client->ss)->sin_addr) ==
+		       SPF_E_SUCCESS;
 	if (client->ss.ss_family != AF_INET6)
 		return false;
 	if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
@@ -87,7 +85,7 @@ static const char *first_error(SPF_response_t *rp)
 
 static void read_response(struct spf_layer *layer, SPF_response_t *rp, struct spf_answer *answer)
 {
-	answer->result = result_of(SPF_response_result(rp));
+	answer->result = result_of(rp);
 	if (layer->over_limit) {
 		answer->result = SPF_PERMERROR;
 		answer->why = "too many void lookups";
@@ -99,8 +97,8 @@ static void read_response(struct spf_layer *layer, SPF_response_t *rp, struct sp
 	}
 }
 
-static int ask(struct spf_layer *layer, SPF_server_t *server, const struct spf_question *q, const char *sender,
-               struct spf_answer *answer, struct err *err)
+static int ask(struct spf_layer *layer, SPF_server_t *server, const struct spf_question *q,
+               const char *sender, struct spf_answer *answer, struct err *err)
 {
 	SPF_request_t *rq = SPF_request_new(server);
 	SPF_response_t *rp = NULL;
@@ -123,8 +121,8 @@ static int ask(struct spf_layer *layer, SPF_server_t *server, const struct spf_q
 	return r == 0 && !answer->why ? err_set(err, POD_E_NOMEM, "SPF") : r;
 }
 
-int spf_check(const struct lookup *l, struct arena *a, const struct spf_question *q, enum spf_identity identity,
-              struct spf_answer *ret_answer, struct err *err)
+int spf_check(const struct lookup *l, struct arena *a, const struct spf_question *q,
+              enum spf_identity identity, struct spf_answer *ret_answer, struct err *err)
 {
 	struct spf_layer layer = { .lookup = l, .a = a, .deadline_ms = clock_mono_ms() + q->timeout_ms };
 	struct spf_answer answer = { .identity = *q->sender ? identity : SPF_HELO, .domain = "", .why = "" };

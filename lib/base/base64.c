@@ -1,4 +1,6 @@
-#include "sasl/sasl.h"
+#include "base/base64.h"
+
+#include "base/err.h"
 
 /* RFC 4648 4, table 1. */
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
