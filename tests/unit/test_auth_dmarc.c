@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "mta/podfilter/auth/dmarc/dmarc.h"
 #include "tests/support/auth_fixture.h"
+#include "tests/support/test_arena.h"
 
 static struct dmarc *dmarc;
 
@@ -38,8 +39,6 @@ static const struct zone_row rows[] = {
 	{ "_dmarc.xn--bcher-kva.example.com", DNS_TXT, "v=DMARC1; p=reject" },
 };
 
-static struct arena *arena;
-
 static struct dmarc_answer check(const char *from, const char *spf_domain, const char *dkim_domain,
                                  unsigned int chance)
 {
@@ -54,8 +53,8 @@ static struct dmarc_answer check(const char *from, const char *spf_domain, const
 	struct err err = { 0 };
 
 	dkim.signatures[0] = (struct dkim_signature){ .result = DKIM_RESULT_PASS, .domain = dkim_domain };
-	assert_int_equal(fields_add(&fields, arena, SPAN_LIT("From"), span_of(from), &err), 0);
-	if (dmarc_check(dmarc, &l, arena, &fields, &spf, &dkim, chance, &answer, &err) < 0)
+	assert_int_equal(fields_add(&fields, test_arena, SPAN_LIT("From"), span_of(from), &err), 0);
+	if (dmarc_check(dmarc, &l, test_arena, &fields, &spf, &dkim, chance, &answer, &err) < 0)
 		fail_msg("%s", err_text(&err));
 	return answer;
 }
@@ -130,11 +129,11 @@ static void a_from_without_exactly_one_domain_is_nobodys(void **state)
 
 static void two_from_fields_are_refused_as_one_that_readers_may_choose(void **state)
 {
-	struct fields fields = auth_fixture_fields(arena, "From: a@good.com\r\nfrom: b@evil.com\r\n");
+	struct fields fields = auth_fixture_fields(test_arena, "From: a@good.com\r\nfrom: b@evil.com\r\n");
 	const char *domain;
 	struct err err = { 0 };
 
-	assert_int_equal(dmarc_from_domain(arena, &fields, &domain, &err), -POD_E_SYNTAX);
+	assert_int_equal(dmarc_from_domain(test_arena, &fields, &domain, &err), -POD_E_SYNTAX);
 }
 
 /* A lookup of DKIM's that failed may hide the pass: such a message is not refused for good. */
@@ -142,14 +141,14 @@ static void what_could_not_be_checked_now_is_not_a_failure(void **state)
 {
 	struct zone_table zone = { .rows = rows, .n = ARRAY_SIZE(rows) };
 	struct lookup l = zone_table_lookup(&zone);
-	struct fields fields = auth_fixture_fields(arena, "From: a@reject.com\r\n");
+	struct fields fields = auth_fixture_fields(test_arena, "From: a@reject.com\r\n");
 	struct spf_answer spf = { .result = SPF_FAIL, .domain = "reject.com", .why = "" };
 	struct dkim_verdict dkim = { .n = 1 };
 	struct dmarc_answer answer;
 
 	dkim.signatures[0] =
 		(struct dkim_signature){ .result = DKIM_RESULT_TEMPERROR, .domain = "reject.com" };
-	assert_int_equal(dmarc_check(dmarc, &l, arena, &fields, &spf, &dkim, 0, &answer, NULL), 0);
+	assert_int_equal(dmarc_check(dmarc, &l, test_arena, &fields, &spf, &dkim, 0, &answer, NULL), 0);
 	assert_int_equal(answer.result, DMARC_TEMPERROR);
 }
 
@@ -162,22 +161,10 @@ static void a_missing_list_of_suffixes_is_said(void **state)
 	assert_non_null(strstr(err.text, "/nowhere/list.dafsa"));
 }
 
-static int make_arena(void **state)
-{
-	arena = arena_create(32 << 20);
-	return arena ? 0 : -1;
-}
-
-static int free_arena(void **state)
-{
-	arena = arena_free(arena);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, make_arena, free_arena)
+#define T(name) cmocka_unit_test_setup_teardown(name, test_arena_make, test_arena_free)
 		T(who_is_aligned_passes_and_who_is_not_meets_the_policy),
 		T(pct_spares_the_others_one_step),
 		T(a_from_without_exactly_one_domain_is_nobodys),

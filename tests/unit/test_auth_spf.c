@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "mta/podfilter/auth/spf/spf.h"
+#include "tests/support/test_arena.h"
 #include "tests/support/zone_table.h"
 
 static const struct zone_row rows[] = {
@@ -40,8 +41,6 @@ static const struct zone_row rows[] = {
 	{ "helo.pass.test", DNS_A, "192.0.2.1" },
 };
 
-static struct arena *arena;
-
 static struct spf_answer check(const char *client, const char *helo, const char *sender,
                                enum spf_identity identity)
 {
@@ -51,9 +50,9 @@ static struct spf_answer check(const char *client, const char *helo, const char 
 	struct spf_answer answer = { 0 };
 	struct err err = { 0 };
 
-	arena_reset(arena); /* the answer before is not used any more */
+	arena_reset(test_arena); /* the answer before is not used any more */
 	q.client = zone_addr(client);
-	assert_int_equal(spf_check(&l, arena, &q, identity, &answer, &err), 0);
+	assert_int_equal(spf_check(&l, test_arena, &q, identity, &answer, &err), 0);
 	return answer;
 }
 
@@ -146,18 +145,6 @@ static void a_check_that_takes_too_long_is_tried_again_later(void **state)
 	assert_int_equal(answer.result, SPF_TEMPERROR);
 }
 
-static int make_arena(void **state)
-{
-	arena = arena_create(8 << 20);
-	return arena ? 0 : -1;
-}
-
-static int free_arena(void **state)
-{
-	arena = arena_free(arena);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,5 +155,5 @@ int main(void)
 		cmocka_unit_test(a_check_that_takes_too_long_is_tried_again_later),
 	};
 
-	return cmocka_run_group_tests(tests, make_arena, free_arena);
+	return cmocka_run_group_tests(tests, test_arena_make, test_arena_free);
 }

@@ -22,6 +22,15 @@ const char *spf_identity_name(enum spf_identity identity)
 	return identity == SPF_HELO ? "helo" : "mailfrom";
 }
 
+/* Without a result there is no record that can be used; why not is among the messages. */
+static enum spf_result result_of_messages(SPF_response_t *rp)
+{
+	for (int i = 0; i < SPF_response_messages(rp); i++)
+		if (SPF_error_code(SPF_response_message(rp, i)) == SPF_E_DNS_ERROR)
+			return SPF_TEMPERROR;
+	return SPF_PERMERROR;
+}
+
 static enum spf_result result_of(SPF_response_t *rp)
 {
 	switch (SPF_response_result(rp)) {
@@ -32,10 +41,9 @@ static enum spf_result result_of(SPF_response_t *rp)
 	case SPF_RESULT_TEMPERROR: return SPF_TEMPERROR;
 	case SPF_RESULT_PERMERROR: return SPF_PERMERROR;
 	case SPF_RESULT_NONE: return SPF_NONE;
-	case SPF_RESULT_INVALID:
-		break; /* the record did not compile; what is wrong with it is among the messages */
+	case SPF_RESULT_INVALID: break;
 	}
-	return SPF_PERMERROR;
+	return result_of_messages(rp);
 }
 
 static bool set_client(SPF_request_t *rq, const struct net_addr *client)
