@@ -1,4 +1,3 @@
-#include "base/base64.h"
 #include "imapd/imap/commands.h"
 #include "imapd/imap/session.h"
 

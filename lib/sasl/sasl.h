@@ -7,6 +7,7 @@
 #define POD_SASL_SASL_H
 
 #include "base/arena.h"
+#include "base/base64.h"
 #include "base/err.h"
 #include "base/span.h"
 

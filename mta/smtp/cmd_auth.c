@@ -1,5 +1,4 @@
 /* AUTH (RFC 4954). The exchange itself is between the client and the user's volume: this relays it. */
-#include "base/base64.h"
 #include "mta/smtp/internal.h"
 
 #include <stdio.h>

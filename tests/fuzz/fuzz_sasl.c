@@ -1,5 +1,4 @@
 /* The first SASL message of a client: a mechanism (first byte) and what it sent. */
-#include "base/base64.h"
 #include "base/cleanup.h"
 #include "sasl/sasl.h"
 

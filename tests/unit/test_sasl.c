@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "base/base64.h"
 #include "base/cleanup.h"
 #include "sasl/sasl.h"
 
