@@ -1,7 +1,8 @@
 MODULES += mta_core
-PROTOS  += mta/queue/queue.proto mta/outbound/outbound.proto
-mta_core_SRCS := $(filter-out mta/podfilter/%,$(wildcard mta/*/*.c)) gen/mta/queue/queue.pb-c.c gen/mta/outbound/outbound.pb-c.c
-mta_core_LDLIBS := -lsasl2 -ljansson -lprotobuf-c -pthread
+PROTOS  += mta/queue/queue.proto mta/outbound/outbound.proto mta/tlspolicy/tlspolicy.proto
+mta_core_SRCS := $(filter-out mta/podfilter/%,$(wildcard mta/*/*.c)) gen/mta/queue/queue.pb-c.c gen/mta/outbound/outbound.pb-c.c \
+	gen/mta/tlspolicy/tlspolicy.pb-c.c
+mta_core_LDLIBS := -lcurl -lsasl2 -ljansson -lprotobuf-c -lz -pthread
 
 PROGRAMS += $(if $(wildcard mta/main.c),mta)
 mta_MAIN := mta/main.c

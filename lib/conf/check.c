@@ -174,3 +174,21 @@ int conf_check_dns_stub(struct span value, struct err *err)
 		return 0;
 	return err_set(err, POD_E_SYNTAX, "ZONE=ADDRESS such as corp.example=10.0.0.53 is expected");
 }
+
+/* ---- outbound ---- */
+
+int conf_check_tls_domain(struct span value, struct err *err)
+{
+	static const char *const words[] = { "none", "may", "encrypt", "verify" };
+	struct span word, domain = span_trim(span_split(value, '=', &word));
+	bool good = false;
+
+	if (domain.len > 1 && domain.p[0] == '.')
+		domain = span_skip(domain, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		good |= span_eq(span_trim(word), span_of(words[i]));
+	if (good && conf_check_domain(domain, NULL) == 0)
+		return 0;
+	return err_set(err, POD_E_SYNTAX,
+	               "DOMAIN=WORD such as partner.example=verify is expected, with none, may, encrypt or verify");
+}

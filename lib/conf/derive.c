@@ -78,6 +78,7 @@ static void require_paths(const struct conf_loaded *l, struct problems *problems
 		{ &c->replication.sites_dir, "replication.sites_dir" },
 		{ &c->replication.stage_dir, "replication.stage_dir" },
 		{ &c->filter.dir, "filter.dir" },
+		{ &c->outbound.dir, "outbound.dir" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(required); i++)

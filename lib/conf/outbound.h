@@ -7,6 +7,11 @@
 
 struct outbound_conf {
 	unsigned int workers;
+	const char *dir;         /* what is remembered of other servers */
+	unsigned int tls;        /* enum tls_wish of mta/tlspolicy/demand.h */
+	const char *tls_domains; /* "example.org=verify, .example.net=encrypt" */
+	const char *ca;          /* NULL: the system's */
+	unsigned int sts_port;
 };
 
 #endif

@@ -194,7 +194,7 @@ void stream_finish(struct stream *s)
 		stream_kick_output(s);
 }
 
-static int start_tls(struct stream *s, SSL *ssl, struct err *err)
+int stream_start_tls_ssl(struct stream *s, SSL *ssl, struct err *err)
 {
 	if (!ssl)
 		return err_set(err, POD_E_NOMEM, "TLS connection");
@@ -217,12 +217,12 @@ static int start_tls(struct stream *s, SSL *ssl, struct err *err)
 
 int stream_start_tls(struct stream *s, struct tls_context *tls, struct err *err)
 {
-	return start_tls(s, tls_accept_ssl(tls), err);
+	return stream_start_tls_ssl(s, tls_accept_ssl(tls), err);
 }
 
 int stream_start_tls_client(struct stream *s, struct tls_context *tls, const char *name, struct err *err)
 {
-	return start_tls(s, tls_connect_ssl(tls, name), err);
+	return stream_start_tls_ssl(s, tls_connect_ssl(tls, name), err);
 }
 
 SSL *stream_ssl(struct stream *s)

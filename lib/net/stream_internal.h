@@ -76,6 +76,9 @@ enum io io_handshake(struct stream *s);
 /* close_notify where there is TLS, then the end of the sending side. Best effort: the peer may be gone. */
 void io_goodbye(struct stream *s);
 
+/* stream.c: STARTTLS with this SSL, which it takes; NULL: memory is out. */
+int stream_start_tls_ssl(struct stream *s, SSL *ssl, struct err *err);
+
 /* line.c: drains the line last handed out; what was scanned of the next one counts no more. */
 void line_forget(struct stream *s);
 

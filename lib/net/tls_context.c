@@ -193,7 +193,9 @@ int tls_client_create(const struct tls_client_options *o, struct tls_context **r
 	if (!ctx)
 		return -e->code;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	if (o->ca_file && SSL_CTX_load_verify_file(ctx, o->ca_file) != 1)
+	if (SSL_CTX_dane_enable(ctx) <= 0) /* which changes nothing for those that have no records */
+		r = tls_err(e, POD_E_INTERNAL, "DANE");
+	else if (o->ca_file && SSL_CTX_load_verify_file(ctx, o->ca_file) != 1)
 		r = tls_err(e, POD_E_CONFIG, "CA %s", o->ca_file);
 	else if (!o->ca_file && SSL_CTX_set_default_verify_paths(ctx) != 1)
 		r = tls_err(e, POD_E_CONFIG, "the system's CAs");
@@ -238,13 +240,21 @@ static int set_peer_name(SSL *ssl, const char *name)
 	return SSL_set_tlsext_host_name(ssl, name) == 1 && X509_VERIFY_PARAM_set1_host(param, name, 0) == 1;
 }
 
-SSL *tls_connect_ssl(struct tls_context *ctx, const char *name)
+SSL *tls_client_ssl(struct tls_context *ctx)
 {
 	SSL *ssl = SSL_new(ctx->ctx);
 
+	if (ssl)
+		SSL_set_connect_state(ssl);
+	return ssl;
+}
+
+SSL *tls_connect_ssl(struct tls_context *ctx, const char *name)
+{
+	SSL *ssl = tls_client_ssl(ctx);
+
 	if (!ssl)
 		return NULL;
-	SSL_set_connect_state(ssl);
 	if (!set_peer_name(ssl, name)) {
 		SSL_free(ssl);
 		return NULL;

@@ -11,6 +11,9 @@ struct tls_names;
 /* Sets err from tls_error_text, behind the printf text. */
 int tls_err(struct err *err, enum pod_error code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* In connect state, its names yet to be set. */
+SSL *tls_client_ssl(struct tls_context *ctx);
+
 /* Certificate chain and key of one identity. */
 int tls_load_identity(SSL_CTX *ctx, const char *cert_file, const char *key_file, struct err *err);
 

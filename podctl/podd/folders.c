@@ -49,6 +49,7 @@ int folders_make(const struct conf *conf, struct err *err)
 		{ conf->pod.directory_dir, "", 02750, 0700 },
 		{ conf->pod.volumes_dir, "", 0711, 0700 },
 		{ conf->mta.queue_dir, conf->pod.user_mta, 0700, 0700 },
+		{ conf->outbound.dir, conf->pod.user_mta, 0700, 0700 },
 		{ conf->filter.dir, conf->pod.user_filter, 0700, 0700 },
 	};
 	int r = 0;
