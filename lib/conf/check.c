@@ -189,6 +189,7 @@ int conf_check_tls_domain(struct span value, struct err *err)
 		good |= span_eq(span_trim(word), span_of(words[i]));
 	if (good && conf_check_domain(domain, NULL) == 0)
 		return 0;
-	return err_set(err, POD_E_SYNTAX,
-	               "DOMAIN=WORD such as partner.example=verify is expected, with none, may, encrypt or verify");
+	return err_set(
+		err, POD_E_SYNTAX,
+		"DOMAIN=WORD such as partner.example=verify is expected, with none, may, encrypt or verify");
 }

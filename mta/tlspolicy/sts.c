@@ -30,7 +30,8 @@ struct sts {
 	struct sts_store store;
 	struct event *sweep;
 	LIST_HEAD(, query) queries;
-	struct failure failures[FAILURES]; /* by a hash of the domain: a newer one takes an older one's place */
+	struct failure
+		failures[FAILURES]; /* by a hash of the domain: a newer one takes an older one's place */
 };
 
 struct sts_wait {
@@ -67,7 +68,9 @@ static const struct failure *failure_of(struct sts *s, const char *domain, const
 {
 	const struct failure *f = failure_slot(s, domain);
 
-	return clock_mono_ms() < f->until_ms && strcmp(f->domain, domain) == 0 && strcmp(f->id, id) == 0 ? f : NULL;
+	return clock_mono_ms() < f->until_ms && strcmp(f->domain, domain) == 0 && strcmp(f->id, id) == 0
+	               ? f
+	               : NULL;
 }
 
 static void failure_note(struct query *q, enum tls_result fault, const char *why)
@@ -127,8 +130,9 @@ static void finish_old(struct query *q, enum tls_result fault, const char *why)
 
 static void fail(struct query *q, enum tls_result fault, const char *why)
 {
-	log_event(NULL, LOGL_NOTICE, "sts.fetch_failed", F_STR("domain", q->domain), F_STR("result", tls_result_name(fault)),
-	          F_STR("error", why), F_STR("old_policy", q->old.text ? "kept" : "none"));
+	log_event(NULL, LOGL_NOTICE, "sts.fetch_failed", F_STR("domain", q->domain),
+	          F_STR("result", tls_result_name(fault)), F_STR("error", why),
+	          F_STR("old_policy", q->old.text ? "kept" : "none"));
 	failure_note(q, fault, why);
 	finish_old(q, fault, why);
 }
@@ -174,7 +178,8 @@ static void query_on_fetched(void *arg, const struct https_answer *answer)
 		                                 : TLS_RESULT_STS_POLICY_FETCH_ERROR,
 		     answer->why);
 	} else if (answer->status != 200) {
-		(void) snprintf(why, sizeof(why), "the server of the policy answers with status %u", answer->status);
+		(void) snprintf(why, sizeof(why), "the server of the policy answers with status %u",
+		                answer->status);
 		fail(q, TLS_RESULT_STS_POLICY_FETCH_ERROR, why);
 	} else if (!is_plain_text(answer->type)) {
 		fail(q, TLS_RESULT_STS_POLICY_INVALID, "the policy is not text/plain");
@@ -290,12 +295,13 @@ static struct query *query_of(struct sts *s, const char *domain)
 	struct query *q;
 
 	LIST_FOREACH(q, &s->queries, entry)
-		if (strcmp(q->domain, domain) == 0)
-			return q;
+	if (strcmp(q->domain, domain) == 0)
+		return q;
 	return NULL;
 }
 
-int sts_find(struct sts *s, const char *domain, sts_fn *fn, void *arg, struct sts_wait **ret_wait, struct err *err)
+int sts_find(struct sts *s, const char *domain, sts_fn *fn, void *arg, struct sts_wait **ret_wait,
+             struct err *err)
 {
 	struct sts_wait *w = calloc(1, sizeof(*w));
 	struct err local = { 0 };
@@ -305,8 +311,8 @@ int sts_find(struct sts *s, const char *domain, sts_fn *fn, void *arg, struct st
 		q = query_start(s, domain, &local);
 	if (!w || !q) {
 		free(w);
-		return err_set(err, local.code ? (enum pod_error) local.code : POD_E_NOMEM, "MTA-STS policy of %s: %s", domain,
-		               err_text(&local));
+		return err_set(err, local.code ? (enum pod_error) local.code : POD_E_NOMEM,
+		               "MTA-STS policy of %s: %s", domain, err_text(&local));
 	}
 	w->fn = fn;
 	w->arg = arg;
@@ -340,7 +346,8 @@ static void sts_on_sweep(evutil_socket_t fd, short what, void *arg)
 
 	(void) fd;
 	(void) what;
-	if (sts_store_sweep(&s->store, now_s, now_s - REFRESH_S, now_s - UNUSED_S, SWEEP_MAX, refresh, s, &err) < 0)
+	if (sts_store_sweep(&s->store, now_s, now_s - REFRESH_S, now_s - UNUSED_S, SWEEP_MAX, refresh, s,
+	                    &err) < 0)
 		log_event(NULL, LOGL_ERROR, "sts.store_failed", F_ERR(&err));
 }
 

@@ -1,6 +1,6 @@
 /*
- * Finding a domain's MTA-STS policy (RFC 8461 3, 5.1): the record in the DNS, the policy over https, what is on disk. All
- * on base's thread.
+ * Finding a domain's MTA-STS policy (RFC 8461 3, 5.1): the record in the DNS, the policy over https, what is
+ * on disk. All on base's thread.
  */
 #ifndef POD_MTA_TLSPOLICY_STS_H
 #define POD_MTA_TLSPOLICY_STS_H
@@ -37,7 +37,8 @@ int sts_create(const struct sts_options *o, struct sts **ret_sts, struct err *er
 /* No callback follows. Not from inside of one. NULL is fine; returns NULL. */
 struct sts *sts_free(struct sts *s);
 /* domain: lower case, a name that can be looked up. Calls back from the loop. -POD_E_NOMEM, -POD_E_SYNTAX. */
-int sts_find(struct sts *s, const char *domain, sts_fn *fn, void *arg, struct sts_wait **ret_wait, struct err *err);
+int sts_find(struct sts *s, const char *domain, sts_fn *fn, void *arg, struct sts_wait **ret_wait,
+             struct err *err);
 struct sts_wait *sts_cancel(struct sts_wait *w);
 
 #endif

@@ -21,7 +21,8 @@ int sts_store_open(struct kv *kv, struct sts_store *ret_store, struct err *err)
 }
 
 /* What is there, sound and not over; NULL otherwise. */
-static Tlspolicy__StsEntry *entry_read(struct span value, uint64_t now_s, struct arena *a, struct sts_policy *ret_policy)
+static Tlspolicy__StsEntry *entry_read(struct span value, uint64_t now_s, struct arena *a,
+                                       struct sts_policy *ret_policy)
 {
 	_cleanup_entry_ Tlspolicy__StsEntry *e = tlspolicy__sts_entry__unpack(NULL, value.len, value.p);
 
@@ -31,8 +32,8 @@ static Tlspolicy__StsEntry *entry_read(struct span value, uint64_t now_s, struct
 	return take_ptr(e);
 }
 
-int sts_store_get(struct sts_store *s, const char *domain, uint64_t now_s, struct arena *a, struct sts_entry *ret_entry,
-                  struct err *err)
+int sts_store_get(struct sts_store *s, const char *domain, uint64_t now_s, struct arena *a,
+                  struct sts_entry *ret_entry, struct err *err)
 {
 	_cleanup_entry_ Tlspolicy__StsEntry *e = NULL;
 	KV_TXN txn = { 0 };
@@ -57,11 +58,12 @@ int sts_store_get(struct sts_store *s, const char *domain, uint64_t now_s, struc
 	return 0;
 }
 
-static int entry_put(struct sts_store *s, struct kv_txn *txn, const char *domain, const Tlspolicy__StsEntry *e,
-                     struct err *err)
+static int entry_put(struct sts_store *s, struct kv_txn *txn, const char *domain,
+                     const Tlspolicy__StsEntry *e, struct err *err)
 {
 	void *to;
-	int r = kv_reserve(txn, s->table, span_of(domain), tlspolicy__sts_entry__get_packed_size(e), &to, err);
+	int r = kv_reserve(txn, s->table, span_of(domain), tlspolicy__sts_entry__get_packed_size(e), &to,
+	                   err);
 
 	if (r == 0)
 		(void) tlspolicy__sts_entry__pack(e, to);
@@ -103,8 +105,8 @@ int sts_store_touch(struct sts_store *s, const char *domain, uint64_t now_s, str
 	return r < 0 ? r : kv_txn_commit(&txn, err);
 }
 
-int sts_store_sweep(struct sts_store *s, uint64_t now_s, uint64_t fetched_before_s, uint64_t used_since_s, size_t max,
-                    sts_store_due_fn *fn, void *arg, struct err *err)
+int sts_store_sweep(struct sts_store *s, uint64_t now_s, uint64_t fetched_before_s, uint64_t used_since_s,
+                    size_t max, sts_store_due_fn *fn, void *arg, struct err *err)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(4u << 20);
 	KV_TXN txn = { 0 };
@@ -120,7 +122,8 @@ int sts_store_sweep(struct sts_store *s, uint64_t now_s, uint64_t fetched_before
 	     at = kv_cursor_next(&c, &key, &value)) {
 		_cleanup_(arena_freep) struct arena *each = arena_create(256u << 10);
 		struct sts_policy policy;
-		_cleanup_entry_ Tlspolicy__StsEntry *e = each ? entry_read(value, now_s, each, &policy) : NULL;
+		_cleanup_entry_ Tlspolicy__StsEntry *e =
+			each ? entry_read(value, now_s, each, &policy) : NULL;
 
 		if (!e && each)
 			r = kv_cursor_delete(&c, err);

@@ -9,7 +9,8 @@ static bool fits(struct span pattern, struct span domain)
 {
 	if (pattern.len == 0 || pattern.p[0] != '.')
 		return span_eq_nocase(pattern, domain);
-	return domain.len > pattern.len && span_eq_nocase(span_skip(domain, domain.len - pattern.len), pattern);
+	return domain.len > pattern.len &&
+	       span_eq_nocase(span_skip(domain, domain.len - pattern.len), pattern);
 }
 
 static enum tls_wish word_of(struct span word, enum tls_wish otherwise)
@@ -27,7 +28,8 @@ enum tls_wish tls_wish_of(const struct outbound_conf *conf, const char *domain)
 	size_t best = 0; /* bytes of the pattern; the domain itself is longer than all it is under */
 
 	while (rest.p) {
-		struct span word, pattern = span_trim(span_split(span_trim(span_split(rest, ',', &rest)), '=', &word));
+		struct span word,
+			pattern = span_trim(span_split(span_trim(span_split(rest, ',', &rest)), '=', &word));
 
 		if (pattern.len > best && fits(pattern, name)) {
 			best = pattern.len;

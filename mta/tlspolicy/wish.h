@@ -5,7 +5,8 @@
 #include "conf/outbound.h"
 #include "mta/tlspolicy/demand.h"
 
-/* An entry for the domain itself, else the longest one of ".DOMAIN" that it is under, else the one for all. */
+/* An entry for the domain itself, else the longest one of ".DOMAIN" that it is under, else the one for all.
+ */
 enum tls_wish tls_wish_of(const struct outbound_conf *conf, const char *domain);
 
 #endif

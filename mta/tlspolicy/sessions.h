@@ -1,0 +1,37 @@
+/*
+ * How TLS to other servers went, counted by day, domain and policy (RFC 8460 4), on disk. Counts are gathered
+ * in memory and written together; what was not yet written is lost with the process.
+ */
+#ifndef POD_MTA_TLSPOLICY_SESSIONS_H
+#define POD_MTA_TLSPOLICY_SESSIONS_H
+
+#include "kv/kv.h"
+#include "mta/tlspolicy/tlspolicy.h"
+#include "mta/tlspolicy/tlspolicy.pb-c.h"
+
+#define SESSIONS_PENDING_MAX  1000 /* different ones; then they are written at once */
+#define SESSIONS_FAILURES_MAX 200  /* different ones in a row; more are only counted */
+#define DAY_S                 86400u
+
+struct sessions;
+
+int sessions_open(struct kv *kv, struct sessions **ret_sessions, struct err *err);
+/* Does not write. NULL is fine; returns NULL. */
+struct sessions *sessions_free(struct sessions *s);
+/* day: since 1970, in UTC. Writes only where too many wait. */
+int sessions_count(struct sessions *s, uint32_t day, const struct tls_demand *demand,
+                   const struct tls_session *session, struct err *err);
+/* Durable when it returns 0; where it fails they wait on. */
+int sessions_write(struct sessions *s, struct err *err);
+bool sessions_wait(const struct sessions *s); /* whether there is anything to write */
+
+/* ---- for who reports ---- */
+
+/* Each row of the days from..to, by day and domain; a return other than 0 ends the walk and is returned. */
+typedef int sessions_fn(void *arg, uint32_t day, const char *domain, const Tlspolicy__Sessions *row);
+int sessions_each(struct sessions *s, uint32_t from, uint32_t to, sessions_fn *fn, void *arg,
+                  struct err *err);
+/* Forgets the days before this one. */
+int sessions_forget(struct sessions *s, uint32_t before, struct err *err);
+
+#endif
