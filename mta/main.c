@@ -21,6 +21,7 @@
 #include "net/listener.h"
 #include "net/tls.h"
 #include "proc/proc.h"
+#include "tally/tally.h"
 
 #define DRAIN_MS 20000
 #define PROBLEMS_ARENA (1u << 20)
@@ -32,6 +33,7 @@ struct mta {
 	const struct conf *conf;
 	struct tls_context *tls;
 	struct tls_context *store_tls; /* towards volumes on other hosts; NULL: no certificate for it */
+	struct tally *tally;
 	uint8_t ticket_key[80];
 	struct smtp_door (*doors)[SMTP_DOORS]; /* of each worker */
 	struct queue_options queue;
@@ -142,6 +144,15 @@ static int open_outbound(struct mta *m, struct err *err)
 	return r;
 }
 
+/* Counts that all front ends of the host share. */
+static int open_tally(struct mta *m, struct err *err)
+{
+	char path[4096];
+
+	(void) snprintf(path, sizeof(path), "%s/" TALLY_FILE, m->conf->pod.run_dir);
+	return tally_open(path, &m->tally, err);
+}
+
 /* Everything that needs privileges. */
 static int prepare(struct mta *m, struct err *err)
 {
@@ -155,6 +166,8 @@ static int prepare(struct mta *m, struct err *err)
 	if (r == 0)
 		r = open_store_tls(m, err);
 	m->queue.store_tls = m->store_tls;
+	if (r == 0)
+		r = open_tally(m, err);
 	if (r == 0)
 		r = queue_prepare(c->mta.queue_dir, c->pod.user_mta, err);
 	if (r == 0)
@@ -191,7 +204,7 @@ static int run_smtp(void *arg, unsigned int index)
 {
 	const struct mta *m = arg;
 	struct smtp_worker_options o = { .conf = m->conf, .doors = m->doors[index], .tls = m->tls,
-		                         .store_tls = m->store_tls };
+		                         .store_tls = m->store_tls, .tally = m->tally, .index = index };
 
 	if (become_worker(m, "smtp", index) < 0)
 		return EXIT_FAILURE;
@@ -225,6 +238,7 @@ static void close_all(struct mta *m)
 	free(m->outbound_fds);
 	closep(&m->queue.submit_fd);
 	closep(&m->queue.control_fd);
+	m->tally = tally_close(m->tally);
 	m->tls = tls_unref(m->tls);
 	m->store_tls = tls_unref(m->store_tls);
 }

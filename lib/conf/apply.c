@@ -16,6 +16,8 @@ const struct conf_section *const conf_sections[CONF_SECTIONS] = {
 	&conf_section_outbound,
 	&conf_section_filter,
 	&conf_section_dns,
+	&conf_section_submission,
+	&conf_section_guard,
 };
 /* clang-format on */
 

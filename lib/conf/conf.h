@@ -19,6 +19,7 @@
 #include "base/span.h"
 #include "conf/dns.h"
 #include "conf/filter.h"
+#include "conf/guard.h"
 #include "conf/imapd.h"
 #include "conf/log.h"
 #include "conf/mta.h"
@@ -27,6 +28,7 @@
 #include "conf/podd.h"
 #include "conf/replication.h"
 #include "conf/stored.h"
+#include "conf/submission.h"
 #include "conf/tls.h"
 
 /*
@@ -47,6 +49,8 @@ struct conf {
 	struct outbound_conf outbound;
 	struct filter_conf filter;
 	struct dns_conf dns;
+	struct submission_conf submission;
+	struct guard_conf guard;
 };
 
 /* What is wrong with a file, in line order. */

@@ -124,10 +124,10 @@ struct conf_section {
 
 extern const struct conf_section conf_section_pod, conf_section_tls, conf_section_log, conf_section_mta,
 	conf_section_imapd, conf_section_stored, conf_section_podd, conf_section_replication, conf_section_outbound,
-	conf_section_filter, conf_section_dns;
+	conf_section_filter, conf_section_dns, conf_section_submission, conf_section_guard;
 
 /* All of them, in the order they are printed; CONF_SECTIONS of them. */
-#define CONF_SECTIONS 11
+#define CONF_SECTIONS 13
 extern const struct conf_section *const conf_sections[CONF_SECTIONS];
 
 #endif

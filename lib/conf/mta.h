@@ -9,15 +9,13 @@ struct mta_conf {
 	unsigned int workers;
 	const char *smtp, *lmtp, *submission, *submissions; /* as written: ask conf_listen() */
 	const char *hostname;                               /* "mx." and pod.domain where not given */
-	uint64_t max_message_size, memory_per_message;
+	uint64_t max_message_size, max_header_size, memory_per_message;
 	unsigned int max_recipients, max_hops, max_connections, max_errors, max_messages;
 	uint64_t command_timeout_ms, data_timeout_ms, store_timeout_ms;
 	const char *queue_dir;
 	uint64_t queue_retry_min_ms, queue_retry_max_ms, queue_lifetime_ms, queue_warn_after_ms;
 	unsigned int queue_concurrency, destination_concurrency;
 	bool allow_cleartext_auth;
-	uint64_t future_release_max_ms;
-	unsigned int priority_user_max;
 };
 
 #endif

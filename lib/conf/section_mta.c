@@ -14,6 +14,8 @@ static const struct conf_item items[] = {
 	        "Name in the greeting, in EHLO and in Received fields."),
 	CONF_SIZE(mta_conf, max_message_size, "64M", "64K", "2G",
 	        "Largest message accepted, advertised in SIZE."),
+	CONF_SIZE(mta_conf, max_header_size, "1M", "16K", "16M",
+	        "Largest header of a message; one that is larger is refused."),
 	CONF_COUNT(mta_conf, max_recipients, "1000", "100", "10000",
 	        "Most recipients of one message. RFC 5321 4.5.3.1.8 asks for 100 at least."),
 	CONF_COUNT(mta_conf, max_hops, "100", "10", "1000",
@@ -48,12 +50,6 @@ static const struct conf_item items[] = {
 	CONF_TIME(mta_conf, queue_lifetime, "5d", "1m", "30d",
 	        "A message that could not be delivered for so long is returned; RFC 5321 4.5.4.1 asks for "
 	        "4 to 5 days."),
-	CONF_TIME(mta_conf, future_release_max, "30d", "0", "365d",
-	        "How long a user may have a message held before it is sent (FUTURERELEASE, RFC 4865); 0: it is "
-	        "not offered."),
-	CONF_COUNT(mta_conf, priority_user_max, "4", "0", "9",
-	        "Highest priority (MT-PRIORITY, RFC 6710) users may give their messages; strangers may lower a "
-	        "message's, not raise it."),
 	CONF_BOOL(mta_conf, allow_cleartext_auth, "no",
 	        "Whether passwords are taken without TLS from other hosts. Loopback addresses always may."),
 };

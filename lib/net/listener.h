@@ -23,6 +23,11 @@ int net_addr_parse(struct span text, struct net_addr *ret_addr, struct err *err)
 #define NET_ADDR_TEXT_SIZE 128
 char *net_addr_format(const struct net_addr *addr, char *buf, size_t size);
 char *net_addr_host(const struct net_addr *addr, char *buf, size_t size);
+/*
+ * The network of so many bits that it belongs to, "192.0.2.0/24"; "local" for a unix socket. buf holds
+ * NET_ADDR_TEXT_SIZE. Returns buf.
+ */
+char *net_addr_network(const struct net_addr *addr, unsigned int bits4, unsigned int bits6, char *buf, size_t size);
 uint16_t net_addr_port(const struct net_addr *addr);
 /* 127.0.0.0/8, ::1, ::ffff:127.x and unix sockets. */
 bool net_addr_is_loopback(const struct net_addr *addr);

@@ -8,7 +8,8 @@
  * count that is off by one.
  *
  * Threads: one, per struct tally; processes lock a bucket against each other for as long as a few loads and
- * stores take. A struct tally may be opened before fork and used after it.
+ * stores take. A struct tally may be opened before fork and used after it. A process opens the file once only: a record lock goes
+ * with the first descriptor of it that is closed.
  */
 #ifndef POD_TALLY_TALLY_H
 #define POD_TALLY_TALLY_H
@@ -20,6 +21,8 @@
 #include "base/span.h"
 
 struct tally;
+
+#define TALLY_FILE "tally" /* its name in the pod's run folder */
 
 /* Opens the file at path, makes it where it is missing. */
 int tally_open(const char *path, struct tally **ret_tally, struct err *err);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "mta/conn/internal.h"
 #include "mta/service/metrics.h"
 
@@ -27,6 +28,47 @@ static ProtobufCBinaryData binary(struct span s)
 	return (ProtobufCBinaryData){ s.len, u.m };
 }
 
+static struct login_rules rules(const struct smtp_conn *c)
+{
+	const struct guard_conf *g = &c->w->conf->guard;
+
+	return (struct login_rules){ g->login_failures, (uint32_t) g->login_delay_max_ms };
+}
+
+static struct login_try try_of(const struct smtp_conn *c, const char *user)
+{
+	return (struct login_try){ span_of(user), span_of(c->ticket.counted ? c->network : "") };
+}
+
+static void keep_score(const struct smtp_conn *c, int r, const char *user)
+{
+	struct login_rules lr = rules(c);
+	struct login_try try = try_of(c, user);
+
+	if (r == 0)
+		login_succeeded(c->w->tally, &try, clock_wall_ms());
+	else if (r == -POD_E_AUTH || r == -POD_E_NOTFOUND || r == -POD_E_DENIED)
+		login_failed(c->w->tally, &lr, &try, clock_wall_ms());
+}
+
+/* Whether this try is for later, because of those before. Then the exchange is over. */
+static bool put_off(struct smtp_conn *c, const char *user)
+{
+	struct login_rules lr = rules(c);
+	struct login_try try = try_of(c, user);
+	uint32_t wait_ms;
+	char words[100];
+
+	if (login_may_try(c->w->tally, &lr, &try, clock_wall_ms(), &wait_ms) == 0)
+		return false;
+	metric_add(M_AUTH_DELAYED, 1);
+	log_event(&c->log, LOGL_NOTICE, "auth.delayed", F_STR("user", user), F_UINT("wait_ms", wait_ms));
+	(void) snprintf(words, sizeof(words), "Too many failed logins, try again in %u seconds", wait_ms / 1000 + 1);
+	smtp_session_auth_done(c->session, -POD_E_BUSY, words);
+	smtp_conn_pump(c);
+	return true;
+}
+
 /* The last word on this exchange. */
 static void auth_end(struct smtp_conn *c, int r, const char *text)
 {
@@ -43,7 +85,8 @@ static void auth_end(struct smtp_conn *c, int r, const char *text)
 	c->auth_finished = false;
 	metric_add(outcomes[which].metric, 1);
 	log_event(&c->log, which ? LOGL_NOTICE : LOGL_INFO, outcomes[which].event, F_STR("user", user), F_STR("text", text));
-	smtp_session_auth_done(c->session, r, user);
+	keep_score(c, r, user);
+	smtp_session_auth_done(c->session, r == -POD_E_BUSY ? -POD_E_UNAVAILABLE : r, user);
 	free(user);
 	smtp_conn_pump(c);
 }
@@ -117,26 +160,20 @@ static void fill_bindings(const struct smtp_conn *c, Podstore__AuthStart *start,
 		start->binding_end_point = binary(span_make(end_point, len));
 }
 
-static int start(struct smtp_conn *c, struct arena *a, enum sasl_mechanism m, struct span user, struct span message,
-                 struct err *err)
+static int start(struct smtp_conn *c, struct arena *a, enum sasl_mechanism m, const struct directory_user *who,
+                 struct span user, struct span message, struct err *err)
 {
 	Podstore__AuthStart req;
 	uint8_t exporter[32], end_point[64];
-	struct directory_user who;
-	struct store_client *client;
-	int r = find_user(c->w, a, user, &who, err);
+	struct store_client *client = store_pool_get(c->w->pool, who->volume, err);
 
-	if (r < 0)
-		return r;
-	c->auth_user = strdup(who.address);
-	client = store_pool_get(c->w->pool, who.volume, err);
 	podstore__auth_start__init(&req);
 	req.mechanism = unconst(sasl_mechanisms[m].name);
-	req.user_id = unconst(who.user_id);
+	req.user_id = unconst(who->user_id);
 	req.address = arena_str(a, user); /* libsasl2 compares it with what it finds in the message */
 	req.initial = binary(message);
-	if (!client || !c->auth_user || !req.address)
-		return err_set(err, client ? POD_E_NOMEM : POD_E_UNAVAILABLE, "volume %s cannot be asked", who.volume);
+	if (!client || !req.address)
+		return err_set(err, client ? POD_E_NOMEM : POD_E_UNAVAILABLE, "volume %s cannot be asked", who->volume);
 	req.has_initial = true;
 	req.service = unconst("smtp");
 	req.peer = c->address;
@@ -146,18 +183,36 @@ static int start(struct smtp_conn *c, struct arena *a, enum sasl_mechanism m, st
 	return c->auth_call ? 0 : err_set(err, POD_E_NOMEM, "no memory to authenticate");
 }
 
+/* The name failures are counted under: the same however a client writes it. */
+static char *counted_name(const char *address)
+{
+	char *name = strdup(address);
+
+	for (char *p = name; p && *p; p++)
+		*p = (char) ascii_lower((uint8_t) *p);
+	return name;
+}
+
 void smtp_conn_auth_start(void *arg, enum sasl_mechanism m, struct span user, struct span message)
 {
 	struct smtp_conn *c = arg;
 	_cleanup_(arena_freep) struct arena *a = arena_create(ARENA_MAX);
+	struct directory_user who;
 	struct err err = { 0 };
-	int r = a ? start(c, a, m, user, message, &err) : -POD_E_NOMEM;
+	int r = a ? find_user(c->w, a, user, &who, &err) : -POD_E_NOMEM;
 
-	if (r < 0) {
-		if (!c->auth_user)
-			c->auth_user = strdup("");
-		auth_end(c, r, err_text(&err));
+	c->auth_user = r == 0 ? counted_name(who.address) : strdup("");
+	if (r == 0 && !c->auth_user)
+		r = err_set(&err, POD_E_NOMEM, "no memory to authenticate");
+	if (r == 0 && put_off(c, c->auth_user)) {
+		free(c->auth_user);
+		c->auth_user = NULL;
+		return;
 	}
+	if (r == 0)
+		r = start(c, a, m, &who, user, message, &err);
+	if (r < 0)
+		auth_end(c, r, err_text(&err));
 }
 
 void smtp_conn_auth_step(void *arg, struct span response)

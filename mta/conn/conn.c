@@ -11,12 +11,17 @@
 #define TLS_HANDSHAKE_MS 30000
 #define WRITE_MS 60000
 
+static void greet_late(struct smtp_conn *c);
+
 static void on_delay_over(evutil_socket_t fd, short what, void *arg)
 {
 	struct smtp_conn *c = arg;
 
 	c->delayed = false;
-	smtp_conn_pump(c);
+	if (c->greeting)
+		greet_late(c);
+	else
+		smtp_conn_pump(c);
 }
 
 /* Commands and bodies have different patience (RFC 5321 4.5.3.2). */
@@ -36,6 +41,8 @@ static void feed_line(struct smtp_conn *c, bool *more)
 	int r = line_take(c->stream, SMTP_LINE_MAX, &line);
 
 	*more = r != 0;
+	if (r != 0)
+		c->pace.since_ms = clock_mono_ms();
 	if (r == 1)
 		smtp_session_line(c->session, line);
 	else if (r < 0)
@@ -70,6 +77,7 @@ static void feed_data(struct smtp_conn *c, bool *more)
 	if (!*more)
 		return;
 	taken = smtp_session_data(c->session, span_make(piece.iov_base, piece.iov_len));
+	c->pace.bytes += taken;
 	(void) evbuffer_drain(in, taken);
 }
 
@@ -101,6 +109,7 @@ static void start_tls(struct smtp_conn *c)
 {
 	struct err err = { 0 };
 
+	c->handshake = true;
 	stream_set_timeouts(c->stream, TLS_HANDSHAKE_MS, TLS_HANDSHAKE_MS);
 	if (stream_start_tls(c->stream, c->w->tls, &err) < 0) {
 		log_event(&c->log, LOGL_ERROR, "tls.failed", F_ERR(&err));
@@ -122,6 +131,12 @@ static void settle_down(struct smtp_conn *c)
 {
 	enum smtp_want want = smtp_session_wants(c->session);
 
+	if (want != c->pace.want) {
+		/* It is the client's turn again, or another one's. */
+		c->pace.want = want;
+		c->pace.since_ms = c->pace.minute_ms = clock_mono_ms();
+		c->pace.bytes = 0;
+	}
 	if (hold_back(c))
 		return;
 	write_replies(c);
@@ -176,9 +191,22 @@ void smtp_conn_pump(struct smtp_conn *c)
 	settle_down(c);
 }
 
+/* A client that talks before it was greeted is a spammer's script (RFC 5321 3.1): it gets its answer late, and no more. */
+static void refuse_early_talker(struct smtp_conn *c)
+{
+	metric_add(M_SESSIONS_REFUSED, 1);
+	metric_add(M_REFUSED_EARLY, 1);
+	log_event(&c->log, LOGL_NOTICE, "session.refused", F_STR("why", "talked before the greeting"));
+	stream_write(c->stream, SPAN_LIT("554 5.5.1 You spoke before you were greeted\r\n"));
+	finish(c);
+}
+
 static void on_input(void *owner)
 {
-	smtp_conn_pump(owner);
+	struct smtp_conn *c = owner;
+
+	if (!c->greeting)
+		smtp_conn_pump(c);
 }
 
 static void on_tls(void *owner)
@@ -187,6 +215,7 @@ static void on_tls(void *owner)
 	char words[96];
 	bool implicit = c->door->implicit_tls;
 
+	c->handshake = false;
 	tls_describe(stream_ssl(c->stream), words, sizeof(words));
 	smtp_session_tls_done(c->session, words);
 	log_event(&c->log, LOGL_DEBUG, "tls.started", F_STR("tls", words));
@@ -227,14 +256,6 @@ static void on_end(void *owner, enum stream_end why)
 
 static const struct stream_ops stream_ops = { .on_input = on_input, .on_writable = on_input, .on_tls = on_tls, .on_end = on_end };
 
-/* A client of port 25 that talks before it was greeted is a spammer's script (RFC 5321 4.3.1 forbids it). */
-static bool talks_too_early(const struct smtp_conn *c, int fd)
-{
-	uint8_t byte;
-
-	return c->door->which == CONF_LISTEN_SMTP && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
 static void log_opened(struct smtp_conn *c)
 {
 	static const enum mta_metric counters[] = { [SMTP_SERVICE_MX] = M_SESSIONS_SMTP,
@@ -246,7 +267,7 @@ static void log_opened(struct smtp_conn *c)
 	log_event(&c->log, LOGL_DEBUG, "session.opened", F_STR("service", conf_listener_name(c->door->which)));
 }
 
-static struct smtp_conn *conn_create(struct door *door, const struct accepted *a)
+static struct smtp_conn *conn_create(struct door *door, const struct accepted *a, const struct guard_ticket *ticket)
 {
 	struct smtp_conn *c = calloc(1, sizeof(*c));
 	struct smtp_peer peer;
@@ -255,8 +276,11 @@ static struct smtp_conn *conn_create(struct door *door, const struct accepted *a
 		return NULL;
 	c->w = door->w;
 	c->door = door;
+	c->ticket = *ticket;
+	c->pace.since_ms = clock_mono_ms();
 	if (a->peer.ss.ss_family != AF_UNIX)
 		(void) net_addr_host(&a->peer, c->address, sizeof(c->address));
+	(void) net_addr_network(&a->peer, 32, 64, c->network, sizeof(c->network));
 	trace_id_new(c->conn_id);
 	c->log = (struct log){ NULL, { F_STR("conn", c->conn_id), F_STR("peer", c->address) } };
 	c->mail_log = (struct log){ &c->log, { F_STR("trace", c->trace) } };
@@ -269,6 +293,13 @@ static struct smtp_conn *conn_create(struct door *door, const struct accepted *a
 	return c;
 }
 
+static bool has_input(int fd)
+{
+	uint8_t byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void say_goodbye(int fd, const char *words)
 {
 	/* Whether it arrives makes no difference. */
@@ -276,35 +307,76 @@ static void say_goodbye(int fd, const char *words)
 		return;
 }
 
+/* Is greeted when the delay is over, unless it talks before. */
+static void greet_late(struct smtp_conn *c)
+{
+	c->greeting = false;
+	if (evbuffer_get_length(stream_input(c->stream)) > 0) {
+		refuse_early_talker(c);
+		return;
+	}
+	smtp_session_greet(c->session);
+	smtp_conn_pump(c);
+}
+
+/* early: it has talked already, which is found out also where nobody waits. */
+static void begin(struct smtp_conn *c, bool early)
+{
+	uint64_t ms = smtp_guard_greet_delay_ms(c->door, &c->ticket);
+	struct timeval tv = { (time_t) (ms / 1000), (suseconds_t) (ms % 1000 * 1000) };
+
+	c->timed_body = true;
+	set_patience(c, false);
+	c->handshake = c->door->implicit_tls;
+	if (c->door->implicit_tls)
+		return; /* on_tls greets */
+	c->greeting = ms > 0 && event_add(&c->delay, &tv) == 0;
+	if (c->greeting)
+		return;
+	if (early) {
+		refuse_early_talker(c);
+		return;
+	}
+	smtp_session_greet(c->session);
+	smtp_conn_pump(c);
+}
+
+static void turn_away(const struct door *door, const struct accepted *a, const char *words)
+{
+	metric_add(M_SESSIONS_REFUSED, 1);
+	if (!door->implicit_tls)
+		say_goodbye(a->fd, words);
+	(void) close(a->fd);
+}
+
 void smtp_conn_open(struct door *door, const struct accepted *a)
 {
 	struct tls_context *tls = door->implicit_tls ? door->w->tls : NULL;
-	struct smtp_conn *c = NULL;
-	bool full = door->w->n_conns >= door->w->conf->mta.max_connections;
+	struct guard_ticket ticket;
+	const char *words = smtp_guard_admit(door, a, &ticket);
+	struct smtp_conn *c;
 	struct err err = { 0 };
+	bool early;
 
-	if (!full)
-		c = conn_create(door, a);
-	if (!c || !c->session || talks_too_early(c, a->fd)) {
-		metric_add(M_SESSIONS_REFUSED, 1);
-		if (!door->implicit_tls)
-			say_goodbye(a->fd, c && c->session ? "554 5.5.1 You spoke before you were greeted\r\n"
-			                                   : "421 4.3.2 Too many connections\r\n");
-		(void) close(a->fd);
+	if (words) {
+		turn_away(door, a, words);
+		return;
+	}
+	c = conn_create(door, a, &ticket);
+	if (!c || !c->session) {
+		if (!c)
+			smtp_guard_leave(door->w, &ticket);
+		turn_away(door, a, "421 4.3.2 Out of memory\r\n");
 		smtp_conn_free(c);
 		return;
 	}
+	early = door->which == CONF_LISTEN_SMTP && has_input(a->fd);
 	if (stream_create(door->w->base, a->fd, tls, &stream_ops, c, &c->stream, &err) < 0) {
 		log_event(&c->log, LOGL_ERROR, "session.failed", F_ERR(&err));
 		smtp_conn_free(c);
 		return;
 	}
-	c->timed_body = true;
-	set_patience(c, false);
-	if (tls)
-		return; /* on_tls greets */
-	smtp_session_greet(c->session);
-	smtp_conn_pump(c);
+	begin(c, early);
 }
 
 void smtp_conn_free(struct smtp_conn *c)
@@ -317,10 +389,33 @@ void smtp_conn_free(struct smtp_conn *c)
 	c->spool = spool_free(c->spool);
 	buf_done(&c->out);
 	free(c->auth_user);
+	smtp_guard_leave(c->w, &c->ticket);
 	LIST_REMOVE(c, link);
 	c->w->n_conns--;
 	metric_add(M_SESSIONS_OPEN, -1);
 	free(c);
+}
+
+void smtp_conn_expire(struct smtp_conn *c)
+{
+	log_event(&c->log, LOGL_NOTICE, "session.slow", F_STR("why", c->handshake ? "handshake" : "bytes trickle in"));
+	if (c->handshake || !c->stream) {
+		smtp_conn_free(c);
+		return;
+	}
+	smtp_session_abort(c->session, "4.4.2", "You are too slow");
+	write_replies(c);
+	finish(c);
+}
+
+void smtp_conn_shrink(struct smtp_conn *c)
+{
+	if (!smtp_session_is_idle(c->session))
+		return;
+	smtp_session_shrink(c->session);
+	c->spool = spool_free(c->spool);
+	if (!c->out.len)
+		buf_done(&c->out);
 }
 
 void smtp_conn_shut_down(struct smtp_conn *c)

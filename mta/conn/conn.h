@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "mta/smtp/smtp.h"
+#include "tally/tally.h"
 
 /* One way in. */
 struct smtp_door {
@@ -25,6 +26,8 @@ struct smtp_worker_options {
 	const struct smtp_door *doors; /* SMTP_DOORS of them; their descriptors stay the caller's */
 	struct tls_context *tls; /* read before privileges went; NULL: no TLS */
 	struct tls_context *store_tls; /* for volumes on other hosts, likewise; NULL: local ones only */
+	struct tally *tally; /* opened before privileges went; the caller's */
+	unsigned int index; /* of this worker */
 	uint8_t ticket_key[80];
 };
 

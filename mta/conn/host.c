@@ -42,6 +42,20 @@ static enum mta_metric rcpt_metric(int r)
 	}
 }
 
+/* A recipient that there is: whether this sender may reach it, and has not reached too many. */
+static struct smtp_status allow(struct smtp_conn *c, struct smtp_mail *mail, const struct smtp_rcpt *rcpt)
+{
+	int r = directory_sender_check(c->w->dir, rcpt->key, span_of(smtp_session_user(c->session)), NULL);
+	struct smtp_status status;
+
+	if (r == -POD_E_DENIED)
+		return (struct smtp_status){ 550, "5.7.2", "Only members may send to this list, after authentication" };
+	if (r < 0)
+		return smtp_status_of_rcpt(r);
+	status = smtp_sending_rcpt(c, mail);
+	return status.code == 250 ? smtp_status_of_rcpt(0) : status;
+}
+
 static void on_rcpt_check(void *arg, struct smtp_mail *mail, struct smtp_rcpt *rcpt)
 {
 	struct smtp_conn *c = arg;
@@ -60,6 +74,8 @@ static void on_rcpt_check(void *arg, struct smtp_mail *mail, struct smtp_rcpt *r
 		log_event(&c->mail_log, LOGL_INFO, "rcpt.refused", F_SPAN("sender", mail->sender),
 		          F_SPAN("rcpt", rcpt->address), F_CODE(r));
 	status = smtp_status_of_rcpt(r);
+	if (r == 0)
+		status = allow(c, mail, rcpt);
 	smtp_session_rcpt_done(c->session, &status);
 }
 
@@ -79,7 +95,8 @@ static int on_body_begin(void *arg, const struct smtp_mail *mail, struct span he
 	struct smtp_conn *c = arg;
 
 	if (!c->spool)
-		c->spool = spool_create(c->w->conf->mta.memory_per_message, c->w->tmp_dir);
+		c->spool = spool_create(smtp_guard_spares_memory(c->w) ? 0 : c->w->conf->mta.memory_per_message,
+		                        c->w->tmp_dir);
 	if (!c->spool)
 		return -POD_E_NOMEM;
 	spool_reset(c->spool);
@@ -91,6 +108,7 @@ static void on_mail_end(void *arg, struct smtp_mail *mail)
 	struct smtp_conn *c = arg;
 
 	smtp_conn_handover_cancel(c);
+	smtp_sending_end(c);
 	if (c->spool)
 		spool_reset(c->spool);
 	c->trace[0] = '\0';
@@ -106,4 +124,6 @@ const struct smtp_host smtp_conn_host = {
 	.auth_start = smtp_conn_auth_start,
 	.auth_step = smtp_conn_auth_step,
 	.auth_cancel = smtp_conn_auth_cancel,
+	.mail_check = smtp_conn_mail_check,
+	.author_check = smtp_conn_author_check,
 };

@@ -3,11 +3,13 @@
 #define POD_MTA_CONN_INTERNAL_H
 
 #include <event2/event_struct.h>
+#include <netinet/in.h>
 #include <sys/queue.h>
 
 #include "base/log.h"
 #include "directory/directory.h"
 #include "mta/conn/conn.h"
+#include "mta/conn/guard.h"
 #include "mta/conn/plan.h"
 #include "mta/queue/queue.h"
 #include "mta/spool/spool.h"
@@ -15,6 +17,7 @@
 #include "net/stream.h"
 #include "net/tls.h"
 #include "storeproto/client.h"
+#include "tally/login.h"
 
 struct worker;
 
@@ -37,6 +40,14 @@ struct worker {
 	struct store_pool *pool;
 	struct queue_client *queue;
 	struct net_set *proxy_from;
+	struct net_set *exempt; /* whose connections are not counted; NULL: nobody's */
+	struct tally *tally; /* the parent's */
+	struct {
+		struct event *sweep;
+		uint64_t memory; /* resident bytes, as of the last sweep */
+		uint32_t answered, late; /* deliveries since then */
+		bool is_late;
+	} load;
 	struct door doors[SMTP_DOORS];
 	char tmp_dir[4096];
 	LIST_HEAD(, smtp_conn) conns;
@@ -84,8 +95,18 @@ struct smtp_conn {
 	struct handover *handover; /* in the mail's arena; NULL: none under way */
 	struct event delay; /* replies held back */
 	bool delayed, pumping, paused, timed_body, ended;
+	bool greeting; /* is still held back: whoever talks now talks too early */
+	bool handshake; /* TLS is not done yet */
+	struct guard_ticket ticket;
+	struct {
+		uint64_t since_ms; /* the client's turn began; clock_mono_ms */
+		uint64_t minute_ms, bytes; /* of a body, since then */
+		enum smtp_want want;
+	} pace;
+	struct sending *sending; /* of an authenticated user's message under way; in its arena */
 	char conn_id[TRACE_ID_SIZE];
-	char address[NET_ADDR_TEXT_SIZE];
+	char address[INET6_ADDRSTRLEN];
+	char network[INET6_ADDRSTRLEN + 4]; /* the address, or the /64: whose failed logins it shares */
 	char trace[TRACE_ID_SIZE]; /* of the message under way */
 	struct log log, mail_log;
 	/* AUTH under way */
@@ -119,6 +140,23 @@ void smtp_conn_handover_cancel(struct smtp_conn *c);
 void smtp_conn_auth_start(void *arg, enum sasl_mechanism m, struct span user, struct span message);
 void smtp_conn_auth_step(void *arg, struct span response);
 void smtp_conn_auth_cancel(void *arg);
+
+/* Ends it with a 421: the client is too slow. And gives memory back that a client who waits does not need. */
+void smtp_conn_expire(struct smtp_conn *c);
+void smtp_conn_shrink(struct smtp_conn *c);
+
+/* ---- sending.c: what authenticated users may do ---- */
+
+struct smtp_status smtp_conn_mail_check(void *arg, struct smtp_mail *mail);
+int smtp_conn_author_check(void *arg, struct span address);
+/* Counts one more recipient: 250, or the refusal. */
+struct smtp_status smtp_sending_rcpt(struct smtp_conn *c, struct smtp_mail *mail);
+/* The message is accepted: what was counted for it stays. */
+void smtp_sending_kept(struct smtp_conn *c);
+void smtp_sending_end(struct smtp_conn *c);
+
+/* For how long a message is held, so that its user can take it back; 0: not at all. */
+uint32_t smtp_sending_undo_s(const struct smtp_conn *c);
 
 /* submission.c: what the queue has to take over of a message. In arena; -POD_E_NOMEM. */
 int smtp_submission_make(const struct smtp_conn *c, const struct smtp_mail *mail, struct arena *arena,

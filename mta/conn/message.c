@@ -20,23 +20,29 @@ static void log_outcome(const struct smtp_conn *c, const struct smtp_mail *mail,
 	}
 }
 
-static void count(const struct handover *h)
+static void count(struct smtp_conn *c, const struct handover *h)
 {
+	uint64_t took_us = clock_mono_us() - h->began_us;
 	bool accepted = false;
 
 	for (size_t i = 0; i < h->n_statuses; i++)
 		accepted = accepted || h->statuses[i].code < 300;
 	metric_add(accepted ? M_MESSAGES_ACCEPTED : M_MESSAGES_REFUSED, 1);
-	metric_add(M_DELIVERY_US, (int64_t) (clock_mono_us() - h->began_us));
-	if (accepted)
-		metric_add(M_BYTES, (int64_t) h->size);
+	metric_add(M_DELIVERY_US, (int64_t) took_us);
+	if (!accepted)
+		return;
+	metric_add(M_BYTES, (int64_t) h->size);
+	smtp_sending_kept(c);
+	smtp_guard_vouch(c->w, &c->ticket);
+	if (h->n_parts && h->hold.reason == QUEUE__HOLD_REASON__FREE)
+		smtp_guard_note_latency(c->w, took_us);
 }
 
 static void reply(struct smtp_conn *c)
 {
 	struct handover *h = c->handover;
 
-	count(h);
+	count(c, h);
 	c->handover = NULL;
 	smtp_session_mail_done(c->session, h->statuses, h->n_statuses);
 	smtp_conn_pump(c);
@@ -202,6 +208,8 @@ static int prepare(struct smtp_conn *c, struct smtp_mail *mail, struct span *ret
 	h->id = guid_new();
 	h->size = spool_size(c->spool);
 	h->n_statuses = lmtp ? mail->n_rcpts : 1;
+	if (smtp_sending_undo_s(c))
+		smtp_handover_hold(h, &(struct handover_hold){ QUEUE__HOLD_REASON__UNDO, clock_wall_s() + smtp_sending_undo_s(c), NULL });
 	if (mail->hold_until_s)
 		smtp_handover_hold(h, &(struct handover_hold){ QUEUE__HOLD_REASON__FUTURE, mail->hold_until_s, NULL });
 	h->statuses = arena_array(mail->arena, h->n_statuses, sizeof(*h->statuses));

@@ -97,6 +97,7 @@ static int fill_item(const struct smtp_conn *c, const struct smtp_mail *mail, st
 	item->body8 = mail->body == SMTP_BODY_8BITMIME;
 	item->priority = mail->priority;
 	item->require_tls = mail->require_tls;
+	item->hops = mail->hops;
 	item->size = h->size;
 	item->arrived_s = now_s;
 	return add_recipients(a, h, item);

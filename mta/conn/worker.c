@@ -27,6 +27,7 @@ static enum smtp_service service_of(enum conf_listener which)
 static void door_configure(struct door *d)
 {
 	const struct mta_conf *m = &d->w->conf->mta;
+	const struct submission_conf *sub = &d->w->conf->submission;
 	enum smtp_service service = service_of(d->which);
 
 	d->implicit_tls = d->which == CONF_LISTEN_SUBMISSIONS;
@@ -34,10 +35,12 @@ static void door_configure(struct door *d)
 		.service = service,
 		.hostname = m->hostname,
 		.message_size_max = m->max_message_size,
+		.header_max = (uint32_t) m->max_header_size,
+		.hide_client = sub->hide_client_address,
 		.recipients_max = m->max_recipients,
 		.messages_max = service == SMTP_SERVICE_LMTP ? 0 : m->max_messages,
-		.future_release_max_s = (uint32_t) (m->future_release_max_ms / 1000),
-		.priority_user_max = (int) m->priority_user_max,
+		.future_release_max_s = (uint32_t) (sub->future_release_max_ms / 1000),
+		.priority_user_max = (int) sub->priority_user_max,
 		.errors_max = m->max_errors,
 		.errors_slow = ERRORS_SLOW,
 		.hops_max = m->max_hops,
@@ -193,6 +196,7 @@ static void close_all(struct worker *w, struct worker_events *e)
 		smtp_conn_free(LIST_FIRST(&w->conns));
 	for (size_t i = 0; i < SMTP_DOORS; i++)
 		w->doors[i].listener = listener_free(w->doors[i].listener);
+	smtp_guard_stop(w);
 	w->queue = queue_client_free(w->queue);
 	w->pool = store_pool_free(w->pool);
 	w->dir = directory_close(w->dir);
@@ -211,11 +215,12 @@ static void close_all(struct worker *w, struct worker_events *e)
 
 int smtp_worker_run(const struct smtp_worker_options *o)
 {
-	struct worker w = { .conf = o->conf, .store_tls = o->store_tls };
+	struct worker w = { .conf = o->conf, .store_tls = o->store_tls, .tally = o->tally };
 	struct worker_events e = { 0 };
 	struct err err = { 0 };
 	int r;
 
+	tally_take_slot(w.tally, o->index);
 	memcpy(w.ticket_key, o->ticket_key, sizeof(w.ticket_key));
 	w.tls = o->tls ? tls_ref(o->tls) : NULL;
 	(void) snprintf(w.tmp_dir, sizeof(w.tmp_dir), "%s/tmp", o->conf->mta.queue_dir);
@@ -225,6 +230,8 @@ int smtp_worker_run(const struct smtp_worker_options *o)
 		r = err_set(&err, POD_E_NOMEM, "no memory for a worker");
 	else
 		r = open_back(&w, &err);
+	if (r == 0)
+		r = smtp_guard_start(&w, &err);
 	if (r == 0)
 		r = open_doors(&w, o->doors, &err);
 	if (r == 0 && event_base_dispatch(w.base) < 0)

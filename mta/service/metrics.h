@@ -10,6 +10,19 @@
 	X(SESSIONS_SUBMISSION, COUNTER, "podmail_mta_sessions_total{service=\"submission\"}", "Sessions begun") \
 	X(SESSIONS_LMTP,       COUNTER, "podmail_mta_sessions_total{service=\"lmtp\"}", "Sessions begun") \
 	X(SESSIONS_REFUSED,    COUNTER, "podmail_mta_sessions_refused_total", "Sessions refused: too many, or talking before the greeting") \
+	X(REFUSED_CONNECTIONS, COUNTER, "podmail_mta_refused_total{why=\"connections\"}", "Connections refused") \
+	X(REFUSED_MEMORY,      COUNTER, "podmail_mta_refused_total{why=\"memory\"}", "Connections refused") \
+	X(REFUSED_LATENCY,     COUNTER, "podmail_mta_refused_total{why=\"latency\"}", "Connections refused") \
+	X(REFUSED_ADDRESS,     COUNTER, "podmail_mta_refused_total{why=\"address\"}", "Connections refused") \
+	X(REFUSED_NETWORK,     COUNTER, "podmail_mta_refused_total{why=\"network\"}", "Connections refused") \
+	X(REFUSED_RATE,        COUNTER, "podmail_mta_refused_total{why=\"rate\"}", "Connections refused") \
+	X(REFUSED_EARLY,       COUNTER, "podmail_mta_refused_total{why=\"early_talker\"}", "Connections refused") \
+	X(SESSIONS_SLOW,       COUNTER, "podmail_mta_sessions_slow_total", "Sessions ended because the client was too slow") \
+	X(MEMORY,              GAUGE,   "podmail_mta_memory_bytes", "Resident memory of the workers") \
+	X(AUTH_DELAYED,        COUNTER, "podmail_mta_auth_delayed_total", "Logins put off because of failures before") \
+	X(LIMITED_MESSAGES,    COUNTER, "podmail_mta_limited_total{what=\"messages\"}", "Messages and recipients beyond what a user may send") \
+	X(LIMITED_RECIPIENTS,  COUNTER, "podmail_mta_limited_total{what=\"recipients\"}", "Messages and recipients beyond what a user may send") \
+	X(SENDERS_REFUSED,     COUNTER, "podmail_mta_senders_refused_total", "Addresses that users wanted to send from and may not") \
 	X(SESSIONS_OPEN,       GAUGE,   "podmail_mta_sessions", "Sessions open now") \
 	X(TLS_FAILED,          COUNTER, "podmail_mta_tls_failed_total", "TLS handshakes that failed") \
 	X(AUTH_OK,             COUNTER, "podmail_mta_auth_total{result=\"ok\"}", "Authentications") \

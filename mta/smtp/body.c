@@ -7,6 +7,9 @@ int smtp_body_begin(struct smtp_session *s)
 
 	s->unstuff = (struct smtp_unstuff){ .mend = s->set->mend_line_ends };
 	s->scan = (struct smtp_header_scan){ 0 };
+	s->header_refused = (struct smtp_status){ 0 };
+	s->header_size = 0;
+	buf_done(&s->header);
 	s->body_size = 0;
 	s->body_r = 0;
 	return fields.p ? s->host->body_begin(s->host_arg, &s->mail, fields) : -POD_E_NOMEM;
@@ -17,30 +20,32 @@ static int add(struct smtp_session *s, struct span bytes)
 	return bytes.len ? s->host->body_add(s->host_arg, bytes) : 0;
 }
 
-/* The end of the header went by: what a submitted message lacks is put there. */
-static int add_around(struct smtp_session *s, struct span run, size_t at)
+/* Bytes of a header, which may end in them: the empty line is where its end is found. */
+static int add_header(struct smtp_session *s, struct span run)
 {
-	int r = add(s, span_head(run, at));
+	size_t end = smtp_header_scan(&s->scan, run);
+	struct span head = span_head(run, end);
+	int r;
 
-	if (r == 0)
-		r = add(s, smtp_missing_fields(s));
-	return r < 0 ? r : add(s, span_skip(run, at));
+	s->header_size += head.len;
+	if (s->header_size > s->set->header_max)
+		return -POD_E_LIMIT;
+	r = smtp_tidies(s) ? smtp_tidy_take(s, head) : add(s, head);
+	if (r == 0 && end != SIZE_MAX && smtp_tidies(s))
+		r = smtp_tidy_end(s, &s->header_refused);
+	return r < 0 || end == SIZE_MAX ? r : add(s, span_skip(run, end));
 }
 
 static int on_run(void *arg, struct span run)
 {
 	struct smtp_session *s = arg;
-	size_t end;
 
 	s->body_size += run.len;
 	if (s->body_r < 0)
 		return s->body_r;
 	if (s->body_size > s->set->message_size_max)
 		return -POD_E_LIMIT;
-	if (s->scan.state == SCAN_DONE)
-		return add(s, run);
-	end = smtp_header_scan(&s->scan, run);
-	return end == SIZE_MAX ? add(s, run) : add_around(s, run, end);
+	return s->scan.state == SCAN_DONE ? add(s, run) : add_header(s, run);
 }
 
 static void keep_first(struct smtp_session *s, int r)
@@ -58,6 +63,22 @@ size_t smtp_body_data(struct smtp_session *s, struct span bytes)
 	if (s->unstuff.state == UNSTUFF_END)
 		smtp_body_end(s);
 	return taken;
+}
+
+/* The reasons to refuse a message that only its bytes can give. */
+static struct smtp_status verdict(const struct smtp_session *s)
+{
+	if (s->header_refused.code)
+		return s->header_refused;
+	if (s->body_r == -POD_E_LIMIT && s->header_size > s->set->header_max)
+		return (struct smtp_status){ 552, "5.3.4", "Message header is larger than allowed" };
+	if (s->body_r < 0)
+		return smtp_status_of_local(s->body_r);
+	if (s->unstuff.bare && !s->unstuff.mend)
+		return (struct smtp_status){ 550, "5.6.0", "Message has a CR or LF that stands alone (RFC 5321 2.3.8)" };
+	if (s->scan.received > s->set->hops_max)
+		return (struct smtp_status){ 554, "5.4.6", "Too many hops, this message is looping" };
+	return (struct smtp_status){ 250, "2.0.0", "Ok" };
 }
 
 static void chunk_end(struct smtp_session *s)
@@ -79,7 +100,7 @@ static void chunk_end(struct smtp_session *s)
 	}
 	if (s->body_r < 0) {
 		/* RFC 3030 section 2: a failed chunk ends the transaction. */
-		struct smtp_status status = smtp_status_of_local(s->body_r);
+		struct smtp_status status = verdict(s);
 
 		smtp_reply_status(s, &status);
 		smtp_mail_reset(s);
@@ -103,26 +124,15 @@ size_t smtp_body_chunk(struct smtp_session *s, struct span bytes)
 	return bytes.len;
 }
 
-/* The reasons to refuse a message that only its bytes can give. */
-static struct smtp_status verdict(const struct smtp_session *s)
-{
-	if (s->body_r < 0)
-		return smtp_status_of_local(s->body_r);
-	if (s->unstuff.bare && !s->unstuff.mend)
-		return (struct smtp_status){ 550, "5.6.0", "Message has a CR or LF that stands alone (RFC 5321 2.3.8)" };
-	if (s->scan.received > s->set->hops_max)
-		return (struct smtp_status){ 554, "5.4.6", "Too many hops, this message is looping" };
-	return (struct smtp_status){ 250, "2.0.0", "Ok" };
-}
-
 void smtp_body_end(struct smtp_session *s)
 {
 	struct smtp_status status;
 
-	/* A message that is all header still gets its missing fields. */
-	if (s->scan.state != SCAN_DONE && s->body_r == 0)
-		keep_first(s, add(s, smtp_missing_fields(s)));
+	/* A message that is all header. */
+	if (s->scan.state != SCAN_DONE && s->body_r == 0 && smtp_tidies(s))
+		keep_first(s, smtp_tidy_end(s, &s->header_refused));
 	status = verdict(s);
+	s->mail.hops = s->scan.received + 1;
 	s->input = INPUT_LINES;
 	s->waiting = true;
 	if (status.code == 250)

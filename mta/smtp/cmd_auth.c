@@ -136,6 +136,8 @@ void smtp_session_auth_done(struct smtp_session *s, int r, const char *user)
 		smtp_reply(s, 235, "2.7.0", "Authentication succeeded");
 	} else if (r == -POD_E_AUTH || r == -POD_E_NOTFOUND || r == -POD_E_DENIED) {
 		smtp_reply(s, 535, "5.7.8", "Authentication failed");
+	} else if (r == -POD_E_BUSY) {
+		smtp_reply(s, 454, "4.7.0", "%s", user && *user ? user : "Too many failed logins, try again later");
 	} else if (r == -POD_E_SYNTAX || r == -POD_E_PROTOCOL) {
 		smtp_reply(s, 501, "5.5.2", "Malformed authentication message");
 	} else {

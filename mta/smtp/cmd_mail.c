@@ -33,6 +33,18 @@ static unsigned int params_here(const struct smtp_session *s)
 	return PARAMS_OF_MAIL | (s->set->service == SMTP_SERVICE_SUBMISSION ? PARAMS_OF_SUBMISSION : 0);
 }
 
+/* The host has the last word. */
+static void begin(struct smtp_session *s, const struct smtp_status *status)
+{
+	struct smtp_status answer = { 250, "", "" };
+
+	if (s->host->mail_check)
+		answer = s->host->mail_check(s->host_arg, &s->mail);
+	if (answer.code < 300)
+		s->state = SMTP_STATE_MAIL;
+	smtp_reply_status(s, answer.code < 300 ? status : &answer);
+}
+
 /* mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF */
 void cmd_mail(struct smtp_session *s, struct span argument)
 {
@@ -61,7 +73,6 @@ void cmd_mail(struct smtp_session *s, struct span argument)
 	if (!open_mail(s, path, &params, &status))
 		return;
 	s->mails++;
-	s->state = SMTP_STATE_MAIL;
 	s->host->mail_begin(s->host_arg, s->mail.trace);
-	smtp_reply_status(s, &status);
+	begin(s, &status);
 }

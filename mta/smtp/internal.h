@@ -93,6 +93,9 @@ struct smtp_session {
 	/* the body */
 	struct smtp_unstuff unstuff;
 	struct smtp_header_scan scan;
+	struct buf header; /* of a submitted message, until it is complete */
+	uint64_t header_size;
+	struct smtp_status header_refused; /* why, where code is not 0 */
 	uint64_t body_size;
 	uint64_t chunk_left; /* of the BDAT chunk */
 	bool chunk_last;
@@ -131,6 +134,13 @@ bool smtp_may_send_password(const struct smtp_session *s);
 struct span smtp_trace_fields(const struct smtp_session *s);
 /* Date and Message-ID where a submitted message lacks them (RFC 6409 8.2, 8.3); may be empty. */
 struct span smtp_missing_fields(const struct smtp_session *s);
+
+/* tidy.c: whether this session's messages have their header tidied; its bytes as they come, and its end. */
+bool smtp_tidies(const struct smtp_session *s);
+/* 0, -POD_E_LIMIT, -POD_E_NOMEM. */
+int smtp_tidy_take(struct smtp_session *s, struct span run);
+/* Hands the header on to the host. -POD_E_DENIED: *ret_refusal is the reply to the message. */
+int smtp_tidy_end(struct smtp_session *s, struct smtp_status *ret_refusal);
 
 /* params.c: "<path> [SP esmtp-param ...]" taken apart. */
 struct smtp_params {

@@ -44,6 +44,7 @@ struct smtp_session *smtp_session_free(struct smtp_session *s)
 		s->host->auth_cancel(s->host_arg);
 	if (mail_is_open(s))
 		s->host->mail_end(s->host_arg, &s->mail);
+	buf_done(&s->header);
 	arena_free(s->arena);
 	arena_free(s->scratch);
 	free(s);
@@ -57,6 +58,7 @@ void smtp_mail_reset(struct smtp_session *s)
 		s->state = SMTP_STATE_READY;
 	}
 	s->mail = (struct smtp_mail){ 0 };
+	buf_done(&s->header);
 	s->rcpt = NULL;
 	s->input = INPUT_LINES;
 	arena_reset(s->arena);
@@ -198,6 +200,12 @@ unsigned int smtp_session_take_delay(struct smtp_session *s)
 bool smtp_session_is_idle(const struct smtp_session *s)
 {
 	return !mail_is_open(s) && !s->waiting && s->auth == AUTH_NONE;
+}
+
+void smtp_session_shrink(struct smtp_session *s)
+{
+	arena_release(s->arena);
+	arena_release(s->scratch);
 }
 
 const char *smtp_session_user(const struct smtp_session *s)

@@ -31,6 +31,7 @@ struct smtp_settings {
 	enum smtp_service service;
 	const char *hostname;
 	uint64_t message_size_max; /* bytes of a message, advertised by SIZE */
+	uint32_t header_max; /* bytes of its header */
 	unsigned int recipients_max; /* in one transaction */
 	unsigned int errors_max; /* refused commands and recipients before the session is closed */
 	unsigned int errors_slow; /* refusals from which on replies are delayed */
@@ -41,6 +42,7 @@ struct smtp_settings {
 	unsigned int messages_max; /* MAIL commands in one session, advertised by LIMITS (RFC 9422); 0: any number */
 	uint32_t future_release_max_s; /* longest hold a submitter may ask for (RFC 4865); 0: FUTURERELEASE is not offered */
 	int priority_user_max; /* highest MT-PRIORITY (RFC 6710) of authenticated users; others may go as high as 0 */
+	bool hide_client; /* the Received field of an authenticated user's message does not say where from */
 	bool mend_line_ends; /* a bare CR or LF in a message becomes CRLF; else such a message is refused */
 };
 
@@ -92,6 +94,7 @@ struct smtp_mail {
 	bool by_trace;
 	int priority; /* MT-PRIORITY, -9 to 9, as far as policy grants it */
 	bool require_tls; /* REQUIRETLS (RFC 8689): only on over authenticated TLS */
+	unsigned int hops; /* Received fields, ours with them; known at body_end */
 	struct smtp_rcpt **rcpts; /* those accepted */
 	size_t n_rcpts, cap_rcpts;
 };
@@ -121,6 +124,13 @@ struct smtp_host {
 	void (*auth_step)(void *arg, struct span response);
 	/* The client gave up, or the connection ends: nothing is answered. */
 	void (*auth_cancel)(void *arg);
+	/*
+	 * May this transaction begin? A code of 2xx, or the refusal: the sender is not theirs to use, they have sent too
+	 * much. mail_begin has been called; mail_end will be, where the answer is yes. NULL: yes.
+	 */
+	struct smtp_status (*mail_check)(void *arg, struct smtp_mail *mail);
+	/* May who submits call themselves that, in a From or Sender field? 0, or -POD_E_DENIED. NULL: yes. */
+	int (*author_check)(void *arg, struct span address);
 };
 
 struct smtp_session;
@@ -158,6 +168,8 @@ void smtp_session_abort(struct smtp_session *s, const char *enhanced, const char
 unsigned int smtp_session_take_delay(struct smtp_session *s);
 /* Whether nothing is under way: such a session may be shut down without loss. */
 bool smtp_session_is_idle(const struct smtp_session *s);
+/* Gives memory back that an idle session does not need. */
+void smtp_session_shrink(struct smtp_session *s);
 /* For logs and limits; "" while nobody is authenticated. */
 const char *smtp_session_user(const struct smtp_session *s);
 const char *smtp_session_helo(const struct smtp_session *s);
@@ -170,7 +182,10 @@ void smtp_session_rcpt_done(struct smtp_session *s, const struct smtp_status *st
 /* One status for all (n 1), or one for each accepted recipient in order (LMTP). 2xx promises durability. */
 void smtp_session_mail_done(struct smtp_session *s, const struct smtp_status *statuses, size_t n);
 void smtp_session_auth_challenge(struct smtp_session *s, struct span challenge);
-/* r: 0 and who it is; -POD_E_AUTH; another code where it could not be found out. */
+/*
+ * r: 0 and who it is; -POD_E_AUTH; -POD_E_BUSY: not now, because of failures before, with words for the reply instead of
+ * the user; another code where it could not be found out.
+ */
 void smtp_session_auth_done(struct smtp_session *s, int r, const char *user);
 
 /* ---- parts that stand alone ---- */

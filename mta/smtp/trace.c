@@ -24,6 +24,10 @@ static void add_from(struct buf *b, const struct smtp_session *s)
 {
 	const char *a = s->peer.address;
 
+	if (s->set->hide_client && *s->user) {
+		buf_add_str(b, "Received: from submission");
+		return;
+	}
 	buf_printf(b, "Received: from %s", s->helo);
 	if (*a)
 		buf_printf(b, " ([%s%s])", strchr(a, ':') ? "IPv6:" : "", a);

@@ -110,6 +110,7 @@ static const struct smtp_host fake_host = { fake_mail_begin, fake_rcpt_check, fa
 static const struct smtp_settings mx = { .service = SMTP_SERVICE_MX,
 	                                 .hostname = "mx.example.test",
 	                                 .message_size_max = 1000,
+	                                 .header_max = 100000,
 	                                 .recipients_max = 3,
 	                                 .errors_max = 10,
 	                                 .errors_slow = 5,
@@ -118,6 +119,7 @@ static const struct smtp_settings mx = { .service = SMTP_SERVICE_MX,
 static const struct smtp_settings submission = { .service = SMTP_SERVICE_SUBMISSION,
 	                                         .hostname = "mx.example.test",
 	                                         .message_size_max = 1000,
+	                                         .header_max = 100000,
 	                                         .recipients_max = 3,
 	                                         .errors_max = 10,
 	                                         .errors_slow = 5,
@@ -127,6 +129,7 @@ static const struct smtp_settings submission = { .service = SMTP_SERVICE_SUBMISS
 static const struct smtp_settings lmtp = { .service = SMTP_SERVICE_LMTP,
 	                                   .hostname = "mx.example.test",
 	                                   .message_size_max = 1000,
+	                                   .header_max = 100000,
 	                                   .recipients_max = 10,
 	                                   .errors_max = 10,
 	                                   .errors_slow = 5,
@@ -393,6 +396,7 @@ static void submission_wants_authentication_and_never_a_password_in_clear(void *
 	         "250 2.0.0 Ok id=0123456789abcdef\r\n");
 	assert_non_null(strstr(buf_str(&f.body), "with ESMTPSA (TLSv1.3 X)\r\n"));
 	assert_non_null(strstr(buf_str(&f.body), "\r\nSubject: x\r\n"
+	                                         "From: <alice@example.test>\r\n"
 	                                         "Date: Sun, 9 Sep 2001 01:46:40 +0000\r\n"
 	                                         "Message-ID: <0123456789abcdef@mx.example.test>\r\n\r\nhi\r\n"));
 	finish(&f);
@@ -406,16 +410,17 @@ static void a_submitted_message_keeps_the_fields_it_has(void **state)
 	say(&f, "EHLO x\r\nAUTH PLAIN AGFsaWNlAHNlc2FtZQ==\r\nMAIL FROM:<alice@example.test> SMTPUTF8\r\n"
 	        "RCPT TO:<a@example.test>\r\nDATA\r\n");
 	/* Byte by byte: no state may hang on how the bytes are cut. */
-	for (const char *p = "DATE: now\r\nmessage-id\t: <1@x>\r\nX: Date: no\r\n\r\nhi\r\n.\r\n"; *p; p++)
+	for (const char *p = "DATE: now\r\nmessage-id\t: <1@x>\r\nFROM: a@b.test\r\nX: Date: no\r\n\r\nhi\r\n.\r\n"; *p; p++)
 		(void) smtp_session_data(f.s, span_make(p, 1));
 	assert_non_null(strstr(buf_str(&f.body), "with UTF8SMTPA\r\n"));
-	assert_non_null(strstr(buf_str(&f.body), "\r\nDATE: now\r\nmessage-id\t: <1@x>\r\nX: Date: no\r\n\r\nhi\r\n"));
+	assert_non_null(strstr(buf_str(&f.body), "\r\nDATE: now\r\nmessage-id\t: <1@x>\r\nFROM: a@b.test\r\nX: Date: no\r\n\r\nhi\r\n"));
 	finish(&f);
 }
 
 static const struct smtp_settings scheduling = { .service = SMTP_SERVICE_SUBMISSION,
 	                                         .hostname = "mx.example.test",
 	                                         .message_size_max = 1000,
+	                                         .header_max = 100000,
 	                                         .recipients_max = 3,
 	                                         .errors_max = 100,
 	                                         .errors_slow = 100,
@@ -528,6 +533,105 @@ static void a_session_has_an_end_and_says_so_beforehand(void **state)
 	finish(&f);
 }
 
+static int only_alice(void *arg, struct span address)
+{
+	return span_eq(address, SPAN_LIT("alice@example.test")) || span_eq(address, SPAN_LIT("info@example.test"))
+	               ? 0
+	               : -POD_E_DENIED;
+}
+
+static struct smtp_status no_mail_from_mallory(void *arg, struct smtp_mail *mail)
+{
+	((struct fake *) arg)->ended += span_starts_nocase(mail->sender, SPAN_LIT("mallory@")); /* mail_end is not called */
+	return span_starts_nocase(mail->sender, SPAN_LIT("mallory@"))
+	               ? (struct smtp_status){ 550, "5.7.1", "You may not send as this address" }
+	               : (struct smtp_status){ 250, "", "" };
+}
+
+static void a_submitted_header_is_put_right_or_refused(void **state)
+{
+#define MISSING "Date: Sun, 9 Sep 2001 01:46:40 +0000\r\nMessage-ID: <0123456789abcdef@mx.example.test>\r\n"
+#define FROM "From: Alice <ALICE@Example.test>\r\n"
+#define NOT_THEIRS "550 5.7.1 You may not send as the address in the From field\r\n"
+	static const struct {
+		const char *in, *out; /* of a header; where it is refused, the reply */
+		bool refused;
+	} cases[] = {
+		{ FROM, FROM MISSING, false },
+		{ "", "From: <alice@example.test>\r\n" MISSING, false },
+		{ "BCC: secret@a.test\r\n" FROM "Bcc: a@b.test,\r\n c@d.test\r\nResent-Bcc: x@y.test\r\nSubject: s\r\n",
+		  FROM "Subject: s\r\n" MISSING, false },
+		{ "Return-Path: <x@y.test>\r\nBcc :x@y.test\r\n" FROM, FROM MISSING, false },
+		{ FROM "Sender: mallory@example.test\r\n", FROM MISSING, false },
+		{ FROM "Sender: info@example.test\r\n", FROM "Sender: info@example.test\r\n" MISSING, false },
+		{ FROM "Sender: info@example.test\r\nSender: alice@example.test\r\n",
+		  FROM "Sender: info@example.test\r\n" MISSING, false },
+		{ "From: alice@example.test, Info <info@example.test>\r\n",
+		  "From: alice@example.test, Info <info@example.test>\r\nSender: <alice@example.test>\r\n" MISSING, false },
+		{ "From: bob@example.test\r\n", NOT_THEIRS, true },
+		{ "From: alice@example.test, bob@example.test\r\n", NOT_THEIRS, true },
+		{ "From: \"alice@example.test\" <bob@example.test>\r\n", NOT_THEIRS, true },
+		{ "From: group: alice@example.test, bob@example.test;\r\n", NOT_THEIRS, true },
+		{ "From: nobody:;\r\n", NOT_THEIRS, true },
+		{ "From:\r\n", NOT_THEIRS, true },
+		{ "From: alice\r\n", NOT_THEIRS, true },
+		{ "From : bob@example.test\r\n", NOT_THEIRS, true },
+		{ "From:\r\n (c) bob\r\n @example.test\r\n", NOT_THEIRS, true },
+		{ FROM "From: bob@example.test\r\n",
+		  "550 5.6.0 Message has several From fields (RFC 5322 3.6)\r\n", true },
+	};
+	struct smtp_host host = fake_host;
+	char message[600];
+	struct fake f;
+
+	host.author_check = only_alice;
+	host.mail_check = no_mail_from_mallory;
+	start(&f, &submission, &local);
+	f.s = smtp_session_free(f.s);
+	f.s = smtp_session_create(&scheduling, &local, &host, &f, &f.out);
+	smtp_session_set_time(f.s, 1000000000);
+	say(&f, "EHLO x\r\nAUTH PLAIN AGFsaWNlAHNlc2FtZQ==\r\n");
+	buf_clear(&f.out);
+	EXCHANGE(&f, "MAIL FROM:<mallory@example.test>\r\nRCPT TO:<a@example.test>\r\n",
+	         "550 5.7.1 You may not send as this address\r\n503 5.5.1 RCPT is out of order here\r\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		say(&f, "MAIL FROM:<alice@example.test>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n");
+		buf_clear(&f.out);
+		(void) snprintf(message, sizeof(message), "%s\r\nbody\r\n.\r\n", cases[i].in);
+		for (const char *p = message; *p; p++) /* byte by byte: no state may hang on how the bytes are cut */
+			(void) smtp_session_data(f.s, span_make(p, 1));
+		if (cases[i].refused) {
+			expect(&f, cases[i].out);
+			continue;
+		}
+		expect(&f, "250 2.0.0 Ok id=0123456789abcdef\r\n");
+		(void) snprintf(message, sizeof(message), "+0000\r\n%s\r\nbody\r\n", cases[i].out);
+		if (!strstr(buf_str(&f.body), message))
+			fail_msg("case %zu: %s", i, buf_str(&f.body));
+	}
+	finish(&f);
+}
+
+static void a_header_that_is_too_large_is_refused_and_where_from_may_be_hidden(void **state)
+{
+	struct smtp_settings set = scheduling;
+	struct fake f;
+
+	set.header_max = 60;
+	set.hide_client = true;
+	start(&f, &set, &local);
+	say(&f, "EHLO client.test\r\nAUTH PLAIN AGFsaWNlAHNlc2FtZQ==\r\n"
+	        "MAIL FROM:<alice@example.test>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n");
+	buf_clear(&f.out);
+	EXCHANGE(&f, "Subject: 12345678901234567890123456789012345678901234567890\r\nX: y\r\n\r\nx\r\n.\r\n",
+	         "552 5.3.4 Message header is larger than allowed\r\n");
+	say(&f, "MAIL FROM:<alice@example.test>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n\r\nx\r\n.\r\n");
+	assert_non_null(strstr(buf_str(&f.body), "Received: from submission\r\n\tby mx.example.test"));
+	assert_null(strstr(buf_str(&f.body), "client.test"));
+	assert_null(strstr(buf_str(&f.body), "127.0.0.1"));
+	finish(&f);
+}
+
 static void what_was_said_before_tls_is_forgotten(void **state)
 {
 	struct fake f;
@@ -582,6 +686,8 @@ int main(void)
 		cmocka_unit_test(a_stranger_may_not_push_his_mail_nor_have_it_held),
 		cmocka_unit_test(requiretls_is_offered_and_taken_over_tls_alone),
 		cmocka_unit_test(a_session_has_an_end_and_says_so_beforehand),
+		cmocka_unit_test(a_submitted_header_is_put_right_or_refused),
+		cmocka_unit_test(a_header_that_is_too_large_is_refused_and_where_from_may_be_hidden),
 		cmocka_unit_test(what_was_said_before_tls_is_forgotten),
 		cmocka_unit_test(a_question_to_the_host_holds_back_what_follows),
 	};

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "tally/login.h"
 #include "tally/tally.h"
 
 #define NOW INT64_C(1000000000000)
@@ -231,6 +232,64 @@ static void a_flood_of_names_makes_it_forget_and_not_fail(void **state)
 	}
 }
 
+static const struct login_rules rules = { 3, 900000 };
+
+/* One try with a wrong password, if it is let in at all. */
+static int guess(struct fixture *f, const char *user, const char *network, int64_t now, uint32_t *ret_wait)
+{
+	const struct login_try try = { span_of(user), span_of(network) };
+	int r = login_may_try(f->t, &rules, &try, now, ret_wait);
+
+	if (r == 0)
+		login_failed(f->t, &rules, &try, now);
+	return r;
+}
+
+static void guessing_is_slow_from_one_network_and_at_one_user_from_many(void **state)
+{
+	struct fixture *f = *state;
+	char name[40];
+	uint32_t wait;
+	int let_in = 0;
+
+	/* Ten thousand users from one network within ten minutes. */
+	for (int i = 0; i < 10000; i++) {
+		(void) snprintf(name, sizeof(name), "user%d@example.test", i);
+		let_in += guess(f, name, "192.0.2.1/32", NOW + i * 60, &wait) == 0;
+	}
+	assert_in_range(let_in, 12, 24);
+	/* One user from ten thousand networks. */
+	let_in = 0;
+	for (int i = 0; i < 10000; i++) {
+		(void) snprintf(name, sizeof(name), "10.0.%d.%d/32", i / 256, i % 256);
+		let_in += guess(f, "ann@example.test", name, NOW + i * 60, &wait) == 0;
+	}
+	assert_in_range(let_in, 3, 15);
+}
+
+static void the_right_user_is_let_in_where_they_are_known_whatever_strangers_do(void **state)
+{
+	struct fixture *f = *state;
+	const struct login_try home = { SPAN_LIT("ann@example.test"), SPAN_LIT("192.0.2.1/32") };
+	const struct login_try away = { SPAN_LIT("ann@example.test"), SPAN_LIT("198.51.100.7/32") };
+	uint32_t wait = 0;
+
+	assert_int_equal(login_may_try(f->t, &rules, &home, NOW, &wait), 0);
+	login_succeeded(f->t, &home, NOW);
+	for (int i = 0; i < 1000; i++) {
+		(void) guess(f, "ann@example.test", "203.0.113.9/32", NOW + i, &wait);
+		(void) guess(f, "bob@example.test", "192.0.2.1/32", NOW + i, &wait);
+	}
+	assert_int_equal(login_may_try(f->t, &rules, &away, NOW + 1000, &wait), -POD_E_BUSY);
+	assert_int_equal(login_may_try(f->t, &rules, &home, NOW + 1000, &wait), 0);
+	/* An old password of their own in some device makes them wait, but never for long. */
+	for (int i = 0; i < 1000; i++)
+		(void) guess(f, "ann@example.test", "192.0.2.1/32", NOW + i * 1000, &wait);
+	assert_in_range(wait, 1, 10000);
+	login_forgive(f->t, SPAN_LIT("ann@example.test"));
+	assert_int_equal(login_may_try(f->t, &rules, &away, NOW + 1000, &wait), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -243,6 +302,8 @@ int main(void)
 		TEST(levels_are_summed_over_processes_and_go_with_them),
 		TEST(processes_that_count_at_the_same_time_lose_nothing),
 		TEST(counts_outlive_who_made_them_and_a_file_of_another_make_is_replaced),
+		TEST(guessing_is_slow_from_one_network_and_at_one_user_from_many),
+		TEST(the_right_user_is_let_in_where_they_are_known_whatever_strangers_do),
 		TEST(a_flood_of_names_makes_it_forget_and_not_fail),
 	};
 
