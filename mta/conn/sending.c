@@ -18,28 +18,44 @@ struct sending {
 static const struct quota {
 	const char *kind, *words;
 	uint32_t period_s;
-	size_t own, general; /* offsets of what the user has, and what all have */
+	size_t offset; /* of the limit in struct directory_sending */
 	bool of_messages;
 } quotas[] = {
-#define QUOTA(field, period, words, of_messages)                                                                \
-	{ #field, words, period, offsetof(struct directory_sending, field), offsetof(struct submission_conf, field), \
-	  of_messages }
-	QUOTA(messages_per_hour, HOUR_S, "messages in an hour", true),
-	QUOTA(messages_per_day, DAY_S, "messages in a day", true),
-	QUOTA(recipients_per_hour, HOUR_S, "recipients in an hour", false),
-	QUOTA(recipients_per_day, DAY_S, "recipients in a day", false),
-#undef QUOTA
+	{ "messages_per_hour", "messages in an hour", HOUR_S, offsetof(struct directory_sending, messages_per_hour), true },
+	{ "messages_per_day", "messages in a day", DAY_S, offsetof(struct directory_sending, messages_per_day), true },
+	{ "recipients_per_hour", "recipients in an hour", HOUR_S, offsetof(struct directory_sending, recipients_per_hour),
+	  false },
+	{ "recipients_per_day", "recipients in a day", DAY_S, offsetof(struct directory_sending, recipients_per_day), false },
 };
 
+/* What holds for users of whom nothing is said. */
+static struct directory_sending general(const struct smtp_conn *c)
+{
+	const struct submission_conf *s = &c->w->conf->submission;
+
+	return (struct directory_sending){ .messages_per_hour = s->messages_per_hour,
+		                           .messages_per_day = s->messages_per_day,
+		                           .recipients_per_hour = s->recipients_per_hour,
+		                           .recipients_per_day = s->recipients_per_day };
+}
+
+static uint32_t limit_in(const struct directory_sending *limits, const struct quota *q)
+{
+	uint32_t v;
+
+	memcpy(&v, (const char *) limits + q->offset, sizeof(v));
+	return v;
+}
+
+/* Limit 0: any number. */
 static struct tally_rate rate_of(const struct smtp_conn *c, const struct quota *q)
 {
-	uint32_t own, general;
+	struct directory_sending all = general(c);
+	uint32_t own = limit_in(&c->sending->own, q);
 
-	memcpy(&own, (const char *) &c->sending->own + q->own, sizeof(own));
-	memcpy(&general, (const char *) &c->w->conf->submission + q->general, sizeof(general));
-	if (own == DIRECTORY_UNLIMITED || (!own && !general))
+	if (own == DIRECTORY_UNLIMITED)
 		return (struct tally_rate){ 0, q->period_s };
-	return (struct tally_rate){ own ? own : general, q->period_s };
+	return (struct tally_rate){ own ? own : limit_in(&all, q), q->period_s };
 }
 
 static void give_back(const struct smtp_conn *c, bool of_messages, uint32_t n, size_t quotas_n)
