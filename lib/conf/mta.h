@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Languages of what the mta writes to users: "en", ... NULL behind the last. */
+const char *conf_language_name(unsigned int language);
+
 struct mta_conf {
 	unsigned int workers;
 	const char *smtp, *lmtp, *submission, *submissions; /* as written: ask conf_listen() */
@@ -14,6 +17,8 @@ struct mta_conf {
 	uint64_t command_timeout_ms, data_timeout_ms, store_timeout_ms;
 	const char *queue_dir;
 	uint64_t queue_retry_min_ms, queue_retry_max_ms, queue_lifetime_ms, queue_warn_after_ms;
+	unsigned int dsn_language; /* conf_language_name() */
+	bool double_bounces;
 	unsigned int queue_concurrency, destination_concurrency;
 	bool allow_cleartext_auth;
 };

@@ -2,6 +2,13 @@
 
 #include "conf/item.h"
 
+static const char *const languages[] = { "en", "de", "fr", "es", "it", "nl", NULL };
+
+const char *conf_language_name(unsigned int language)
+{
+	return language < ARRAY_SIZE(languages) ? languages[language] : NULL;
+}
+
 /* clang-format off */
 static const struct conf_item items[] = {
 	CONF_COUNT(mta_conf, workers, "0", "0", "256", "Worker processes; 0: one per processor."),
@@ -42,6 +49,10 @@ static const struct conf_item items[] = {
 	CONF_TIME(mta_conf, queue_retry_max, "1h", "1s", "1d", "Longest wait between two attempts."),
 	CONF_TIME(mta_conf, queue_warn_after, "4h", "1m", "30d",
 	        "A sender whose message waits so long is told that it is late."),
+	CONF_CHOICE(mta_conf, dsn_language, "en", languages,
+	        "Language of delivery reports to senders whose user and domain have none of their own."),
+	CONF_BOOL(mta_conf, double_bounces, "no",
+	        "Whether postmaster is told of reports that cannot be delivered. They are logged and counted anyway."),
 	CONF_COUNT(mta_conf, queue_concurrency, "500", "1", "20000",
 	        "Messages on their way to other servers at once."),
 	CONF_COUNT(mta_conf, destination_concurrency, "20", "1", "1000",

@@ -84,7 +84,7 @@ static int64_t warn_at_s(const Queue__Item *item, const struct merge_times *t)
 	return item->warned || !t->warn_ms ? INT64_MAX : life_began_s(item) + (int64_t) (t->warn_ms / 1000);
 }
 
-static int64_t end_s(const Queue__Item *item, const struct merge_times *t)
+int64_t merge_end_s(const Queue__Item *item, const struct merge_times *t)
 {
 	return life_began_s(item) + (int64_t) (t->lifetime_ms / 1000);
 }
@@ -107,8 +107,7 @@ static void give_up(Queue__Item *item, const char *event, const char *status, co
 		 * less. */
 		if (!*r->text)
 			(void) queue_set_text(&r->text, text);
-		if (!r->reply)
-			(void) queue_set_text(&r->status, status);
+		(void) queue_set_text(&r->status, status);
 		log_event(NULL, LOGL_WARNING, event, F_STR("trace", item->trace), F_STR("rcpt", r->address),
 		          F_STR("text", r->text));
 	}
@@ -144,7 +143,7 @@ enum merge_late merge_time(Queue__Item *item, const struct merge_times *t, int64
 		item->by->told = true;
 		late = MERGE_BY_PASSED;
 	}
-	if (end_s(item, t) <= now_s) {
+	if (merge_end_s(item, t) <= now_s) {
 		give_up(item, "rcpt.expired", "5.4.7", "could not be delivered in time", busy, arg);
 	} else if (warn_at_s(item, t) <= now_s) {
 		item->warned = true;
@@ -156,7 +155,7 @@ enum merge_late merge_time(Queue__Item *item, const struct merge_times *t, int64
 
 int64_t merge_deadline_s(const Queue__Item *item, const struct merge_times *t)
 {
-	int64_t s = end_s(item, t);
+	int64_t s = merge_end_s(item, t);
 
 	if (merge_is_held(item))
 		return item->hold->until_s ? item->hold->until_s : INT64_MAX;

@@ -45,6 +45,8 @@ enum merge_late { MERGE_IN_TIME, MERGE_LATE, MERGE_BY_PASSED };
  */
 enum merge_late merge_time(Queue__Item *item, const struct merge_times *t, int64_t now_s,
                            bool (*busy)(void *arg, const Queue__Recipient *r), void *arg);
+/* When its life is over. */
+int64_t merge_end_s(const Queue__Item *item, const struct merge_times *t);
 /* The next second at which merge_time does something. */
 int64_t merge_deadline_s(const Queue__Item *item, const struct merge_times *t);
 

@@ -1,15 +1,24 @@
 #include "mta/queue/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "mime/mime.h"
 #include "mta/queue/report.h"
+#include "mta/queue/report_item.h"
+#include "mta/service/metrics.h"
+#include "mta/smtp/smtp.h"
 
 #define ARENA_MAX (8u << 20)
+
+/* A report, or other mail from nobody, that failed: not to be lost without a word in the log. */
+static bool is_double_bounce(const Queue__Item *item, const Queue__Recipient *r)
+{
+	return !*item->sender && r->state == QUEUE__STATE__FAILED && !(r->notify & SMTP_NOTIFY_NEVER);
+}
 
 /* What the report speaks of: failures first, then the others. */
 static size_t gather_lines(const struct settle *st, struct report_line *lines)
@@ -32,134 +41,63 @@ static size_t gather_lines(const struct settle *st, struct report_line *lines)
 			if (r->state != order[k].state ||
 			    (order[k].kind == REPORT_DELAYED && st->late == MERGE_IN_TIME))
 				continue;
-			if (report_is_wanted(item, r, order[k].kind))
+			if (report_is_wanted(item, r, order[k].kind) || is_double_bounce(item, r))
 				lines[n++] = (struct report_line){ r, order[k].kind };
 		}
 	return n;
 }
 
-static Queue__Recipient *report_recipient(const struct directory_target *t, const char *original)
+/* Where the sender is to hear in his language: his own, his domain's, else the configured one. */
+static const struct report_words *words_for(struct queue *q, struct arena *a, const char *to)
 {
-	Queue__Recipient *r = calloc(1, sizeof(*r));
+	const ProtobufCMessage *user = NULL, *domain = NULL;
+	const struct report_words *w = NULL;
 
-	if (!r)
-		return NULL;
-	queue__recipient__init(r);
-	r->state = t->kind == TARGET_MAILBOX ? QUEUE__STATE__WAITING : QUEUE__STATE__OUTBOUND;
-	if (queue_set_text(&r->address, t->address) < 0 || queue_set_text(&r->original, original) < 0) {
-		queue__recipient__free_unpacked(r, NULL);
-		return NULL;
-	}
-	return r;
+	if (directory_get(q->dir, a, DIRECTORY_USER, span_of(to), &user, NULL) == 0)
+		w = report_words_of(((const Directory__User *) user)->language);
+	if (!w && directory_get(q->dir, a, DIRECTORY_DOMAIN, queue_domain_of(to), &domain, NULL) == 0)
+		w = report_words_of(((const Directory__Domain *) domain)->language);
+	return w ? w : report_words_of(conf_language_name(q->conf->mta.dsn_language));
 }
 
-/* Where a report goes: the sender, found as any recipient is. *ret_n 0: nowhere. */
-static int resolve_sender(struct queue *q, struct arena *a, const char *sender, struct directory_targets *ret,
-                          struct err *err)
+/* A report that cannot be delivered ends here: nobody is told, or the postmaster, who is not told of his own. */
+static const char *receiver_of(const struct queue *q, const struct settle *st, const struct report_line *lines, size_t n)
 {
-	struct directory_target *remote;
-	int r = directory_resolve(q->dir, a, span_of(sender), ret, err);
-
-	if (r == 0 || r == -POD_E_IO || r == -POD_E_NOMEM || r == -POD_E_CORRUPT)
-		return r;
-	*ret = (struct directory_targets){ 0 };
-	if (r != -POD_E_UNSUPPORTED)
-		return 0;
-	remote = arena_new(a, struct directory_target);
-	if (!remote)
-		return err_set(err, POD_E_NOMEM, "no memory for a report");
-	remote->kind = TARGET_REMOTE;
-	remote->address = sender;
-	*ret = (struct directory_targets){ remote, 1 };
-	return 0;
-}
-
-static int fill_report_item(Queue__Item *item, const struct directory_targets *t, const char *sender,
-                            const char *trace)
-{
-	struct guid id = guid_new();
-
-	item->id.data = malloc(ID_SIZE);
-	item->recipients = calloc(t->n, sizeof(Queue__Recipient *));
-	if (!item->id.data || !item->recipients || queue_set_text(&item->trace, trace) < 0)
-		return -POD_E_NOMEM;
-	memcpy(item->id.data, id.b, ID_SIZE);
-	item->id.len = ID_SIZE;
-	for (size_t i = 0; i < t->n; i++) {
-		Queue__Recipient *r = report_recipient(&t->items[i], sender);
-
-		if (!r)
-			return -POD_E_NOMEM;
-		item->recipients[item->n_recipients++] = r;
-	}
-	item->arrived_s = clock_wall_s();
-	queue_item_set_parts(item);
-	return 0;
-}
-
-static int put_report(struct shelf_change *change, Queue__Item *item, struct buf *body, struct arena *a)
-{
-	struct mime_summary ms;
-	Queue__Summary sum = QUEUE__SUMMARY__INIT;
-	struct shelf_put *p;
-	uint8_t *to;
-
-	item->size = body->len;
-	if (mime_summarize(a, buf_span(body), &ms) < 0)
-		return -POD_E_NOMEM;
-	queue_summary_set(&sum, &ms);
-	p = shelf_change_put(change, item);
-	to = p ? buf_reserve(&p->summary, queue__summary__get_packed_size(&sum)) : NULL;
-	if (!to)
-		return -POD_E_NOMEM;
-	p->summary.len = queue__summary__pack(&sum, to);
-	p->is_new = true;
-	p->body = *body;
-	p->size = body->len;
-	*body = BUF_INIT;
-	return 0;
+	if (*st->next->sender)
+		return st->next->sender;
+	for (size_t i = 0; i < n; i++)
+		if (!q->conf->mta.double_bounces || span_starts_nocase(span_of(lines[i].rcpt->original), SPAN_LIT("postmaster")))
+			return NULL;
+	return "postmaster";
 }
 
 static int make_report(struct queue *q, struct settle *st, const struct report_line *lines, size_t n,
                        struct shelf_change *change, struct err *err)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(ARENA_MAX);
-	_cleanup_buf_ struct buf body = BUF_INIT;
-	struct directory_targets targets;
-	char trace[TRACE_ID_SIZE];
-	Queue__Item *item;
-	int r = a ? resolve_sender(q, a, st->next->sender, &targets, err) : -POD_E_NOMEM;
+	_cleanup_(closep) int fd = -1;
+	struct merge_times t = queue_times(q);
+	struct report rep = { .hostname = q->hostname, .now_s = clock_wall_s(), .until_s = merge_end_s(st->next, &t),
+		              .item = st->next, .lines = lines, .n = n, .body_fd = st->body_fd };
+	struct guid id;
+	int r = 0;
 
-	if (r == 0 && targets.n == 0) {
-		log_event(NULL, LOGL_WARNING, "report.discarded", F_STR("trace", st->next->trace),
-		          F_STR("sender", st->next->sender), F_STR("error", "the sender does not exist"));
+	rep.to = receiver_of(q, st, lines, n);
+	if (!rep.to) {
+		metric_add(M_DSN_DOUBLE_BOUNCES, 1);
+		log_event(NULL, LOGL_WARNING, "dsn.double_bounce", F_STR("trace", st->next->trace),
+		          F_STR("rcpt", lines[0].rcpt->address), F_STR("text", lines[0].rcpt->text));
 		return 0;
 	}
-	trace_id_new(trace);
-	if (r == 0)
-		r = report_write(&(struct report){ .hostname = q->hostname,
-		                                   .trace = trace,
-		                                   .now_s = clock_wall_s(),
-		                                   .item = st->next,
-		                                   .lines = lines,
-		                                   .n = n,
-		                                   .body_fd = st->body_fd },
-		                 &body, err);
-	item = r == 0 ? calloc(1, sizeof(*item)) : NULL;
-	if (!item)
-		return r < 0 ? r : err_set(err, POD_E_NOMEM, "no memory for a report");
-	queue__item__init(item);
-	r = fill_report_item(item, &targets, st->next->sender, trace);
-	if (r == 0)
-		r = put_report(change, item, &body, a);
-	if (r < 0) {
-		queue__item__free_unpacked(item, NULL);
-		return err_set(err, POD_E_NOMEM, "no memory for a report");
-	}
-	log_event(NULL, LOGL_INFO, "report.made", F_STR("trace", st->next->trace), F_STR("report", trace),
-	          F_STR("to", st->next->sender), F_UINT("recipients", n));
-	st->report = item;
-	return 0;
+	rep.words = a ? words_for(q, a, rep.to) : NULL;
+	memcpy(id.b, st->next->id.data, ID_SIZE);
+	if (!a)
+		r = err_set(err, POD_E_NOMEM, "no memory for a report");
+	else if (rep.body_fd < 0)
+		r = shelf_body(q->shelf, &id, &fd, err);
+	if (r == 0 && rep.body_fd < 0)
+		rep.body_fd = fd;
+	return r < 0 ? r : queue_report_make(q, a, &rep, change, &st->report, err);
 }
 
 /* Those that are over leave the item. */

@@ -360,8 +360,9 @@ static void a_report_names_recipients_reasons_and_the_message(void **state)
 	Queue__Item item = QUEUE__ITEM__INIT;
 	Queue__Recipient one = QUEUE__RECIPIENT__INIT, two = QUEUE__RECIPIENT__INIT;
 	struct report_line lines[] = { { &one, REPORT_FAILED }, { &two, REPORT_DELIVERED } };
-	struct report rep = { .hostname = "mx.test", .trace = "fedcba9876543210", .now_s = 1000000000, .item = &item, .lines = lines, .n = 2 };
+	struct report rep = { .hostname = "mx.test", .words = report_words_of("en"), .trace = "fedcba9876543210", .now_s = 1000000000, .item = &item, .lines = lines, .n = 2 };
 	_cleanup_buf_ struct buf out = BUF_INIT;
+	bool utf8, body8;
 
 	item.sender = loose("sender@b.test");
 	item.trace = loose("0123456789abcdef");
@@ -373,20 +374,20 @@ static void a_report_names_recipients_reasons_and_the_message(void **state)
 	one.text = loose("over\r\nquota");
 	two.original = loose("ok@b.test");
 	rep.body_fd = file_of("Subject: original\r\nX: y\r\n\r\nsecret body\r\n");
-	assert_int_equal(report_write(&rep, &out, NULL), 0);
+	assert_int_equal(report_write(&rep, &out, &utf8, &body8, NULL), 0);
 	(void) close(rep.body_fd);
 	assert_non_null(strstr(buf_str(&out), "To: <sender@b.test>\r\n"));
 	assert_non_null(strstr(buf_str(&out), "\r\nOriginal-Envelope-Id: q+1\r\nReporting-MTA: dns; mx.test\r\n"));
 	assert_non_null(strstr(buf_str(&out),
 	                       "\r\nOriginal-Recipient: rfc822;Full@b.test\r\nFinal-Recipient: rfc822; full@b.test\r\n"
 	                       "Action: failed\r\nStatus: 5.2.2\r\nDiagnostic-Code: x-podmail; over  quota\r\n"));
-	assert_non_null(strstr(buf_str(&out), "\r\nFinal-Recipient: rfc822; ok@b.test\r\nAction: delivered\r\nStatus: 2.0.0\r\n"));
+	assert_non_null(strstr(buf_str(&out), "\r\nFinal-Recipient: rfc822; ok@b.test\r\nAction: delivered\r\nStatus: 2.1.5\r\n"));
 	assert_non_null(strstr(buf_str(&out), "Content-Type: text/rfc822-headers\r\n\r\nSubject: original\r\nX: y\r\n\r\n--"));
 	assert_null(strstr(buf_str(&out), "secret body"));
 	item.ret_full = true;
 	buf_clear(&out);
 	rep.body_fd = file_of("Subject: original\r\n\r\nwhole body\r\n");
-	assert_int_equal(report_write(&rep, &out, NULL), 0);
+	assert_int_equal(report_write(&rep, &out, &utf8, &body8, NULL), 0);
 	(void) close(rep.body_fd);
 	assert_non_null(strstr(buf_str(&out), "Content-Type: message/rfc822\r\n\r\nSubject: original\r\n\r\nwhole body\r\n\r\n--"));
 }
