@@ -13,8 +13,9 @@ static const struct output_column columns[] = {
 static int run_add(struct cli *cli)
 {
 	json_t *body =
-		json_pack("{ss, ss*, ss*, sb}", "name", cli->args[0], "description",
+		json_pack("{ss, ss*, ss*, ss*, sb}", "name", cli->args[0], "description",
 	                  cli_option(cli, "--description"), "default_volume", cli_option(cli, "--volume"),
+	                  "language", cli_option(cli, "--language"),
 	                  "subaddressing", cli_option(cli, "--no-subaddresses") == NULL);
 	json_t *answer;
 	int status;
@@ -54,6 +55,7 @@ static int run_remove(struct cli *cli)
 static const struct command_option add_options[] = {
 	{ "--description", "TEXT", "A remark for people." },
 	{ "--volume", "NAME", "The volume that new users of the domain go to. Default: the emptiest." },
+	{ "--language", "CODE", "The language of delivery reports to its users: en, de, fr, es, it, nl." },
 	{ "--no-subaddresses", NULL, "user+detail@ does not reach user@." },
 	{ NULL, NULL, NULL },
 };

@@ -166,7 +166,8 @@ static int run_set(struct cli *cli)
 	if (suspend && activate)
 		return cli_fail_with(cli, POD_E_SYNTAX, NULL,
 		                     "--suspend and --activate together make no sense");
-	body = json_pack("{ss*, ss*}", "display_name", cli_option(cli, "--display-name"), "state",
+	body = json_pack("{ss*, ss*, ss*}", "display_name", cli_option(cli, "--display-name"), "language",
+	                 cli_option(cli, "--language"), "state",
 	                 suspend    ? "suspended"
 	                 : activate ? "active"
 	                            : NULL);
@@ -258,6 +259,7 @@ static const struct command_option list_options[] = {
 static const struct command_option set_options[] = {
 	{ "--display-name", "TEXT", "The name that people see." },
 	{ "--quota", "SIZE", "Most mail the user can have: 500M, 2G, none." },
+	{ "--language", "CODE", "The language of delivery reports to them: en, de, fr, es, it, nl." },
 	{ "--suspend", NULL, "No logins and no new mail until --activate; what is there stays." },
 	{ "--activate", NULL, "Ends a suspension." },
 	{ "--undo-send", "DURATION", "How long mail of theirs is held so that it can be taken back: 20s, none." },

@@ -112,6 +112,6 @@ void control_list(struct control_call *c)
 	json = json_pack("{s:I, s:o}", "total", (json_int_t) c->q->items.n, "messages", l.messages);
 	guid_format(&l.last, next);
 	if (json && l.more)
-		(void) json_object_set_new(json, "next", json_string(next));
+		(void) json_object_set_new(json, "after", json_string(next));
 	control_reply(c->rq, HTTP_OK, json);
 }

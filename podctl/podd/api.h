@@ -52,6 +52,8 @@ const char *api_hint_delete(int code);
 int api_string(const struct api_call *call, const char *name, const char **ret_text, struct err *err);
 int api_string_required(const struct api_call *call, const char *name, const char **ret_text,
                         struct err *err);
+/* The field "language": one that the mta writes reports in, or "" for none. */
+int api_language(const struct api_call *call, const char **ret_language, struct err *err);
 /* *ret_there false where it is missing. */
 int api_size(const struct api_call *call, const char *name, bool *ret_there, uint64_t *ret_value,
              struct err *err);
@@ -102,7 +104,8 @@ api_handler api_replication_list, api_replication_get, api_replication_do, api_o
 api_handler api_switchover, api_failover, api_failback;
 api_handler api_snapshot_list, api_snapshot_get, api_snapshot_take, api_snapshot_hold, api_snapshot_release,
 	api_snapshot_delete, api_snapshot_verify;
-api_handler api_queue_list, api_queue_get, api_queue_retry, api_queue_retry_all, api_queue_remove;
+api_handler api_queue_list, api_queue_lanes, api_queue_get, api_queue_message, api_queue_retry,
+	api_queue_retry_all, api_queue_flush, api_queue_hold, api_queue_release, api_queue_remove;
 api_handler api_trace_get;
 api_handler api_mount_list, api_mount_add, api_mount_remove;
 api_handler api_restore_list, api_restore_add, api_restore_get, api_restore_cancel;

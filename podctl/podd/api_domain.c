@@ -10,8 +10,8 @@ static int domain_json(const struct api_call *call, const char *name, const Prot
 {
 	const Directory__Domain *d = (const Directory__Domain *) record;
 
-	*ret = json_pack("{ss, ss, ss, sb}", "name", name, "description", d->description, "default_volume",
-	                 d->default_volume, "subaddressing", (int) d->subaddressing);
+	*ret = json_pack("{ss, ss, ss, sb, ss}", "name", name, "description", d->description, "default_volume",
+	                 d->default_volume, "subaddressing", (int) d->subaddressing, "language", d->language);
 	return *ret ? 0 : -POD_E_NOMEM;
 }
 
@@ -59,9 +59,10 @@ static char *lower_case(struct arena *a, const char *text)
 
 static int domain_add(struct api_call *call, char **ret_name, struct err *err)
 {
-	static const char *const fields[] = { "name", "description", "default_volume", "subaddressing" };
+	static const char *const fields[] = { "name", "description", "default_volume", "subaddressing",
+		                              "language" };
 	Directory__Domain d = DIRECTORY__DOMAIN__INIT;
-	const char *text, *description, *volume;
+	const char *text, *description, *volume, *language;
 	bool there, subaddressing = true;
 	char *name;
 	int r = api_only(call, fields, ARRAY_SIZE(fields), err);
@@ -69,6 +70,7 @@ static int domain_add(struct api_call *call, char **ret_name, struct err *err)
 	if (r < 0 || (r = api_string_required(call, "name", &text, err)) < 0 ||
 	    (r = api_string(call, "description", &description, err)) < 0 ||
 	    (r = api_string(call, "default_volume", &volume, err)) < 0 ||
+	    (r = api_language(call, &language, err)) < 0 ||
 	    (r = api_bool(call, "subaddressing", &there, &subaddressing, err)) < 0)
 		return r;
 	name = lower_case(call->arena, text);
@@ -80,7 +82,8 @@ static int domain_add(struct api_call *call, char **ret_name, struct err *err)
 	d.description = arena_str(call->arena, span_of(description ? description : ""));
 	d.default_volume = arena_str(call->arena, span_of(volume ? volume : ""));
 	d.subaddressing = subaddressing;
-	if (!d.description || !d.default_volume)
+	d.language = arena_str(call->arena, span_of(language ? language : ""));
+	if (!d.description || !d.default_volume || !d.language)
 		return err_set(err, POD_E_NOMEM, "domain");
 	*ret_name = name;
 	return directory_create(call->podd->dir, DIRECTORY_DOMAIN, span_of(name), &d.base, err);

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "mime/address.h"
 #include "podctl/podd/api.h"
+#include "conf/conf.h"
 
 #define FIELD_MAX 1024
 
@@ -62,6 +63,18 @@ int api_string_required(const struct api_call *call, const char *name, const cha
 	if (r == 0 && (!*ret_text || !**ret_text))
 		return err_set(err, POD_E_SYNTAX, "%s is missing", name);
 	return r;
+}
+
+int api_language(const struct api_call *call, const char **ret_language, struct err *err)
+{
+	int r = api_string(call, "language", ret_language, err);
+
+	if (r < 0 || !*ret_language || !**ret_language)
+		return r;
+	for (unsigned int i = 0; conf_language_name(i); i++)
+		if (strcmp(conf_language_name(i), *ret_language) == 0)
+			return 0;
+	return err_set(err, POD_E_SYNTAX, "language: there are no words in \"%.16s\"", *ret_language);
 }
 
 int api_size(const struct api_call *call, const char *name, bool *ret_there, uint64_t *ret_value,

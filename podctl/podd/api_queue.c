@@ -1,6 +1,8 @@
 /* The mta's queue: asked there, answered here. */
+#include <event2/keyvalq_struct.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -59,17 +61,40 @@ static void queue_call(struct api_call *call, const char *method, const char *ta
 	char path[PATH_MAX];
 	struct err err = { 0 };
 
+	if (!target) {
+		(void) err_set(&err, POD_E_NOMEM, "queue");
+		api_fail(call, &err);
+		return;
+	}
 	(void) snprintf(path, sizeof(path), "%s/" QUEUE_SOCKET_NAME, call->podd->conf->pod.run_dir);
 	if (queue_ask(call->podd->base, path, method, target, queue_on_answer, call, &err) < 0)
 		api_fail(call, &err);
 }
 
-/* With an id of the queue in it: letters and digits only, so nothing needs encoding. */
-static void queue_call_id(struct api_call *call, const char *method, const char *what)
+/* With what the caller's query says, under the same names: NULL behind the last. NULL: memory is out. */
+static const char *with_query(struct api_call *call, const char *target, const char *const *names)
 {
+	const char *joint = "?";
+
+	for (; *names && target; names++) {
+		const char *value = evhttp_find_header(&call->query, *names);
+		char *encoded = value && *value ? evhttp_uriencode(value, -1, 0) : NULL;
+
+		if (!encoded)
+			continue;
+		target = arena_printf(call->arena, "%s%s%s=%s", target, joint, *names, encoded);
+		joint = "&";
+		free(encoded);
+	}
+	return target;
+}
+
+/* With an id of the queue in it: letters and digits only, so nothing needs encoding. */
+static void queue_call_id(struct api_call *call, const char *method, const char *what, const char *const *names)
+{
+	static const char *const none[] = { NULL };
 	const char *id = call->params[0];
 	struct err err = { 0 };
-	char target[128];
 
 	if (strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != strlen(id) ||
 	    strlen(id) > 64) {
@@ -77,18 +102,30 @@ static void queue_call_id(struct api_call *call, const char *method, const char 
 		api_fail(call, &err);
 		return;
 	}
-	(void) snprintf(target, sizeof(target), "/queue/%s%s", id, what);
-	queue_call(call, method, target);
+	queue_call(call, method,
+	           with_query(call, arena_printf(call->arena, "/queue/%s%s", id, what), names ? names : none));
 }
 
 void api_queue_list(struct api_call *call)
 {
-	queue_call(call, "GET", "/queue");
+	static const char *const names[] = { "after", "limit", "from", "to", "domain", "login", "state", "hold", NULL };
+
+	queue_call(call, "GET", with_query(call, "/queue", names));
+}
+
+void api_queue_lanes(struct api_call *call)
+{
+	queue_call(call, "GET", "/queue/lanes");
 }
 
 void api_queue_get(struct api_call *call)
 {
-	queue_call_id(call, "GET", "");
+	queue_call_id(call, "GET", "", NULL);
+}
+
+void api_queue_message(struct api_call *call)
+{
+	queue_call_id(call, "GET", "/message", NULL);
 }
 
 void api_queue_retry_all(struct api_call *call)
@@ -96,12 +133,31 @@ void api_queue_retry_all(struct api_call *call)
 	queue_call(call, "POST", "/queue/retry");
 }
 
+void api_queue_flush(struct api_call *call)
+{
+	static const char *const names[] = { "domain", NULL };
+
+	queue_call(call, "POST", with_query(call, "/queue/flush", names));
+}
+
 void api_queue_retry(struct api_call *call)
 {
-	queue_call_id(call, "POST", "/retry");
+	queue_call_id(call, "POST", "/retry", NULL);
+}
+
+void api_queue_hold(struct api_call *call)
+{
+	static const char *const names[] = { "text", "until", NULL };
+
+	queue_call_id(call, "POST", "/hold", names);
+}
+
+void api_queue_release(struct api_call *call)
+{
+	queue_call_id(call, "POST", "/release", NULL);
 }
 
 void api_queue_remove(struct api_call *call)
 {
-	queue_call_id(call, "DELETE", "");
+	queue_call_id(call, "DELETE", "", NULL);
 }

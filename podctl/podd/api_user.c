@@ -13,8 +13,8 @@ static int user_json(const struct api_call *call, const char *name, const Protob
 {
 	const Directory__User *u = (const Directory__User *) record;
 
-	*ret = json_pack("{ss, ss, ss, ss, ss}", "address", name, "volume", u->volume, "user_id", u->user_id,
-	                 "state", u->state, "display_name", u->display_name);
+	*ret = json_pack("{ss, ss, ss, ss, ss, ss}", "address", name, "volume", u->volume, "user_id",
+	                 u->user_id, "state", u->state, "display_name", u->display_name, "language", u->language);
 	return *ret ? 0 : -POD_E_NOMEM;
 }
 
@@ -143,7 +143,7 @@ void api_user_get(struct api_call *call)
 }
 
 struct user_changes {
-	const char *display_name, *password, *state;
+	const char *display_name, *password, *state, *language;
 	bool set_quota;
 	uint64_t quota;
 	struct sending_changes sending;
@@ -151,16 +151,18 @@ struct user_changes {
 
 static int changes_read(const struct api_call *call, struct user_changes *c, struct err *err)
 {
-	static const char *const fields[] = { "display_name", "password", "state", "quota_bytes", SENDING_FIELDS };
+	static const char *const fields[] = { "display_name", "password", "state", "quota_bytes", "language",
+		                              SENDING_FIELDS };
 	int r = api_only(call, fields, ARRAY_SIZE(fields), err);
 
 	if (r < 0 || (r = api_string(call, "display_name", &c->display_name, err)) < 0 ||
 	    (r = api_string(call, "password", &c->password, err)) < 0 ||
 	    (r = api_string(call, "state", &c->state, err)) < 0 ||
+	    (r = api_language(call, &c->language, err)) < 0 ||
 	    (r = api_size(call, "quota_bytes", &c->set_quota, &c->quota, err)) < 0 ||
 	    (r = sending_read(call, &c->sending, err)) < 0)
 		return r;
-	if (!c->display_name && !c->password && !c->state && !c->set_quota && !c->sending.any)
+	if (!c->display_name && !c->password && !c->state && !c->language && !c->set_quota && !c->sending.any)
 		return err_set(err, POD_E_SYNTAX, "nothing to change was given");
 	if (c->password && !*c->password)
 		return err_set(err, POD_E_SYNTAX, "the password is empty");
@@ -179,7 +181,7 @@ static int user_change_directory(struct api_call *call, const char *address, con
 
 	if (strcmp((*user)->state, USER_STATE_PENDING) == 0)
 		return err_set(err, POD_E_BUSY, "%.128s is being removed", address);
-	if (!c->state && !c->display_name && !c->sending.any)
+	if (!c->state && !c->display_name && !c->language && !c->sending.any)
 		return 0;
 	changed = arena_new(call->arena, Directory__User);
 	if (!changed)
@@ -189,6 +191,8 @@ static int user_change_directory(struct api_call *call, const char *address, con
 		changed->state = (char *) (uintptr_t) c->state;
 	if (c->display_name)
 		changed->display_name = (char *) (uintptr_t) c->display_name;
+	if (c->language)
+		changed->language = (char *) (uintptr_t) c->language;
 	sending_apply(&c->sending, changed);
 	r = directory_replace(call->podd->dir, DIRECTORY_USER, span_of(address), &changed->base, err);
 	if (r == 0)
