@@ -424,7 +424,7 @@ class NotRoot(unittest.TestCase):
                     owners.setdefault(os.stat(f"/proc/{pid}").st_uid, set()).add(f.read().strip())
             # podd reads what root and its own token say; mta's parent opens ports and reads nothing.
             self.assertLessEqual(owners.pop(0), {"podd", "mta"}, owners)
-            self.assertEqual(len(owners), 3, owners)  # mta, imapd, stored: each as its own
+            self.assertEqual(len(owners), 4, owners)  # mta, podfilter, imapd, stored: each as its own
 
     def test_a_folder_that_the_programs_cannot_reach_is_named(self):
         with tempfile.TemporaryDirectory(prefix="podmail-closed-") as closed:  # mode 0700
