@@ -100,6 +100,8 @@ static void check_pairs(const struct conf_loaded *l, struct problems *problems)
 		{ &c->mta.queue_lifetime_ms, &c->stored.delivery_memory_ms, "mta.queue_lifetime",
 		  "stored.delivery_memory" },
 		{ &c->podd.restart_min_ms, &c->podd.restart_max_ms, "podd.restart_min", "podd.restart_max" },
+		{ &c->filter.greylist_delay_ms, &c->filter.greylist_window_ms, "filter.greylist_delay",
+		  "filter.greylist_window" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {

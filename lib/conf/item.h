@@ -32,7 +32,8 @@ enum conf_type {
 typedef int conf_check_fn(struct span value, struct err *err);
 conf_check_fn conf_check_name, conf_check_user, conf_check_domain, conf_check_domain_or_empty,
 	conf_check_host, conf_check_listen, conf_check_network, conf_check_dns_server, conf_check_dns_stub,
-	conf_check_dns_name, conf_check_tls_domain;
+	conf_check_dns_name, conf_check_tls_domain, conf_check_weight, conf_check_dns_list, conf_check_extension,
+	conf_check_http_url_or_empty, conf_check_peer_or_empty;
 
 struct conf_item {
 	const char *name, *default_text, *lowest, *highest, *help;

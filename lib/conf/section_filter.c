@@ -2,14 +2,54 @@
 
 #include "conf/item.h"
 
+static const char *const greylist_words[] = {
+	[GREYLIST_NOBODY] = "off",
+	[GREYLIST_SUSPICIOUS] = "suspicious",
+	[GREYLIST_ALL] = "all",
+	NULL,
+};
+
 /* clang-format off */
 static const struct conf_item items[] = {
-	CONF_BOOL(filter_conf, enabled, "yes", "Whether podd runs podfilter."),
+	CONF_BOOL(filter_conf, enabled, "yes", "Whether podd runs podfilter. A change holds from podd's next start on."),
 	CONF_PATH(filter_conf, dir, "filter", "What podfilter remembers, and the files of messages that it looks at."),
 	CONF_NETWORKS(filter_conf, trusted, "127.0.0.0/8, ::1",
 	        "Addresses and networks whose mail is not judged: other gateways and machines of one's own."),
 	CONF_TIME(filter_conf, idle_timeout, "2h", "1m", "1d",
 	        "A connection of the mta that says nothing for so long is closed."),
+	CONF_LIST(filter_conf, weights, "", conf_check_weight,
+	        "Points of findings in the place of their defaults, each SYMBOL POINTS, such as EXECUTABLE 8 or "
+	        "SPF_FAIL 2.5. podfilter(8) lists the symbols."),
+	CONF_COUNT(filter_conf, junk_score, "6", "0", "1000",
+	        "A message with so many points is delivered to Junk; 0: none is."),
+	CONF_COUNT(filter_conf, quarantine_score, "0", "0", "1000",
+	        "A message with so many points is kept in the quarantine; 0: none is."),
+	CONF_COUNT(filter_conf, reject_score, "15", "0", "1000", "A message with so many points is refused; 0: none is."),
+	CONF_TIME(filter_conf, reputation_half_life, "14d", "1m", "365d",
+	        "After so long what somebody sent counts half in his reputation."),
+	CONF_COUNT(filter_conf, reputation_entries, "500000", "1000", "5000000",
+	        "Addresses, networks and names that reputation is kept of; those of whom least is known are forgotten first."),
+	CONF_COUNT(filter_conf, connections_per_client, "20", "0", "100000",
+	        "Connections that a client with no reputation may have at one time; one with a good one may have five times as "
+	        "many, one with a bad one a fifth. 0: any number."),
+	CONF_COUNT(filter_conf, connection_rate, "120", "0", "1000000",
+	        "Connections that a client with no reputation may begin in a minute; with a good or a bad one as above. 0: any "
+	        "number."),
+	CONF_COUNT(filter_conf, max_unknown_recipients, "10", "0", "10000",
+	        "After so many unknown recipients a connection is answered with 421; 0: never."),
+	CONF_LIST(filter_conf, dns_lists, "", conf_check_dns_list,
+	        "DNSBLs and, with points below 0, DNSWLs that a client's address is looked up in: each ZONE POINTS [ANSWERS], "
+	        "such as bl.example.org 4.5 127.0.0.2-11. ANSWERS are an address, a range of its last number, a network, or "
+	        "127.0.0.0&6 for any of these bits in the last number; default 127.0.0.0/8."),
+	CONF_TIME(filter_conf, dns_lists_timeout, "5s", "100ms", "1m",
+	        "A list that has not answered by then is taken as one that does not know the client."),
+	CONF_CHOICE(filter_conf, greylist, "suspicious", greylist_words,
+	        "Who is told to come again when he writes to somebody for the first time: nobody, those with a bad reputation "
+	        "or in a DNSBL, or everybody whom we do not know well."),
+	CONF_TIME(filter_conf, greylist_delay, "5m", "1s", "1d", "How long such a sender has to wait at least."),
+	CONF_TIME(filter_conf, greylist_window, "2d", "1m", "30d", "By when he has to come again, or wait anew."),
+	CONF_TIME(filter_conf, greylist_lifetime, "36d", "1h", "365d",
+	        "How long one who came again passes at once, from his last message on."),
 };
 /* clang-format on */
 

@@ -25,7 +25,7 @@
  */
 #define NEEDED_STEPS (SMFIP_NR_HDR | SMFIP_NR_BODY | SMFIP_HDR_LEADSPC)
 #define WANTED_STEPS (NEEDED_STEPS | SMFIP_RCPT_REJ)
-#define UNUSED_STEPS (SMFIP_NOUNKNOWN | SMFIP_NODATA)
+#define UNUSED_STEPS SMFIP_NODATA
 #define ACTIONS      (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST)
 
 /* libmilter hands nothing of the caller's to its callbacks before there is a session. */
@@ -368,6 +368,15 @@ static sfsistat on_abort(SMFICTX *ctx)
 	return SMFIS_CONTINUE;
 }
 
+static sfsistat on_unknown(SMFICTX *ctx, const char *command)
+{
+	struct session *s = smfi_getpriv(ctx);
+
+	if (s)
+		TELL(s, unknown, s);
+	return SMFIS_CONTINUE;
+}
+
 static void on_progress(struct message *m)
 {
 	if (m->milter)
@@ -406,6 +415,7 @@ int callbacks_register(struct filter *f, const struct conf *conf, struct err *er
 		.xxfi_body = on_body,
 		.xxfi_eom = on_end,
 		.xxfi_abort = on_abort,
+		.xxfi_unknown = on_unknown,
 		.xxfi_close = on_close,
 		.xxfi_negotiate = on_negotiate,
 	};

@@ -3,6 +3,6 @@
 #include "mta/podfilter/checks.h"
 
 const struct check *const filter_checks[] = {
-	&check_verdict,
-	NULL,
+	&check_throttle,   &check_dns_lists, &check_greylist, /* asks what SPF said at MAIL */
+	&check_reputation, &check_verdict,   NULL,
 };

@@ -4,6 +4,13 @@
 
 #include "mta/podfilter/filter.h"
 
-extern const struct check check_verdict;
+extern const struct check check_throttle, check_dns_lists, check_greylist, check_reputation, check_verdict;
+
+/* Removes records that are over, visiting at most max from *from on (memory_walk). */
+struct filter_conf;
+struct key;
+struct memory;
+int greylist_prune(struct memory *m, const struct filter_conf *c, struct key *from, size_t max,
+                   struct err *err);
 
 #endif

@@ -31,6 +31,7 @@
 struct settings {
 	const struct conf *conf;
 	struct net_set *trusted;
+	struct weights *weights;
 	void *of_check[FILTER_CHECKS_MAX]; /* by the check's place in the table */
 	unsigned int refs;                 /* guarded by the filter's lock */
 };
@@ -136,6 +137,7 @@ struct message {
 	struct finding *findings, **findings_end;
 	int score; /* in hundredths */
 	enum verdict verdict;
+	bool verdict_is_forced;   /* by message_force, rather than by the score */
 	const char *verdict_text; /* of the check that forced it, or NULL */
 	struct edit *edits, **edits_end;
 	void *of_check[FILTER_CHECKS_MAX];
@@ -158,6 +160,8 @@ struct check {
 	enum answer (*mail)(struct message *m);
 	enum answer (*rcpt)(struct message *m, const struct recipient *r);
 	/* A recipient that the mta itself refused, as far as it tells (macro {rcpt_mailer} "error"). */
+	/* A command that the mta does not know. */
+	void (*unknown)(struct session *s);
 	void (*rcpt_refused)(struct message *m, struct span address);
 	void (*header)(struct message *m, const struct header *h);
 	void (*headers_end)(struct message *m);
@@ -187,8 +191,10 @@ size_t check_self(const struct check *c);
 /* The words of a refusal: code "550", status "5.7.1" (RFC 3463), one line of text. Copied. */
 void session_reply(struct session *s, const char *code, const char *status, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* Text may be NULL; is copied. */
+/* weight: unless filter.weights has one for the symbol. text may be NULL; is copied. */
 void message_find(struct message *m, const char *symbol, int weight, const char *text);
+/* Part of a weight: from -1 to 1. */
+void message_find_part(struct message *m, const char *symbol, int weight, double part, const char *text);
 /* At least this verdict, whatever the score. text goes into reply and log; copied. */
 void message_force(struct message *m, enum verdict verdict, const char *text);
 /* Headers of the message as it goes on; all are applied after the last check's edit. Copied. */
@@ -198,6 +204,10 @@ void message_add_header(struct message *m, const char *name, const char *value);
 void message_delete_header(struct message *m, const char *name, unsigned int nth);
 /* Tells the mta that a judgement takes long (RFC-less: SMFIR_PROGRESS); between waits of seconds. */
 void message_progress(struct message *m);
+
+/* What belongs to the process: the DNS (resolver.h), and what is remembered (memory.h). */
+struct resolver *filter_resolver(const struct session *s);
+struct memory *filter_memory(const struct session *s);
 
 const char *verdict_name(enum verdict v);
 

@@ -5,10 +5,16 @@
 #include <pthread.h>
 
 #include "mta/podfilter/filter.h"
+#include "mta/podfilter/memory.h"
+#include "mta/podfilter/resolver.h"
+#include "mta/podfilter/throttle.h"
 
 struct filter {
 	pthread_mutex_t lock; /* of settings and of every refs */
 	struct settings *settings;
+	struct memory *memory;
+	struct resolver *resolver;
+	struct throttle *throttle;
 	char tmp_dir[4096];                  /* where spools put large messages */
 	void (*progress)(struct message *m); /* NULL in tests */
 };

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "mta/podfilter/filter_internal.h"
+#include "mta/podfilter/weights.h"
 
 #define MESSAGE_ARENA (16u << 20)
 #define HEADERS_BYTES (2u << 20) /* fields beyond are in the spool only */
@@ -113,7 +114,7 @@ int message_take_header(struct message *m, const char *name, const char *value, 
 	return r;
 }
 
-void message_find(struct message *m, const char *symbol, int weight, const char *text)
+void message_find_part(struct message *m, const char *symbol, int weight, double part, const char *text)
 {
 	struct finding *f = arena_new(m->arena, struct finding);
 
@@ -121,16 +122,22 @@ void message_find(struct message *m, const char *symbol, int weight, const char 
 		return;
 	f->symbol = symbol;
 	f->text = text ? keep(m->arena, text) : NULL;
-	f->weight = weight;
+	f->weight = (int) (weights_of(m->session->settings->weights, symbol, weight) * part);
 	*m->findings_end = f;
 	m->findings_end = &f->next;
-	m->score += weight;
+	m->score += f->weight;
+}
+
+void message_find(struct message *m, const char *symbol, int weight, const char *text)
+{
+	message_find_part(m, symbol, weight, 1, text);
 }
 
 void message_force(struct message *m, enum verdict verdict, const char *text)
 {
-	if (verdict <= m->verdict && m->verdict_text)
+	if (verdict <= m->verdict && m->verdict_is_forced)
 		return;
+	m->verdict_is_forced = true;
 	if (verdict > m->verdict)
 		m->verdict = verdict;
 	m->verdict_text = keep(m->arena, text);

@@ -9,19 +9,27 @@
 #include <signal.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "mta/podfilter/checks.h"
 #include "mta/podfilter/filter_internal.h"
+#include "mta/podfilter/sender.h"
 #include "proc/proc.h"
 
 /* Hundreds of callbacks may wait at once; the MIME parser, which does not recurse, needs a fraction of this.
  */
 #define STACK_BYTES (256u << 10)
 
+/* Entries looked at in a second: half a million in less than ten minutes. */
+#define PRUNE_MAX 1000
+
 struct service {
 	struct filter *filter;
 	const char *config_file;
 	struct event_base *base;
 	pthread_t milter, stopper;
-	struct event *wake; /* not NULL: we are asked to end */
+	struct key pruned_to, greylist_pruned_to; /* where pruning goes on in its table */
+	bool flush_failing;                       /* said once, not every second */
+	struct event *wake;                       /* not NULL: we are asked to end */
 	int milter_result;
 	struct err milter_err;
 };
@@ -79,6 +87,34 @@ static void service_on_reload(evutil_socket_t sig, short events, void *arg)
 		log_event(NULL, LOGL_ERROR, "filter.not_reloaded", F_ERR(&err));
 }
 
+static void prune(struct service *v)
+{
+	struct settings *s = settings_take(v->filter);
+	const struct filter_conf *c = &s->conf->filter;
+	struct err err = { 0 };
+	int r = sender_prune(v->filter->memory, &v->pruned_to, PRUNE_MAX, c->reputation_entries,
+	                     clock_wall_s(), (double) c->reputation_half_life_ms / 1000, &err);
+
+	if (r >= 0)
+		r = greylist_prune(v->filter->memory, c, &v->greylist_pruned_to, PRUNE_MAX, &err);
+	if (r < 0)
+		log_event(NULL, LOGL_ERROR, "filter.not_pruned", F_ERR(&err));
+	settings_release(v->filter, s);
+}
+
+/* Counters wait in memory for a second, so that any number of messages costs one commit. */
+static void service_on_flush(evutil_socket_t fd, short events, void *arg)
+{
+	struct service *v = arg;
+	struct err err = { 0 };
+	int r = memory_flush(v->filter->memory, &err);
+
+	if (r < 0 && !v->flush_failing)
+		log_event(NULL, LOGL_ERROR, "filter.not_remembered", F_ERR(&err));
+	v->flush_failing = r < 0;
+	prune(v);
+}
+
 static int start_milter(struct service *v, struct err *err)
 {
 	pthread_attr_t attr;
@@ -104,8 +140,10 @@ static int run_loop(struct service *v, struct err *err)
 	} signals[] = { { SIGTERM, service_on_stop },
 		        { SIGINT, service_on_stop },
 		        { SIGHUP, service_on_reload } };
+	static const struct timeval second = { .tv_sec = 1 };
 	struct event *events[ARRAY_SIZE(signals)] = { NULL };
-	int r = 0;
+	struct event *flush = event_new(v->base, -1, EV_PERSIST, service_on_flush, v);
+	int r = flush && event_add(flush, &second) == 0 ? 0 : err_set(err, POD_E_NOMEM, "clock");
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(signals); i++) {
 		events[i] = evsignal_new(v->base, signals[i].signal, signals[i].on_signal, v);
@@ -131,6 +169,8 @@ static int run_loop(struct service *v, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		if (events[i])
 			event_free(events[i]);
+	if (flush)
+		event_free(flush);
 	return r;
 }
 

@@ -6,6 +6,9 @@
 
 #include "base/cleanup.h"
 #include "mta/podfilter/filter_internal.h"
+#include "mta/podfilter/weights.h"
+
+#define THROTTLE_CLIENTS 100000 /* some 10 MiB */
 
 static struct settings *settings_free(struct settings *s)
 {
@@ -15,6 +18,7 @@ static struct settings *settings_free(struct settings *s)
 		if (s->of_check[i] && filter_checks[i]->configure_done)
 			filter_checks[i]->configure_done(s->of_check[i]);
 	(void) net_set_free(s->trusted);
+	free(s->weights);
 	(void) conf_free(s->conf);
 	free(s);
 	return NULL;
@@ -32,6 +36,8 @@ static int settings_create(const struct conf *conf, struct settings **ret_settin
 	s->conf = conf;
 	s->refs = 1;
 	r = net_set_parse(span_of(conf->filter.trusted), &s->trusted, err);
+	if (r == 0)
+		r = weights_parse(conf->filter.weights, &s->weights, err);
 	for (size_t i = 0; r == 0 && filter_checks[i]; i++)
 		if (filter_checks[i]->configure) {
 			r = filter_checks[i]->configure(conf, &s->of_check[i], err);
@@ -85,20 +91,40 @@ static int folder_make(const char *path, struct err *err)
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? err_errno(err, errno, "%s", path) : 0;
 }
 
+static int open_memory(struct filter *f, struct err *err)
+{
+	char path[sizeof(f->tmp_dir) + 8];
+	bool renewed;
+	int r;
+
+	(void) snprintf(path, sizeof(path), "%s/memory", f->tmp_dir);
+	r = memory_open(path, &f->memory, &renewed, err);
+	if (r == 0 && renewed)
+		log_event(NULL, LOGL_ERROR, "filter.memory_damaged", F_STR("dir", path));
+	return r;
+}
+
 int filter_open(const struct conf *conf, struct filter **ret_filter, struct err *err)
 {
 	struct filter *f = calloc(1, sizeof(*f));
 	int r = f ? folder_make(conf->filter.dir, err) : err_set(err, POD_E_NOMEM, "filter");
 
-	if (r == 0) {
-		(void) pthread_mutex_init(&f->lock, NULL);
-		(void) snprintf(f->tmp_dir, sizeof(f->tmp_dir), "%s", conf->filter.dir);
-		r = settings_create(conf, &f->settings, err);
-	} else {
-		(void) conf_free(conf);
-	}
-	if (r < 0)
+	if (r < 0) {
 		free(f);
+		(void) conf_free(conf);
+		return r;
+	}
+	(void) pthread_mutex_init(&f->lock, NULL);
+	(void) snprintf(f->tmp_dir, sizeof(f->tmp_dir), "%s", conf->filter.dir);
+	r = settings_create(conf, &f->settings, err);
+	if (r == 0)
+		r = open_memory(f, err);
+	if (r == 0 && !(f->throttle = throttle_create(THROTTLE_CLIENTS)))
+		r = err_set(err, POD_E_NOMEM, "throttle");
+	if (r == 0)
+		r = resolver_start(&f->settings->conf->dns, &f->resolver, err);
+	if (r < 0)
+		(void) filter_close(f);
 	else
 		*ret_filter = f;
 	return r;
@@ -108,8 +134,21 @@ struct filter *filter_close(struct filter *f)
 {
 	if (!f)
 		return NULL;
+	f->resolver = resolver_stop(f->resolver);
+	f->throttle = throttle_free(f->throttle);
+	f->memory = memory_close(f->memory);
 	(void) settings_free(f->settings);
 	(void) pthread_mutex_destroy(&f->lock);
 	free(f);
 	return NULL;
+}
+
+struct resolver *filter_resolver(const struct session *s)
+{
+	return s->filter->resolver;
+}
+
+struct memory *filter_memory(const struct session *s)
+{
+	return s->filter->memory;
 }

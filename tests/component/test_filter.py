@@ -1,71 +1,15 @@
 #!/usr/bin/env python3
 """podfilter alone, asked over the milter protocol as an mta would."""
-import os
-import signal
-import subprocess
+import shutil
 import sys
-import tempfile
 import time
 import unittest
 
-from milter_client import MilterClient
-from pod import BIN, until
+from dns_tree import UNSIGNED, DnsTree, Zone, dnsbl
+from pod import until
+from podfilter import Filter
 
 MESSAGE = b"From: a@sender.test\r\nTo: b@example.test\r\nSubject: hello\r\n\r\nWords.\r\n"
-
-
-class Filter:
-    """A podfilter of its own, with a configuration section given as text."""
-
-    def __init__(self, section="", extra=""):
-        self.dir = tempfile.mkdtemp(prefix="podmail-filter-")
-        for folder in ("run", "run/metrics"):
-            os.mkdir(os.path.join(self.dir, folder))
-        self.section, self.extra, self.process = section, extra, None
-        self.start()
-
-    def write_config(self):
-        with open(os.path.join(self.dir, "podmail.conf"), "w", encoding="utf-8") as f:
-            f.write(f'pod {{ domain = "example.test"\n user_filter = "" }}\n'
-                    f'filter {{\n trusted = ""\n{self.section}\n}}\n{self.extra}\n')
-
-    def start(self):
-        self.write_config()
-        self.log_path = os.path.join(self.dir, "log")
-        ready, tell = os.pipe()
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([os.path.join(BIN, "podfilter"), "--config", os.path.join(self.dir, "podmail.conf")],
-                                            stderr=log, pass_fds=[tell], env={**os.environ, "PODMAIL_READY_FD": str(tell)})
-        os.close(tell)
-        word = os.read(ready, 16)
-        os.close(ready)
-        assert word == b"ready\n", self.log()
-
-    def log(self):
-        with open(self.log_path, encoding="utf-8", errors="replace") as f:
-            return f.read()
-
-    def client(self):
-        return MilterClient(os.path.join(self.dir, "run", "podfilter.sock"))
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-    def reload(self, section):
-        self.section = section
-        self.write_config()
-        done = self.log().count("filter.reloaded") + self.log().count("filter.not_reloaded")
-        self.process.send_signal(signal.SIGHUP)
-        until(lambda: self.log().count("filter.reloaded") + self.log().count("filter.not_reloaded") > done, "the reload")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.stop()
-        subprocess.run(["rm", "-rf", self.dir], check=True)
 
 
 class Frame(unittest.TestCase):
@@ -116,6 +60,121 @@ class Frame(unittest.TestCase):
             began = time.monotonic()
             self.assertEqual(f.stop(), 0)
             self.assertLess(time.monotonic() - began, 30)
+
+
+def session(f, address="192.0.2.1", helo="mail.sender.test"):
+    m = f.client()
+    answer = m.connect(f"[{address}]", address)
+    if answer.accepted:
+        m.helo(helo)
+    return m, answer
+
+
+class Before(unittest.TestCase):
+    """What is refused before any content."""
+
+    def test_a_client_has_so_many_connections_and_no_more(self):
+        with Filter("connections_per_client = 3") as f:
+            held = [session(f)[0] for _ in range(3)]
+            m, answer = session(f)
+            self.assertEqual((answer.reply, answer.code), ("y", 421))
+            self.assertIn("Too many connections from 192.0.2.1", answer.text)
+            self.assertTrue(session(f, "192.0.2.2")[1].accepted)
+            held.pop().next_connection()
+            until(lambda: session(f)[1].accepted, "room for another one")
+
+    def test_who_guesses_recipients_is_sent_away(self):
+        with Filter("max_unknown_recipients = 3") as f:
+            m, _ = session(f)
+            m.mail("a@sender.test")
+            for n in range(3):
+                self.assertTrue(m.rcpt(f"x{n}@example.test", refused=True).accepted)
+            self.assertEqual(m.rcpt("b@example.test").code, 421)
+
+    def test_a_bad_reputation_leaves_fewer_connections(self):
+        with Filter("max_unknown_recipients = 0\n connections_per_client = 10") as f:
+            m, _ = session(f)
+            m.mail("a@sender.test")
+            for n in range(30):
+                m.rcpt(f"x{n}@example.test", refused=True)
+            held = [session(f)[0]]  # with m that makes two, by now a fifth of ten
+            self.assertEqual(session(f)[1].code, 421)
+            held.pop().next_connection()
+            until(lambda: session(f)[1].accepted, "room for another one")
+
+    def test_a_reputation_outlives_a_restart(self):
+        with Filter("greylist = off\n max_unknown_recipients = 0") as f:
+            m, _ = session(f)
+            m.mail("a@sender.test")
+            for n in range(30):
+                m.rcpt(f"x{n}@example.test", refused=True)
+            m.close()
+            self.assertEqual(f.stop(), 0)
+            f.start()
+            m, _ = session(f)
+            answer = m.message("a@sender.test", ["b@example.test"], MESSAGE)
+            self.assertRegex(answer.header("X-Spam-Status"), r"REPUTATION=[1-5]\.")
+
+    def test_greylisting_lets_in_who_comes_again_and_then_at_once(self):
+        with Filter("greylist = all\n greylist_delay = 2s") as f:
+            m, _ = session(f)
+            m.mail("a@sender.test")
+            answer = m.rcpt("b@example.test")
+            self.assertEqual(answer.code, 450)
+            self.assertIn("Greylisted", answer.text)
+            m.abort()
+            deadline = time.monotonic() + 60
+            while not answer.accepted and time.monotonic() < deadline:
+                m, _ = session(f, "192.0.2.9")  # another machine of the sender's network
+                m.mail("a@sender.test")
+                answer = m.rcpt("b@example.test")
+                m.close()
+                time.sleep(0.1)  # or it would only ask more often
+            self.assertTrue(answer.accepted)
+            m, _ = session(f)
+            m.mail("a@sender.test")
+            self.assertTrue(m.rcpt("b@example.test").accepted)
+            self.assertEqual(m.rcpt("c@example.test").code, 450)
+
+    def test_an_empty_sender_learns_at_the_end_that_he_is_greylisted(self):
+        with Filter("greylist = all") as f:
+            m, _ = session(f)
+            m.mail("")
+            self.assertTrue(m.rcpt("b@example.test").accepted)
+            self.assertEqual(m.data(MESSAGE).code, 451)
+
+
+@unittest.skipUnless(shutil.which("knotd"), "needs knot")
+class DnsLists(unittest.TestCase):
+    def test_lists_count_with_their_points_and_silence_refuses_nobody(self):
+        section = """dns_lists = ["bl.test 4.5 127.0.0.2-11", "other.test 3", "wl.test -2 127.0.0.0&4"]
+                     dns_lists_timeout = 10s\n junk_score = 4\n greylist_delay = 1h"""
+        zones = {"bl.test": Zone(dnsbl("192.0.2.66", "2001:db8::66") + "\n" + dnsbl("192.0.2.67", answer="127.0.0.99"), UNSIGNED),
+                 "other.test": Zone(dnsbl("192.0.2.68", answer="127.255.255.254"), UNSIGNED),
+                 "wl.test": Zone(dnsbl("192.0.2.10", answer="127.0.0.5"), UNSIGNED)}
+        with DnsTree(zones) as tree, Filter(section, tree.conf()) as f:
+            m, _ = session(f, "2001:db8::66")
+            self.assertIsNotNone(m.mail("a@sender.test"))
+            self.assertEqual(m.rcpt("b@example.test").code, 450)  # suspicious, so greylisted
+            f.reload(section + "\n greylist = off")
+            for address, expected, junk in (("192.0.2.66", "DNSBL=4.50", True), ("2001:db8::66", "DNSBL=4.50", True),
+                                            ("192.0.2.67", None, False), ("192.0.2.68", None, False),
+                                            ("192.0.2.10", "DNSWL=-2.00", False)):
+                m, _ = session(f, address)
+                answer = m.message("a@sender.test", ["b@example.test"], MESSAGE)
+                self.assertTrue(answer.accepted, address)
+                status = answer.header("X-Spam-Status")
+                self.assertEqual("DNSBL" in status or "DNSWL" in status, expected is not None, (address, status))
+                self.assertIn(expected or "score=", status)
+                self.assertEqual(answer.header("X-Spam"), "yes" if junk else None, address)
+            self.assertIn("filter.list_refuses_us", f.log())
+            tree.stop_answering()
+            f.reload(section.replace("10s", "300ms") + "\n greylist = off")
+            m, _ = session(f, "192.0.2.77")
+            answer = m.message("a@sender.test", ["b@example.test"], MESSAGE)
+            self.assertTrue(answer.accepted)
+            self.assertNotIn("DNSBL", answer.header("X-Spam-Status"))
+            self.assertIn("filter.list_silent", f.log())
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ records. It prints "PORT TRUST_ANCHOR STUBS" when it answers and ends when its s
 import base64
 import contextlib
 import hashlib
+import ipaddress
 import os
 import shutil
 import signal
@@ -315,8 +316,8 @@ def tls_rpt(rua):
 
 
 def dnsbl(*addresses, answer="127.0.0.2", why="listed for the test"):
-    """The records of a DNSBL (RFC 5782) that lists IPv4 addresses."""
-    names = [".".join(reversed(a.split("."))) for a in addresses]
+    """The records of a DNSBL (RFC 5782) that lists IPv4 and IPv6 addresses."""
+    names = [ipaddress.ip_address(a).reverse_pointer.rsplit(".", 2)[0] for a in addresses]
     return "".join(f"{n} A {answer}\n" + txt(n, why) for n in names)
 
 

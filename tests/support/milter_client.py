@@ -55,6 +55,9 @@ class MilterClient:
     def __exit__(self, *_):
         self.close()
 
+    def __del__(self):
+        self.s.close()
+
     def close(self):
         try:
             self._send("Q")
