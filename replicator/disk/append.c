@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 
-/* The staged cursor is told at most this often. */
-#define TELL_STAGED_US 1000u
+/* The staged cursor is told each time it has come so far, and by each commit. */
+#define TELL_STAGED_BYTES 65536u
 
 uint64_t stage_low(const struct disk *d)
 {
@@ -149,13 +149,10 @@ int append_wait_room(struct disk *d, size_t size, bool may_commit, struct err *e
 /* Under lock; whether to tell. */
 static bool staged_moved(struct disk *d)
 {
-	uint64_t now = clock_mono_us();
-
-	d->staged_at_us = now;
 	applier_nudge(d);
-	if (now - d->staged_told_us < TELL_STAGED_US)
+	if (d->head.lsn - d->staged_told < TELL_STAGED_BYTES)
 		return false;
-	d->staged_told_us = now;
+	d->staged_told = d->head.lsn;
 	return true;
 }
 

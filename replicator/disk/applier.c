@@ -56,12 +56,20 @@ static uint64_t apply_threshold(const struct disk *d)
 	return half_stage < part ? half_stage : part;
 }
 
-static bool idle_for(const struct disk *d, uint64_t us)
+/* Nothing was staged for so long, as far as the applier has looked: writers do not look at the clock for it.
+ */
+static bool idle_for(struct disk *d, uint64_t us)
 {
-	return clock_mono_us() - d->staged_at_us >= us;
+	uint64_t now = clock_mono_us();
+
+	if (d->head.lsn != d->looked_lsn) {
+		d->looked_lsn = d->head.lsn;
+		d->looked_us = now;
+	}
+	return now - d->looked_us >= us;
 }
 
-static bool wants_apply(const struct disk *d)
+static bool wants_apply(struct disk *d)
 {
 	uint64_t waiting = d->durable.lsn - d->applied.lsn;
 
@@ -79,12 +87,12 @@ static bool wants_tail(const struct disk *d)
 }
 
 /* An epoch that ended because it was large, or whose flush nobody waited for. */
-static bool wants_flush(const struct disk *d)
+static bool wants_flush(struct disk *d)
 {
 	return !d->writing && d->committed.lsn > d->durable.lsn && idle_for(d, IDLE_US);
 }
 
-static bool wants_checkpoint(const struct disk *d)
+static bool wants_checkpoint(struct disk *d)
 {
 	uint64_t behind = d->applied_commit.lsn - d->checkpointed;
 	bool tight = d->head.lsn + 2 * RECORD_MAX + COMMIT_ROOM > d->tail + d->log_bytes;
@@ -97,7 +105,7 @@ static bool wants_checkpoint(const struct disk *d)
 	       (d->urgent > 0 && tight && d->applied.lsn == d->durable.lsn);
 }
 
-static bool wants_anything(const struct disk *d)
+static bool wants_anything(struct disk *d)
 {
 	return wants_apply(d) || wants_checkpoint(d) || wants_flush(d);
 }

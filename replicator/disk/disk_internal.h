@@ -112,8 +112,9 @@ struct disk {
 	bool stage_was_whole;
 	struct extent_map *map;
 	struct peer peers[PEERS_MAX];
-	unsigned int urgent; /* how many wait for the applier */
-	uint64_t staged_told_us, staged_at_us;
+	unsigned int urgent;            /* how many wait for the applier */
+	uint64_t staged_told;           /* LSN */
+	uint64_t looked_lsn, looked_us; /* the head when the applier last saw it move, and when that was */
 	bool stopping, applier_sleeps;
 	uint64_t space_free; /* on the image's disk, when last looked at */
 	bool is_broken, is_stalled;

@@ -3,8 +3,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
-
 /* A secondary's log: bytes as the primary sent them. Nothing of them is believed before it was checked. */
 
 static int refuse(uint64_t lsn, const char *what, struct err *err)
@@ -68,7 +66,6 @@ static int append_received(struct disk *d, struct record *r, const uint8_t *payl
 		res = refuse(sent.lsn, "the log was cut meanwhile", err);
 	if (res == 0) {
 		append_record(d, r, payload);
-		d->staged_at_us = clock_mono_us();
 		applier_nudge(d);
 	}
 	(void) pthread_mutex_unlock(&d->lock);

@@ -41,7 +41,7 @@ static void drain(int fd)
 
 int peer_has(struct peer *p, uint64_t lsn, struct err *err)
 {
-	uint64_t now = clock_mono_ms();
+	uint64_t now = wire_heard_ms(p->wire);
 	int r;
 
 	if (lsn <= p->needs_lsn || (lsn - p->needs_lsn < KEEP_BYTES && now - p->kept_ms < KEEP_MS))
@@ -66,7 +66,7 @@ static int on_durable(struct peer *p, const struct frame *f, struct err *err)
 		return err_set(err, POD_E_PROTOCOL, "the peer confirms what it was never sent");
 	(void) pthread_mutex_lock(&p->r->lock);
 	p->durable_epoch = le_get64(f->payload + 8);
-	step_lsn(p->r, REPL_PEER_DURABLE, p->place, lsn);
+	step_at(p->r, wire_heard_ms(p->wire), REPL_PEER_DURABLE, p->place, lsn);
 	(void) pthread_mutex_unlock(&p->r->lock);
 	p->durable_lsn = lsn;
 	return compare_on_log_durable(p, lsn, err);
@@ -79,8 +79,8 @@ static int on_received(struct peer *p, const struct frame *f, struct err *err)
 	if (lsn > p->sent_seen || committed > lsn)
 		return err_set(err, POD_E_PROTOCOL, "the peer has received what it was never sent");
 	(void) pthread_mutex_lock(&p->r->lock);
-	step_lsn(p->r, REPL_PEER_RECEIVED, p->place, lsn);
-	step_lsn(p->r, REPL_PEER_ACCEPTED, p->place, committed);
+	step_at(p->r, wire_heard_ms(p->wire), REPL_PEER_RECEIVED, p->place, lsn);
+	step_at(p->r, wire_heard_ms(p->wire), REPL_PEER_ACCEPTED, p->place, committed);
 	(void) pthread_mutex_unlock(&p->r->lock);
 	return 0;
 }
@@ -93,7 +93,7 @@ static int on_credit(struct peer *p, const struct frame *f)
 	p->ship.credit = lsn;
 	wire_unlock(p->wire);
 	(void) pthread_mutex_lock(&p->r->lock);
-	step_lsn(p->r, REPL_PEER_CREDIT, p->place, lsn);
+	step_at(p->r, wire_heard_ms(p->wire), REPL_PEER_CREDIT, p->place, lsn);
 	(void) pthread_mutex_unlock(&p->r->lock);
 	return 0;
 }
@@ -196,10 +196,10 @@ static int send_log(struct peer *p, bool *ret_pending, struct err *err)
 	p->told_staged = c.staged;
 	p->told_sent = next;
 	(void) pthread_mutex_lock(&p->r->lock);
-	step_lsn(p->r, REPL_STAGED, p->place, c.staged);
-	step_lsn(p->r, REPL_PEER_SENT, p->place, next);
+	step_at(p->r, now, REPL_STAGED, p->place, c.staged);
+	step_at(p->r, now, REPL_PEER_SENT, p->place, next);
 	if (overrun)
-		step_lsn(p->r, REPL_PEER_OVERRUN, p->place, 0);
+		step_at(p->r, now, REPL_PEER_OVERRUN, p->place, 0);
 	(void) pthread_mutex_unlock(&p->r->lock);
 	if (overrun)
 		compare_abort(p, "the log ran over");

@@ -21,7 +21,7 @@ static const struct type_row types[] = {
 static uint8_t flags_of(enum frame_type type)
 {
 	switch (type) {
-	case FRAME_LOG: return FRAME_LZ4 | FRAME_REPLY;
+	case FRAME_LOG: return FRAME_LZ4 | FRAME_SHORT | FRAME_REPLY;
 	case FRAME_HASHES:
 	case FRAME_DIFFERS: return FRAME_CHECK;
 	case FRAME_CHUNK: return FRAME_LZ4 | FRAME_ZERO | FRAME_CHECK;
@@ -51,10 +51,10 @@ void frame_encode(const struct frame *f, uint8_t *header)
 
 static int check_sizes(const struct frame *f, const struct type_row *row, struct err *err)
 {
-	bool packed = (f->flags & FRAME_LZ4) != 0;
+	unsigned int packed = f->flags & (FRAME_LZ4 | FRAME_SHORT);
 
 	if (f->raw_size < row->least || f->raw_size > row->most || f->size > FRAME_PAYLOAD_MAX ||
-	    (packed ? f->size >= f->raw_size : f->size != f->raw_size))
+	    packed == (FRAME_LZ4 | FRAME_SHORT) || (packed ? f->size >= f->raw_size : f->size != f->raw_size))
 		return err_set(err, POD_E_PROTOCOL, "a %s frame of %u bytes (%u unpacked)", row->name,
 		               f->size, f->raw_size);
 	return 0;

@@ -5,7 +5,8 @@
  *   0 u32 magic "PLF1"   4 u8 type   5 u8 flags   6 u16 zero   8 u32 size   12 u32 raw_size   16 u64 sequence
  *   24 u64 payload_hash (XXH3-64)   32 u32 zero   36 u32 crc (CRC-32C of bytes 0..35)
  *
- * size is the payload's on the wire, raw_size before compression. Each direction counts its frames from 1.
+ * size is the payload's on the wire, raw_size before compression and with the zeros that it ends in. Each
+ * direction counts its frames from 1.
  */
 #ifndef REPLICATOR_LINK_FRAME_H
 #define REPLICATOR_LINK_FRAME_H
@@ -27,6 +28,7 @@
 #define FRAME_CHECK 4u  /* HASHES, DIFFERS: of a verify */
 #define FRAME_ZERO  8u  /* CHUNK: zeros; the payload says only where */
 #define FRAME_LAST  16u /* TAIL: that was all */
+#define FRAME_SHORT 32u /* LOG: the zeros at the payload's end, up to raw_size, did not travel */
 
 /* name, number, who sends it (p: primary, s: secondary), least and greatest raw size of its payload */
 #define FRAME_TYPES(X)                                                    \

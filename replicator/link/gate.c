@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "replicator/link/link_internal.h"
 
+#define LONE_FLUSHES 8 /* after so many the next one is expected */
+
 static int closed(struct replication *r, struct err *err)
 {
 	if (atomic_load(&r->open))
@@ -66,21 +68,6 @@ int replication_write_begin(struct replication *r, struct err *err)
 	return enter(r, err);
 }
 
-int replication_write_end(struct replication *r, struct err *err)
-{
-	uint64_t lease_ms = atomic_load(&r->lease_ms);
-	/* A write that was let in before a demote closed the gate is waited for there, and counts. */
-	bool fine = !atomic_load(&r->fenced) && (lease_ms == 0 || clock_mono_ms() < lease_ms);
-
-	leave(r);
-	return fine ? 0 : closed(r, err);
-}
-
-void replication_lease(struct replication *r, uint64_t deadline_ms)
-{
-	atomic_store(&r->lease_ms, deadline_ms);
-}
-
 /* Sends to those that flushes wait for what they have not been sent yet. */
 static void ship_to_waited_for(struct replication *r)
 {
@@ -92,7 +79,51 @@ static void ship_to_waited_for(struct replication *r)
 			ship_now(&r->peers[i]);
 }
 
-static int commit(struct replication *r, uint64_t *ret_lsn, unsigned int *ret_term, struct err *err)
+/*
+ * Who flushes after every single write waits for one round trip after the other: his next flush is as good as
+ * asked for when his write comes, so the epoch ends and travels while he still gets the write's answer. A
+ * guess that was wrong costs one commit, and ends the guessing.
+ */
+static void commit_ahead(struct replication *r)
+{
+	uint64_t lsn;
+
+	if (atomic_fetch_add(&r->unflushed, 1) > 0 || atomic_load(&r->lone) < LONE_FLUSHES ||
+	    atomic_load(&r->waited_floor) == UINT64_MAX)
+		return;
+	if (disk_commit(r->disk, &lsn, NULL) == 0)
+		ship_to_waited_for(r);
+}
+
+static void learn(struct replication *r)
+{
+	unsigned int writes = atomic_exchange(&r->unflushed, 0);
+
+	if (writes > 1)
+		atomic_store(&r->lone, 0);
+	else if (writes == 1 && atomic_load(&r->lone) < LONE_FLUSHES)
+		atomic_fetch_add(&r->lone, 1);
+}
+
+int replication_write_end(struct replication *r, struct err *err)
+{
+	uint64_t lease_ms = atomic_load(&r->lease_ms);
+	/* A write that was let in before a demote closed the gate is waited for there, and counts. */
+	bool fine = !atomic_load(&r->fenced) && (lease_ms == 0 || clock_mono_ms() < lease_ms);
+
+	if (fine)
+		commit_ahead(r);
+	leave(r);
+	return fine ? 0 : closed(r, err);
+}
+
+void replication_lease(struct replication *r, uint64_t deadline_ms)
+{
+	atomic_store(&r->lease_ms, deadline_ms);
+}
+
+static int commit(struct replication *r, uint64_t now_ms, uint64_t *ret_lsn, unsigned int *ret_term,
+                  struct err *err)
 {
 	int ret = disk_commit(r->disk, ret_lsn, err);
 
@@ -100,19 +131,21 @@ static int commit(struct replication *r, uint64_t *ret_lsn, unsigned int *ret_te
 		return ret;
 	(void) pthread_mutex_lock(&r->lock);
 	*ret_term = r->term;
-	step_lsn(r, REPL_FLUSH, 0, *ret_lsn);
+	step_at(r, now_ms, REPL_FLUSH, 0, *ret_lsn);
 	(void) pthread_mutex_unlock(&r->lock);
 	return 0;
 }
 
-static int wait_released(struct replication *r, uint64_t lsn, unsigned int term, struct err *err)
+/* began_ms: when the flush came. */
+static int wait_released(struct replication *r, uint64_t began_ms, uint64_t lsn, unsigned int term,
+                         struct err *err)
 {
-	uint64_t limit_ms = r->o.flush_wait_max_ms, until_ms = clock_mono_ms() + limit_ms;
+	uint64_t limit_ms = r->o.flush_wait_max_ms, until_ms = began_ms + limit_ms;
 	struct timespec at = { (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
 	int ret = 0;
 
 	(void) pthread_mutex_lock(&r->lock);
-	step_lsn(r, REPL_LOCAL_DURABLE, 0, lsn);
+	step_at(r, began_ms, REPL_LOCAL_DURABLE, 0, lsn);
 	while (ret == 0 && r->core.acknowledged < lsn && r->term == term && !r->stopping) {
 		if (limit_ms == 0)
 			(void) pthread_cond_wait(&r->released, &r->lock);
@@ -135,12 +168,13 @@ static int wait_released(struct replication *r, uint64_t lsn, unsigned int term,
 int replication_flush(struct replication *r, struct err *err)
 {
 	unsigned int term = 0;
-	uint64_t lsn = 0;
+	uint64_t lsn = 0, began_ms = clock_mono_ms();
 	int ret = enter(r, err);
 
 	if (ret < 0)
 		return ret;
-	ret = commit(r, &lsn, &term, err);
+	learn(r);
+	ret = commit(r, began_ms, &lsn, &term, err);
 	leave(r);
 	if (ret < 0)
 		return ret;
@@ -151,7 +185,7 @@ int replication_flush(struct replication *r, struct err *err)
 		return ret;
 	/* Where the log was being written when we came, the commit was put in only behind that. */
 	ship_to_waited_for(r);
-	ret = wait_released(r, lsn, term, err);
+	ret = wait_released(r, began_ms, lsn, term, err);
 	if (ret == 0 && atomic_load(&r->lease_ms) && clock_mono_ms() >= atomic_load(&r->lease_ms))
 		ret = closed(r, err);
 	return ret;

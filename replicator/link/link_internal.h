@@ -155,6 +155,7 @@ struct replication {
 	enum replica_role role;
 	uint64_t token;
 	struct repl core;
+	uint64_t stepped_ms; /* its time */
 	struct peer peers[PEERS_MAX];
 	struct session sessions[SESSIONS_MAX];
 	struct session *current; /* whose primary we follow */
@@ -170,6 +171,8 @@ struct replication {
 	atomic_ullong lease_ms;
 	atomic_ullong waited_floor; /* durable at all that flushes wait for; UINT64_MAX: nobody */
 	unsigned int pacing;        /* writers that wait for those */
+	atomic_uint unflushed;      /* writes since the last flush */
+	atomic_uint lone;           /* flushes in a row that came after one write each */
 };
 
 /* keeper.c */
@@ -178,6 +181,8 @@ void *keeper_main(void *arg);
 /* replication.c: one event to the core; its actions are taken at once. Under the lock. */
 void step(struct replication *r, const struct repl_event *e);
 void step_lsn(struct replication *r, enum repl_event_type type, size_t peer, uint64_t lsn);
+/* The same by who has just looked at the clock. */
+void step_at(struct replication *r, uint64_t now_ms, enum repl_event_type type, size_t peer, uint64_t lsn);
 void peer_wake(struct peer *p);
 void peer_interrupt(struct peer *p);
 /* Waits until no peer's thread has a connection: as secondary. */

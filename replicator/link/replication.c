@@ -79,6 +79,7 @@ void step(struct replication *r, const struct repl_event *e)
 {
 	struct repl_actions out;
 
+	r->stepped_ms = e->now_ms;
 	repl_step(&r->core, e, &out);
 	for (size_t i = 0; i < out.n; i++)
 		take_action(r, &out.a[i]);
@@ -90,11 +91,19 @@ void step(struct replication *r, const struct repl_event *e)
 		(void) pthread_cond_signal(&r->keeper_wake);
 }
 
+void step_at(struct replication *r, uint64_t now_ms, enum repl_event_type type, size_t peer, uint64_t lsn)
+{
+	struct repl_event e = { .type = type, .peer = peer, .now_ms = now_ms, .lsn = lsn };
+
+	/* The core's time never goes back, whoever looked at the clock first. */
+	if (e.now_ms < r->stepped_ms)
+		e.now_ms = r->stepped_ms;
+	step(r, &e);
+}
+
 void step_lsn(struct replication *r, enum repl_event_type type, size_t peer, uint64_t lsn)
 {
-	struct repl_event e = { .type = type, .peer = peer, .now_ms = clock_mono_ms(), .lsn = lsn };
-
-	step(r, &e);
+	step_at(r, clock_mono_ms(), type, peer, lsn);
 }
 
 void peer_trouble(struct peer *p, enum peer_state state, const struct err *err)

@@ -110,6 +110,8 @@ void wire_frame_end(struct wire *w, enum frame_type type, uint8_t flags, size_t 
 		.sequence = ++w->sequence_out,
 	};
 
+	if (type == FRAME_LOG && !packed)
+		wire_shorten(&f, at + FRAME_HEADER_SIZE);
 	f.payload_hash = frame_hash(at + FRAME_HEADER_SIZE, f.size);
 	frame_encode(&f, at);
 	w->out_to = w->frame_at + FRAME_HEADER_SIZE + f.size;
@@ -182,17 +184,29 @@ size_t wire_pending(const struct wire *w)
 
 /* ---- receiving ---- */
 
+/* from_socket: what TLS has just read from it; 0 where it had enough. */
+static void note_drained(struct wire *w, uint64_t from_socket)
+{
+	if (from_socket > 0)
+		w->short_read = from_socket < WIRE_READ_SIZE / 2;
+	w->drained = w->short_read && !SSL_has_pending(w->ssl);
+}
+
 static int read_some(struct wire *w, size_t *ret_n, struct err *err)
 {
+	uint64_t before;
 	char why[160];
 	int r, e;
 
 	*ret_n = 0;
 	wire_lock(w);
+	before = BIO_number_read(SSL_get_rbio(w->ssl));
 	errno = 0;
 	ERR_clear_error();
 	r = SSL_read_ex(w->ssl, w->in + w->in_to, WIRE_IN_SIZE - w->in_to, ret_n);
 	e = r == 1 ? SSL_ERROR_NONE : SSL_get_error(w->ssl, 0);
+	if (r == 1)
+		note_drained(w, BIO_number_read(SSL_get_rbio(w->ssl)) - before);
 	if (e == SSL_ERROR_NONE || e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
 		r = 0;
 	else if (e == SSL_ERROR_ZERO_RETURN || (e == SSL_ERROR_SYSCALL && errno == 0))
@@ -217,7 +231,11 @@ int wire_pull(struct wire *w, struct err *err)
 		w->in_to -= w->in_from;
 		w->in_from = 0;
 	}
-	while (w->in_to < WIRE_IN_SIZE) {
+	if (w->drained) {
+		w->drained = false;
+		return 0;
+	}
+	while (w->in_to < WIRE_IN_SIZE && !w->drained) {
 		size_t n;
 		int r = read_some(w, &n, err);
 
@@ -251,7 +269,7 @@ int wire_next(struct wire *w, struct frame *ret, struct err *err)
 	f.payload = at + FRAME_HEADER_SIZE;
 	if (frame_hash(f.payload, f.size) != f.payload_hash)
 		return err_set(err, POD_E_PROTOCOL, "a %s frame came damaged", frame_name(f.type));
-	if (f.flags & FRAME_LZ4) {
+	if (f.flags & (FRAME_LZ4 | FRAME_SHORT)) {
 		r = wire_unpack(w, &f, err);
 		if (r < 0)
 			return r;

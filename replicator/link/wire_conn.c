@@ -17,6 +17,7 @@ static void reset(struct wire *w, int fd)
 	w->broken = false;
 	w->out_from = w->out_to = w->in_from = w->in_to = 0;
 	w->sequence_out = w->sequence_in = 0;
+	w->short_read = w->drained = false;
 	w->lz4 = false;
 	atomic_store(&w->heard_ms, clock_mono_ms());
 	wire_unlock(w);
@@ -107,6 +108,8 @@ static int start_tls(struct wire *w, int fd, SSL *ssl, uint64_t deadline_ms, int
 	}
 	/* The buffers stay: nothing is allocated for a record. */
 	(void) SSL_clear_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+	SSL_set_read_ahead(ssl, 1);
+	SSL_set_default_read_buffer_len(ssl, WIRE_READ_SIZE);
 	(void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	r = handshake(w, deadline_ms, stop_fd, err);
 	if (r < 0)

@@ -12,6 +12,8 @@
 /* Three of the largest frames out, so that the next can be made while one goes; two in. */
 #define WIRE_OUT_SIZE (3u * (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX))
 #define WIRE_IN_SIZE  (2u * (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX))
+/* What TLS asks the socket for at once: several records, so that a small message costs one read. */
+#define WIRE_READ_SIZE 65536u
 
 struct wire {
 	pthread_mutex_t lock; /* ssl, out */
@@ -22,6 +24,8 @@ struct wire {
 	size_t out_from, out_to;             /* waiting for the socket */
 	size_t frame_at;                     /* of the frame that is being made */
 	size_t in_from, in_to;
+	bool short_read; /* the socket had much less than it was asked for */
+	bool drained;    /* and all of it was taken: poll tells when there is more */
 	uint64_t sequence_out, sequence_in;
 	bool lz4;
 	int lz4_wait; /* frames that are not tried, because the last one did not shrink */
@@ -31,6 +35,8 @@ struct wire {
 /* Packs the payload behind header in place where that makes it smaller; returns its size then, 0 where not.
  */
 size_t wire_pack(struct wire *w, uint8_t *payload, size_t size);
+/* Leaves out the zeros that a small payload ends in: the gap behind a commit. */
+void wire_shorten(struct frame *f, const uint8_t *payload);
 /* Unpacks into w->plain. */
 int wire_unpack(struct wire *w, const struct frame *f, struct err *err);
 

@@ -98,7 +98,7 @@ class Drbd(Stack):
             f.write(self.configuration())
         for guest in self.rig.guests:
             self._configure(guest)
-            guest.do("drbdadm --force create-md r0 && drbdadm up r0")
+            guest.do(f"dd if=/dev/zero of={SECOND} bs=1M count=4 status=none; drbdadm --force create-md r0 && drbdadm up r0")
         self.rig.a.do("drbdadm primary --force r0")
         self.rig.a.until(self.in_sync(), 180)
 
