@@ -136,7 +136,7 @@ static void on_result(struct lane *l, uint64_t number, int fd)
 		break;
 	if (!call)
 		return; /* cancelled */
-	result = (Outbound__Result *) wire_unpack(&outbound__result__descriptor, fd);
+	result = (Outbound__Result *) outbound_wire_unpack(&outbound__result__descriptor, fd);
 	if (is_sound(result, call))
 		call_end(call, result);
 	else
@@ -151,7 +151,7 @@ static void on_readable(evutil_socket_t fd, short what, void *lane)
 	int fds[WIRE_FDS_MAX], r;
 	struct wire_packet p;
 
-	while ((r = wire_receive(fd, &p, fds)) == 1) {
+	while ((r = outbound_wire_receive(fd, &p, fds)) == 1) {
 		if (p.kind == WIRE_RESULT)
 			on_result(l, p.number, fds[0]);
 		closep(&fds[0]);
@@ -198,8 +198,8 @@ static void send_waiting(struct lane *l)
 	TAILQ_FOREACH(call, &l->calls, link)
 	{
 		int r = call->sent ? 1
-		                   : wire_send(l->sock, WIRE_JOB, call->number,
-		                               (int[]){ call->job_fd, call->body_fd }, 2);
+		                   : outbound_wire_send(l->sock, WIRE_JOB, call->number,
+		                                        (int[]){ call->job_fd, call->body_fd }, 2);
 
 		if (r == 0)
 			(void) event_add(&l->writable, NULL);
@@ -281,7 +281,7 @@ struct outbound_call *outbound_send(struct outbound_client *c, const Outbound__J
 		                        .arg = arg };
 	call->body_fd = fcntl(body_fd, F_DUPFD_CLOEXEC, 0);
 	TAILQ_INSERT_TAIL(&call->lane->calls, call, link);
-	if (call->body_fd < 0 || wire_pack(&job->base, &call->job_fd) < 0) {
+	if (call->body_fd < 0 || outbound_wire_pack(&job->base, &call->job_fd) < 0) {
 		call_free(call);
 		return NULL;
 	}
@@ -295,6 +295,6 @@ void outbound_cancel(struct outbound_call *call)
 		return;
 	/* A packet that does not fit is given up: the message goes out, and nobody hears of it. */
 	if (call->sent && call->lane->sock >= 0)
-		(void) wire_send(call->lane->sock, WIRE_CANCEL, call->number, NULL, 0);
+		(void) outbound_wire_send(call->lane->sock, WIRE_CANCEL, call->number, NULL, 0);
 	call_free(call);
 }

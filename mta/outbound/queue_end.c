@@ -66,7 +66,7 @@ static int send_results(struct link *l)
 		next = TAILQ_NEXT(a, entry);
 		if (a->result_fd < 0)
 			continue;
-		r = wire_send(l->fd, WIRE_RESULT, a->number, &a->result_fd, 1);
+		r = outbound_wire_send(l->fd, WIRE_RESULT, a->number, &a->result_fd, 1);
 		if (r == 0)
 			(void) event_add(&l->writable, NULL);
 		if (r != 1)
@@ -88,7 +88,7 @@ static void on_job_done(void *arg, const Outbound__Result *result)
 	struct link *l = a->link;
 
 	a->job = NULL;
-	if (wire_pack(&result->base, &a->result_fd) < 0) {
+	if (outbound_wire_pack(&result->base, &a->result_fd) < 0) {
 		log_event(NULL, LOGL_ERROR, "outbound.no_memory");
 		link_free(l); /* the queue takes all of them for lost, and tries again */
 		return;
@@ -105,7 +105,7 @@ static bool is_sound(const Outbound__Job *job)
 /* -POD_E_*: the connection ends. */
 static int take(struct link *l, uint64_t number, int job_fd, int *body_fd)
 {
-	Outbound__Job *record = (Outbound__Job *) wire_unpack(&outbound__job__descriptor, job_fd);
+	Outbound__Job *record = (Outbound__Job *) outbound_wire_unpack(&outbound__job__descriptor, job_fd);
 	struct asked *a = is_sound(record) ? calloc(1, sizeof(*a)) : NULL;
 
 	if (!a) {
@@ -148,7 +148,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct link *l = arg;
 	int fds[WIRE_FDS_MAX];
 	struct wire_packet p;
-	int r = wire_receive(fd, &p, fds);
+	int r = outbound_wire_receive(fd, &p, fds);
 
 	if (r == 0)
 		return;

@@ -11,14 +11,14 @@
 
 static const size_t fds_of[] = { [WIRE_JOB] = 2, [WIRE_CANCEL] = 0, [WIRE_RESULT] = 1 };
 
-int wire_send(int sock, enum wire_kind kind, uint64_t number, const int *fds, size_t n_fds)
+int outbound_wire_send(int sock, enum wire_kind kind, uint64_t number, const int *fds, size_t n_fds)
 {
 	const struct wire_packet p = { .number = number, .kind = kind };
 
 	return seqpacket_send(sock, span_make(&p, sizeof(p)), fds, n_fds);
 }
 
-int wire_receive(int sock, struct wire_packet *ret_packet, int ret_fds[WIRE_FDS_MAX])
+int outbound_wire_receive(int sock, struct wire_packet *ret_packet, int ret_fds[WIRE_FDS_MAX])
 {
 	int fds[SEQPACKET_FDS_MAX];
 	struct wire_packet p;
@@ -51,7 +51,7 @@ static int write_all(int fd, const uint8_t *p, size_t len)
 	return 0;
 }
 
-int wire_pack(const ProtobufCMessage *message, int *ret_fd)
+int outbound_wire_pack(const ProtobufCMessage *message, int *ret_fd)
 {
 	size_t len = protobuf_c_message_get_packed_size(message);
 	_cleanup_(freep) uint8_t *bytes = len <= MESSAGE_MAX ? malloc(len + 1) : NULL;
@@ -66,7 +66,7 @@ int wire_pack(const ProtobufCMessage *message, int *ret_fd)
 	return 0;
 }
 
-ProtobufCMessage *wire_unpack(const ProtobufCMessageDescriptor *type, int fd)
+ProtobufCMessage *outbound_wire_unpack(const ProtobufCMessageDescriptor *type, int fd)
 {
 	_cleanup_(freep) uint8_t *bytes = NULL;
 	struct stat st;

@@ -25,19 +25,19 @@ struct wire_packet {
 };
 
 /* 1: sent; 0: the socket is full, later; -POD_E_UNAVAILABLE. The descriptors stay the caller's. */
-int wire_send(int sock, enum wire_kind kind, uint64_t number, const int *fds, size_t n_fds);
+int outbound_wire_send(int sock, enum wire_kind kind, uint64_t number, const int *fds, size_t n_fds);
 /*
  * 1: a sound packet, its descriptors the caller's, -1 behind the last; 0: nothing there; -POD_E_UNAVAILABLE
  * at the end, -POD_E_PROTOCOL.
  */
-int wire_receive(int sock, struct wire_packet *ret_packet, int ret_fds[WIRE_FDS_MAX]);
+int outbound_wire_receive(int sock, struct wire_packet *ret_packet, int ret_fds[WIRE_FDS_MAX]);
 
 /* A message packed into memory with a descriptor. -POD_E_NOMEM. */
-int wire_pack(const ProtobufCMessage *message, int *ret_fd);
+int outbound_wire_pack(const ProtobufCMessage *message, int *ret_fd);
 /*
  * Reads one, by copying: the other end may still change what the descriptor is of. NULL: it is not there, or
  * is no such message; freed by protobuf_c_message_free_unpacked.
  */
-ProtobufCMessage *wire_unpack(const ProtobufCMessageDescriptor *type, int fd);
+ProtobufCMessage *outbound_wire_unpack(const ProtobufCMessageDescriptor *type, int fd);
 
 #endif

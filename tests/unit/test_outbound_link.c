@@ -110,7 +110,7 @@ static struct wire_packet take_packet(struct rig *r, int fds[WIRE_FDS_MAX])
 
 	for (int i = 0; i < WAIT_S * 100 && got == 0; i++) {
 		(void) event_base_loop(r->base, EVLOOP_NONBLOCK);
-		got = wire_receive(r->conn, &p, fds);
+		got = outbound_wire_receive(r->conn, &p, fds);
 		if (got == 0)
 			(void) usleep(10000);
 	}
@@ -140,8 +140,8 @@ static void answer(struct rig *r, uint64_t number, size_t outcomes)
 	result.feedback = &feedback;
 	result.outcomes = all;
 	result.n_outcomes = outcomes;
-	assert_int_equal(wire_pack(&result.base, &fd), 0);
-	assert_int_equal(wire_send(r->conn, WIRE_RESULT, number, &fd, 1), 1);
+	assert_int_equal(outbound_wire_pack(&result.base, &fd), 0);
+	assert_int_equal(outbound_wire_send(r->conn, WIRE_RESULT, number, &fd, 1), 1);
 }
 
 static void a_job_reaches_the_process_with_its_body_and_its_result_comes_back(void **state)
@@ -157,7 +157,7 @@ static void a_job_reaches_the_process_with_its_body_and_its_result_comes_back(vo
 	accept_now(r);
 	p = take_packet(r, fds);
 	assert_int_equal(p.kind, WIRE_JOB);
-	job = (Outbound__Job *) wire_unpack(&outbound__job__descriptor, fds[0]);
+	job = (Outbound__Job *) outbound_wire_unpack(&outbound__job__descriptor, fds[0]);
 	assert_non_null(job);
 	assert_string_equal(job->targets[0]->address, "someone@example.org");
 	assert_int_equal(pread(fds[1], body, sizeof(body), 0), 5);
