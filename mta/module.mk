@@ -2,7 +2,7 @@ MODULES += mta_core
 PROTOS  += mta/queue/queue.proto mta/outbound/outbound.proto mta/tlspolicy/tlspolicy.proto
 mta_core_SRCS := $(filter-out mta/podfilter/%,$(wildcard mta/*/*.c)) gen/mta/queue/queue.pb-c.c gen/mta/outbound/outbound.pb-c.c \
 	gen/mta/tlspolicy/tlspolicy.pb-c.c
-mta_core_LDLIBS := -lcurl -lsasl2 -ljansson -lprotobuf-c -lz -pthread
+mta_core_LDLIBS := -lcurl -lsasl2 -lidn2 -ljansson -lprotobuf-c -lz -pthread
 
 PROGRAMS += $(if $(wildcard mta/main.c),mta)
 mta_MAIN := mta/main.c

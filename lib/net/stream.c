@@ -96,6 +96,13 @@ int stream_create(struct event_base *base, int fd, struct tls_context *tls, cons
 int stream_connect(struct event_base *base, const struct sockaddr *sa, socklen_t len,
                    const struct stream_ops *ops, void *owner, struct stream **ret_stream, struct err *err)
 {
+	return stream_connect_from(base, NULL, 0, sa, len, ops, owner, ret_stream, err);
+}
+
+int stream_connect_from(struct event_base *base, const struct sockaddr *from, socklen_t from_len,
+                        const struct sockaddr *sa, socklen_t len, const struct stream_ops *ops, void *owner,
+                        struct stream **ret_stream, struct err *err)
+{
 	_cleanup_(closep) int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct stream *s;
 	bool connected;
@@ -105,6 +112,8 @@ int stream_connect(struct event_base *base, const struct sockaddr *sa, socklen_t
 		return err_errno(err, errno, "socket");
 	if (sa->sa_family != AF_UNIX)
 		(void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* only speed */
+	if (from && bind(fd, from, from_len) < 0)
+		return err_errno(err, errno, "bind to our own address");
 	connected = connect(fd, sa, len) == 0;
 	if (!connected && errno != EINPROGRESS)
 		return err_errno(err, errno, "connect");

@@ -42,6 +42,10 @@ int stream_create(struct event_base *base, int fd, struct tls_context *tls, cons
 /* The same for a connection that this side opens: non-blocking connect; on_writable once when connected. */
 int stream_connect(struct event_base *base, const struct sockaddr *sa, socklen_t len,
                    const struct stream_ops *ops, void *owner, struct stream **ret_stream, struct err *err);
+/* The same from an address of this host; NULL: the kernel's choice. */
+int stream_connect_from(struct event_base *base, const struct sockaddr *from, socklen_t from_len,
+                        const struct sockaddr *sa, socklen_t len, const struct stream_ops *ops, void *owner,
+                        struct stream **ret_stream, struct err *err);
 /* Closes at once and frees; what was not written is lost. NULL is fine; returns NULL. */
 struct stream *stream_free(struct stream *s);
 /* Writes out what is queued (for at most 10 s), says goodbye (TLS close_notify), then frees. No more

@@ -235,6 +235,11 @@ bool smtp_client_is_secure(const struct smtp_client *c)
 	return c->secure;
 }
 
+bool smtp_client_saw_starttls(const struct smtp_client *c)
+{
+	return c->saw_starttls;
+}
+
 uint32_t smtp_client_rcpts_max(const struct smtp_client *c)
 {
 	return c->rcpts_max;

@@ -47,6 +47,7 @@ void client_on_ehlo(struct smtp_client *c, const struct expected *e, const struc
 {
 	if (reply->code / 100 == 2) {
 		smtp_capabilities_parse(reply->text, &c->caps);
+		c->saw_starttls |= (c->caps.flags & SMTP_CAP_STARTTLS) != 0;
 		c->rcpts_max = c->caps.rcpts_max;
 		hello_is_done(c);
 	} else if (reply->code / 100 == 5) {

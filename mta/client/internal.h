@@ -41,7 +41,7 @@ struct smtp_client {
 	struct smtp_client_rcpt fault_words;
 	struct smtp_reply_reader reader;
 	struct smtp_capabilities caps;
-	bool secure;
+	bool secure, saw_starttls;
 	bool must_reset; /* MAIL was accepted in a transaction that came to nothing */
 	uint32_t rcpts_max;
 	struct smtp_sasl *sasl;

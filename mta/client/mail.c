@@ -175,6 +175,10 @@ void client_on_mail(struct smtp_client *c, const struct expected *e, const struc
 	} else {
 		c->refused = true;
 		verdict_for_all(c, reply, false);
+		for (size_t i = 0; i < c->mail->n_rcpts; i++)
+			if (c->mail->rcpts[i].verdict == SMTP_VERDICT_LATER)
+				c->mail->rcpts[i].verdict =
+					SMTP_VERDICT_LOST; /* another host may have time now */
 	}
 }
 

@@ -5,7 +5,12 @@
 #include <event2/event_struct.h>
 #include <sys/queue.h>
 
+#include "dns/dns.h"
+#include "mta/outbound/memory.h"
 #include "mta/outbound/outbound.h"
+#include "mta/outbound/pool.h"
+#include "mta/outbound/routes.h"
+#include "mta/tlspolicy/tlspolicy.h"
 
 struct outbound_queue;
 struct job;
@@ -14,7 +19,14 @@ struct outbound {
 	struct event_base *base;
 	const struct conf *conf;
 	struct outbound_queue *queue;
-	size_t jobs; /* under way */
+	struct dns *dns;
+	struct tlspolicy *policy;
+	struct routes *routes; /* NULL: none */
+	struct memory *memory;
+	struct pool *pool;
+	struct net_addr source_ipv4, source_ipv6; /* len 0: the kernel's choice */
+	size_t jobs;                              /* under way */
+	size_t connections;
 	bool draining;
 };
 

@@ -37,6 +37,39 @@ int outbound_listen(const struct conf *conf, unsigned int index, int *ret_fd, st
 	return 0;
 }
 
+/* Routes that cannot be read: at start the process does not run, at a reload the old ones stay. */
+static int read_routes(struct outbound *o, struct err *err)
+{
+	const char *path = o->conf->outbound.routes;
+	struct routes *routes = NULL;
+	int r = path ? routes_load(path, &routes, err) : 0;
+
+	if (r < 0)
+		return r;
+	(void) routes_free(o->routes);
+	o->routes = routes;
+	return 0;
+}
+
+static int read_source(const char *text, struct net_addr *ret, struct err *err)
+{
+	char with_port[128];
+
+	if (strcmp(text, "*") == 0) {
+		ret->len = 0;
+		return 0;
+	}
+	(void) snprintf(with_port, sizeof(with_port), strchr(text, ':') ? "[%s]:0" : "%s:0", text);
+	return net_addr_parse(span_of(with_port), ret, err);
+}
+
+static int read_sources(struct outbound *o, struct err *err)
+{
+	int r = read_source(o->conf->outbound.source_ipv4, &o->source_ipv4, err);
+
+	return r < 0 ? r : read_source(o->conf->outbound.source_ipv6, &o->source_ipv6, err);
+}
+
 static void end_loop(evutil_socket_t fd, short what, void *outbound)
 {
 	(void) event_base_loopbreak(((struct outbound *) outbound)->base);
@@ -73,6 +106,8 @@ static void on_hup(evutil_socket_t signum, short what, void *arg)
 	s->o->conf = conf;
 	s->reloaded = conf_free(s->reloaded);
 	s->reloaded = conf;
+	if (read_routes(s->o, &err) < 0 || read_sources(s->o, &err) < 0)
+		log_event(NULL, LOGL_ERROR, "routes.not_reloaded", F_ERR(&err));
 	log_event(NULL, LOGL_NOTICE, "config.reloaded");
 }
 
@@ -99,13 +134,44 @@ static void remove_signals(struct signals *s)
 	s->reloaded = conf_free(s->reloaded);
 }
 
-static int serve(struct outbound *o, struct signals *s, int listen_fd, struct err *err)
+static int open_all(struct outbound *o, unsigned int index, struct err *err)
+{
+	struct tlspolicy_options policy = { .base = o->base, .conf = o->conf, .keeper = index == 0 };
+	int r = read_routes(o, err);
+
+	if (r == 0)
+		r = read_sources(o, err);
+	if (r == 0)
+		r = dns_create(o->base, &o->conf->dns, &o->dns, err);
+	policy.dns = o->dns;
+	if (r == 0)
+		r = tlspolicy_create(&policy, &o->policy, err);
+	o->memory = memory_create();
+	o->pool = pool_create(o);
+	return r == 0 && (!o->memory || !o->pool) ? err_set(err, POD_E_NOMEM, "no memory for connections")
+	                                          : r;
+}
+
+/* In this order: what was begun last knows of the others. */
+static void close_all(struct outbound *o)
+{
+	o->pool = pool_free(o->pool);
+	o->memory = memory_free(o->memory);
+	o->policy = tlspolicy_free(o->policy);
+	o->dns = dns_free(o->dns);
+	o->routes = routes_free(o->routes);
+}
+
+static int serve(struct outbound *o, struct signals *s, const struct outbound_options *options,
+                 struct err *err)
 {
 	int r = add_signals(o, s);
 
 	if (r < 0)
 		return err_set(err, POD_E_NOMEM, "no memory for signals");
-	r = outbound_queue_serve(o, listen_fd, &o->queue, err);
+	r = open_all(o, options->index, err);
+	if (r == 0)
+		r = outbound_queue_serve(o, options->listen_fd, &o->queue, err);
 	if (r == 0 && event_base_dispatch(o->base) < 0)
 		r = err_set(err, POD_E_INTERNAL, "the outbound event loop failed");
 	o->queue = outbound_queue_stop(o->queue);
@@ -117,11 +183,12 @@ int outbound_run(const struct outbound_options *options)
 	struct outbound o = { .conf = options->conf, .base = event_base_new() };
 	struct signals s = { 0 };
 	struct err err = { 0 };
-	int r = o.base ? serve(&o, &s, options->listen_fd, &err)
+	int r = o.base ? serve(&o, &s, options, &err)
 	               : err_set(&err, POD_E_NOMEM, "no memory for an event loop");
 
 	if (r < 0)
 		log_event(NULL, LOGL_ERROR, "outbound.failed", F_ERR(&err));
+	close_all(&o);
 	remove_signals(&s);
 	if (o.base)
 		event_base_free(o.base);

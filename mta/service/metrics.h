@@ -44,7 +44,21 @@
 	X(DSN_DOUBLE_BOUNCES,  COUNTER, "podmail_mta_dsn_total{result=\"double_bounce\"}", "Delivery status notifications") \
 	X(QUEUE_DELIVERED,     COUNTER, "podmail_mta_queue_recipients_total{result=\"delivered\"}", "Outcomes of the queue's attempts") \
 	X(QUEUE_DEFERRED,      COUNTER, "podmail_mta_queue_recipients_total{result=\"deferred\"}", "Outcomes of the queue's attempts") \
-	X(QUEUE_FAILED,        COUNTER, "podmail_mta_queue_recipients_total{result=\"failed\"}", "Outcomes of the queue's attempts")
+	X(QUEUE_FAILED,        COUNTER, "podmail_mta_queue_recipients_total{result=\"failed\"}", "Outcomes of the queue's attempts") \
+	X(OUTBOUND_JOBS,       COUNTER, "podmail_mta_outbound_attempts_total", "Messages that were tried to be sent to another server") \
+	X(OUTBOUND_DELIVERED,  COUNTER, "podmail_mta_outbound_recipients_total{result=\"delivered\"}", "Recipients at other servers, by what came of an attempt") \
+	X(OUTBOUND_DEFERRED,   COUNTER, "podmail_mta_outbound_recipients_total{result=\"deferred\"}", "Recipients at other servers, by what came of an attempt") \
+	X(OUTBOUND_FAILED,     COUNTER, "podmail_mta_outbound_recipients_total{result=\"failed\"}", "Recipients at other servers, by what came of an attempt") \
+	X(OUTBOUND_CONNECTIONS, COUNTER, "podmail_mta_outbound_connections_total", "Connections to other servers that were tried") \
+	X(OUTBOUND_REUSED,     COUNTER, "podmail_mta_outbound_reused_total", "Messages that found an open connection") \
+	X(OUTBOUND_OPEN,       GAUGE,   "podmail_mta_outbound_connections", "Connections to other servers now") \
+	X(OUTBOUND_TLS_NONE,   COUNTER, "podmail_mta_outbound_sessions_total{tls=\"none\"}", "Sessions with other servers, by what their TLS had to show") \
+	X(OUTBOUND_TLS_MAY,    COUNTER, "podmail_mta_outbound_sessions_total{tls=\"may\"}", "Sessions with other servers, by what their TLS had to show") \
+	X(OUTBOUND_TLS_ENCRYPT, COUNTER, "podmail_mta_outbound_sessions_total{tls=\"encrypt\"}", "Sessions with other servers, by what their TLS had to show") \
+	X(OUTBOUND_TLS_VERIFY, COUNTER, "podmail_mta_outbound_sessions_total{tls=\"verify\"}", "Sessions with other servers, by what their TLS had to show") \
+	X(OUTBOUND_TLS_DANE,   COUNTER, "podmail_mta_outbound_sessions_total{tls=\"dane\"}", "Sessions with other servers, by what their TLS had to show") \
+	X(OUTBOUND_TLS_RESUMED, COUNTER, "podmail_mta_outbound_tls_resumed_total", "TLS sessions with other servers that were resumed") \
+	X(OUTBOUND_TLS_FAILED, COUNTER, "podmail_mta_outbound_tls_failed_total", "Connections to other servers that ended because of their TLS")
 /* clang-format on */
 
 enum mta_metric {

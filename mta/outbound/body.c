@@ -1,0 +1,60 @@
+#include "mta/outbound/body.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "mta/client/stuff.h"
+#include "mta/outbound/mail_name.h"
+
+static struct span header_of(struct span message)
+{
+	size_t end = span_find(message, SPAN_LIT("\r\n\r\n"));
+
+	return end == SIZE_MAX ? message : span_head(message, end);
+}
+
+static int map(int fd, uint64_t size, struct span *ret, struct err *err)
+{
+	struct stat st;
+	void *p;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, errno, "looking at a message");
+	if (st.st_size < 0 || (uint64_t) st.st_size < size)
+		return err_set(err, POD_E_CORRUPT, "the message's file is shorter than it should be");
+	if (size == 0) {
+		*ret = SPAN_NONE;
+		return 0;
+	}
+	p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return err_errno(err, errno, "mapping a message");
+	*ret = span_make(p, size);
+	return 0;
+}
+
+int body_open(int fd, uint64_t size, struct body *ret_body, struct err *err)
+{
+	struct body b = { .fd = fd };
+	int r = map(fd, size, &b.bytes, err);
+
+	if (r < 0) {
+		closep(&fd);
+		return r;
+	}
+	b.eight_bit = !mail_name_is_ascii(b.bytes);
+	b.header_eight_bit = b.eight_bit && !mail_name_is_ascii(header_of(b.bytes));
+	b.plain = size > 0 && b.bytes.p[size - 1] == '\n' && smtp_stuff_is_needless(b.bytes);
+	*ret_body = b;
+	return 0;
+}
+
+void body_close(struct body *b)
+{
+	if (b->bytes.p)
+		(void) munmap((void *) (uintptr_t) b->bytes.p, b->bytes.len);
+	closep(&b->fd);
+	*b = (struct body){ .fd = -1 };
+}
