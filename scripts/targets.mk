@@ -45,13 +45,14 @@ unit: $(UNIT_TESTS)
 # tests/component/test_NAME.c drives real daemons from a cmocka program, test_NAME.py from Python with clients
 # that are not ours. They find the programs in $PODMAIL_BIN.
 COMPONENT_SRCS  := $(wildcard tests/component/test_*.c tests/fault/test_*.c)
-COMPONENT_TOOLS := tests/component/mime_dump.c
+COMPONENT_TOOLS := tests/component/mime_dump.c tests/component/outbound_job.c
+COMPONENT_TOOL_BINS := $(patsubst %.c,$(BUILD)/%,$(COMPONENT_TOOLS))
 COMPONENT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(COMPONENT_SRCS))
 COMPONENT_PY    := $(wildcard tests/component/test_*.py tests/fault/test_*.py)
 RUN_IN_TREE     := PODMAIL_BIN=$(CURDIR)/$(BUILD)/bin PYTHONPATH=$(CURDIR)/tests/support PYTHON=$(PYTHON)
 
 $(BUILD)/tests/fault/test_replicator_cuts: $(VOLATILE_DISK) $(call obj,tests/fault/cut_history.c tests/fault/cut_replica.c)
-$(COMPONENT_TESTS) $(BUILD)/tests/component/mime_dump: \
+$(COMPONENT_TESTS) $(COMPONENT_TOOL_BINS): \
 		$(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(SUPPORT_SRCS)) $(foreach m,$(ALL_MODULES),$(call lib,$(m)))
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LINK  $@")
@@ -63,7 +64,7 @@ $(call obj,$(COMPONENT_SRCS) $(COMPONENT_TOOLS)): $(GENERATED_HDRS)
 component-build: $(COMPONENT_TESTS)
 component: all $(COMPONENT_TESTS)
 	$(Q)$(if $(COMPONENT_TESTS),$(RUN_IN_TREE) scripts/run-tests component $(BUILD)/summary $(COMPONENT_TESTS))
-component-python: all $(BUILD)/tests/component/mime_dump
+component-python: all $(COMPONENT_TOOL_BINS)
 	$(Q)$(if $(COMPONENT_PY),$(RUN_IN_TREE) scripts/run-tests component-python $(BUILD)/summary $(COMPONENT_PY))
 .PHONY: component component-build component-python
 

@@ -95,6 +95,8 @@ SSL *tls_check_ssl(struct tls_context *ctx, const struct tls_check *check)
 	good = check->kind == TLS_CHECK_DANE ? set_dane(ssl, check) : set_names(ssl, check);
 	if (good && check->sni)
 		good = SSL_set_tlsext_host_name(ssl, check->sni) == 1;
+	if (good && check->resume)
+		tls_resume_use(ssl, check->resume);
 	if (!good)
 		SSL_free(ssl);
 	return good ? ssl : NULL;

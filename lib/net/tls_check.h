@@ -6,6 +6,7 @@
 #define POD_NET_TLS_CHECK_H
 
 #include "net/stream.h"
+#include "net/tls_resume.h"
 
 enum tls_check_kind {
 	TLS_CHECK_NAMES, /* signed by a CA of the context, for one of the names (RFC 6125) */
@@ -27,6 +28,7 @@ struct tls_check {
 	size_t names_n; /* at least one */
 	const struct tls_dane_record *records;
 	size_t records_n;
+	struct tls_resume *resume; /* of an earlier session that had to show the same; may be NULL */
 };
 
 enum tls_verdict {
