@@ -36,6 +36,7 @@ struct mta {
 	struct tally *tally;
 	uint8_t ticket_key[80];
 	struct smtp_door (*doors)[SMTP_DOORS]; /* of each worker */
+	struct srs *srs; /* NULL: forwarded mail keeps its sender */
 	struct queue_options queue;
 	int *outbound_fds; /* of each outbound process */
 };
@@ -159,6 +160,9 @@ static int prepare(struct mta *m, struct err *err)
 	const struct conf *c = m->conf;
 	int r = open_doors(m, err);
 
+	if (r == 0 && c->mta.srs)
+		r = srs_open(c->mta.srs_secret, &m->srs, err);
+	m->queue.srs = m->srs;
 	m->queue.conf = c;
 	m->queue.hostname = c->mta.hostname;
 	if (r == 0)
@@ -204,7 +208,7 @@ static int run_smtp(void *arg, unsigned int index)
 {
 	const struct mta *m = arg;
 	struct smtp_worker_options o = { .conf = m->conf, .doors = m->doors[index], .tls = m->tls,
-		                         .store_tls = m->store_tls, .tally = m->tally, .index = index };
+		                         .srs = m->srs, .store_tls = m->store_tls, .tally = m->tally, .index = index };
 
 	if (become_worker(m, "smtp", index) < 0)
 		return EXIT_FAILURE;
@@ -241,6 +245,7 @@ static void close_all(struct mta *m)
 	m->tally = tally_close(m->tally);
 	m->tls = tls_unref(m->tls);
 	m->store_tls = tls_unref(m->store_tls);
+	m->srs = srs_free(m->srs);
 }
 
 static int run(struct mta *m, struct err *err)

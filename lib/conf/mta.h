@@ -18,7 +18,8 @@ struct mta_conf {
 	const char *queue_dir;
 	uint64_t queue_retry_min_ms, queue_retry_max_ms, queue_lifetime_ms, queue_warn_after_ms;
 	unsigned int dsn_language; /* conf_language_name() */
-	bool double_bounces;
+	bool double_bounces, srs;
+	const char *srs_secret;
 	unsigned int queue_concurrency, destination_concurrency;
 	bool allow_cleartext_auth;
 };

@@ -53,6 +53,12 @@ static const struct conf_item items[] = {
 	        "Language of delivery reports to senders whose user and domain have none of their own."),
 	CONF_BOOL(mta_conf, double_bounces, "no",
 	        "Whether postmaster is told of reports that cannot be delivered. They are logged and counted anyway."),
+	CONF_BOOL(mta_conf, srs, "yes",
+	        "Whether the envelope sender of mail that an alias or group sends on to another domain is "
+	        "rewritten (SRS), so that it passes SPF there."),
+	CONF_PATH(mta_conf, srs_secret, "srs.secret",
+	        "File with the secrets for that, one a line: the first is used, the others still count. Made "
+	        "where it is missing; all front ends of a pod need the same."),
 	CONF_COUNT(mta_conf, queue_concurrency, "500", "1", "20000",
 	        "Messages on their way to other servers at once."),
 	CONF_COUNT(mta_conf, destination_concurrency, "20", "1", "1000",

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "mta/smtp/smtp.h"
+#include "mta/srs/srs.h"
 #include "tally/tally.h"
 
 /* One way in. */
@@ -27,6 +28,7 @@ struct smtp_worker_options {
 	struct tls_context *tls; /* read before privileges went; NULL: no TLS */
 	struct tls_context *store_tls; /* for volumes on other hosts, likewise; NULL: local ones only */
 	struct tally *tally; /* opened before privileges went; the caller's */
+	const struct srs *srs; /* of forwarded mail; NULL: it is not rewritten; the caller's */
 	unsigned int index; /* of this worker */
 	uint8_t ticket_key[80];
 };

@@ -56,13 +56,26 @@ static struct smtp_status allow(struct smtp_conn *c, struct smtp_mail *mail, con
 	return status.code == 250 ? smtp_status_of_rcpt(0) : status;
 }
 
+/* Where a recipient leads. A rewritten address of ours leads back to whom it stands for. */
+static int find_targets(struct smtp_conn *c, struct smtp_mail *mail, const struct smtp_rcpt *rcpt,
+                        struct directory_targets *targets, struct err *err)
+{
+	struct span sender;
+	int r = smtp_conn_returns_to(c, mail->arena, rcpt->address, &sender, err);
+
+	if (r <= 0)
+		return r < 0 ? r : directory_resolve(c->w->dir, mail->arena, rcpt->key, targets, err);
+	r = directory_resolve(c->w->dir, mail->arena, sender, targets, err);
+	return r == -POD_E_UNSUPPORTED ? relay_target(mail->arena, sender, targets) : r;
+}
+
 static void on_rcpt_check(void *arg, struct smtp_mail *mail, struct smtp_rcpt *rcpt)
 {
 	struct smtp_conn *c = arg;
 	struct directory_targets *targets = arena_new(mail->arena, struct directory_targets);
 	struct smtp_status status;
 	struct err err = { 0 };
-	int r = targets ? directory_resolve(c->w->dir, mail->arena, rcpt->key, targets, &err) : -POD_E_NOMEM;
+	int r = targets ? find_targets(c, mail, rcpt, targets, &err) : -POD_E_NOMEM;
 
 	if (r == -POD_E_UNSUPPORTED && may_relay(c))
 		r = relay_target(mail->arena, rcpt->address, targets);
@@ -73,7 +86,8 @@ static void on_rcpt_check(void *arg, struct smtp_mail *mail, struct smtp_rcpt *r
 	if (r < 0)
 		log_event(&c->mail_log, LOGL_INFO, "rcpt.refused", F_SPAN("sender", mail->sender),
 		          F_SPAN("rcpt", rcpt->address), F_CODE(r));
-	status = smtp_status_of_rcpt(r);
+	status = r == -POD_E_STALE ? (struct smtp_status){ 550, "5.7.1", "Not a return address of ours, or an old one" }
+	                           : smtp_status_of_rcpt(r);
 	if (r == 0)
 		status = allow(c, mail, rcpt);
 	smtp_session_rcpt_done(c->session, &status);

@@ -42,6 +42,7 @@ struct worker {
 	struct net_set *proxy_from;
 	struct net_set *exempt; /* whose connections are not counted; NULL: nobody's */
 	struct tally *tally; /* the parent's */
+	const struct srs *srs; /* the parent's; NULL: none */
 	struct {
 		struct event *sweep;
 		uint64_t memory; /* resident bytes, as of the last sweep */
@@ -127,6 +128,13 @@ void smtp_conn_shut_down(struct smtp_conn *c);
 /* ---- host.c, message.c, auth.c: what sessions ask ---- */
 
 extern const struct smtp_host smtp_conn_host;
+
+/*
+ * returns.c: whether address is one that stands for a sender whose mail was forwarded. 1: for *ret_sender, in a; 0: it
+ * is any other address; -POD_E_STALE: it is one no more, or was not made by us.
+ */
+int smtp_conn_returns_to(const struct smtp_conn *c, struct arena *a, struct span address, struct span *ret_sender,
+                         struct err *err);
 
 void smtp_conn_on_body_end(void *arg, struct smtp_mail *mail);
 /*

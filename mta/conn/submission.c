@@ -11,6 +11,24 @@ static char *text_of(struct arena *a, struct span s)
 	return arena_str(a, s.p ? s : SPAN_LIT(""));
 }
 
+/*
+ * A list or group whose sender wants to hear of success: he hears that it was expanded, and of its members nothing but
+ * failures and delays, where he wants to (RFC 3461 5.2.7.3).
+ */
+static bool is_expanded(const struct smtp_rcpt *rcpt)
+{
+	return ((const struct directory_targets *) rcpt->host)->n > 1 && rcpt->notify & SMTP_NOTIFY_SUCCESS;
+}
+
+static unsigned int notify_of(const struct smtp_rcpt *rcpt)
+{
+	unsigned int rest = rcpt->notify & ~SMTP_NOTIFY_SUCCESS;
+
+	if (!is_expanded(rcpt))
+		return rcpt->notify;
+	return rest ? rest : SMTP_NOTIFY_NEVER;
+}
+
 static Queue__Recipient *recipient(struct arena *a, const struct plan_link *l, enum plan_rest rest)
 {
 	Queue__Recipient *r = arena_new(a, Queue__Recipient);
@@ -23,7 +41,7 @@ static Queue__Recipient *recipient(struct arena *a, const struct plan_link *l, e
 	r->orcpt = text_of(a, l->rcpt->orcpt);
 	r->detail = text_of(a, span_of(l->detail));
 	r->text = text_of(a, span_of(l->text ? l->text : ""));
-	r->notify = l->rcpt->notify;
+	r->notify = notify_of(l->rcpt);
 	r->code = (uint32_t) abs(l->code);
 	if (rest == PLAN_QUEUE)
 		r->state = l->volume ? QUEUE__STATE__WAITING : QUEUE__STATE__OUTBOUND;
@@ -34,19 +52,56 @@ static Queue__Recipient *recipient(struct arena *a, const struct plan_link *l, e
 	return r->address && r->original && r->orcpt && r->detail && r->text ? r : NULL;
 }
 
+static int add_recipient(Queue__Item *item, Queue__Recipient *r)
+{
+	if (!r)
+		return -POD_E_NOMEM;
+	item->recipients[item->n_recipients++] = r;
+	return 0;
+}
+
+static int add_expanded(struct arena *a, const struct smtp_rcpt *rcpt, Queue__Item *item)
+{
+	Queue__Recipient *r = arena_new(a, Queue__Recipient);
+
+	if (!r)
+		return -POD_E_NOMEM;
+	queue__recipient__init(r);
+	r->address = text_of(a, rcpt->address);
+	r->original = r->address;
+	r->orcpt = text_of(a, rcpt->orcpt);
+	r->notify = rcpt->notify;
+	r->state = QUEUE__STATE__EXPANDED;
+	return r->address && r->orcpt ? add_recipient(item, r) : -POD_E_NOMEM;
+}
+
+/* Whether any of a list's members got it, or will. */
+static bool is_passed_on(const struct handover *h, const struct smtp_rcpt *rcpt)
+{
+	for (size_t i = 0; i < h->plan.n; i++)
+		if (h->plan.links[i].rcpt == rcpt && (h->rests[i] == PLAN_QUEUE || h->rests[i] == PLAN_TELL_DELIVERED))
+			return true;
+	return false;
+}
+
 static int add_recipients(struct arena *a, const struct handover *h, Queue__Item *item)
 {
-	item->recipients = arena_array(a, h->plan.n, sizeof(*item->recipients));
+	const struct smtp_mail *mail = h->mail;
+	int r = 0;
+
+	item->recipients = arena_array(a, h->plan.n + mail->n_rcpts, sizeof(*item->recipients));
 	if (!item->recipients)
 		return -POD_E_NOMEM;
-	for (size_t i = 0; i < h->plan.n; i++) {
-		if (h->rests[i] == PLAN_NOTHING)
-			continue;
-		item->recipients[item->n_recipients] = recipient(a, &h->plan.links[i], h->rests[i]);
-		if (!item->recipients[item->n_recipients++])
-			return -POD_E_NOMEM;
+	for (size_t i = 0; r == 0 && i < h->plan.n; i++) {
+		const struct plan_link *l = &h->plan.links[i];
+
+		if (h->rests[i] != PLAN_NOTHING && !(h->rests[i] == PLAN_TELL_DELIVERED && is_expanded(l->rcpt)))
+			r = add_recipient(item, recipient(a, l, h->rests[i]));
 	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < mail->n_rcpts; i++)
+		if (is_expanded(mail->rcpts[i]) && is_passed_on(h, mail->rcpts[i]))
+			r = add_expanded(a, mail->rcpts[i], item);
+	return r;
 }
 
 static int fill_hold(const struct handover *h, struct arena *a, Queue__Item *item)
@@ -95,6 +150,7 @@ static int fill_item(const struct smtp_conn *c, const struct smtp_mail *mail, st
 	item->ret_hdrs = mail->ret == SMTP_RET_HDRS;
 	item->utf8 = mail->utf8;
 	item->body8 = mail->body == SMTP_BODY_8BITMIME;
+	item->hops = mail->hops;
 	item->priority = mail->priority;
 	item->require_tls = mail->require_tls;
 	item->hops = mail->hops;

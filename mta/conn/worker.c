@@ -215,7 +215,7 @@ static void close_all(struct worker *w, struct worker_events *e)
 
 int smtp_worker_run(const struct smtp_worker_options *o)
 {
-	struct worker w = { .conf = o->conf, .store_tls = o->store_tls, .tally = o->tally };
+	struct worker w = { .conf = o->conf, .store_tls = o->store_tls, .tally = o->tally, .srs = o->srs };
 	struct worker_events e = { 0 };
 	struct err err = { 0 };
 	int r;

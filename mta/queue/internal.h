@@ -49,6 +49,7 @@ struct attempt {
 	struct deliver_mailbox *mailboxes; /* of a volume */
 	struct deliver_call *deliver_call;
 	struct outbound_call *outbound_call;
+	const Queue__Recipient *first; /* of a job; in the record, while that is asked for */
 	struct said *said; /* for each of its recipients, in the record's order */
 	size_t n, cap;
 	bool moved; /* recipients of it live elsewhere now: the item's works are looked up anew */
@@ -86,6 +87,7 @@ struct queue {
 	struct event_base *base;
 	const struct conf *conf;
 	const char *hostname;
+	const struct srs *srs; /* NULL: senders stay as they are */
 	struct shelf *shelf;
 	struct directory *dir;
 	struct store_pool *pool;

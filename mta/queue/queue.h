@@ -15,6 +15,7 @@
 #include "base/span.h"
 #include "conf/conf.h"
 #include "mta/queue/queue.pb-c.h"
+#include "mta/srs/srs.h"
 #include "net/tls.h"
 
 /* ---- the sessions' end ---- */
@@ -49,7 +50,8 @@ struct queue_options {
 	const struct conf *conf;
 	const char *hostname;
 	struct tls_context *store_tls; /* for volumes on other hosts; NULL: local ones only */
-	int submit_fd;                 /* listening, SOCK_SEQPACKET; owned */
+	const struct srs *srs; /* for forwarded mail; NULL: it keeps its sender; the caller's */
+	int submit_fd; /* listening, SOCK_SEQPACKET; owned */
 	int control_fd;                /* listening; owned */
 };
 

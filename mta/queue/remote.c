@@ -98,6 +98,8 @@ static int add_target(struct attempt *at, Outbound__Job *job, const Queue__Recip
 
 	if (!t || !queue_attempt_add(at, r))
 		return -POD_E_NOMEM;
+	if (!job->n_targets)
+		at->first = r;
 	outbound__target__init(t);
 	t->address = r->address;
 	t->orcpt = r->orcpt;
@@ -122,13 +124,39 @@ static int add_targets(struct attempt *at, Outbound__Job *job, int64_t due_ms)
 	return job->n_targets || due_ms == INT64_MAX ? 0 : add_targets(at, job, INT64_MAX);
 }
 
+/*
+ * Mail of a sender elsewhere that an alias or group of ours sends on comes from us: its envelope sender is one that
+ * leads back to him. All targets of a work came by aliases of one domain, or none did. Where there is no rewriting it,
+ * he stays who he is.
+ */
+static char *sender_of(struct attempt *at, const Queue__Recipient *first)
+{
+	const Queue__Item *item = at->it->record;
+	struct address sender, rewritten;
+	struct err err = { 0 };
+	struct span text;
+	char *copy;
+
+	if (!at->q->srs || !first->forwarded || !*item->sender ||
+	    directory_domain_find(at->q->dir, queue_domain_of(item->sender), NULL) == 0 ||
+	    address_parse_path(at->arena, span_of(item->sender), true, &sender, NULL) < 0)
+		return item->sender;
+	if (srs_forward(at->q->srs, at->arena, &sender, queue_domain_of(first->original), clock_wall_s(), &rewritten, &err) < 0) {
+		log_event(NULL, LOGL_WARNING, "queue.sender_kept", F_STR("trace", item->trace), F_ERR(&err));
+		return item->sender;
+	}
+	text = address_format(at->arena, &rewritten);
+	copy = text.p ? arena_str(at->arena, text) : NULL;
+	return copy ? copy : item->sender;
+}
+
 static void fill_job(struct attempt *at, Outbound__Job *job)
 {
 	const Queue__Item *item = at->it->record;
 
 	job->id = item->id;
 	job->trace = item->trace;
-	job->sender = item->sender;
+	job->sender = sender_of(at, at->first);
 	job->envid = item->envid;
 	job->ret = item->ret_full   ? OUTBOUND__RET__RET_FULL
 	           : item->ret_hdrs ? OUTBOUND__RET__RET_HDRS

@@ -198,7 +198,7 @@ static int serve(struct queue *q, const struct queue_options *o, struct err *err
 
 int queue_run(const struct queue_options *o)
 {
-	struct queue q = { .conf = o->conf, .hostname = o->hostname };
+	struct queue q = { .conf = o->conf, .hostname = o->hostname, .srs = o->srs };
 	struct signals s = { 0 };
 	struct err err = { 0 };
 	int r;

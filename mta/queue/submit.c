@@ -134,6 +134,23 @@ static int read_submission(int fd, Queue__Submission **ret, struct err *err)
 	return 0;
 }
 
+/* It goes round in circles, and ends here before the next server has to find that out (RFC 5321 6.3). */
+static void end_loop(const struct queue *q, Queue__Item *item)
+{
+	for (size_t i = 0; item->hops > q->conf->mta.max_hops && i < item->n_recipients; i++) {
+		Queue__Recipient *r = item->recipients[i];
+
+		if (r->state != QUEUE__STATE__OUTBOUND)
+			continue;
+		r->state = QUEUE__STATE__FAILED;
+		/* Without memory for the words they are missing. */
+		(void) queue_set_text(&r->status, "5.4.6");
+		(void) queue_set_text(&r->text, "too many hops, this message is looping");
+		log_event(NULL, LOGL_WARNING, "rcpt.failed", F_STR("trace", item->trace), F_STR("rcpt", r->address),
+		          F_STR("text", r->text));
+	}
+}
+
 static int start(struct queue *q, struct taking *t, int submission_fd, struct err *err)
 {
 	struct shelf_change *change;
@@ -142,6 +159,7 @@ static int start(struct queue *q, struct taking *t, int submission_fd, struct er
 
 	if (r < 0)
 		return r;
+	end_loop(q, t->submission->item);
 	queue_item_set_parts(t->submission->item);
 	t->settle = (struct settle){ .next = t->submission->item,
 		                     .body_fd = t->body_fd,
