@@ -1,7 +1,7 @@
 MODULES += pod_core podd_core podctl_core
 pod_core_SRCS := $(wildcard podctl/pod/*.c)
 podd_core_SRCS := $(wildcard podctl/podd/*.c)
-podd_core_LDLIBS := -levent_core -levent_extra -ljansson -lcrypto
+podd_core_LDLIBS := -levent_core -levent_extra -ljansson -lcrypto -lxxhash
 podctl_core_SRCS := $(filter-out podctl/main.c podctl/podd_main.c,$(wildcard podctl/*.c)) $(wildcard podctl/drill/*.c)
 podctl_core_LDLIBS := -lcurl -ljansson
 

@@ -10,6 +10,8 @@ struct log_conf {
 	const char *file; /* NULL: podd's standard error */
 	uint64_t max_size;
 	unsigned int keep; /* old files */
+	const char *trace_dir; /* NULL: nowhere */
+	uint64_t trace_keep_ms, trace_size;
 };
 
 #endif

@@ -17,6 +17,12 @@ static const struct conf_item items[] = {
 	CONF_SIZE(log_conf, max_size, "64M", "64K", "16G", "Size at which the log file is rotated."),
 	CONF_COUNT(log_conf, keep, "4", "0", "100",
 	        "How many old log files are kept: FILE.1 is the newest."),
+	CONF_PATH(log_conf, trace_dir, "log/trace",
+	        "Folder in which podd keeps what the log says about each message, with an index, for podctl trace. "
+	        "Empty: nowhere."),
+	CONF_TIME(log_conf, trace_keep, "30d", "1h", "3650d", "For how long."),
+	CONF_SIZE(log_conf, trace_size, "2G", "1M", "1T",
+	        "And how much, all together: the oldest goes first."),
 };
 /* clang-format on */
 

@@ -38,10 +38,22 @@ static void count(struct smtp_conn *c, const struct handover *h)
 		smtp_guard_note_latency(c->w, took_us);
 }
 
+/* One line that says what it was and what its sender was told. */
+static void log_answer(const struct smtp_conn *c, const struct handover *h)
+{
+	const char *user = smtp_session_user(c->session);
+
+	log_event(&c->mail_log, LOGL_INFO, h->statuses[0].code < 300 ? "message.accepted" : "message.refused",
+	          F_SPAN("sender", h->mail->sender), F_STR("user", user), F_STR("helo", smtp_session_helo(c->session)),
+	          F_UINT("size", h->size), F_UINT("reply", h->statuses[0].code),
+	          F_UINT("ms", (clock_mono_us() - h->began_us) / 1000));
+}
+
 static void reply(struct smtp_conn *c)
 {
 	struct handover *h = c->handover;
 
+	log_answer(c, h);
 	count(c, h);
 	c->handover = NULL;
 	smtp_session_mail_done(c->session, h->statuses, h->n_statuses);

@@ -78,6 +78,7 @@ static const struct route routes[] = {
 	{ "POST", "/queue/:id/hold", api_queue_hold },
 	{ "POST", "/queue/:id/release", api_queue_release },
 	{ "DELETE", "/queue/:id", api_queue_remove },
+	{ "GET", "/trace", api_trace_search },
 	{ "GET", "/trace/:id", api_trace_get },
 	{ "GET", "/mounts", api_mount_list },
 	{ "POST", "/volumes/:name/snapshots/:snapshot/mount", api_mount_add },

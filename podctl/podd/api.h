@@ -107,6 +107,7 @@ api_handler api_snapshot_list, api_snapshot_get, api_snapshot_take, api_snapshot
 api_handler api_queue_list, api_queue_lanes, api_queue_get, api_queue_message, api_queue_retry,
 	api_queue_retry_all, api_queue_flush, api_queue_hold, api_queue_release, api_queue_remove;
 api_handler api_trace_get;
+api_handler api_trace_search;
 api_handler api_mount_list, api_mount_add, api_mount_remove;
 api_handler api_restore_list, api_restore_add, api_restore_get, api_restore_cancel;
 

@@ -10,12 +10,15 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "podctl/podd/tracebook.h"
 
 struct logbook {
 	char *path;
 	int fd, copy_fd;
 	uint64_t size, max_bytes;
 	unsigned int keep;
+	struct tracebook *traces;
 	bool failing; /* said so already */
 };
 
@@ -44,7 +47,7 @@ int logbook_open(const struct logbook_options *o, struct logbook **ret_book, str
 	if (!book)
 		return err_set(err, POD_E_NOMEM, "log");
 	*book = (struct logbook){
-		.fd = -1, .copy_fd = o->copy_fd, .max_bytes = o->max_bytes, .keep = o->keep
+		.fd = -1, .copy_fd = o->copy_fd, .max_bytes = o->max_bytes, .keep = o->keep, .traces = o->traces
 	};
 	if (o->path) {
 		book->path = strdup(o->path);
@@ -123,10 +126,13 @@ static ssize_t write_line(int fd, struct span line)
 
 void logbook_write(struct logbook *book, struct span line)
 {
+	struct err err = { 0 };
 	ssize_t n;
 
 	if (book->copy_fd >= 0 && write_line(book->copy_fd, line) < 0)
 		book->copy_fd = -1; /* the terminal is gone: the file goes on */
+	if (book->traces && tracebook_add(book->traces, line, clock_wall_ms(), &err) < 0)
+		complain(book, err_text(&err));
 	if (book->fd < 0)
 		return;
 	if (book->max_bytes > 0 && book->size + line.len + 1 > book->max_bytes && book->size > 0)

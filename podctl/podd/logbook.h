@@ -13,11 +13,13 @@
 #include "base/span.h"
 
 struct logbook;
+struct tracebook;
 
 struct logbook_options {
 	const char *path;   /* copied; NULL: no file */
 	uint64_t max_bytes; /* of the current file, before it is rotated */
 	unsigned int keep;  /* old files */
+	struct tracebook *traces; /* lines about messages go there too; NULL: nowhere. Not owned. */
 	int copy_fd;        /* lines go here too; -1: nowhere else. Not owned. */
 };
 

@@ -22,6 +22,7 @@
 #include "podctl/podd/stack.h"
 #include "podctl/podd/users.h"
 #include "podctl/podd/volumes.h"
+#include "podctl/podd/tracebook.h"
 #include "proc/proc.h"
 
 #define STABLE_MS       10000
@@ -46,6 +47,11 @@ static void podd_on_own_line(void *arg, struct span line)
 	logbook_write(arg, line);
 }
 
+static struct tracebook_limits trace_limits(const struct conf *conf)
+{
+	return (struct tracebook_limits){ conf->log.trace_keep_ms, conf->log.trace_size };
+}
+
 /* podd's own events take the way that the children's take: into a pipe, and from there into the log. */
 static int log_start(struct podd *p, struct err *err)
 {
@@ -55,8 +61,14 @@ static int log_start(struct podd *p, struct err *err)
 		.keep = p->conf->log.keep,
 		.copy_fd = p->options->log_to_stderr || !p->conf->log.file ? STDERR_FILENO : -1,
 	};
-	int pipe_fds[2], r = logbook_open(&o, &p->log, err);
+	struct tracebook_limits limits = trace_limits(p->conf);
+	int pipe_fds[2], r = 0;
 
+	if (p->conf->log.trace_dir)
+		r = tracebook_open(p->conf->log.trace_dir, &limits, clock_wall_ms(), &p->traces, err);
+	o.traces = p->traces;
+	if (r == 0)
+		r = logbook_open(&o, &p->log, err);
 	if (r < 0)
 		return r;
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -126,6 +138,7 @@ static struct supervise_times restart_times(const struct conf *conf)
 int podd_reload(struct podd *p, struct err *err)
 {
 	struct supervise_times times;
+	struct tracebook_limits limits;
 	const struct conf *conf;
 	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
 	int r = a ? conf_load(p->options->config_file, a, NULL, &conf, err)
@@ -140,6 +153,9 @@ int podd_reload(struct podd *p, struct err *err)
 	}
 	(void) conf_free(p->conf);
 	p->conf = conf;
+	limits = trace_limits(conf);
+	if (p->traces)
+		tracebook_set_limits(p->traces, &limits);
 	log_setup("podd", p->own_log_fd, conf->log.format, conf->log.level);
 	log_event(NULL, LOGL_INFO, "pod.reloaded", F_STR("config", conf->file));
 	times = restart_times(conf);
@@ -293,6 +309,7 @@ static void podd_done(struct podd *p)
 	closep(&p->own_log_fd); /* so that the other end meets its end, and is freed by that */
 	lines_flush(p->own_log);
 	p->log = logbook_close(p->log);
+	p->traces = tracebook_close(p->traces);
 	closep(&p->pid_fd);
 	event_base_free(p->base);
 	p->conf = conf_free(p->conf);

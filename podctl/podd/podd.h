@@ -37,6 +37,7 @@ struct podd {
 	struct event_base *base;
 	const struct conf *conf; /* replaced by a reload: never keep parts of it */
 	struct logbook *log;
+	struct tracebook *traces; /* NULL: none is kept */
 	struct lines *own_log; /* podd's own events come out of a pipe like the children's */
 	int own_log_fd, pid_fd;
 	struct directory *dir;

@@ -1,8 +1,10 @@
 #include "podctl/podd/trace.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "mime/date.h"
 
 bool trace_id_is_valid(const char *id)
 {
@@ -12,26 +14,80 @@ bool trace_id_is_valid(const char *id)
 	       strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == len;
 }
 
-/* `prefix` ID `end`, where the id is followed by end or the line is over. */
-static bool has_field(struct span line, struct span prefix, struct span id, uint8_t end)
+/* The length of a value in text form: a word, or a string in quotes with those inside escaped. */
+static size_t value_len(struct span rest)
 {
-	size_t at;
+	size_t end = 1;
 
-	while ((at = span_find(line, prefix)) != SIZE_MAX) {
-		line = span_skip(line, at + prefix.len);
-		if (span_eq(span_head(line, id.len), id) && (line.len == id.len || line.p[id.len] == end))
+	if (rest.len == 0 || rest.p[0] != '"')
+		return span_head(rest, span_find_byte(rest, ' ')).len;
+	for (; end < rest.len && rest.p[end] != '"'; end++)
+		if (rest.p[end] == '\\')
+			end++;
+	return end < rest.len ? end + 1 : rest.len;
+}
+
+static struct span unquoted(struct span value)
+{
+	bool quoted = value.len >= 2 && value.p[0] == '"';
+
+	return quoted ? span_head(span_skip(value, 1), value.len - 2) : value;
+}
+
+/* TIME LEVEL PROGRAM[PID] EVENT name=value ..., field by field, so that nothing inside a value is taken for one. */
+static bool text_field(struct span line, struct span name, struct span *ret_value)
+{
+	struct span rest = line;
+
+	for (int i = 0; i < 4; i++)
+		(void) span_split(rest, ' ', &rest);
+	while (rest.len > 0) {
+		struct span key = span_split(rest, '=', &rest), value = span_head(rest, value_len(rest));
+
+		if (span_eq(key, name) && rest.p) {
+			*ret_value = unquoted(value);
 			return true;
+		}
+		rest = span_skip(rest, value.len + 1);
 	}
 	return false;
 }
 
-bool trace_line_matches(struct span line, struct span id)
+/* A quote inside a JSON string is escaped: ,"name":" occurs outside of one only. */
+static bool json_field(struct span line, struct span name, struct span *ret_value)
 {
-	/* Values with spaces or quotes are quoted with those escaped: neither form can occur inside a value.
-	 */
-	if (line.len > 0 && line.p[0] == '{')
-		return has_field(line, SPAN_LIT(",\"trace\":\""), id, '"');
-	return has_field(line, SPAN_LIT(" trace="), id, ' ');
+	char prefix[64];
+	size_t at;
+	struct span rest;
+
+	(void) snprintf(prefix, sizeof(prefix), ",\"" SPAN_FMT "\":\"", SPAN_ARG(name));
+	at = span_find(line, span_of(prefix));
+	if (at == SIZE_MAX)
+		return false;
+	rest = span_skip(line, at + strlen(prefix) - 1);
+	*ret_value = unquoted(span_head(rest, value_len(rest)));
+	return true;
+}
+
+bool trace_line_field(struct span line, const char *name, struct span *ret_value)
+{
+	return line.len > 0 && line.p[0] == '{' ? json_field(line, span_of(name), ret_value)
+	                                        : text_field(line, span_of(name), ret_value);
+}
+
+int64_t trace_line_time_ms(struct span line)
+{
+	struct span time = span_split(line, ' ', &(struct span){ 0 });
+	struct mail_date date;
+	int64_t ms = 0;
+
+	if (span_starts_nocase(line, SPAN_LIT("{\"time\":\"")))
+		time = span_split(span_skip(line, strlen("{\"time\":\"")), '"', &(struct span){ 0 });
+	if (date_parse_rfc3339(time, &date) < 0)
+		return 0;
+	for (size_t i = 20, unit = 100; i < 23 && i < time.len && ascii_is_digit(time.p[i]); i++, unit /= 10)
+		ms += (int64_t) (unit * (size_t) (time.p[i] - '0'));
+	return date.unix_s * 1000 + ms;
 }
 
 /* ---- a line as JSON ---- */

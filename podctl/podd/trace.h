@@ -12,8 +12,13 @@
 
 /* 1 to 64 letters and digits. */
 bool trace_id_is_valid(const char *id);
-/* Whether a line of the log has the field trace=ID. */
-bool trace_line_matches(struct span line, struct span id);
+/*
+ * The value of a line's field, found as a field and not as text somewhere: false where there is none. It is as written,
+ * without its quotes; what was escaped in it still is.
+ */
+bool trace_line_field(struct span line, const char *name, struct span *ret_value);
+/* When it was written, wall-clock milliseconds; 0 where it does not say. */
+int64_t trace_line_time_ms(struct span line);
 /*
  * A line as {"time", "level", "program", "pid", "event", "fields": {...}}, or {"line": "..."} where it is not
  * one of ours. NULL: memory is out.
