@@ -52,6 +52,7 @@ COMPONENT_PY    := $(wildcard tests/component/test_*.py tests/fault/test_*.py)
 RUN_IN_TREE     := PODMAIL_BIN=$(CURDIR)/$(BUILD)/bin PYTHONPATH=$(CURDIR)/tests/support PYTHON=$(PYTHON)
 
 $(BUILD)/tests/fault/test_replicator_cuts: $(VOLATILE_DISK) $(call obj,tests/fault/cut_history.c tests/fault/cut_replica.c)
+$(BUILD)/tests/component/test_queue: $(call obj,tests/component/queue_rig.c)
 $(COMPONENT_TESTS) $(COMPONENT_TOOL_BINS): \
 		$(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(SUPPORT_SRCS)) $(foreach m,$(ALL_MODULES),$(call lib,$(m)))
 	@mkdir -p $(@D)

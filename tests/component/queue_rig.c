@@ -1,0 +1,389 @@
+#include "tests/component/queue_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "mime/mime.h"
+#include "mta/outbound/wire.h"
+#include "tests/support/fake_store.h"
+
+#define ARENA_MAX (1u << 20)
+
+static char *loose(const char *s)
+{
+	return (char *) (uintptr_t) s;
+}
+
+static void must_create(struct rig *r, enum directory_kind kind, const char *name, const ProtobufCMessage *record)
+{
+	struct err err = { 0 };
+
+	if (directory_create(r->d, kind, span_of(name), record, &err) < 0)
+		fail_msg("%s: %s", name, err.text);
+}
+
+static void fill_directory(struct rig *r)
+{
+	Directory__Site site = DIRECTORY__SITE__INIT;
+	Directory__Host host = DIRECTORY__HOST__INIT;
+	Directory__Pod pod = DIRECTORY__POD__INIT;
+	Directory__Domain domain = DIRECTORY__DOMAIN__INIT;
+	Directory__Volume v = DIRECTORY__VOLUME__INIT;
+	Directory__User u = DIRECTORY__USER__INIT;
+	Directory__Alias alias = DIRECTORY__ALIAS__INIT;
+	char *targets[] = { loose("ann@away.test") }, endpoint[192], id[ID_TEXT_SIZE];
+	struct guid g = guid_new();
+
+	guid_format(&g, id);
+	(void) snprintf(endpoint, sizeof(endpoint), "unix:%s/vol1.sock", r->mail);
+	host.site = loose("s");
+	host.address = loose("127.0.0.1");
+	pod.domain = loose("example.test");
+	v = (Directory__Volume){ .base = v.base, .id = id, .endpoint = endpoint, .primary_host = loose("h"), .path = r->mail,
+		                 .token = 1, .state = loose("active"), .kind = v.kind, .primary_site = v.primary_site,
+		                 .home_site = v.home_site, .replica_id = v.replica_id };
+	u.volume = loose("vol1");
+	u.user_id = loose("alice");
+	u.state = loose("active");
+	u.language = loose("de");
+	alias.n_targets = 1;
+	alias.targets = targets;
+	must_create(r, DIRECTORY_SITE, "s", &site.base);
+	must_create(r, DIRECTORY_HOST, "h", &host.base);
+	must_create(r, DIRECTORY_DOMAIN, "example.test", &domain.base);
+	must_create(r, DIRECTORY_POD, "p", &pod.base);
+	must_create(r, DIRECTORY_VOLUME, "vol1", &v.base);
+	must_create(r, DIRECTORY_USER, "alice@example.test", &u.base);
+	must_create(r, DIRECTORY_ALIAS, "far@example.test", &alias.base);
+}
+
+static void load_conf(struct rig *r, const char *options)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(ARENA_MAX);
+	char text[2048], path[96];
+	struct err err = { 0 };
+
+	(void) snprintf(path, sizeof(path), "%s/podmail.conf", r->dir);
+	(void) snprintf(text, sizeof(text),
+	                "pod { dir = \"%s\"; domain = example.test; user_mta = \"\"; user_imap = \"\"; user_store = \"\"; }\n"
+	                "mta { hostname = mx.example.test; queue_retry_min = 200ms; queue_retry_max = 1s; %s }\n",
+	                r->dir, options);
+	if (conf_load_text(span_of(text), path, a, NULL, &r->conf, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void make_folders(struct rig *r)
+{
+	static const char *const folders[] = { "directory", "run", "run/metrics", "mail" };
+	char path[160];
+
+	(void) snprintf(r->dir, sizeof(r->dir), "/tmp/podmail-queue-XXXXXX");
+	assert_non_null(mkdtemp(r->dir));
+	(void) snprintf(r->mail, sizeof(r->mail), "%s/mail", r->dir);
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		(void) snprintf(path, sizeof(path), "%s/%s", r->dir, folders[i]);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	(void) snprintf(path, sizeof(path), "%s/directory", r->dir);
+	assert_int_equal(directory_open_writer(path, &r->d, NULL), 0);
+}
+
+struct rig *rig_open(const char *options)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	char path[256];
+
+	assert_non_null(r);
+	r->conn = -1;
+	make_folders(r);
+	fill_directory(r);
+	load_conf(r, options);
+	assert_int_equal(srs_create(SPAN_LIT("a secret of the rig"), &r->srs, NULL), 0);
+	assert_int_equal(queue_prepare(r->conf->mta.queue_dir, "", NULL), 0);
+	assert_int_equal(outbound_listen(r->conf, 0, &r->outbound_fd, NULL), 0);
+	r->volume = fake_store_start(r->mail, "vol1");
+	rig_start(r);
+	r->base = event_base_new();
+	assert_int_equal(queue_client_create(r->base, queue_submit_path(r->conf, path, sizeof(path)), RIG_LIMIT_MS, &r->client,
+	                                     NULL),
+	                 0);
+	return r;
+}
+
+void rig_start(struct rig *r)
+{
+	struct queue_options o = { .conf = r->conf, .hostname = "mx.example.test", .srs = r->srs };
+
+	closep(&r->conn);
+	r->conn = -1;
+	assert_int_equal(queue_listen(r->conf, &o.submit_fd, &o.control_fd, NULL), 0);
+	r->queue = fork();
+	if (r->queue == 0) {
+		char path[96];
+		int log;
+
+		(void) snprintf(path, sizeof(path), "%s/queue.log", r->dir);
+		log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+		log_setup("queue", log, LOG_FORMAT_TEXT, LOGL_INFO);
+		_exit(queue_run(&o));
+	}
+	assert_true(r->queue > 0);
+	closep(&o.submit_fd);
+	closep(&o.control_fd);
+}
+
+void rig_stop(struct rig *r, int sig)
+{
+	int status = 0;
+
+	if (r->queue <= 0)
+		return;
+	assert_int_equal(kill(r->queue, sig), 0);
+	assert_int_equal(waitpid(r->queue, &status, 0), r->queue);
+	r->queue = 0;
+	if (sig == SIGTERM && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		fail_msg("the queue ended with status %x; see %s/queue.log", (unsigned int) status, r->dir);
+}
+
+void rig_close(struct rig *r)
+{
+	char command[128];
+
+	r->client = queue_client_free(r->client);
+	rig_stop(r, SIGTERM);
+	fake_store_stop(r->volume);
+	closep(&r->conn);
+	closep(&r->outbound_fd);
+	event_base_free(r->base);
+	r->d = directory_close(r->d);
+	r->conf = conf_free(r->conf);
+	r->srs = srs_free(r->srs);
+	(void) snprintf(command, sizeof(command), "rm -rf '%s'", r->dir);
+	assert_int_equal(system(command), 0);
+	free(r);
+}
+
+/* ---- messages in ---- */
+
+Queue__Recipient rig_recipient(const char *address)
+{
+	Queue__Recipient rcpt = QUEUE__RECIPIENT__INIT;
+
+	rcpt.address = rcpt.original = loose(address);
+	rcpt.state = strstr(address, "@example.test") ? QUEUE__STATE__WAITING : QUEUE__STATE__OUTBOUND;
+	return rcpt;
+}
+
+Queue__Item rig_item(const char *sender)
+{
+	Queue__Item item = QUEUE__ITEM__INIT;
+
+	item.sender = loose(sender);
+	item.arrived_s = clock_wall_s();
+	return item;
+}
+
+static void on_submitted(void *arg, int code, const char *text)
+{
+	struct rig *r = arg;
+
+	r->taken += code == 0;
+	r->refused += code != 0;
+}
+
+void rig_submit(struct rig *r, Queue__Item *item, Queue__Recipient *recipients, size_t n, const char *body)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(ARENA_MAX * 8);
+	_cleanup_(closep) int fd = memfd_create("body", MFD_CLOEXEC);
+	Queue__Submission s = QUEUE__SUBMISSION__INIT;
+	Queue__Recipient **list = arena_array(a, n, sizeof(*list));
+	unsigned int before = r->taken + r->refused;
+	struct guid id = guid_new();
+	struct mime_summary summary;
+	Queue__Summary packed;
+	char trace[TRACE_ID_SIZE];
+
+	trace_id_new(trace);
+	for (size_t i = 0; i < n; i++)
+		list[i] = &recipients[i];
+	item->id = (ProtobufCBinaryData){ ID_SIZE, id.b };
+	item->trace = trace;
+	item->size = strlen(body);
+	item->recipients = list;
+	item->n_recipients = n;
+	assert_int_equal(mime_summarize(a, span_of(body), &summary), 0);
+	queue_summary_set(&packed, &summary);
+	s.item = item;
+	s.summary = &packed;
+	assert_int_equal(write(fd, body, strlen(body)), (ssize_t) strlen(body));
+	assert_non_null(queue_submit(r->client, &s, fd, on_submitted, r));
+	while (r->taken + r->refused == before)
+		assert_int_equal(event_base_loop(r->base, EVLOOP_ONCE), 0);
+}
+
+void rig_send(struct rig *r, const char *sender, const char *address)
+{
+	Queue__Item item = rig_item(sender);
+	Queue__Recipient rcpt = rig_recipient(address);
+	unsigned int taken = r->taken;
+
+	rig_submit(r, &item, &rcpt, 1, "Subject: hello\r\n\r\nbody\r\n");
+	assert_int_equal(r->taken, taken + 1);
+}
+
+/* ---- jobs out ---- */
+
+static bool wait_readable(int fd, unsigned int wait_ms)
+{
+	fd_set set;
+	struct timeval tv = { wait_ms / 1000, (wait_ms % 1000) * 1000 };
+
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	return select(fd + 1, &set, NULL, NULL, &tv) == 1;
+}
+
+bool rig_take(struct rig *r, unsigned int wait_ms, struct rig_job *ret_job)
+{
+	struct wire_packet p;
+	int fds[WIRE_FDS_MAX];
+	ssize_t n;
+
+	if (r->conn < 0 && wait_readable(r->outbound_fd, wait_ms))
+		r->conn = accept4(r->outbound_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (r->conn < 0 || !wait_readable(r->conn, wait_ms))
+		return false;
+	assert_int_equal(outbound_wire_receive(r->conn, &p, fds), 1);
+	assert_int_equal(p.kind, WIRE_JOB);
+	*ret_job = (struct rig_job){ .number = p.number };
+	ret_job->job = (Outbound__Job *) outbound_wire_unpack(&outbound__job__descriptor, fds[0]);
+	assert_non_null(ret_job->job);
+	n = pread(fds[1], ret_job->body, sizeof(ret_job->body) - 1, 0);
+	assert_true(n >= 0);
+	closep(&fds[0]);
+	closep(&fds[1]);
+	return true;
+}
+
+struct rig_job rig_job(struct rig *r)
+{
+	struct rig_job job;
+
+	if (!rig_take(r, RIG_LIMIT_MS, &job))
+		fail_msg("no job came");
+	return job;
+}
+
+void rig_job_free(struct rig_job *job)
+{
+	outbound__job__free_unpacked(job->job, NULL);
+	job->job = NULL;
+}
+
+void rig_answer(struct rig *r, struct rig_job *job, const struct rig_outcome *o)
+{
+	Outbound__Feedback feedback = OUTBOUND__FEEDBACK__INIT;
+	Outbound__Outcome outcome = OUTBOUND__OUTCOME__INIT, *outcomes[1000];
+	Outbound__Result result = OUTBOUND__RESULT__INIT;
+	_cleanup_(closep) int fd = -1;
+
+	outcome.state = o->state;
+	outcome.code = o->code;
+	outcome.enhanced = loose(o->enhanced ? o->enhanced : "2.0.0");
+	outcome.text = loose(o->text ? o->text : "");
+	outcome.mta = loose(o->mta ? o->mta : "");
+	feedback.trouble = o->trouble;
+	feedback.text = outcome.text;
+	feedback.recipients_max = o->recipients_max;
+	for (size_t i = 0; i < job->job->n_targets; i++)
+		outcomes[i] = &outcome;
+	result.outcomes = outcomes;
+	result.n_outcomes = job->job->n_targets;
+	result.feedback = &feedback;
+	assert_int_equal(outbound_wire_pack(&result.base, &fd), 0);
+	assert_int_equal(outbound_wire_send(r->conn, WIRE_RESULT, job->number, &fd, 1), 1);
+	rig_job_free(job);
+}
+
+/* ---- looking ---- */
+
+void rig_ask(struct rig *r, const char *request, struct buf *answer)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[512], piece[65536];
+	ssize_t n;
+	int len = snprintf(text, sizeof(text), "%s HTTP/1.0\r\nHost: x\r\nContent-Length: 0\r\n\r\n", request);
+
+	(void) snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/run/mta-queue.sock", r->dir);
+	assert_int_equal(connect(fd, (struct sockaddr *) &sun, sizeof(sun)), 0);
+	assert_int_equal(send(fd, text, (size_t) len, MSG_NOSIGNAL), len);
+	buf_clear(answer);
+	while ((n = recv(fd, piece, sizeof(piece), 0)) > 0)
+		buf_add(answer, span_make(piece, (size_t) n));
+}
+
+void rig_wait_for(struct rig *r, const char *request, const char *text)
+{
+	uint64_t deadline = clock_mono_ms() + RIG_LIMIT_MS;
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	do {
+		rig_ask(r, request, &b);
+		if (strstr(buf_str(&b), text))
+			return;
+		(void) usleep(5000);
+	} while (clock_mono_ms() < deadline);
+	fail_msg("%s does not say %s: %s", request, text, buf_str(&b));
+}
+
+static bool find_mail(const struct rig *r, char *path, size_t size)
+{
+	DIR *d = opendir(r->mail);
+	bool found = false;
+	struct dirent *e;
+
+	assert_non_null(d);
+	while (!found && (e = readdir(d))) {
+		found = strncmp(e->d_name, "alice.", 6) == 0 && !strstr(e->d_name, ".part");
+		(void) snprintf(path, size, "%s/%.80s", r->mail, e->d_name);
+	}
+	(void) closedir(d);
+	return found;
+}
+
+void rig_mail(struct rig *r, struct buf *message)
+{
+	uint64_t deadline = clock_mono_ms() + RIG_LIMIT_MS;
+	char path[256], piece[65536];
+	FILE *f;
+
+	while (!find_mail(r, path, sizeof(path))) {
+		if (clock_mono_ms() > deadline)
+			fail_msg("no mail for alice");
+		(void) usleep(5000);
+	}
+	f = fopen(path, "r");
+	assert_non_null(f);
+	buf_clear(message);
+	buf_add(message, span_make(piece, fread(piece, 1, sizeof(piece), f)));
+	(void) fclose(f);
+	assert_int_equal(unlink(path), 0);
+}
