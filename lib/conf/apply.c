@@ -18,6 +18,7 @@ const struct conf_section *const conf_sections[CONF_SECTIONS] = {
 	&conf_section_dns,
 	&conf_section_submission,
 	&conf_section_guard,
+	&conf_section_auth,
 };
 /* clang-format on */
 

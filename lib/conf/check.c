@@ -56,6 +56,19 @@ int conf_check_domain_or_empty(struct span value, struct err *err)
 	return value.len == 0 ? 0 : conf_check_domain(value, err);
 }
 
+/* local@domain, the local part without quotes. */
+int conf_check_address_or_empty(struct span value, struct err *err)
+{
+	struct span domain, local = span_split(value, '@', &domain);
+
+	for (size_t i = 0; i < local.len; i++)
+		if (local.p[i] <= ' ' || local.p[i] >= 0x7f || strchr("()<>[]:;,\\\"", local.p[i]))
+			return err_set(err, POD_E_SYNTAX, "an address such as postmaster@example.org is expected");
+	if (value.len == 0 || (local.len && domain.p && conf_check_domain(domain, NULL) == 0))
+		return 0;
+	return err_set(err, POD_E_SYNTAX, "an address such as postmaster@example.org is expected");
+}
+
 /* The family of an address in text; 0 where it is none. */
 static int address_family(struct span s)
 {

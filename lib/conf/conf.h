@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
+#include "conf/auth.h"
 #include "conf/dns.h"
 #include "conf/filter.h"
 #include "conf/guard.h"
@@ -51,6 +52,7 @@ struct conf {
 	struct dns_conf dns;
 	struct submission_conf submission;
 	struct guard_conf guard;
+	struct auth_conf auth;
 };
 
 /* What is wrong with a file, in line order. */

@@ -33,7 +33,7 @@ typedef int conf_check_fn(struct span value, struct err *err);
 conf_check_fn conf_check_name, conf_check_user, conf_check_domain, conf_check_domain_or_empty,
 	conf_check_host, conf_check_listen, conf_check_network, conf_check_dns_server, conf_check_dns_stub,
 	conf_check_dns_name, conf_check_tls_domain, conf_check_weight, conf_check_dns_list, conf_check_extension,
-	conf_check_http_url_or_empty, conf_check_peer_or_empty;
+	conf_check_http_url_or_empty, conf_check_peer_or_empty, conf_check_address_or_empty;
 
 struct conf_item {
 	const char *name, *default_text, *lowest, *highest, *help;
@@ -125,10 +125,11 @@ struct conf_section {
 
 extern const struct conf_section conf_section_pod, conf_section_tls, conf_section_log, conf_section_mta,
 	conf_section_imapd, conf_section_stored, conf_section_podd, conf_section_replication, conf_section_outbound,
-	conf_section_filter, conf_section_dns, conf_section_submission, conf_section_guard;
+	conf_section_filter, conf_section_dns, conf_section_submission, conf_section_guard,
+	conf_section_auth;
 
 /* All of them, in the order they are printed; CONF_SECTIONS of them. */
-#define CONF_SECTIONS 13
+#define CONF_SECTIONS 14
 extern const struct conf_section *const conf_sections[CONF_SECTIONS];
 
 #endif

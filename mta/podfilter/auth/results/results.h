@@ -32,6 +32,9 @@ struct span results_format(struct arena *a, const struct auth_results *r);
 /* The authserv-id of a field's value ([CFWS] value [ [CFWS] version ]); empty where there is none. In a. */
 struct span results_authserv_id(struct arena *a, struct span value);
 
+/* Whether results (behind the authserv-id or with it) have this method with this result: "dmarc", "pass". */
+bool results_say(struct span results, struct span method, struct span result);
+
 /* A value of RFC 8601 2.2 (pvalue): as it is, quoted where it has to be, without what no field may hold. */
 void results_add_value(struct buf *out, const char *text);
 /* " (text)", a comment; nothing where it is empty. */

@@ -1,0 +1,32 @@
+/*
+ * What podd asks of podfilter, and what podfilter does by the clock: a thread with an event loop of its own, since
+ * making a key or asking the DNS takes its time. HTTP with JSON on a unix socket that only our own user and root reach:
+ *
+ *   POST /METHOD with an object      200 and an object, or {"error": "words", "code": "NOTFOUND"} (methods.c)
+ */
+#ifndef POD_FILTER_CONTROL_H
+#define POD_FILTER_CONTROL_H
+
+#include "conf/conf.h"
+#include "mta/podfilter/auth/mailauth.h"
+
+#define FILTER_CONTROL_SOCKET_NAME "podfilter-control.sock" /* in run_dir */
+
+struct control;
+
+struct control_options {
+	const struct mailauth *auth;
+	struct lookup lookup;
+	/* The settings in force, which the caller of release has had taken. */
+	const struct conf *(*conf_take)(void *arg, void **ret_hold);
+	void (*conf_release)(void *arg, void *hold);
+	void *arg;
+};
+
+/* Listens in run_dir and starts the thread. What options point at outlives it. evthread is in use. */
+int control_start(const struct control_options *options, const char *run_dir, struct control **ret_control,
+                  struct err *err);
+/* Waits for the method that runs. NULL is fine; returns NULL. */
+struct control *control_stop(struct control *c);
+
+#endif

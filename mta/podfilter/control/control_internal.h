@@ -1,0 +1,45 @@
+/* What the files of this folder share. All of it runs on the control's thread. */
+#ifndef POD_FILTER_CONTROL_INTERNAL_H
+#define POD_FILTER_CONTROL_INTERNAL_H
+
+#include <event2/event.h>
+#include <event2/http.h>
+#include <jansson.h>
+#include <pthread.h>
+
+#include "mta/podfilter/control/control.h"
+
+struct control {
+	struct control_options o;
+	struct event_base *base;
+	struct evhttp *http;
+	struct event *rotation;
+	pthread_t thread;
+	bool running;
+};
+
+/* A method: 0 and *ret_answer, which the caller then owns, or -POD_E_* with words. in is an object. */
+typedef int control_fn(struct control *c, struct arena *a, json_t *in, json_t **ret_answer, struct err *err);
+
+struct control_method {
+	const char *name;
+	control_fn *fn;
+};
+
+extern const struct control_method control_methods[]; /* up to one without a name */
+
+control_fn control_dkim_domains, control_dkim_list, control_dkim_create, control_dkim_activate, control_dkim_remove,
+	control_dkim_rotate, control_dkim_schedule;
+
+/* A field of in. -POD_E_SYNTAX where it is missing or of another type. */
+int control_string(json_t *in, const char *name, const char **ret_text, struct err *err);
+
+/* A key with its record and, where asked for, how the DNS has it. */
+int control_key_json(struct control *c, struct arena *a, const char *domain, const struct key_info *info, bool ask_dns,
+                     json_t **ret_json, struct err *err);
+
+/* What the schedules of all domains want done now (rotation.c). */
+void control_rotate_due(struct control *c, int64_t now_s);
+void control_on_rotation(evutil_socket_t fd, short events, void *control);
+
+#endif
