@@ -1,5 +1,6 @@
 #include "base/cleanup.h"
 #include "podctl/client.h"
+#include "podctl/cmd_domain_dkim.h"
 #include "podctl/commands.h"
 #include "podctl/output.h"
 
@@ -62,6 +63,8 @@ static const struct command_option add_options[] = {
 
 static const struct command commands[] = {
 	{ "add", "DOMAIN", 1, 1, "Takes mail for a domain from now on.", NULL, add_options, run_add },
+	{ "dkim", "DOMAIN ACTION [SELECTOR]", 2, 3, "Keys that a domain signs its mail with.",
+	  domain_dkim_details, domain_dkim_options, domain_dkim_run },
 	{ "list", "", 0, 0, "Lists the domains.", NULL, NULL, run_list },
 	{ "remove", "DOMAIN", 1, 1, "Takes no more mail for a domain.",
 	  "Its users, aliases and groups have to be removed first.", NULL, run_remove },

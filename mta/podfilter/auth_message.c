@@ -62,8 +62,8 @@ int auth_message_check(struct message *m, struct auth_message *am, struct err *e
 	do
 		random_bytes(&chance, sizeof(chance));
 	while (chance >= 200); /* so that each of a hundred is as likely */
-	return mailauth_check_message(auth_message_process(m), &l, m->arena, &am->fields, am->body, chance % 100,
-	                              &am->results, err);
+	return mailauth_check_message(auth_message_process(m), &l, m->arena, &am->fields, am->body,
+	                              chance % 100, &am->results, err);
 }
 
 /* ---- what others see ---- */
@@ -71,8 +71,9 @@ int auth_message_check(struct message *m, struct auth_message *am, struct err *e
 static enum auth_result of_spf(enum spf_result r)
 {
 	static const enum auth_result results[] = {
-		[SPF_NONE] = AUTH_NONE,           [SPF_NEUTRAL] = AUTH_NEUTRAL,     [SPF_PASS] = AUTH_PASS,
-		[SPF_FAIL] = AUTH_FAIL,           [SPF_SOFTFAIL] = AUTH_SOFTFAIL,   [SPF_TEMPERROR] = AUTH_TEMPERROR,
+		[SPF_NONE] = AUTH_NONE,           [SPF_NEUTRAL] = AUTH_NEUTRAL,
+		[SPF_PASS] = AUTH_PASS,           [SPF_FAIL] = AUTH_FAIL,
+		[SPF_SOFTFAIL] = AUTH_SOFTFAIL,   [SPF_TEMPERROR] = AUTH_TEMPERROR,
 		[SPF_PERMERROR] = AUTH_PERMERROR,
 	};
 
@@ -82,9 +83,9 @@ static enum auth_result of_spf(enum spf_result r)
 static enum auth_result of_dkim(const struct auth_results *r, const char *signed_by)
 {
 	static const enum auth_result results[] = {
-		[DKIM_RESULT_NONE] = AUTH_NONE,       [DKIM_RESULT_PASS] = AUTH_PASS,
-		[DKIM_RESULT_FAIL] = AUTH_FAIL,       [DKIM_RESULT_POLICY] = AUTH_FAIL,
-		[DKIM_RESULT_NEUTRAL] = AUTH_NEUTRAL, [DKIM_RESULT_TEMPERROR] = AUTH_TEMPERROR,
+		[DKIM_RESULT_NONE] = AUTH_NONE,           [DKIM_RESULT_PASS] = AUTH_PASS,
+		[DKIM_RESULT_FAIL] = AUTH_FAIL,           [DKIM_RESULT_POLICY] = AUTH_FAIL,
+		[DKIM_RESULT_NEUTRAL] = AUTH_NEUTRAL,     [DKIM_RESULT_TEMPERROR] = AUTH_TEMPERROR,
 		[DKIM_RESULT_PERMERROR] = AUTH_PERMERROR,
 	};
 
@@ -94,8 +95,9 @@ static enum auth_result of_dkim(const struct auth_results *r, const char *signed
 static enum auth_result of_dmarc(enum dmarc_result r)
 {
 	static const enum auth_result results[] = {
-		[DMARC_NONE] = AUTH_NONE,           [DMARC_PASS] = AUTH_PASS,           [DMARC_FAIL] = AUTH_FAIL,
-		[DMARC_TEMPERROR] = AUTH_TEMPERROR, [DMARC_PERMERROR] = AUTH_PERMERROR,
+		[DMARC_NONE] = AUTH_NONE,           [DMARC_PASS] = AUTH_PASS,
+		[DMARC_FAIL] = AUTH_FAIL,           [DMARC_TEMPERROR] = AUTH_TEMPERROR,
+		[DMARC_PERMERROR] = AUTH_PERMERROR,
 	};
 
 	return results[r];
@@ -103,9 +105,10 @@ static enum auth_result of_dmarc(enum dmarc_result r)
 
 static enum auth_result of_arc(enum arc_result r)
 {
-	static const enum auth_result results[] = {
-		[ARC_NONE] = AUTH_NONE, [ARC_PASS] = AUTH_PASS, [ARC_FAIL] = AUTH_FAIL, [ARC_TEMPERROR] = AUTH_TEMPERROR
-	};
+	static const enum auth_result results[] = { [ARC_NONE] = AUTH_NONE,
+		                                    [ARC_PASS] = AUTH_PASS,
+		                                    [ARC_FAIL] = AUTH_FAIL,
+		                                    [ARC_TEMPERROR] = AUTH_TEMPERROR };
 
 	return results[r];
 }
@@ -148,6 +151,7 @@ void auth_message_log(const struct message *m, const struct auth_message *am)
 	          F_STR("dkim", r->dkim.n ? dkim_result_name(r->dkim.signatures[0].result) : "none"),
 	          F_STR("dkim_domain", m->auth.dkim_domain ? m->auth.dkim_domain : ""),
 	          F_STR("dmarc", dmarc_result_name(r->dmarc.result)),
-	          F_STR("disposition", disposition_name(r->applied)), F_STR("arc", arc_result_name(r->arc.result)),
+	          F_STR("disposition", disposition_name(r->applied)),
+	          F_STR("arc", arc_result_name(r->arc.result)),
 	          F_STR("vouched_for", am->vouched_for ? "yes" : "no"));
 }

@@ -1,4 +1,5 @@
-/* A message of the filter as the authentication of senders takes it, and its results as the filter takes them. */
+/* A message of the filter as the authentication of senders takes it, and its results as the filter takes
+ * them. */
 #ifndef POD_FILTER_AUTH_MESSAGE_H
 #define POD_FILTER_AUTH_MESSAGE_H
 
@@ -28,12 +29,10 @@ void auth_message_tell_spf(struct message *m, const struct auth_results *r);
 void auth_message_tell(struct message *m, const struct auth_results *r);
 void auth_message_log(const struct message *m, const struct auth_message *am);
 
-/* Edits: a field on top; fields that claim to be our results removed; our ARC seal where the message goes on. */
+/* Edits: a field on top; fields that claim to be our results removed; our ARC seal where the message goes on.
+ */
 void auth_message_insert(struct message *m, const struct field *field);
 void auth_message_remove_forged(struct message *m);
 void auth_message_seal(struct message *m, struct auth_message *am);
-
-/* Adds it to what domains are told of (auth/report/). am may be NULL. */
-void auth_message_report(struct message *m, const struct auth_message *am);
 
 #endif

@@ -9,7 +9,8 @@ static const char results_name[] = "Authentication-Results";
 /* libmilter folds with LF alone, and puts no space of its own where the mta leaves the first to us. */
 void auth_message_insert(struct message *m, const struct field *field)
 {
-	char *name = arena_str(m->arena, field->name), *value = arena_str(m->arena, field->value), *to = value;
+	char *name = arena_str(m->arena, field->name), *value = arena_str(m->arena, field->value),
+	     *to = value;
 
 	if (!name || !value) {
 		message_force(m, VERDICT_TEMPFAIL, NULL);
@@ -22,7 +23,8 @@ void auth_message_insert(struct message *m, const struct field *field)
 	message_insert_header(m, 1, name, value);
 }
 
-/* RFC 8601 5: whoever trusts our name must be able to trust each field that bears it. From the last to the first. */
+/* RFC 8601 5: whoever trusts our name must be able to trust each field that bears it. From the last to the
+ * first. */
 void auth_message_remove_forged(struct message *m)
 {
 	const char *id = m->session->settings->conf->auth.authserv_id;
@@ -43,7 +45,8 @@ void auth_message_remove_forged(struct message *m)
 
 /* ---- ARC ---- */
 
-/* Whether the recipient is one of ours whose mail goes on to another server; *ret_domain is then the recipient's. */
+/* Whether the recipient is one of ours whose mail goes on to another server; *ret_domain is then the
+ * recipient's. */
 static bool goes_on(struct message *m, const struct recipient *r, const char **ret_domain)
 {
 	const char *at = strrchr(r->address, '@');
@@ -87,8 +90,8 @@ void auth_message_seal(struct message *m, struct auth_message *am)
 
 	if (!domain)
 		return;
-	r = mailauth_seal(auth_message_process(m), m->arena, &am->fields, am->body, domain, &am->results, clock_wall_s(),
-	                  fields, &err);
+	r = mailauth_seal(auth_message_process(m), m->arena, &am->fields, am->body, domain, &am->results,
+	                  clock_wall_s(), fields, &err);
 	/* no key, or a chain that is not to go on: the message goes on without our word */
 	if (r < 0) {
 		log_event(&m->log, r == -POD_E_NOTFOUND || r == -POD_E_UNSUPPORTED ? LOGL_DEBUG : LOGL_ERROR,
@@ -97,5 +100,6 @@ void auth_message_seal(struct message *m, struct auth_message *am)
 	}
 	for (size_t i = 3; i > 0; i--)
 		auth_message_insert(m, &fields[i - 1]);
-	log_event(&m->log, LOGL_INFO, "auth.sealed", F_STR("domain", domain), F_UINT("instance", am->results.arc.chain->highest + 1));
+	log_event(&m->log, LOGL_INFO, "auth.sealed", F_STR("domain", domain),
+	          F_UINT("instance", am->results.arc.chain->highest + 1));
 }

@@ -1,7 +1,7 @@
 /*
- * Who sent it: SPF as soon as the sender is known, DKIM, ARC and DMARC at the end. What was found is written into the
- * message as Authentication-Results, those that claim to be ours having been removed, and sealed where the message goes
- * on to somebody else.
+ * Who sent it: SPF as soon as the sender is known, DKIM, ARC and DMARC at the end. What was found is written
+ * into the message as Authentication-Results, those that claim to be ours having been removed, and sealed
+ * where the message goes on to somebody else.
  */
 #include "base/cleanup.h"
 #include "mta/podfilter/auth_message.h"
@@ -56,8 +56,11 @@ static void findings_of_signatures(struct message *m, const struct auth_results 
 	if (by)
 		message_find(m, "DKIM_PASS", -20, by);
 	else if (r->dkim.n)
-		message_find(m, r->dkim.signatures[0].result == DKIM_RESULT_TEMPERROR ? "DKIM_TEMPERROR" : "DKIM_FAIL",
-		             r->dkim.signatures[0].result == DKIM_RESULT_TEMPERROR ? 0 : 50, r->dkim.signatures[0].domain);
+		message_find(m,
+		             r->dkim.signatures[0].result == DKIM_RESULT_TEMPERROR ? "DKIM_TEMPERROR"
+		                                                                   : "DKIM_FAIL",
+		             r->dkim.signatures[0].result == DKIM_RESULT_TEMPERROR ? 0 : 50,
+		             r->dkim.signatures[0].domain);
 	if (r->arc.result == ARC_FAIL)
 		message_find(m, "ARC_FAIL", 50, r->arc.why);
 }
@@ -67,7 +70,8 @@ static enum disposition disposition_here(const struct message *m, const struct a
 {
 	switch ((enum auth_dmarc) m->session->settings->conf->auth.dmarc) {
 	case AUTH_DMARC_OBSERVE: return DISPOSITION_NONE;
-	case AUTH_DMARC_JUNK: return r->dmarc.asked == DISPOSITION_NONE ? DISPOSITION_NONE : DISPOSITION_QUARANTINE;
+	case AUTH_DMARC_JUNK:
+		return r->dmarc.asked == DISPOSITION_NONE ? DISPOSITION_NONE : DISPOSITION_QUARANTINE;
 	case AUTH_DMARC_ENFORCE: break;
 	}
 	return r->dmarc.asked;
@@ -75,8 +79,9 @@ static enum disposition disposition_here(const struct message *m, const struct a
 
 static void force_disposition(struct message *m, const struct auth_results *r)
 {
-	const char *text = arena_printf(m->arena, "The domain %s asks that mail which it neither sent nor signed be refused (DMARC)",
-	                                r->dmarc.from_domain);
+	const char *text = arena_printf(
+		m->arena, "The domain %s asks that mail which it neither sent nor signed be refused (DMARC)",
+		r->dmarc.from_domain);
 
 	if (r->applied == DISPOSITION_REJECT)
 		message_force(m, VERDICT_REJECT, text ? text : "DMARC");
@@ -138,13 +143,9 @@ static void auth_edit(struct message *m)
 	if (!text.p)
 		return;
 	auth_message_seal(m, am);
-	auth_message_insert(m, &(struct field){ .name = SPAN_LIT("Authentication-Results"),
-	                                        .value = span_of(arena_printf(m->arena, " " SPAN_FMT, SPAN_ARG(text))) });
-}
-
-static void auth_learn(struct message *m)
-{
-	auth_message_report(m, auth_message_of(m));
+	auth_message_insert(
+		m, &(struct field){ .name = SPAN_LIT("Authentication-Results"),
+	                            .value = span_of(arena_printf(m->arena, " " SPAN_FMT, SPAN_ARG(text))) });
 }
 
 const struct check check_auth = {
@@ -153,5 +154,4 @@ const struct check check_auth = {
 	.mail = auth_mail,
 	.judge = auth_judge,
 	.edit = auth_edit,
-	.learn = auth_learn,
 };

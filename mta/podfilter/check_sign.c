@@ -1,7 +1,7 @@
 /*
- * Our signature on what users submit: with the keys of the domain in From where the user may write in its name, which
- * the envelope's sender and the login tell (the mta has checked both); else with those of the sender's or the login's
- * domain, which says where it came from, though not who it is from.
+ * Our signature on what users submit: with the keys of the domain in From where the user may write in its
+ * name, which the envelope's sender and the login tell (the mta has checked both); else with those of the
+ * sender's or the login's domain, which says where it came from, though not who it is from.
  */
 #include <string.h>
 
@@ -42,14 +42,16 @@ static void sign(struct message *m, const struct fields *fields, struct span bod
 	if (!domain)
 		return;
 	if (mailauth_sign(auth_message_process(m), m->arena, fields, body, domain, made, &n, &err) < 0) {
-		/* the mail of users goes out nevertheless: without a signature it is worth less, not nothing */
+		/* the mail of users goes out nevertheless: without a signature it is worth less, not nothing
+		 */
 		log_event(&m->log, LOGL_ERROR, "dkim.not_signed", F_STR("domain", domain), F_ERR(&err));
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
 		auth_message_insert(m, &made[i]);
 	if (n)
-		log_event(&m->log, LOGL_INFO, "dkim.signed", F_STR("domain", domain), F_UINT("signatures", n));
+		log_event(&m->log, LOGL_INFO, "dkim.signed", F_STR("domain", domain),
+		          F_UINT("signatures", n));
 }
 
 static void sign_edit(struct message *m)

@@ -3,6 +3,12 @@
 #include "mta/podfilter/checks.h"
 
 const struct check *const filter_checks[] = {
-	&check_throttle,   &check_dns_lists, &check_greylist, /* asks what SPF said at MAIL */
-	&check_reputation, &check_verdict,   NULL,
+	&check_throttle,
+	&check_auth, /* at MAIL it asks SPF */
+	&check_dns_lists,
+	&check_greylist, /* asks what SPF said */
+	&check_reputation,
+	&check_sign,
+	&check_verdict,
+	NULL,
 };

@@ -4,6 +4,9 @@
 
 #include <pthread.h>
 
+#include "directory/directory.h"
+#include "mta/podfilter/auth/mailauth.h"
+#include "mta/podfilter/control/control.h"
 #include "mta/podfilter/filter.h"
 #include "mta/podfilter/memory.h"
 #include "mta/podfilter/resolver.h"
@@ -14,6 +17,8 @@ struct filter {
 	struct settings *settings;
 	struct memory *memory;
 	struct resolver *resolver;
+	struct mailauth *mailauth;
+	struct directory *directory; /* NULL: there is none yet */
 	struct throttle *throttle;
 	char tmp_dir[4096];                  /* where spools put large messages */
 	void (*progress)(struct message *m); /* NULL in tests */

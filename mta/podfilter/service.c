@@ -174,14 +174,42 @@ static int run_loop(struct service *v, struct err *err)
 	return r;
 }
 
+static const struct conf *service_conf_take(void *filter, void **ret_hold)
+{
+	struct settings *s = settings_take(filter);
+
+	*ret_hold = s;
+	return s->conf;
+}
+
+static void service_conf_release(void *filter, void *hold)
+{
+	settings_release(filter, hold);
+}
+
+static int start_control(struct filter *f, struct control **ret_control, struct err *err)
+{
+	const struct control_options o = { .auth = f->mailauth,
+		                           .lookup = { .ask = resolver_lookup, .ctx = f->resolver },
+		                           .conf_take = service_conf_take,
+		                           .conf_release = service_conf_release,
+		                           .arg = f };
+
+	return control_start(&o, f->settings->conf->pod.run_dir, ret_control, err);
+}
+
 int service_run(struct filter *f, const char *config_file, struct err *err)
 {
 	struct service v = { .filter = f, .config_file = config_file };
+	struct control *control = NULL;
 	int r;
 
 	if (evthread_use_pthreads() < 0 || !(v.base = event_base_new()))
 		return err_set(err, POD_E_NOMEM, "event loop");
-	r = run_loop(&v, err);
+	r = start_control(f, &control, err);
+	if (r == 0)
+		r = run_loop(&v, err);
+	(void) control_stop(control);
 	event_base_free(v.base);
 	return r;
 }

@@ -104,6 +104,20 @@ static int open_memory(struct filter *f, struct err *err)
 	return r;
 }
 
+/* Who our recipients are is known once podd has made the directory, which it does before it starts us. */
+static int open_auth(struct filter *f, struct err *err)
+{
+	char path[sizeof(f->tmp_dir) + 8];
+	struct err why = { 0 };
+	int r;
+
+	(void) snprintf(path, sizeof(path), "%s/dkim", f->tmp_dir);
+	r = mailauth_open(path, &f->mailauth, err);
+	if (r == 0 && directory_open(f->settings->conf->pod.directory_dir, &f->directory, &why) < 0)
+		log_event(NULL, LOGL_WARNING, "filter.no_directory", F_ERR(&why));
+	return r;
+}
+
 int filter_open(const struct conf *conf, struct filter **ret_filter, struct err *err)
 {
 	struct filter *f = calloc(1, sizeof(*f));
@@ -123,6 +137,8 @@ int filter_open(const struct conf *conf, struct filter **ret_filter, struct err 
 		r = err_set(err, POD_E_NOMEM, "throttle");
 	if (r == 0)
 		r = resolver_start(&f->settings->conf->dns, &f->resolver, err);
+	if (r == 0)
+		r = open_auth(f, err);
 	if (r < 0)
 		(void) filter_close(f);
 	else
@@ -134,6 +150,8 @@ struct filter *filter_close(struct filter *f)
 {
 	if (!f)
 		return NULL;
+	f->mailauth = mailauth_close(f->mailauth);
+	f->directory = directory_close(f->directory);
 	f->resolver = resolver_stop(f->resolver);
 	f->throttle = throttle_free(f->throttle);
 	f->memory = memory_close(f->memory);

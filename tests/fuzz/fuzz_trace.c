@@ -14,6 +14,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	(void) trace_line_field(in, "trace", &value);
 	(void) trace_line_time_ms(in);
 	json_decref(trace_line_json(in));
-	(void) queue_answer_parse(in, &body);
+	(void) peer_answer_parse(in, &body);
 	return 0;
 }

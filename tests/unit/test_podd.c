@@ -294,7 +294,7 @@ static void answers_of_the_queue_are_whole_or_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct span body = SPAN_NONE;
 
-		assert_int_equal(queue_answer_parse(span_of(cases[i].in), &body), cases[i].status);
+		assert_int_equal(peer_answer_parse(span_of(cases[i].in), &body), cases[i].status);
 		if (cases[i].body)
 			assert_true(span_eq(body, span_of(cases[i].body)));
 	}

@@ -46,7 +46,8 @@ static void reply(struct evhttp_request *rq, int status, json_t *json)
 
 static void reply_error(struct evhttp_request *rq, int code, const struct err *err)
 {
-	reply(rq, status_of(code), json_pack("{s:s, s:s}", "error", err_text(err), "code", err_code_name(code)));
+	reply(rq, status_of(code),
+	      json_pack("{s:s, s:s}", "error", err_text(err), "code", err_code_name(code)));
 }
 
 static const struct control_method *method_find(const char *uri)
@@ -100,8 +101,8 @@ static int listen_at(struct control *c, const char *run_dir, struct err *err)
 	mode_t mask;
 	int r;
 
-	if ((size_t) snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/" FILTER_CONTROL_SOCKET_NAME, run_dir) >=
-	    sizeof(sun.sun_path))
+	if ((size_t) snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/" FILTER_CONTROL_SOCKET_NAME,
+	                      run_dir) >= sizeof(sun.sun_path))
 		return err_set(err, POD_E_LIMIT, "%s: too long for a socket in it", run_dir);
 	(void) unlink(sun.sun_path);
 	mask = umask(0177);

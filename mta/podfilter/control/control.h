@@ -1,6 +1,7 @@
 /*
- * What podd asks of podfilter, and what podfilter does by the clock: a thread with an event loop of its own, since
- * making a key or asking the DNS takes its time. HTTP with JSON on a unix socket that only our own user and root reach:
+ * What podd asks of podfilter, and what podfilter does by the clock: a thread with an event loop of its own,
+ * since making a key or asking the DNS takes its time. HTTP with JSON on a unix socket that only our own user
+ * and root reach:
  *
  *   POST /METHOD with an object      200 and an object, or {"error": "words", "code": "NOTFOUND"} (methods.c)
  */

@@ -28,15 +28,15 @@ struct control_method {
 
 extern const struct control_method control_methods[]; /* up to one without a name */
 
-control_fn control_dkim_domains, control_dkim_list, control_dkim_create, control_dkim_activate, control_dkim_remove,
-	control_dkim_rotate, control_dkim_schedule;
+control_fn control_dkim_domains, control_dkim_list, control_dkim_create, control_dkim_activate,
+	control_dkim_remove, control_dkim_rotate, control_dkim_schedule;
 
 /* A field of in. -POD_E_SYNTAX where it is missing or of another type. */
 int control_string(json_t *in, const char *name, const char **ret_text, struct err *err);
 
 /* A key with its record and, where asked for, how the DNS has it. */
-int control_key_json(struct control *c, struct arena *a, const char *domain, const struct key_info *info, bool ask_dns,
-                     json_t **ret_json, struct err *err);
+int control_key_json(struct control *c, struct arena *a, const char *domain, const struct key_info *info,
+                     bool ask_dns, json_t **ret_json, struct err *err);
 
 /* What the schedules of all domains want done now (rotation.c). */
 void control_rotate_due(struct control *c, int64_t now_s);

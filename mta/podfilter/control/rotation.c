@@ -12,19 +12,22 @@ struct round {
 	int64_t now_s, grace_s;
 };
 
-/* An admin has to publish the record: he is told where he looks, in the log and in podctl domain dkim list. */
-static int make_successor(struct round *round, struct arena *a, const struct key_list *list, const struct key_info *old,
-                          struct err *err)
+/* An admin has to publish the record: he is told where he looks, in the log and in podctl domain dkim list.
+ */
+static int make_successor(struct round *round, struct arena *a, const struct key_list *list,
+                          const struct key_info *old, struct err *err)
 {
 	struct key_info info;
 	json_t *json = NULL;
-	int r = keys_create(round->c->o.auth->keys, a, list->domain, old->type, old->bits, round->now_s, &info, err);
+	int r = keys_create(round->c->o.auth->keys, a, list->domain, old->type, old->bits, round->now_s,
+	                    &info, err);
 
 	if (r == 0)
 		r = control_key_json(round->c, a, list->domain, &info, false, &json, err);
 	if (r == 0)
 		log_event(NULL, LOGL_NOTICE, "dkim.key_to_publish", F_STR("domain", list->domain),
-		          F_STR("selector", info.selector), F_STR("record", json_string_value(json_object_get(json, "zone_line"))));
+		          F_STR("selector", info.selector),
+		          F_STR("record", json_string_value(json_object_get(json, "zone_line"))));
 	json_decref(json);
 	return r;
 }
@@ -49,8 +52,8 @@ static int activate_published(struct round *round, struct arena *a, const struct
 	return r;
 }
 
-static int take_step(struct round *round, struct arena *a, const struct key_list *list, struct rotation rotation,
-                     struct err *err)
+static int take_step(struct round *round, struct arena *a, const struct key_list *list,
+                     struct rotation rotation, struct err *err)
 {
 	int r;
 
@@ -79,7 +82,8 @@ static int rotate_domain(void *arg, const char *domain)
 
 		r = keys_read(round->c->o.auth->keys, a, domain, &list, &err);
 		if (r == 0)
-			r = take_step(round, a, &list, rotation_next(&list, round->now_s, round->grace_s), &err);
+			r = take_step(round, a, &list, rotation_next(&list, round->now_s, round->grace_s),
+			              &err);
 	}
 	if (r < 0)
 		log_event(NULL, LOGL_ERROR, "dkim.rotation_failed", F_STR("domain", domain), F_ERR(&err));
