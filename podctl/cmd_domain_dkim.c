@@ -47,13 +47,13 @@ const char domain_dkim_details[] =
 	"  show SELECTOR        one key, with the record that belongs into the DNS\n"
 	"  create               makes a key and prints its record; it signs nothing yet\n"
 	"  activate SELECTOR    signs with it from now on, once the DNS has its record; the key in use "
-        "retires\n"
+	"retires\n"
 	"  rotate               makes a successor of each key in use; with --every, a schedule does, and "
-        "activates it "
+	"activates it "
 	"when its record is there\n"
 	"  remove SELECTOR      deletes a key; its record can then go, too\n"
 	"Mail that users of the domain submit is signed with all of its active keys. A retired key's record "
-        "has to stay in the "
+	"has to stay in the "
 	"DNS for a while (auth.dkim_grace), for mail that is on its way.";
 
 static const char *path_of(struct cli *cli, const char *selector, const char *doing)

@@ -1,6 +1,6 @@
 /*
- * One request to another program of the pod, over its unix socket: JSON over HTTP as our own API. HTTP/1.0 is spoken,
- * so that the answer is not chunked and ends with the connection. One thread.
+ * One request to another program of the pod, over its unix socket: JSON over HTTP as our own API. HTTP/1.0 is
+ * spoken, so that the answer is not chunked and ends with the connection. One thread.
  */
 #ifndef PODCTL_PODD_PEER_LINK_H
 #define PODCTL_PODD_PEER_LINK_H

@@ -31,8 +31,8 @@ struct mailauth *mailauth_close(struct mailauth *m)
 	return NULL;
 }
 
-int mailauth_check_sender(const struct lookup *l, struct arena *a, const struct spf_question *q, struct auth_results *r,
-                          struct err *err)
+int mailauth_check_sender(const struct lookup *l, struct arena *a, const struct spf_question *q,
+                          struct auth_results *r, struct err *err)
 {
 	int s = spf_check(l, a, q, SPF_MAILFROM, &r->spf, err);
 
@@ -42,8 +42,8 @@ int mailauth_check_sender(const struct lookup *l, struct arena *a, const struct 
 	return s;
 }
 
-static int check_dkim(const struct mailauth *m, const struct lookup *l, struct arena *a, const struct fields *fields,
-                      struct span body, struct auth_results *r, struct err *err)
+static int check_dkim(const struct mailauth *m, const struct lookup *l, struct arena *a,
+                      const struct fields *fields, struct span body, struct auth_results *r, struct err *err)
 {
 	struct dkim_verifier *v;
 	int s = dkim_verifier_create(m->dkim, a, fields, l, &v, err);
@@ -71,8 +71,8 @@ static int check_arc(const struct lookup *l, struct arena *a, const struct field
 }
 
 int mailauth_check_message(const struct mailauth *m, const struct lookup *l, struct arena *a,
-                           const struct fields *fields, struct span body, unsigned int chance, struct auth_results *r,
-                           struct err *err)
+                           const struct fields *fields, struct span body, unsigned int chance,
+                           struct auth_results *r, struct err *err)
 {
 	int s = check_dkim(m, l, a, fields, body, r, err);
 
@@ -112,7 +112,8 @@ const char *mailauth_signed_by(const struct mailauth *m, const struct auth_resul
 
 		if (s->result != DKIM_RESULT_PASS)
 			continue;
-		if (*r->dmarc.from_domain && dmarc_is_aligned(m->dmarc, r->dmarc.from_domain, s->domain, false))
+		if (*r->dmarc.from_domain &&
+		    dmarc_is_aligned(m->dmarc, r->dmarc.from_domain, s->domain, false))
 			return s->domain;
 		first = first ? first : s->domain;
 	}

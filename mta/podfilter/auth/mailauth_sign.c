@@ -52,8 +52,8 @@ bool mailauth_signs_for(const struct mailauth *m, struct arena *a, const char *d
 }
 
 /* Of RSA, which every verifier of ARC knows. */
-static int sealing_key(const struct mailauth *m, struct arena *a, const char *domain, struct signing_key *ret_key,
-                       struct err *err)
+static int sealing_key(const struct mailauth *m, struct arena *a, const char *domain,
+                       struct signing_key *ret_key, struct err *err)
 {
 	struct key_list list;
 	int r = keys_read(m->keys, a, domain, &list, err);
