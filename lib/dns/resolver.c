@@ -91,6 +91,12 @@ static void take(struct question *q, struct span packet)
 		fail(q, DNS_TEMPORARY, "the name servers refuse to answer");
 }
 
+static void one_less(struct dns_lookup *l)
+{
+	if (--l->waiting == 0)
+		event_active(l->timer, EV_TIMEOUT, 1);
+}
+
 /* sec and rcode as ub_resolve_event documents them: 1 is bogus, 2 is secure. */
 static void question_on_reply(void *arg, int rcode, void *packet, int len, int sec, char *why, int limited)
 {
@@ -106,8 +112,7 @@ static void question_on_reply(void *arg, int rcode, void *packet, int len, int s
 		take(q, span_make(packet, (size_t) len));
 	else
 		fail(q, DNS_TEMPORARY, "no name server gave an answer");
-	if (--l->waiting == 0)
-		event_active(l->timer, EV_TIMEOUT, 1);
+	one_less(l);
 }
 
 /* Those still on their way are given up. */
@@ -168,15 +173,22 @@ static int lookup_start(struct dns_lookup *l, enum dns_type type, const char *na
 	struct timeval limit = { .tv_sec = (time_t) (l->timeout_ms / 1000),
 		                 .tv_usec = (suseconds_t) (l->timeout_ms % 1000 * 1000) };
 	const char *kept;
+	int r;
 
 	l->arena = arena_create(LOOKUP_MEMORY);
 	kept = l->arena ? arena_str(l->arena, span_of(name)) : NULL;
 	l->timer = evtimer_new(l->dns->base, lookup_on_timer, l);
 	if (!kept || !l->timer || event_add(l->timer, &limit) < 0)
 		return err_set(err, POD_E_NOMEM, "looking up %s", name);
-	if (type != DNS_ADDR)
-		return ask(l, type, kept, err);
-	return ask(l, DNS_AAAA, kept, err) ?: ask(l, DNS_A, kept, err);
+	/* What is in the cache is answered inside of ask: the lookup is not over while there is more to be
+	 * asked. */
+	l->waiting++;
+	r = ask(l, type == DNS_ADDR ? DNS_AAAA : type, kept, err);
+	if (r == 0 && type == DNS_ADDR)
+		r = ask(l, DNS_A, kept, err);
+	if (r == 0)
+		one_less(l);
+	return r;
 }
 
 int dns_lookup(struct dns *dns, enum dns_type type, const char *name, uint64_t timeout_ms,

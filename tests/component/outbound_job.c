@@ -1,6 +1,6 @@
 /*
- * An outbound process and its queue's end, for tests in Python: outbound_job CONF forks the process, then reads jobs from
- * standard input, a line of JSON each, and prints a line for each result as it comes.
+ * An outbound process and its queue's end, for tests in Python: outbound_job CONF forks the process, then
+ * reads jobs from standard input, a line of JSON each, and prints a line for each result as it comes.
  *
  *   {"id": 1, "body": "/path", "sender": "...", "destination": "...", "targets": [{"address": "..."}], ...}
  *   {"cancel": 1}
@@ -63,7 +63,7 @@ static void start_process(struct tool *t)
 	proc_die_with_parent(parent);
 	if (metric_open(metrics, mta_metrics, MTA_METRICS_N, NULL) < 0)
 		_exit(2);
-	_exit(outbound_run(&o));
+	exit(outbound_run(&o)); /* not _exit: sanitizers speak at the end */
 }
 
 static void end_process(struct tool *t, int sig)
@@ -77,16 +77,18 @@ static json_t *json_of_outcome(const Outbound__Outcome *o)
 {
 	static const char *const states[] = { "deferred", "delivered", "relayed", "failed" };
 
-	return json_pack("{ss si ss ss ss}", "state", states[o->state], "code", (int) o->code, "enhanced", o->enhanced, "text",
-	                 o->text, "mta", o->mta);
+	return json_pack("{ss si ss ss ss}", "state", states[o->state], "code", (int) o->code, "enhanced",
+	                 o->enhanced, "text", o->text, "mta", o->mta);
 }
 
 static json_t *json_of_feedback(const Outbound__Feedback *f)
 {
-	static const char *const troubles[] = { "none", "local", "lookup", "unreachable", "greeting", "closing", "rate", "tls", "auth" };
+	static const char *const troubles[] = { "none",    "local", "lookup", "unreachable", "greeting",
+		                                "closing", "rate",  "tls",    "auth" };
 
-	return json_pack("{ss ss ss si ss si ss sb}", "trouble", troubles[f->trouble], "host", f->host, "address", f->address, "code",
-	                 (int) f->code, "text", f->text, "recipients_max", (int) f->recipients_max, "tls", f->tls, "reused", f->reused);
+	return json_pack("{ss ss ss si ss si ss sb}", "trouble", troubles[f->trouble], "host", f->host,
+	                 "address", f->address, "code", (int) f->code, "text", f->text, "recipients_max",
+	                 (int) f->recipients_max, "tls", f->tls, "reused", f->reused);
 }
 
 static void on_result(void *arg, const Outbound__Result *result)
@@ -98,7 +100,8 @@ static void on_result(void *arg, const Outbound__Result *result)
 	a->call = NULL;
 	for (size_t i = 0; i < result->n_outcomes; i++)
 		(void) json_array_append_new(outcomes, json_of_outcome(result->outcomes[i]));
-	out = json_pack("{sI so so}", "id", a->id, "outcomes", outcomes, "feedback", json_of_feedback(result->feedback));
+	out = json_pack("{sI so so}", "id", a->id, "outcomes", outcomes, "feedback",
+	                json_of_feedback(result->feedback));
 	text = json_dumps(out, JSON_COMPACT);
 	(void) printf("%s\n", text);
 	(void) fflush(stdout);

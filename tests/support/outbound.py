@@ -65,6 +65,8 @@ class Outbound:
                 self.reader.join(20)
                 self.process.stdout.close()
         self.log.close()
+        if "Sanitizer" in self.log_text():
+            raise AssertionError(self.log_text()[-8000:])
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def log_text(self):
