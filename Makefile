@@ -95,7 +95,7 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 
 # Every object may include a generated header, so those come first; they are system headers to the compiler, whose
 # dependency files leave those out, so that a changed schema makes all anew (ccache knows what really changed).
-GENERATED_HDRS := $(foreach p,$(PROTOS),$(BUILD)/gen/$(p:.proto=.pb-c.h))
+GENERATED_HDRS += $(foreach p,$(PROTOS),$(BUILD)/gen/$(p:.proto=.pb-c.h))
 $(foreach m,$(MODULES) ,$(eval $(call obj,$($(m)_SRCS)): $(GENERATED_HDRS)))
 
 include scripts/targets.mk
