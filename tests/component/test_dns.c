@@ -4,12 +4,10 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -17,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "dns/dns.h"
+#include "tests/support/dns_tree.h"
 
 #define LIMIT_MS 30000
 
@@ -43,14 +42,8 @@ static const char zones[] =
 	"[bl.test] unsigned\n"
 	"9.0.0.127 A 127.0.0.2\n";
 
-struct tree {
-	pid_t pid;
-	int in, out; /* its standard input and output */
-	char file[64], anchor[256], stubs[4096];
-};
-
 struct world {
-	struct tree tree;
+	struct dns_tree tree;
 	struct dns_conf conf;
 	struct event_base *base;
 	struct dns *dns;
@@ -66,62 +59,14 @@ struct result {
 	char text[256], why[256], canonical[256];
 };
 
-/* ---- the tree ---- */
-
-static void tree_exec(struct tree *t, int in, int out)
-{
-	const char *python = getenv("PYTHON");
-
-	(void) dup2(in, 0);
-	(void) dup2(out, 1);
-	(void) close(t->in);
-	(void) execlp(python ? python : "python3", "python3", "tests/support/dns_tree.py", t->file,
-	              (char *) NULL);
-	_exit(127);
-}
-
-static void tree_start(struct tree *t)
-{
-	int in[2], out[2], fd;
-	char line[8192];
-	unsigned int port;
-	FILE *f;
-
-	(void) snprintf(t->file, sizeof(t->file), "/tmp/podmail-zones-XXXXXX");
-	fd = mkstemp(t->file);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, zones, sizeof(zones) - 1), sizeof(zones) - 1);
-	assert_int_equal(close(fd), 0);
-	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	t->in = in[1];
-	t->out = out[0];
-	t->pid = fork();
-	assert_true(t->pid >= 0);
-	if (t->pid == 0)
-		tree_exec(t, in[0], out[1]);
-	assert_int_equal(close(in[0]), 0);
-	assert_int_equal(close(out[1]), 0);
-	f = fdopen(t->out, "r");
-	assert_non_null(f);
-	assert_non_null(fgets(line, sizeof(line), f));
-	assert_int_equal(sscanf(line, "%u %255s %4095s", &port, t->anchor, t->stubs), 3);
-	assert_int_equal(fclose(f), 0);
-}
-
 static int world_setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct err err = { 0 };
 
 	assert_non_null(w);
-	tree_start(&w->tree);
-	w->conf = (struct dns_conf){ .servers = "",
-		                     .stubs = w->tree.stubs,
-		                     .unsigned_zones = "",
-		                     .trust_anchor = w->tree.anchor,
-		                     .cache_size = 1u << 20,
-		                     .timeout_ms = 20000 };
+	dns_tree_start(&w->tree, zones);
+	w->conf = dns_tree_conf(&w->tree);
 	w->base = event_base_new();
 	assert_non_null(w->base);
 	if (dns_create(w->base, &w->conf, &w->dns, &err) < 0)
@@ -133,13 +78,10 @@ static int world_setup(void **state)
 static int world_teardown(void **state)
 {
 	struct world *w = *state;
-	int status;
 
 	(void) dns_free(w->dns);
 	event_base_free(w->base);
-	assert_int_equal(close(w->tree.in), 0);
-	assert_int_equal(waitpid(w->tree.pid, &status, 0), w->tree.pid);
-	assert_int_equal(unlink(w->tree.file), 0);
+	dns_tree_stop(&w->tree);
 	free(w);
 	return 0;
 }
