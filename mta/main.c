@@ -18,6 +18,7 @@
 #include "mta/outbound/outbound.h"
 #include "mta/queue/queue.h"
 #include "mta/service/metrics.h"
+#include "mta/tlsrpt/reports.h"
 #include "net/listener.h"
 #include "net/tls.h"
 #include "proc/proc.h"
@@ -39,6 +40,7 @@ struct mta {
 	struct srs *srs; /* NULL: forwarded mail keeps its sender */
 	struct queue_options queue;
 	int *outbound_fds; /* of each outbound process */
+	int reports_fd;
 };
 
 static void usage(FILE *f)
@@ -178,6 +180,8 @@ static int prepare(struct mta *m, struct err *err)
 		r = queue_listen(c, &m->queue.submit_fd, &m->queue.control_fd, err);
 	if (r == 0)
 		r = open_outbound(m, err);
+	if (r == 0)
+		r = reports_listen(c, &m->reports_fd, err);
 	return r;
 }
 
@@ -231,6 +235,14 @@ static int run_outbound(void *arg, unsigned int index)
 	return become_worker(m, "outbound", index) < 0 ? EXIT_FAILURE : outbound_run(&o);
 }
 
+static int run_reports(void *arg, unsigned int index)
+{
+	const struct mta *m = arg;
+	const struct reports_options o = { .conf = m->conf, .control_fd = m->reports_fd };
+
+	return become_worker(m, "reports", index) < 0 ? EXIT_FAILURE : reports_run(&o);
+}
+
 static void close_all(struct mta *m)
 {
 	for (unsigned int i = 0; m->doors && i < m->conf->mta.workers; i++)
@@ -242,6 +254,7 @@ static void close_all(struct mta *m)
 	free(m->outbound_fds);
 	closep(&m->queue.submit_fd);
 	closep(&m->queue.control_fd);
+	closep(&m->reports_fd);
 	m->tally = tally_close(m->tally);
 	m->tls = tls_unref(m->tls);
 	m->store_tls = tls_unref(m->store_tls);
@@ -252,6 +265,7 @@ static int run(struct mta *m, struct err *err)
 {
 	struct worker_kind kinds[] = { { .name = "queue", .count = 1, .run = run_queue, .arg = m },
 		                       { .name = "outbound", .count = m->conf->outbound.workers, .run = run_outbound, .arg = m },
+		                       { .name = "reports", .count = 1, .run = run_reports, .arg = m },
 		                       { .name = "smtp", .count = m->conf->mta.workers, .run = run_smtp, .arg = m } };
 	int r = prepare(m, err);
 
@@ -265,7 +279,7 @@ static int run(struct mta *m, struct err *err)
 int main(int argc, char **argv)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(PROBLEMS_ARENA);
-	struct mta m = { .queue = { .submit_fd = -1, .control_fd = -1 } };
+	struct mta m = { .queue = { .submit_fd = -1, .control_fd = -1 }, .reports_fd = -1 };
 	struct err err = { 0 };
 	const char *config = NULL;
 	int r = parse_options(argc, argv, &config);

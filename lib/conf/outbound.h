@@ -20,6 +20,7 @@ struct outbound_conf {
 		done_timeout_ms;
 	uint64_t idle_time_ms, reuse_time_ms, silent_host_time_ms;
 	uint64_t one_go_size;
+	bool tls_reports;
 };
 
 #endif

@@ -55,6 +55,8 @@ static const struct conf_item items[] = {
 	        "How long an address that did not answer comes last among those of a destination."),
 	CONF_SIZE(outbound_conf, one_go_size, "64K", "0", "16M",
 	        "A message up to this goes out in one go with its recipients, where the server knows CHUNKING and PIPELINING."),
+	CONF_BOOL(outbound_conf, tls_reports, "yes",
+	        "Whether domains that ask for it are told every day how TLS with them went (RFC 8460)."),
 };
 /* clang-format on */
 

@@ -363,9 +363,10 @@ static int each_row(struct span key, struct span value, sessions_fn *fn, void *a
 	return r;
 }
 
-int sessions_each(struct sessions *s, uint32_t from, uint32_t to, sessions_fn *fn, void *arg, struct err *err)
+/* From the first key on, while keys begin with prefix or days are not after to. */
+static int each_from(struct sessions *s, struct span first, struct span prefix, uint32_t to, sessions_fn *fn,
+                     void *arg, struct err *err)
 {
-	struct key first = { .len = 0 };
 	struct span key, value;
 	KV_TXN txn = { 0 };
 	KV_CURSOR c = { 0 };
@@ -374,13 +375,34 @@ int sessions_each(struct sessions *s, uint32_t from, uint32_t to, sessions_fn *f
 	r = r ?: kv_cursor_open(&txn, s->table, &c, err);
 	if (r < 0)
 		return r;
-	key_u32(&first, from);
-	for (at = kv_cursor_seek(&c, key_span(&first), &key, &value);
-	     at == 0 && r == 0 && key_get_u32(key, 0) <= to; at = kv_cursor_next(&c, &key, &value))
+	for (at = kv_cursor_seek(&c, first, &key, &value); at == 0 && r == 0;
+	     at = kv_cursor_next(&c, &key, &value)) {
+		if (key_get_u32(key, 0) > to || !span_eq(span_head(key, prefix.len), prefix))
+			break;
 		r = each_row(key, value, fn, arg);
+	}
 	return r < 0 || at == 0 || at == -POD_E_NOTFOUND
 	               ? r
 	               : err_set(err, (enum pod_error) - at, "counts of TLS sessions");
+}
+
+int sessions_each(struct sessions *s, uint32_t from, uint32_t to, sessions_fn *fn, void *arg, struct err *err)
+{
+	struct key first = { .len = 0 };
+
+	key_u32(&first, from);
+	return each_from(s, key_span(&first), SPAN_NONE, to, fn, arg, err);
+}
+
+int sessions_each_of(struct sessions *s, uint32_t day, const char *domain, sessions_fn *fn, void *arg,
+                     struct err *err)
+{
+	struct key first = { .len = 0 };
+
+	key_u32(&first, day);
+	if (key_bytes(&first, span_make(domain, strlen(domain) + 1)) < 0)
+		return 0; /* there cannot be one */
+	return each_from(s, key_span(&first), key_span(&first), day, fn, arg, err);
 }
 
 int sessions_forget(struct sessions *s, uint32_t before, struct err *err)

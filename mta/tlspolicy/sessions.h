@@ -31,6 +31,8 @@ bool sessions_wait(const struct sessions *s); /* whether there is anything to wr
 typedef int sessions_fn(void *arg, uint32_t day, const char *domain, const Tlspolicy__Sessions *row);
 int sessions_each(struct sessions *s, uint32_t from, uint32_t to, sessions_fn *fn, void *arg,
                   struct err *err);
+/* The rows of one domain on one day. */
+int sessions_each_of(struct sessions *s, uint32_t day, const char *domain, sessions_fn *fn, void *arg, struct err *err);
 /* Forgets the days before this one. */
 int sessions_forget(struct sessions *s, uint32_t before, struct err *err);
 

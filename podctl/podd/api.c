@@ -86,6 +86,8 @@ static const struct route routes[] = {
 	{ "DELETE", "/queue/:id", api_queue_remove },
 	{ "GET", "/trace", api_trace_search },
 	{ "GET", "/trace/:id", api_trace_get },
+	{ "GET", "/tlsrpt", api_tlsrpt_get },
+	{ "POST", "/tlsrpt/send", api_tlsrpt_send },
 	{ "GET", "/mounts", api_mount_list },
 	{ "POST", "/volumes/:name/snapshots/:snapshot/mount", api_mount_add },
 	{ "DELETE", "/volumes/:name/snapshots/:snapshot/mount", api_mount_remove },

@@ -90,6 +90,9 @@ void api_delete_object(struct api_call *call, enum directory_kind kind, const ch
 void status_metrics(struct podd *p, struct evhttp_request *http);
 void status_health(struct podd *p, struct evhttp_request *http);
 
+/* Asks a process of the mta, on its socket in run_dir, and passes its JSON on as the answer. */
+void api_mta_ask(struct api_call *call, const char *socket_name, const char *method, const char *target);
+
 /* The handlers, one file for each object. */
 api_handler api_status_get;
 api_handler api_config_get, api_config_reload;
@@ -109,6 +112,7 @@ api_handler api_queue_list, api_queue_lanes, api_queue_get, api_queue_message, a
 api_handler api_dkim_domains, api_dkim_list, api_dkim_create, api_dkim_activate, api_dkim_remove, api_dkim_rotate;
 api_handler api_trace_get;
 api_handler api_trace_search;
+api_handler api_tlsrpt_get, api_tlsrpt_send;
 api_handler api_mount_list, api_mount_add, api_mount_remove;
 api_handler api_restore_list, api_restore_add, api_restore_get, api_restore_cancel;
 

@@ -58,6 +58,11 @@ static void queue_on_answer(void *arg, int status, struct span body)
 
 static void queue_call(struct api_call *call, const char *method, const char *target)
 {
+	api_mta_ask(call, QUEUE_SOCKET_NAME, method, target);
+}
+
+void api_mta_ask(struct api_call *call, const char *socket_name, const char *method, const char *target)
+{
 	char path[PATH_MAX];
 	struct err err = { 0 };
 
@@ -66,7 +71,7 @@ static void queue_call(struct api_call *call, const char *method, const char *ta
 		api_fail(call, &err);
 		return;
 	}
-	(void) snprintf(path, sizeof(path), "%s/" QUEUE_SOCKET_NAME, call->podd->conf->pod.run_dir);
+	(void) snprintf(path, sizeof(path), "%s/%s", call->podd->conf->pod.run_dir, socket_name);
 	if (queue_ask(call->podd->base, path, method, target, queue_on_answer, call, &err) < 0)
 		api_fail(call, &err);
 }
