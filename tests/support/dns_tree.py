@@ -129,6 +129,7 @@ class DnsTree:
         self.address = address
         self.port = port
         self.dir = tempfile.mkdtemp(prefix="podmail-dns-")
+        os.chmod(self.dir, 0o755)  # for the users that a pod's programs run as
         self.trust_anchor = os.path.join(self.dir, "root.key")
         self.with_resolver = resolver or resolver_port is not None
         self.resolver_port = resolver_port

@@ -1,0 +1,161 @@
+"""A pod among other domains with TLS of every kind: what is delivered, what waits, and what the reports say of it."""
+import email
+import gzip
+import json
+import os
+import tempfile
+import time
+import unittest
+
+import sts_server
+from certs import Authority
+from dns_tree import UNSIGNED, DnsTree, Zone, mta_sts, tls_rpt, tlsa
+from fake_smtp import FakeSmtp
+from pod import Pod, until
+
+MX = "@ MX 10 mx\n"
+
+
+class TlsReports(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = tempfile.TemporaryDirectory(prefix="podmail-tls-")
+        cls.addClassCleanup(cls.dir.cleanup)
+        os.chmod(cls.dir.name, 0o755)
+        ca = Authority(cls.dir.name)
+        cls.good, cls.stranger = ca.issue("mx.dane.test"), ca.issue("mx.elsewhere.test")
+        web = ca.issue("mta-sts.sts.test", "reports.sts.test")
+        os.link(web.pem, os.path.join(cls.dir.name, "server.pem"))
+        os.link(web.key, os.path.join(cls.dir.name, "server.key"))
+        cls.https = sts_server.serve(cls.dir.name)
+        cls.addClassCleanup(cls.https.shutdown)
+        with open(os.path.join(cls.dir.name, "mta-sts.sts.test"), "w", encoding="ascii") as f:
+            f.write("200 text/plain\nversion: STSv1\nmode: enforce\nmx: mx.sts.test\nmax_age: 86400\n")
+        cls.servers = cls.start_servers()
+        cls.tree = DnsTree(cls.zones())
+        cls.tree.start()
+        cls.addClassCleanup(cls.tree.close)
+        cls.pod = Pod()
+        cls.addClassCleanup(cls.pod.close)
+        cls.pod.up()
+        cls.pod.down()
+        with open(os.path.join(cls.pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
+            f.write(f"\n{cls.tree.conf()}\noutbound {{\n  port = {cls.port}\n  sts_port = {cls.https.server_port}\n"
+                    f'  ca = "{ca.pem}"\n}}\n')
+        cls.pod.up()
+
+    @classmethod
+    def start_servers(cls):
+        """One on each address, all on one port."""
+        first = FakeSmtp("127.0.3.1", name="mx.dane.test", certificate=cls.good)
+        cls.port = first.port
+        servers = {"dane": first,
+                   "wrong": FakeSmtp("127.0.3.2", cls.port, name="mx.wrong.test", certificate=cls.stranger),
+                   "sts": FakeSmtp("127.0.3.3", cls.port, name="mx.sts.test", certificate=cls.stranger),
+                   "plain": FakeSmtp("127.0.3.4", cls.port, name="mx.plain.test")}
+        for server in servers.values():
+            cls.addClassCleanup(server.close)
+        return servers
+
+    @classmethod
+    def zones(cls):
+        return {
+            "dane.test": Zone(MX + "mx A 127.0.3.1\n" + tlsa("mx", cls.port, cls.good.text) + tls_rpt("mailto:tls@dane.test")),
+            "wrong.test": Zone(MX + "mx A 127.0.3.2\n" + tlsa("mx", cls.port, cls.good.text)
+                               + tls_rpt("mailto:tls@wrong.test")),
+            "sts.test": Zone(MX + "mx A 127.0.3.3\nreports A 127.0.0.1\n" + mta_sts("1")
+                             + tls_rpt(f"https://reports.sts.test:{cls.https.server_port}/v1/tls"), UNSIGNED),
+            "plain.test": Zone(MX + "mx A 127.0.3.4\n", UNSIGNED),
+        }
+
+    def submit(self, *to):
+        with self.pod.smtp("submission", starttls=True) as client:
+            client.login(self.pod.address("alice"), self.pod.password("alice"))
+            self.assertEqual(client.sendmail(self.pod.address("alice"), list(to), b"Subject: one\r\n\r\nhello\r\n"), {})
+
+    def shown(self):
+        answer = self.pod.podctl("tlsrpt", "show", as_json=True)
+        return {d["domain"]: d["policies"] for d in answer["domains"]}
+
+    def counts(self):
+        return {name: (p[0]["summary"]["total-successful-session-count"], p[0]["summary"]["total-failure-session-count"])
+                for name, p in self.shown().items()}
+
+    def test_1_mail_goes_where_tls_is_what_it_has_to_be(self):
+        self.submit("a@dane.test", "a@wrong.test", "a@sts.test", "a@plain.test")
+        until(lambda: self.servers["dane"].messages and self.servers["plain"].messages, "mail to the servers that may have it")
+        counts = until(lambda: (c := self.counts()) and len(c) == 4 and c, "counts of four domains")
+        self.assertEqual((counts["dane.test"], counts["plain.test"][0]), ((1, 0), 0))
+        self.assertEqual(self.servers["dane"].messages[0].tls, "TLSv1.3")
+        self.assertEqual((self.servers["wrong"].messages, self.servers["sts"].messages), ([], []))
+        queue = self.pod.podctl("queue", "list", as_json=True)["messages"]
+        self.assertEqual(sorted(d["address"] for m in queue for d in m["details"]), ["a@sts.test", "a@wrong.test"])
+
+    def test_2_the_day_is_shown_field_by_field(self):
+        shown = self.shown()
+        dane, wrong, sts, plain = (shown[n + ".test"][0] for n in ("dane", "wrong", "sts", "plain"))
+        self.assertEqual(dane["policy"], {"policy-type": "tlsa", "policy-domain": "dane.test", "policy-string": [
+            tlsa("mx", self.port, self.good.text).split("TLSA ")[1].strip()]})
+        self.assertEqual(wrong["policy"]["policy-type"], "tlsa")
+        failure = wrong["failure-details"][0]
+        self.assertEqual((failure["result-type"], failure["receiving-mx-hostname"], failure["receiving-ip"]),
+                         ("tlsa-invalid", "mx.wrong.test", "127.0.3.2"))
+        self.assertTrue(failure["sending-mta-ip"].startswith("127."))
+        self.assertEqual(sts["policy"], {"policy-type": "sts", "policy-domain": "sts.test", "mx-host": ["mx.sts.test"],
+                                         "policy-string": ["version: STSv1", "mode: enforce", "mx: mx.sts.test",
+                                                           "max_age: 86400"]})
+        failure = sts["failure-details"][0]
+        self.assertEqual((failure["result-type"], failure["receiving-ip"]), ("certificate-host-mismatch", "127.0.3.3"))
+        self.assertEqual(plain["policy"], {"policy-type": "no-policy-found", "policy-domain": "plain.test"})
+        self.assertEqual(plain["failure-details"][0]["result-type"], "starttls-not-supported")
+
+    def test_3_reports_go_to_who_asks_for_them(self):
+        sent = len(self.servers["dane"].messages)
+        day = time.strftime("%Y-%m-%d", time.gmtime())
+        answer = self.pod.podctl("tlsrpt", "send", "--day", day, as_json=True)
+        self.assertEqual((answer["domains"], answer["asked"], answer["sent"], answer["failed"]), (4, 3, 3, 0))
+        self.check_posted(day)
+        until(lambda: len(self.servers["dane"].messages) > sent, "the report's mail")
+        self.check_mail(self.servers["dane"].messages[-1], day)
+        # RFC 8460 3: a report comes through although its TLS is the very thing that fails.
+        until(lambda: self.servers["wrong"].messages, "the report to the domain whose TLS is wrong")
+        self.assertIn(b"TLS-Report-Domain: wrong.test", self.servers["wrong"].messages[0].data)
+
+    def check_report(self, report, domain, day):
+        self.assertEqual(report["organization-name"], self.pod.info["domain"])
+        self.assertEqual(report["date-range"], {"start-datetime": f"{day}T00:00:00Z", "end-datetime": f"{day}T23:59:59Z"})
+        self.assertEqual(report["contact-info"], f"postmaster@{self.pod.info['domain']}")
+        self.assertIn(domain, report["report-id"])
+        self.assertEqual({p["policy"]["policy-domain"] for p in report["policies"]}, {domain})
+
+    def check_posted(self, day):
+        with open(os.path.join(self.dir.name, "posted.headers"), encoding="utf-8") as f:
+            path, headers = f.read().split("\n", 1)
+        self.assertEqual(path, "/v1/tls")
+        self.assertEqual(email.message_from_string(headers)["Content-Type"], "application/tlsrpt+gzip")
+        with open(os.path.join(self.dir.name, "posted"), "rb") as f:
+            report = json.loads(gzip.decompress(f.read()))
+        self.check_report(report, "sts.test", day)
+        self.assertEqual(report["policies"], self.shown()["sts.test"])
+
+    def check_mail(self, message, day):
+        self.assertRegex(message.mail, "^MAIL FROM:<>")
+        mail = email.message_from_bytes(message.data)
+        self.assertEqual((mail["TLS-Report-Domain"], mail["TLS-Required"]), ("dane.test", "No"))
+        self.assertEqual(mail["TLS-Report-Submitter"], f"mx.{self.pod.info['domain']}")
+        self.assertEqual((mail.get_content_type(), mail.get_param("report-type")), ("multipart/report", "tlsrpt"))
+        text, attached = mail.get_payload()
+        self.assertEqual(text.get_content_type(), "text/plain")
+        self.assertEqual(attached.get_content_type(), "application/tlsrpt+gzip")
+        self.assertRegex(attached.get_filename(), rf"^mx\.{self.pod.info['domain']}!dane\.test!\d+!\d+\.json\.gz$")
+        self.check_report(json.loads(gzip.decompress(attached.get_payload(decode=True))), "dane.test", day)
+
+    def test_4_a_day_that_is_none_is_refused(self):
+        for day in ("yesterday", "2026-02-31"):
+            done = self.pod.podctl("tlsrpt", "show", "--day", day, check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("a day is written as in", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
