@@ -234,6 +234,16 @@ int stream_start_tls_client(struct stream *s, struct tls_context *tls, const cha
 	return stream_start_tls_ssl(s, tls_connect_ssl(tls, name), err);
 }
 
+int stream_local_address(const struct stream *s, struct net_addr *ret_addr)
+{
+	struct net_addr a = { .len = sizeof(a.ss) };
+
+	if (getsockname(s->fd, (struct sockaddr *) &a.ss, &a.len) < 0)
+		return -POD_E_IO;
+	*ret_addr = a;
+	return 0;
+}
+
 SSL *stream_ssl(struct stream *s)
 {
 	return s->ssl && SSL_is_init_finished(s->ssl) ? s->ssl : NULL;

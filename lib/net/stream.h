@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "net/listener.h"
 #include "net/tls.h"
 
 struct stream;
@@ -59,6 +60,8 @@ void stream_finish(struct stream *s);
 int stream_start_tls(struct stream *s, struct tls_context *tls, struct err *err);
 /* Client side of the same. name: for SNI and verification. */
 int stream_start_tls_client(struct stream *s, struct tls_context *tls, const char *name, struct err *err);
+/* The address of this end of the connection. -POD_E_IO. */
+int stream_local_address(const struct stream *s, struct net_addr *ret_addr);
 SSL *stream_ssl(struct stream *s); /* NULL while plain, and until the handshake is done */
 const char *stream_error_text(const struct stream *s);
 

@@ -15,6 +15,23 @@ static struct span header_of(struct span message)
 	return end == SIZE_MAX ? message : span_head(message, end);
 }
 
+/* RFC 8689 5: the field's one value is "No". Two of them are none. */
+static bool waives_tls(struct span header)
+{
+	static const struct span name = SPAN_LIT("TLS-Required:");
+	unsigned int fields = 0, waived = 0;
+
+	while (header.p) {
+		struct span line = span_split(header, '\n', &header);
+
+		if (!span_starts_nocase(line, name))
+			continue;
+		fields++;
+		waived += span_eq_nocase(span_trim(span_skip(line, name.len)), SPAN_LIT("No"));
+	}
+	return fields == 1 && waived == 1;
+}
+
 static int map(int fd, uint64_t size, struct span *ret, struct err *err)
 {
 	struct stat st;
@@ -44,6 +61,7 @@ int body_open(int fd, uint64_t size, struct body *ret_body, struct err *err)
 		closep(&fd);
 		return r;
 	}
+	b.tls_optional = waives_tls(header_of(b.bytes));
 	b.eight_bit = !mail_name_is_ascii(b.bytes);
 	b.header_eight_bit = b.eight_bit && !mail_name_is_ascii(header_of(b.bytes));
 	b.plain = size > 0 && b.bytes.p[size - 1] == '\n' && smtp_stuff_is_needless(b.bytes);

@@ -10,6 +10,7 @@ struct body {
 	struct span bytes;     /* mapped; the file does not change any more */
 	bool eight_bit;        /* there are bytes over 127 */
 	bool header_eight_bit; /* in its header */
+	bool tls_optional;     /* its header says "TLS-Required: No" (RFC 8689 5) */
 	bool plain;            /* no line begins with a dot, and the last one is ended */
 };
 

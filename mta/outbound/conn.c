@@ -46,10 +46,14 @@ static void lost(struct conn *c, const char *why)
 static void report_tls(struct conn *c, bool tls)
 {
 	struct tls_session session = { .receiving_ip = c->address };
+	char local[NET_ADDR_TEXT_SIZE];
+	struct net_addr from;
 	bool offered = tls || c->tls_failed || smtp_client_saw_starttls(c->client);
 
 	if (!c->demand || c->stage < CONN_GREETING)
 		return;
+	if (c->stream && stream_local_address(c->stream, &from) == 0)
+		session.sending_ip = net_addr_host(&from, local, sizeof(local));
 	session.result = tls_result_of(c->demand, offered, tls, c->verdict);
 	session.reason = c->tls_failed ? smtp_client_fault_words(c->client)->text : NULL;
 	tlspolicy_report(c->o->policy, c->demand, &session);

@@ -228,8 +228,11 @@ static void open_body(struct job *j, int fd)
 {
 	struct err err = { 0 };
 
-	if (body_open(fd, j->record->size, &j->body, &err) == 0)
+	if (body_open(fd, j->record->size, &j->body, &err) == 0) {
+		/* RFC 8689 4.1: of both, REQUIRETLS counts. */
+		j->record->tls_optional |= j->body.tls_optional && !j->record->require_tls;
 		return;
+	}
 	j->body.fd = -1;
 	job_note_ours(j, OUTBOUND__TROUBLE__LOCAL, 451, "4.3.0", err_text(&err));
 }

@@ -41,7 +41,7 @@ class TlsReports(unittest.TestCase):
         cls.pod.down()
         with open(os.path.join(cls.pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
             f.write(f"\n{cls.tree.conf()}\noutbound {{\n  port = {cls.port}\n  sts_port = {cls.https.server_port}\n"
-                    f'  ca = "{ca.pem}"\n}}\n')
+                    f'  ca = "{ca.pem}"\n}}\nmta {{\n  queue_retry_min = 200ms\n  queue_retry_max = 1s\n}}\n')
         cls.pod.up()
 
     @classmethod

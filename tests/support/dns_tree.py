@@ -166,8 +166,8 @@ class DnsTree:
 
     def answer(self):
         """Starts the name server; returns when every zone is answered."""
-        self.knot = subprocess.Popen(["knotd", "-c", self._path("knot.conf")], stdout=subprocess.DEVNULL,
-                                     stderr=open(self._path("knot.log"), "ab"))
+        with open(self._path("knot.log"), "ab") as log:
+            self.knot = subprocess.Popen(["knotd", "-c", self._path("knot.conf")], stdout=subprocess.DEVNULL, stderr=log)
         self._wait(self.knot, "knot.log", self.port, list(self.zones))
 
     def stop_answering(self):
@@ -278,8 +278,9 @@ class DnsTree:
             text += f'stub-zone:\n    name: "{name}"\n    stub-addr: {self.address}@{self.port}\n'
         with open(self._path("unbound.conf"), "w", encoding="utf-8") as f:
             f.write(text)
-        self.resolver = subprocess.Popen(["unbound", "-d", "-c", self._path("unbound.conf")], stdout=subprocess.DEVNULL,
-                                         stderr=open(self._path("unbound.log"), "ab"))
+        with open(self._path("unbound.log"), "ab") as log:
+            self.resolver = subprocess.Popen(["unbound", "-d", "-c", self._path("unbound.conf")],
+                                             stdout=subprocess.DEVNULL, stderr=log)
         self._wait(self.resolver, "unbound.log", self.resolver_port, ["."])
 
 
