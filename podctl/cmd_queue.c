@@ -106,6 +106,24 @@ static int run_lanes(struct cli *cli)
 	return status;
 }
 
+static const struct output_column safety_columns[] = {
+	{ "VOLUME", "volume", OUTPUT_TEXT },  { "MESSAGES", "messages", OUTPUT_NUMBER },
+	{ "BYTES", "bytes", OUTPUT_SIZE },    { "OLDEST", "oldest", OUTPUT_TIME },
+	{ "SAFE UNTIL", "safe_until", OUTPUT_TIME }, { "STATE", "state", OUTPUT_TEXT },
+};
+
+static int run_safetynet(struct cli *cli)
+{
+	json_t *answer;
+	int status;
+
+	if (client_call(cli, "GET", "/queue/safetynet", NULL, &answer) < 0)
+		return cli_fail(cli);
+	status = output_rows(cli, safety_columns, ARRAY_SIZE(safety_columns), json_object_get(answer, "volumes"), answer);
+	json_decref(answer);
+	return status;
+}
+
 /* ---- one message ---- */
 
 static int queue_call(struct cli *cli, const char *method, const char *what, json_t **ret_answer)
@@ -255,6 +273,11 @@ static const struct command commands[] = {
 	  "A destination is another domain, or a volume of the pod. PLACES is how many messages it is given at once, "
 	  "which adapts to what it bears; one that does not answer is probed with one message.",
 	  NULL, run_lanes },
+	{ "safetynet", "", 0, 0, "Shows which delivered messages are kept until a standby has them.",
+	  "Messages delivered to a volume whose standby is asynchronous, or not in sync, are kept until the standby has them. "
+	  "When it is promoted without, they are delivered again; the store takes each once. SAFE UNTIL is the moment up to "
+	  "which the standbys have everything.",
+	  NULL, run_safetynet },
 	{ "show", "ID", 1, 1, "Shows a message of the queue.", "ID is the queue's, or the trace id.", show_options,
 	  run_show },
 	{ "retry", "[ID]", 0, 1, "Tries to deliver a message now.", NULL, retry_options, run_retry },

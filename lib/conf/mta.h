@@ -21,7 +21,8 @@ struct mta_conf {
 	bool double_bounces, srs;
 	const char *srs_secret;
 	unsigned int queue_concurrency, destination_concurrency;
-	bool allow_cleartext_auth;
+	bool allow_cleartext_auth, safetynet;
+	uint64_t safetynet_size, safetynet_keep_ms;
 };
 
 #endif

@@ -67,6 +67,12 @@ static const struct conf_item items[] = {
 	CONF_TIME(mta_conf, queue_lifetime, "5d", "1m", "30d",
 	        "A message that could not be delivered for so long is returned; RFC 5321 4.5.4.1 asks for "
 	        "4 to 5 days."),
+	CONF_BOOL(mta_conf, safetynet, "yes",
+	        "Whether messages delivered to a volume whose standby is asynchronous, or not in sync, are kept until "
+	        "it has them, to be delivered again after a failover."),
+	CONF_SIZE(mta_conf, safetynet_size, "2G", "1M", "1T",
+	        "Most that is kept so for one volume; beyond it the oldest goes, and the log says so."),
+	CONF_TIME(mta_conf, safetynet_keep, "1d", "1m", "30d", "And for how long at most."),
 	CONF_BOOL(mta_conf, allow_cleartext_auth, "no",
 	        "Whether passwords are taken without TLS from other hosts. Loopback addresses always may."),
 };

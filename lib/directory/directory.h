@@ -35,6 +35,7 @@ struct directory_volume {
 	const char *id;
 	const char *endpoint;
 	uint64_t token;
+	bool standby_behind; /* it has a standby that a flush does not wait for: one may be promoted that lacks something */
 };
 
 int directory_volume_find(struct directory *dir, struct arena *a, struct span name,

@@ -27,6 +27,20 @@ static int find(struct directory *dir, struct arena *a, enum directory_kind kind
 	return r;
 }
 
+static bool standby_behind(const Directory__Volume *v)
+{
+	if (strcmp(v->kind, "replicated") != 0)
+		return false;
+	for (size_t i = 0; i < v->n_replicas; i++) {
+		const Directory__Replica *r = v->replicas[i];
+
+		if (strcmp(r->site, v->primary_site) != 0 && strcmp(r->mode, "none") != 0 &&
+		    (strcmp(r->mode, "sync") != 0 || !r->in_sync))
+			return true;
+	}
+	return false;
+}
+
 int directory_volume_find(struct directory *dir, struct arena *a, struct span name,
                           struct directory_volume *ret, struct err *err)
 {
@@ -38,7 +52,7 @@ int directory_volume_find(struct directory *dir, struct arena *a, struct span na
 	if (r != 0)
 		return r;
 	v = (const Directory__Volume *) record;
-	*ret = (struct directory_volume){ arena_str(a, key), v->id, v->endpoint, v->token };
+	*ret = (struct directory_volume){ arena_str(a, key), v->id, v->endpoint, v->token, standby_behind(v) };
 	return ret->name ? 0 : nomem(err);
 }
 

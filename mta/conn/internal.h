@@ -71,6 +71,7 @@ struct handover {
 		struct smtp_conn *c;
 		struct plan_volume volume;
 		struct deliver_call *call;
+		uint64_t safety_token; /* 0: the safety net does not want it */
 	} *parts;
 	size_t n_parts;
 	enum plan_rest *rests;
@@ -165,6 +166,13 @@ void smtp_sending_end(struct smtp_conn *c);
 
 /* For how long a message is held, so that its user can take it back; 0: not at all. */
 uint32_t smtp_sending_undo_s(const struct smtp_conn *c);
+
+/* ---- safety.c ---- */
+
+/* The volume's fencing token where what it takes is to be kept, asked before it is given anything; else 0. */
+uint64_t smtp_safety_token(struct worker *w, const char *volume);
+/* The part's volume has answered: keeps what it took. */
+void smtp_safety_keep(struct smtp_conn *c, const struct handover_part *p);
 
 /* submission.c: what the queue has to take over of a message. In arena; -POD_E_NOMEM. */
 int smtp_submission_make(const struct smtp_conn *c, const struct smtp_mail *mail, struct arena *arena,

@@ -123,6 +123,7 @@ static void smtp_conn_on_delivered(void *arg, const struct deliver_result *resul
 
 	p->call = NULL;
 	plan_note(&c->handover->plan, &p->volume, results);
+	smtp_safety_keep(c, p);
 	if (--c->handover->pending == 0)
 		all_answered(c, c->handover->mail);
 }
@@ -149,6 +150,7 @@ static void deliver_part(struct smtp_conn *c, struct handover_part *p, const str
 	struct store_client *client = store_pool_get(c->w->pool, p->volume.volume, &err);
 
 	p->c = c;
+	p->safety_token = smtp_safety_token(c->w, p->volume.volume);
 	h->pending++;
 	if (client)
 		p->call = deliver_start(client, m, p->volume.mailboxes, p->volume.n_mailboxes,

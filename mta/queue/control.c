@@ -58,6 +58,7 @@ struct route {
 static const struct route of_queue[] = {
 	{ EVHTTP_REQ_GET, "", control_list },
 	{ EVHTTP_REQ_GET, "lanes", control_lanes },
+	{ EVHTTP_REQ_GET, "safetynet", control_safetynet },
 	{ EVHTTP_REQ_POST, "retry", control_retry_all },
 	{ EVHTTP_REQ_POST, "flush", control_flush },
 };

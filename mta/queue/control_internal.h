@@ -29,6 +29,9 @@ void control_show(struct control_call *c);
 void control_message(struct control_call *c);
 void control_lanes(struct control_call *c);
 
+/* safety.c */
+void control_safetynet(struct control_call *c);
+
 /* control_list.c: a page of what matches */
 void control_list(struct control_call *c);
 

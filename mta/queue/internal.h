@@ -47,6 +47,7 @@ struct attempt {
 	int body_fd;
 	Queue__Summary *summary;
 	struct deliver_mailbox *mailboxes; /* of a volume */
+	uint64_t safety_token; /* of a volume; 0: what it takes is not kept */
 	struct deliver_call *deliver_call;
 	struct outbound_call *outbound_call;
 	const Queue__Recipient *first; /* of a job; in the record, while that is asked for */
@@ -191,6 +192,16 @@ struct settle {
  * with the report on those gone, so that none is forgotten and none reported twice.
  */
 int queue_settle(struct queue *q, struct settle *st, struct shelf_change **ret_change, struct err *err);
+
+/* ---- safety.c: messages that a standby may not have yet ---- */
+
+struct queue_safety;
+int queue_safety_start(struct queue *q, struct queue_safety **ret_safety, struct err *err);
+struct queue_safety *queue_safety_stop(struct queue_safety *s);
+/* The volume's token where what it takes is to be kept, asked before it is given anything; else 0. */
+uint64_t queue_safety_token(struct queue *q, struct arena *a, const char *volume);
+/* Keeps what an attempt has just delivered to its volume. */
+void queue_safety_keep(const struct attempt *at, uint64_t token);
 
 /* ---- submit.c, control.c: the sockets ---- */
 

@@ -35,7 +35,7 @@ static int make_folder(const char *path, const char *owner, struct err *err)
 
 int queue_prepare(const char *queue_dir, const char *owner, struct err *err)
 {
-	static const char *const folders[] = { "", "/tmp", "/messages", "/index" };
+	static const char *const folders[] = { "", "/tmp", "/messages", "/index", "/safety" };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(folders); i++) {
@@ -184,13 +184,17 @@ static int serve(struct queue *q, const struct queue_options *o, struct err *err
 {
 	struct queue_submit *submit = NULL;
 	struct queue_control *control = NULL;
+	struct queue_safety *safety = NULL;
 	int r = queue_submit_serve(q, o->submit_fd, &submit, err);
 
 	queue_pump_start(q);
 	if (r == 0)
 		r = queue_control_serve(q, o->control_fd, &control, err);
+	if (r == 0)
+		r = queue_safety_start(q, &safety, err);
 	if (r == 0 && event_base_dispatch(q->base) < 0)
 		r = err_set(err, POD_E_INTERNAL, "the queue's event loop failed");
+	(void) queue_safety_stop(safety);
 	(void) queue_submit_stop(submit);
 	(void) queue_control_stop(control);
 	return r;

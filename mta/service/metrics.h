@@ -38,6 +38,10 @@
 	X(RCPT_RELAY,          COUNTER, "podmail_mta_recipients_total{result=\"relay_denied\"}", "Recipients asked for with RCPT") \
 	X(RCPT_SUSPENDED,      COUNTER, "podmail_mta_recipients_total{result=\"suspended\"}", "Recipients asked for with RCPT") \
 	X(RCPT_ERROR,          COUNTER, "podmail_mta_recipients_total{result=\"error\"}", "Recipients asked for with RCPT") \
+	X(SAFETY_MESSAGES,     GAUGE,   "podmail_mta_safetynet_messages", "Messages kept until a standby has them") \
+	X(SAFETY_BYTES,        GAUGE,   "podmail_mta_safetynet_bytes", "Bytes of them") \
+	X(SAFETY_AGAIN,        COUNTER, "podmail_mta_safetynet_again_total", "Messages delivered again after a failover") \
+	X(SAFETY_LOST,         COUNTER, "podmail_mta_safetynet_dropped_total", "Messages no longer kept before a standby had them") \
 	X(QUEUE_MESSAGES,      GAUGE,   "podmail_mta_queue_messages", "Messages in the queue") \
 	X(QUEUE_SUBMITTED,     COUNTER, "podmail_mta_queue_submitted_total", "Messages taken over by the queue") \
 	X(DSN_SENT,            COUNTER, "podmail_mta_dsn_total{result=\"sent\"}", "Delivery status notifications") \

@@ -76,6 +76,7 @@ static const struct route routes[] = {
 	{ "POST", "/volumes/:name/snapshots/:snapshot/verify", api_snapshot_verify },
 	{ "GET", "/queue", api_queue_list },
 	{ "GET", "/queue/lanes", api_queue_lanes },
+	{ "GET", "/queue/safetynet", api_queue_safetynet },
 	{ "POST", "/queue/retry", api_queue_retry_all },
 	{ "POST", "/queue/flush", api_queue_flush },
 	{ "GET", "/queue/:id", api_queue_get },

@@ -111,7 +111,7 @@ api_handler api_queue_list, api_queue_lanes, api_queue_get, api_queue_message, a
 	api_queue_retry_all, api_queue_flush, api_queue_hold, api_queue_release, api_queue_remove;
 api_handler api_dkim_domains, api_dkim_list, api_dkim_create, api_dkim_activate, api_dkim_remove, api_dkim_rotate;
 api_handler api_trace_get;
-api_handler api_trace_search;
+api_handler api_trace_search, api_queue_safetynet;
 api_handler api_tlsrpt_get, api_tlsrpt_send;
 api_handler api_mount_list, api_mount_add, api_mount_remove;
 api_handler api_restore_list, api_restore_add, api_restore_get, api_restore_cancel;

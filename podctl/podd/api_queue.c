@@ -123,6 +123,11 @@ void api_queue_lanes(struct api_call *call)
 	queue_call(call, "GET", "/queue/lanes");
 }
 
+void api_queue_safetynet(struct api_call *call)
+{
+	queue_call(call, "GET", "/queue/safetynet");
+}
+
 void api_queue_get(struct api_call *call)
 {
 	queue_call_id(call, "GET", "", NULL);

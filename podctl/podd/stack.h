@@ -18,6 +18,7 @@
 #include "podctl/podd/podd.h"
 #include "podctl/podd/replica_files.h"
 #include "podctl/podd/replica_link.h"
+#include "podctl/podd/safe_mark.h"
 #include "podctl/podd/volume_record.h"
 #include "podctl/podd/volume_stack.h"
 
@@ -33,6 +34,8 @@ struct stack_site {
 	struct replica_link *link;
 	json_t *status;     /* the last that it gave; NULL: none yet */
 	uint64_t status_ms; /* when (clock_mono_ms) */
+	unsigned int asking; /* questions for it that are not answered */
+	int64_t asked_ms; /* when the oldest of them was asked (wall clock), at the latest */
 	json_t *as_primary; /* the last that it gave as primary: what its peers lacked. Its next process knows less. */
 	json_t *verified; /* how the last comparison with the primary went; NULL: none, or it is under way */
 };
@@ -57,6 +60,7 @@ struct stack {
 	struct volume_stack core;
 	struct stack_site sites[STACK_REPLICAS_MAX];
 	struct operation operation;
+	struct safe_mark safe;
 	struct event *timer, *poll;
 	bool draining;        /* actions are being carried out */
 	bool taking, looking; /* a snapshot is under way; old ones are looked through (snapshots.h) */

@@ -171,6 +171,7 @@ static void site_on_up(void *arg, const json_t *status)
 	struct stack *s = site->stack;
 	char child[CHILD_NAME_SIZE];
 
+	site->asking = 0;
 	keep_status(site, status);
 	stack_site_tell_peers(site);
 	volume_snapshots_tell(site);
@@ -194,14 +195,28 @@ static const struct replica_link_ops site_ops = {
 	.on_event = site_on_event,
 };
 
+/* The mta keeps what it delivered until then. */
+static void tell_safe(struct stack_site *site, const json_t *status)
+{
+	struct stack *s = site->stack;
+	uint64_t token = (uint64_t) json_integer_value(json_object_get(status, "token"));
+
+	if (site->index == s->core.primary && says_primary(status) && token == s->core.token &&
+	    safe_mark_take(&s->safe, status, site->asked_ms, token))
+		safe_mark_publish(&s->safe, s->podd->conf->pod.run_dir, s->name);
+}
+
 static void on_status(void *arg, int r, const json_t *answer, const char *text)
 {
 	struct stack_site *site = arg;
 	struct stack *s = site->stack;
 
+	if (site->asking)
+		site->asking--;
 	if (r < 0)
 		return; /* the link's end says more */
 	keep_status(site, answer);
+	tell_safe(site, answer);
 	stack_on_state(&s->core, site->index, says_primary(answer), says(answer, "consistent", true),
 	               json_is_string(json_object_get(answer, "broken")), clock_mono_ms());
 	stack_order_look(s);
@@ -210,9 +225,11 @@ static void on_status(void *arg, int r, const json_t *answer, const char *text)
 
 void stack_site_poll(struct stack_site *site)
 {
-	if (replica_link_is_up(site->link))
-		(void) replica_link_ask(site->link, json_pack("{ss}", "do", "status"), ASK_TIMEOUT_MS,
-		                        on_status, site, NULL);
+	if (!site->asking)
+		site->asked_ms = clock_wall_ms();
+	if (replica_link_is_up(site->link) &&
+	    replica_link_ask(site->link, json_pack("{ss}", "do", "status"), ASK_TIMEOUT_MS, on_status, site, NULL) == 0)
+		site->asking++;
 }
 
 const json_t *stack_status_peer(const json_t *status, const char *peer)

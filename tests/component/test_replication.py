@@ -272,8 +272,36 @@ class ItsLife(unittest.TestCase):
             pod.wait_in_sync()  # the old primary follows
             pod.podctl("failback", "vol01")
 
+    def test_what_the_standby_lacks_comes_back_from_the_safety_net_once(self):
+        with ReplicatedPod() as pod:
+            pod.wait_in_sync()
+            pod.send_one()
+            pod.pause()
+            for _ in range(3):
+                pod.send_one()  # acknowledged by the primary alone
+            kept = pod.json("queue", "safetynet")["volumes"][0]
+            self.assertEqual(kept["volume"], "vol01")
+            self.assertGreaterEqual(kept["messages"], 3)
+            pod.kill("mta")  # what is kept outlives who kept it
+            pod.kill("replicator:vol01@site1", "attach:vol01", "stored:vol01")
+            self.assertEqual(pod.podctl("failover", "vol01", check=False).returncode, 7)
+            pod.podctl("failover", "vol01", "--max-loss", "any")
+            expected = [f"number {i + 1}" for i in range(pod.sent)]
+            box = pod.imap("alice")
+            until(lambda: sorted(subjects(box)) == expected, "the messages to be delivered again")
+            pod.wait_in_sync()
+            until(lambda: all(v["messages"] == 0 for v in pod.json("queue", "safetynet")["volumes"]),
+                  "the standby to have them too")
+            pod.podctl("failback", "vol01")
+            self.assertEqual(sorted(subjects(box)), expected)
+            box.logout()
+
     def test_what_only_the_old_primary_had_is_kept_as_an_orphan_snapshot(self):
         with ReplicatedPod() as pod:
+            with open(os.path.join(pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
+                f.write("\nmta { safetynet = no; }\n")
+            self.assertEqual(pod.down().returncode, 0)
+            pod.up()
             pod.wait_in_sync()
             pod.send_one()
             pod.pause()

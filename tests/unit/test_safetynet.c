@@ -1,0 +1,211 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "mta/safetynet/safetynet.h"
+#include "podctl/podd/safe_mark.h"
+
+struct fixture {
+	char dir[48];
+	struct arena *a;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	strcpy(f->dir, "/tmp/podmail-safety-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	f->a = arena_create(1 << 20);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[100];
+
+	(void) snprintf(command, sizeof(command), "rm -r %s", f->dir);
+	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a folder of the test's */
+	(void) arena_free(f->a);
+	free(f);
+	return 0;
+}
+
+static struct guid keep(struct fixture *f, const char *volume, int64_t acked_ms, const char *text, int fd)
+{
+	struct safetynet_message m = { .volume = volume, .id = guid_new(), .token = 7, .acked_ms = acked_ms,
+		                       .envelope = SPAN_LIT("envelope"), .fd = fd, .bytes = span_of(text),
+		                       .size = strlen(text) };
+	struct err err = { 0 };
+
+	if (safetynet_keep(f->dir, &m, &err) < 0)
+		fail_msg("%s", err.text);
+	return m.id;
+}
+
+static void assert_holds(struct fixture *f, const struct safetynet_entry *e, const char *text)
+{
+	char got[100] = "";
+	struct span envelope;
+	int fd;
+
+	assert_int_equal(safetynet_open(f->dir, "vol01", e, f->a, &envelope, &fd, NULL), 0);
+	assert_true(span_eq(envelope, SPAN_LIT("envelope")));
+	assert_int_equal(pread(fd, got, sizeof(got) - 1, 0), strlen(text));
+	assert_string_equal(got, text);
+	(void) close(fd);
+}
+
+static void what_is_kept_is_found_oldest_first_and_whole(void **state)
+{
+	struct fixture *f = *state;
+	char path[100];
+	FILE *source, *stray;
+	struct safetynet_entries found;
+	const char **names;
+	struct guid second, first;
+	size_t n;
+
+	assert_int_equal(safetynet_list(f->dir, "vol01", 10, f->a, &found, NULL), -POD_E_NOTFOUND);
+	(void) snprintf(path, sizeof(path), "%s/source", f->dir);
+	source = fopen(path, "w+");
+	assert_non_null(source);
+	assert_true(fputs("from a file", source) >= 0);
+	assert_int_equal(fflush(source), 0);
+	second = keep(f, "vol01", 2000, "from a file", fileno(source));
+	first = keep(f, "vol01", 1000, "from memory", -1);
+	(void) keep(f, "vol02", 1, "", -1);
+	(void) snprintf(path, sizeof(path), "%s/safety/vol01/draft.no.file.ofours", f->dir);
+	stray = fopen(path, "w");
+	assert_non_null(stray);
+	(void) fclose(stray);
+	(void) fclose(source);
+	assert_int_equal(safetynet_volumes(f->dir, f->a, &names, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(safetynet_list(f->dir, "vol01", 10, f->a, &found, NULL), 0);
+	assert_int_equal(found.n, 2);
+	assert_int_equal(found.bytes, 22);
+	assert_true(guid_eq(&found.items[0].id, &first) && guid_eq(&found.items[1].id, &second));
+	assert_int_equal(found.items[0].token, 7);
+	assert_holds(f, &found.items[0], "from memory");
+	assert_holds(f, &found.items[1], "from a file");
+	safetynet_forget(f->dir, "vol01", &found.items[0]);
+	assert_int_equal(safetynet_list(f->dir, "vol01", 10, f->a, &found, NULL), 0);
+	assert_int_equal(found.n, 1);
+}
+
+static void a_file_cut_short_is_told_apart(void **state)
+{
+	struct fixture *f = *state;
+	struct safetynet_entries found;
+	struct span envelope;
+	struct guid id = keep(f, "vol01", 1000, "0123456789", -1);
+	char path[200], text[ID_TEXT_SIZE];
+	int fd;
+
+	guid_format(&id, text);
+	(void) snprintf(path, sizeof(path), "%s/safety/vol01/0000000001000.7.10.%s", f->dir, text);
+	assert_int_equal(safetynet_list(f->dir, "vol01", 10, f->a, &found, NULL), 0);
+	for (off_t len = 33; len >= 0; len -= 11) {
+		assert_int_equal(truncate(path, len), 0);
+		assert_int_equal(safetynet_open(f->dir, "vol01", &found.items[0], f->a, &envelope, &fd, NULL),
+		                 -POD_E_CORRUPT);
+	}
+}
+
+static void what_the_standby_has_goes_and_what_a_promoted_one_may_lack_comes_again(void **state)
+{
+	static const struct {
+		int64_t acked_ms;
+		uint64_t token;
+		int64_t safe_ms;
+		uint64_t mark_token, token_now;
+		enum safetynet_fate fate;
+	} cases[] = {
+		{ 1000, 7, 2000, 7, 7, SAFETYNET_GOES },
+		{ 1000, 7, 1000, 7, 7, SAFETYNET_STAYS }, /* acknowledged when it was asked: not before */
+		{ 3000, 7, 2000, 7, 7, SAFETYNET_STAYS },
+		{ 3000, 7, 2000, 7, 8, SAFETYNET_AGAIN },
+		{ 1000, 7, 2000, 7, 8, SAFETYNET_GOES }, /* it was safe before the failover */
+		{ 1000, 7, 9000, 8, 8, SAFETYNET_AGAIN }, /* the new primary's standby says nothing about it */
+		{ 1000, 7, 0, 0, 7, SAFETYNET_STAYS },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct safetynet_entry e = { .acked_ms = cases[i].acked_ms, .token = cases[i].token };
+		const struct safetynet_mark mark = { cases[i].safe_ms, cases[i].mark_token };
+
+		assert_int_equal(safetynet_judge(&e, &mark, cases[i].token_now), cases[i].fate);
+	}
+}
+
+static bool take(struct safe_mark *m, int64_t asked_ms, uint64_t own, uint64_t peer, const char *trouble)
+{
+	json_t *status = json_pack("{s{sI}, s[{sb, sI, sI}]}", "cursors", "durable", (json_int_t) own, "peers", "connected",
+	                           strcmp(trouble, "gone") != 0, "dirty_bytes",
+	                           (json_int_t) (strcmp(trouble, "dirty") == 0 ? 512 : 0), "durable_lsn", (json_int_t) peer);
+	bool moved = safe_mark_take(m, status, asked_ms, 1);
+
+	json_decref(status);
+	return moved;
+}
+
+static void a_mark_is_a_moment_before_which_the_standby_has_all(void **state)
+{
+	struct safe_mark m = { 0 };
+
+	assert_false(take(&m, 1000, 100, 50, ""));
+	assert_false(take(&m, 2000, 200, 90, ""));
+	assert_true(take(&m, 3000, 300, 100, ""));
+	assert_int_equal(m.safe_ms, 1000);
+	assert_true(take(&m, 4000, 300, 299, ""));
+	assert_int_equal(m.safe_ms, 2000);
+	assert_true(take(&m, 5000, 300, 300, ""));
+	assert_int_equal(m.safe_ms, 5000); /* nothing was written since */
+	assert_false(take(&m, 6000, 400, 400, "gone"));
+	assert_false(take(&m, 7000, 400, 400, "dirty"));
+	assert_int_equal(m.safe_ms, 5000);
+	/* Hours behind: the mark is late, never wrong. */
+	for (int i = 0; i < 5000; i++)
+		assert_false(take(&m, 8000 + i, 1000 + (uint64_t) i, 399, ""));
+	assert_true(take(&m, 20000, 9000, 3000, ""));
+	assert_in_range(m.safe_ms, 8000, 10000);
+	assert_true(take(&m, 21000, 9000, 9000, ""));
+	assert_int_equal(m.safe_ms, 21000);
+}
+
+static void a_mark_travels_from_podd_to_the_mta(void **state)
+{
+	struct fixture *f = *state;
+	const struct safe_mark m = { .safe_ms = 1795651200123, .token = 9 };
+	struct safetynet_mark got;
+
+	assert_false(safetynet_mark_read(f->dir, "vol01", &got));
+	safe_mark_publish(&m, f->dir, "vol01");
+	assert_true(safetynet_mark_read(f->dir, "vol01", &got));
+	assert_true(got.safe_ms == 1795651200123 && got.token == 9);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_kept_is_found_oldest_first_and_whole),
+		TEST(a_file_cut_short_is_told_apart),
+		TEST(a_mark_travels_from_podd_to_the_mta),
+		cmocka_unit_test(what_the_standby_has_goes_and_what_a_promoted_one_may_lack_comes_again),
+		cmocka_unit_test(a_mark_is_a_moment_before_which_the_standby_has_all),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
