@@ -11,9 +11,11 @@ enum auth_arc { AUTH_ARC_OFF, AUTH_ARC_FORWARDED, AUTH_ARC_ALL };
 struct auth_conf {
 	const char *authserv_id; /* "": the mta's name */
 	uint64_t spf_timeout_ms;
-	unsigned int dmarc;      /* enum auth_dmarc */
-	unsigned int arc;        /* enum auth_arc */
-	const char *arc_trusted; /* "example.org, example.net" */
+	unsigned int dmarc; /* enum auth_dmarc */
+	bool dmarc_reports;
+	const char *dmarc_report_from, *dmarc_report_org; /* "": postmaster@ the pod's domain, and that domain */
+	unsigned int arc;                                 /* enum auth_arc */
+	const char *arc_trusted;                          /* "example.org, example.net" */
 	bool sign;
 	uint64_t dkim_grace_ms;
 };

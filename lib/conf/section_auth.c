@@ -19,6 +19,11 @@ static const struct conf_item items[] = {
 	CONF_CHOICE(auth_conf, dmarc, "enforce", dmarc_words,
 	        "What becomes of a message that fails DMARC: what the domain in its From asks for, with its \"quarantine\" "
 	        "meaning Junk; Junk at most; or nothing but a finding."),
+	CONF_BOOL(auth_conf, dmarc_reports, "yes",
+	        "Whether domains that ask for it (rua=) are told each day who sent mail in their name."),
+	CONF_DERIVED(auth_conf, dmarc_report_from, conf_check_address_or_empty, "postmaster at pod.domain",
+	        "Who sends these reports: an address of a domain that has a DKIM key, or they may be refused."),
+	CONF_DERIVED(auth_conf, dmarc_report_org, NULL, "pod.domain", "Who reports, in words."),
 	CONF_CHOICE(auth_conf, arc, "forwarded", arc_words,
 	        "Which incoming messages get our ARC seal: none, those that an alias or group sends on to another server, or all. "
 	        "The domain that seals is that of the recipient, or pod.domain, whichever has an RSA key."),

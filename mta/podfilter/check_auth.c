@@ -4,8 +4,10 @@
  * where the message goes on to somebody else.
  */
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "mta/podfilter/auth_message.h"
 #include "mta/podfilter/checks.h"
+#include "mta/podfilter/filter_internal.h"
 
 /* ---- at MAIL ---- */
 
@@ -148,10 +150,20 @@ static void auth_edit(struct message *m)
 	                            .value = span_of(arena_printf(m->arena, " " SPAN_FMT, SPAN_ARG(text))) });
 }
 
+/* Of messages that are refused, too: those above all are what a domain wants to hear of. */
+static void auth_learn(struct message *m)
+{
+	const struct auth_message *am = auth_message_of(m);
+
+	if (am && am->judged && m->session->settings->conf->auth.dmarc_reports)
+		report_store_add(m->session->filter->reports, &am->results, am->vouched_for, clock_wall_s());
+}
+
 const struct check check_auth = {
 	.name = "auth",
 	.directions = CHECK_IN,
 	.mail = auth_mail,
 	.judge = auth_judge,
 	.edit = auth_edit,
+	.learn = auth_learn,
 };

@@ -18,6 +18,7 @@ struct filter {
 	struct memory *memory;
 	struct resolver *resolver;
 	struct mailauth *mailauth;
+	struct report_store *reports;
 	struct directory *directory; /* NULL: there is none yet */
 	struct throttle *throttle;
 	char tmp_dir[4096];                  /* where spools put large messages */

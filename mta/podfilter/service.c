@@ -191,6 +191,8 @@ static int start_control(struct filter *f, struct control **ret_control, struct 
 {
 	const struct control_options o = { .auth = f->mailauth,
 		                           .lookup = { .ask = resolver_lookup, .ctx = f->resolver },
+		                           .reports = f->reports,
+		                           .directory = f->directory,
 		                           .conf_take = service_conf_take,
 		                           .conf_release = service_conf_release,
 		                           .arg = f };

@@ -107,12 +107,15 @@ static int open_memory(struct filter *f, struct err *err)
 /* Who our recipients are is known once podd has made the directory, which it does before it starts us. */
 static int open_auth(struct filter *f, struct err *err)
 {
-	char path[sizeof(f->tmp_dir) + 8];
+	char path[sizeof(f->tmp_dir) + 16];
 	struct err why = { 0 };
 	int r;
 
 	(void) snprintf(path, sizeof(path), "%s/dkim", f->tmp_dir);
 	r = mailauth_open(path, &f->mailauth, err);
+	(void) snprintf(path, sizeof(path), "%s/reports", f->tmp_dir);
+	if (r == 0)
+		r = report_store_open(path, &f->reports, err);
 	if (r == 0 && directory_open(f->settings->conf->pod.directory_dir, &f->directory, &why) < 0)
 		log_event(NULL, LOGL_WARNING, "filter.no_directory", F_ERR(&why));
 	return r;
@@ -151,6 +154,7 @@ struct filter *filter_close(struct filter *f)
 	if (!f)
 		return NULL;
 	f->mailauth = mailauth_close(f->mailauth);
+	f->reports = report_store_close(f->reports);
 	f->directory = directory_close(f->directory);
 	f->resolver = resolver_stop(f->resolver);
 	f->throttle = throttle_free(f->throttle);

@@ -54,7 +54,7 @@ char *queue_submit_path(const struct conf *conf, char *buf, size_t size)
 	return buf;
 }
 
-static int listen_unix(const char *path, int type, int *ret_fd, struct err *err)
+static int listen_unix(const char *path, int type, mode_t mode, int *ret_fd, struct err *err)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	_cleanup_(closep) int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -64,7 +64,7 @@ static int listen_unix(const char *path, int type, int *ret_fd, struct err *err)
 	memcpy(sun.sun_path, path, strlen(path) + 1);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return err_errno(err, errno, "removing a stale %s", path);
-	if (fd < 0 || bind(fd, (const struct sockaddr *) &sun, sizeof(sun)) < 0 || chmod(path, 0600) < 0 ||
+	if (fd < 0 || bind(fd, (const struct sockaddr *) &sun, sizeof(sun)) < 0 || chmod(path, mode) < 0 ||
 	    listen(fd, 128) < 0)
 		return err_errno(err, errno, "listening on %s", path);
 	*ret_fd = take_fd(&fd);
@@ -84,13 +84,14 @@ int queue_listen(const struct conf *conf, int *ret_submit_fd, int *ret_control_f
 {
 	_cleanup_(closep) int submit = -1, control = -1;
 	char path[256];
-	int r = listen_unix(queue_submit_path(conf, path, sizeof(path)), SOCK_SEQPACKET, &submit, err);
+	/* the group's, for podfilter; who of it is listened to, submit.c says */
+	int r = listen_unix(queue_submit_path(conf, path, sizeof(path)), SOCK_SEQPACKET, 0660, &submit, err);
 
 	if (r == 0)
 		r = give_to(path, conf->pod.user_mta, err);
 	if (r == 0) {
 		(void) snprintf(path, sizeof(path), "%s/mta-queue.sock", conf->pod.run_dir);
-		r = listen_unix(path, SOCK_STREAM, &control, err);
+		r = listen_unix(path, SOCK_STREAM, 0600, &control, err);
 	}
 	if (r < 0)
 		return r;

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "mta/queue/internal.h"
+#include "proc/proc.h"
 #include "mta/queue/packet.h"
 #include "mta/service/metrics.h"
 
@@ -24,6 +25,7 @@ struct link {
 struct queue_submit {
 	struct queue *q;
 	int fd;
+	uid_t filter_uid; /* podfilter's, whose reports are mail; (uid_t) -1: it runs as we do */
 	struct event acceptable;
 	TAILQ_HEAD(, link) links;
 };
@@ -208,14 +210,29 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		link_free(l);
 }
 
+/* Our own processes, and podfilter. */
+static bool peer_may_submit(const struct queue_submit *s, int conn)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	if (peer.uid == geteuid() || peer.uid == 0 || peer.uid == s->filter_uid)
+		return true;
+	log_event(NULL, LOGL_WARNING, "queue.stranger", F_UINT("uid", peer.uid));
+	return false;
+}
+
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue_submit *s = arg;
 	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct link *l = conn >= 0 ? calloc(1, sizeof(*l)) : NULL;
 
-	if (!l) {
+	if (!l || !peer_may_submit(s, conn)) {
 		closep(&conn);
+		free(l);
 		return;
 	}
 	l->owner = s;
@@ -234,6 +251,7 @@ int queue_submit_serve(struct queue *q, int fd, struct queue_submit **ret_submit
 		return err_set(err, POD_E_NOMEM, "no memory for the queue's socket");
 	s->q = q;
 	s->fd = fd;
+	s->filter_uid = *q->conf->pod.user_filter ? privilege_uid_of(q->conf->pod.user_filter) : (uid_t) -1;
 	TAILQ_INIT(&s->links);
 	(void) event_assign(&s->acceptable, q->base, fd, EV_READ | EV_PERSIST, on_acceptable, s);
 	if (event_add(&s->acceptable, NULL) < 0) {

@@ -30,6 +30,8 @@ static const struct route routes[] = {
 	{ "POST", "/domains", api_domain_add },
 	{ "GET", "/domains/:name", api_domain_get },
 	{ "DELETE", "/domains/:name", api_domain_remove },
+	{ "GET", "/dmarc", api_dmarc_show },
+	{ "POST", "/dmarc/report", api_dmarc_report },
 	{ "GET", "/dkim", api_dkim_domains },
 	{ "GET", "/domains/:name/dkim", api_dkim_list },
 	{ "POST", "/domains/:name/dkim", api_dkim_create },

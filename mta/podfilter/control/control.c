@@ -16,6 +16,8 @@
 #define BODY_MAX        65536
 #define METHOD_ARENA    (8u << 20)
 #define ROTATION_WAIT_S 600 /* between looks at the schedules: a record may be published at any time */
+#define REPORTS_WAIT_S  900 /* between looks whether a day is over, or owes reports */
+#define FLUSH_WAIT_S    5   /* what a crash may take of the counts */
 #define BACKLOG         16
 
 static int status_of(int code)
@@ -116,15 +118,30 @@ static int listen_at(struct control *c, const char *run_dir, struct err *err)
 	return 0;
 }
 
+static int add_clock(struct control *c, struct event **ret_event, event_callback_fn fn, time_t every_s,
+                     struct err *err)
+{
+	struct timeval wait = { .tv_sec = every_s };
+
+	*ret_event = event_new(c->base, -1, EV_PERSIST, fn, c);
+	return *ret_event && event_add(*ret_event, &wait) == 0 ? 0 : err_set(err, POD_E_NOMEM, "control");
+}
+
 static int prepare(struct control *c, const char *run_dir, struct err *err)
 {
-	static const struct timeval wait = { .tv_sec = ROTATION_WAIT_S };
+	int r;
 
 	c->base = event_base_new();
 	c->http = c->base ? evhttp_new(c->base) : NULL;
-	c->rotation = c->base ? event_new(c->base, -1, EV_PERSIST, control_on_rotation, c) : NULL;
-	if (!c->http || !c->rotation || event_add(c->rotation, &wait) < 0)
+	if (!c->http)
 		return err_set(err, POD_E_NOMEM, "control");
+	r = add_clock(c, &c->rotation, control_on_rotation, ROTATION_WAIT_S, err);
+	if (r == 0)
+		r = add_clock(c, &c->reports, control_on_reports, REPORTS_WAIT_S, err);
+	if (r == 0)
+		r = add_clock(c, &c->flush, control_on_flush, FLUSH_WAIT_S, err);
+	if (r < 0)
+		return r;
 	evhttp_set_allowed_methods(c->http, EVHTTP_REQ_POST);
 	evhttp_set_max_body_size(c->http, BODY_MAX);
 	evhttp_set_gencb(c->http, control_on_request, c);
@@ -175,14 +192,17 @@ int control_start(const struct control_options *options, const char *run_dir, st
 
 struct control *control_stop(struct control *c)
 {
+	struct event *clocks[] = { c ? c->rotation : NULL, c ? c->reports : NULL, c ? c->flush : NULL };
+
 	if (!c)
 		return NULL;
 	if (c->running) {
 		(void) event_base_loopbreak(c->base);
 		(void) pthread_join(c->thread, NULL);
 	}
-	if (c->rotation)
-		event_free(c->rotation);
+	for (size_t i = 0; i < ARRAY_SIZE(clocks); i++)
+		if (clocks[i])
+			event_free(clocks[i]);
 	if (c->http)
 		evhttp_free(c->http);
 	if (c->base)

@@ -9,7 +9,9 @@
 #define POD_FILTER_CONTROL_H
 
 #include "conf/conf.h"
+#include "directory/directory.h"
 #include "mta/podfilter/auth/mailauth.h"
+#include "mta/podfilter/auth/report/report.h"
 
 #define FILTER_CONTROL_SOCKET_NAME "podfilter-control.sock" /* in run_dir */
 
@@ -18,6 +20,8 @@ struct control;
 struct control_options {
 	const struct mailauth *auth;
 	struct lookup lookup;
+	struct report_store *reports;
+	struct directory *directory; /* NULL: there is none */
 	/* The settings in force, which the caller of release has had taken. */
 	const struct conf *(*conf_take)(void *arg, void **ret_hold);
 	void (*conf_release)(void *arg, void *hold);

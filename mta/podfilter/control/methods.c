@@ -15,5 +15,10 @@ const struct control_method control_methods[] = {
 	{ "dkim.rotate", control_dkim_rotate },
 	/* {"domain", "days"} -> {"domain", "rotate_days"}; 0: never */
 	{ "dkim.schedule", control_dkim_schedule },
+	/* {"date"?, "again"?} -> {"date", "domains": [{"domain", "messages", "to": [{"address", "status"}]}]}
+	 */
+	{ "dmarc.report", control_dmarc_report },
+	/* {"date"?} -> {"date", "domains": [{"domain", "messages", "sent", "policy"}]} */
+	{ "dmarc.show", control_dmarc_show },
 	{ NULL, NULL },
 };
