@@ -1,6 +1,7 @@
 #include "base/cleanup.h"
 #include "podctl/client.h"
 #include "podctl/cmd_domain_dkim.h"
+#include "podctl/cmd_domain_dns.h"
 #include "podctl/commands.h"
 #include "podctl/output.h"
 
@@ -65,6 +66,10 @@ static const struct command commands[] = {
 	{ "add", "DOMAIN", 1, 1, "Takes mail for a domain from now on.", NULL, add_options, run_add },
 	{ "dkim", "DOMAIN ACTION [SELECTOR]", 2, 3, "Keys that a domain signs its mail with.",
 	  domain_dkim_details, domain_dkim_options, domain_dkim_run },
+	{ "dns", "DOMAIN", 1, 1, "Prints the records that the domain's DNS should have.",
+	  "As lines of a zone file: MX, SPF, DMARC, TLS-RPT, TLSA of the server's key, MTA-STS where imapd.mta_sts says so, and "
+	  "the domain's DKIM keys.",
+	  NULL, domain_dns_run },
 	{ "list", "", 0, 0, "Lists the domains.", NULL, NULL, run_list },
 	{ "remove", "DOMAIN", 1, 1, "Takes no more mail for a domain.",
 	  "Its users, aliases and groups have to be removed first.", NULL, run_remove },

@@ -66,7 +66,8 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 static int open_listener(struct imapd_worker *w, const struct imapd_listen *l, struct err *err)
 {
 	if (l->which == CONF_LISTEN_HTTPS)
-		return http_create(w->base, l->fd, w->tls, &w->http, err);
+		return http_create(&(struct http_options){ w->base, w->tls, w->conf, w->directory }, l->fd, &w->http,
+		                   err);
 	return listener_create(w->base, l->fd, w->proxy_from,
 	                       l->which == CONF_LISTEN_IMAPS ? on_imaps : on_imap, w, &w->listeners[l->which],
 	                       err);

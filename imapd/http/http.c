@@ -13,8 +13,9 @@
 
 struct http {
 	struct evhttp *server;
-	struct event_base *base;
 	struct tls_context *tls;
+	const struct conf *conf;
+	struct directory *directory;
 };
 
 struct page {
@@ -52,9 +53,41 @@ static const struct page *choose(struct evhttp_request *rq)
 	return evhttp_request_get_command(rq) == EVHTTP_REQ_GET ? &front : &no_method;
 }
 
+/* Whether that is the host of a hosted domain's policy: mta-sts.DOMAIN, with or without a port. */
+static bool is_policy_host(const struct http *h, const char *host)
+{
+	static const struct span prefix = SPAN_LIT("mta-sts.");
+	struct span port, name = span_split(span_of(host ? host : ""), ':', &port);
+	char domain[256];
+
+	if (!span_starts_nocase(name, prefix) || name.len - prefix.len >= sizeof(domain))
+		return false;
+	name = span_skip(name, prefix.len);
+	for (size_t i = 0; i < name.len; i++)
+		domain[i] = (char) ascii_lower(name.p[i]);
+	return directory_domain_find(h->directory, span_make(domain, name.len), NULL) == 0;
+}
+
+/* The policy in buf, where it is one that is asked for. */
+static bool choose_policy(const struct http *h, struct evhttp_request *rq, struct buf *text,
+                          struct page *ret_page)
+{
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(rq));
+
+	if (!path || strcmp(path, "/.well-known/mta-sts.txt") != 0 ||
+	    !is_policy_host(h, evhttp_request_get_host(rq)) || !conf_sts_policy(h->conf, text))
+		return false;
+	*ret_page = (struct page){
+		.status = HTTP_OK, .reason = "OK", .type = "text/plain", .text = buf_str(text)
+	};
+	return true;
+}
+
 static void on_request(struct evhttp_request *rq, void *arg)
 {
-	const struct page *page = choose(rq);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	struct page policy;
+	const struct page *page = choose_policy(arg, rq, &text, &policy) ? &policy : choose(rq);
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(rq);
 	struct evbuffer *body = evbuffer_new();
 
@@ -84,20 +117,20 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 	return bev;
 }
 
-int http_create(struct event_base *base, int fd, struct tls_context *tls, struct http **ret_http,
-                struct err *err)
+int http_create(const struct http_options *o, int fd, struct http **ret_http, struct err *err)
 {
 	struct http *h = calloc(1, sizeof(*h));
 
 	if (h)
-		h->server = evhttp_new(base);
+		h->server = evhttp_new(o->base);
 	if (!h || !h->server || evhttp_accept_socket(h->server, fd) < 0) {
 		(void) close(fd);
 		(void) http_free(h);
 		return err_set(err, POD_E_NOMEM, "HTTPS listener");
 	}
-	h->base = base;
-	h->tls = tls_ref(tls);
+	h->tls = tls_ref(o->tls);
+	h->conf = o->conf;
+	h->directory = o->directory;
 	evhttp_set_bevcb(h->server, on_connection, h);
 	evhttp_set_gencb(h->server, on_request, h);
 	evhttp_set_timeout(h->server, TIMEOUT_S);

@@ -113,6 +113,14 @@ const struct conf_endpoint *conf_listen(const struct conf *conf, enum conf_liste
 /* The service's name, "smtp". */
 const char *conf_listener_name(enum conf_listener which);
 
+/*
+ * The policy of MTA-STS (RFC 8461 3.2) that imapd shows for every hosted domain; false: none is shown. And its id for
+ * the record of 3.1: another text has another one. Returns ret_id.
+ */
+bool conf_sts_policy(const struct conf *conf, struct buf *out);
+#define CONF_STS_ID_SIZE 17
+char *conf_sts_id(struct span policy, char ret_id[CONF_STS_ID_SIZE]);
+
 /* ---- for people ---- */
 
 /* The whole effective configuration; it can be loaded again. Defaults are comments. */

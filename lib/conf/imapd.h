@@ -12,6 +12,9 @@ struct imapd_conf {
 	uint64_t idle_timeout_ms, preauth_timeout_ms, store_timeout_ms;
 	uint64_t max_literal, max_line;
 	bool allow_cleartext_auth;
+	unsigned int mta_sts;   /* off, none, testing, enforce: ask conf_sts_policy() */
+	const char *mta_sts_mx; /* "": mta.hostname */
+	uint64_t mta_sts_max_age_ms;
 };
 
 #endif

@@ -2,6 +2,8 @@
 
 #include "conf/item.h"
 
+static const char *const mta_sts[] = { "off", "none", "testing", "enforce", NULL };
+
 /* clang-format off */
 static const struct conf_item items[] = {
 	CONF_COUNT(imapd_conf, workers, "0", "0", "256", "Worker processes; 0: one per processor."),
@@ -24,6 +26,13 @@ static const struct conf_item items[] = {
 	        "How long a volume may take to answer before a command fails with UNAVAILABLE."),
 	CONF_BOOL(imapd_conf, allow_cleartext_auth, "no",
 	        "Whether passwords are taken without TLS from other hosts. Loopback addresses always may."),
+	CONF_CHOICE(imapd_conf, mta_sts, "off", mta_sts,
+	        "Mode of the MTA-STS policy (RFC 8461) shown at https://mta-sts.DOMAIN/.well-known/mta-sts.txt for every hosted "
+	        "domain; off: none. It needs port 443, a certificate for that name (tls.sni_dir) and the records that podctl "
+	        "domain dns prints. Begin with testing; to end it, say none for as long as mta_sts_max_age."),
+	CONF_LIST(imapd_conf, mta_sts_mx, "", conf_check_dns_name,
+	        "Names of the mail servers that the policy allows. Empty: mta.hostname."),
+	CONF_TIME(imapd_conf, mta_sts_max_age, "7d", "1d", "365d", "How long other servers keep the policy."),
 };
 /* clang-format on */
 

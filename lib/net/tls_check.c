@@ -1,6 +1,7 @@
 #include "net/tls_check.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include "base/cleanup.h"
@@ -44,6 +45,20 @@ bool tls_dane_is_usable(const struct tls_dane_record *r)
 	good = r->data.len > 0 && (r->selector == SELECTOR_KEY ? is_key(r->data) : is_certificate(r->data));
 	ERR_clear_error();
 	return good;
+}
+
+int tls_dane_digest(const char *cert_file, uint8_t ret_digest[32], struct err *err)
+{
+	BIO *file = BIO_new_file(cert_file, "r");
+	X509 *cert = file ? PEM_read_bio_X509(file, NULL, NULL, NULL) : NULL;
+	unsigned char *der = NULL;
+	int len = cert ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der) : -1;
+	bool good = len > 0 && EVP_Digest(der, (size_t) len, ret_digest, NULL, EVP_sha256(), NULL) == 1;
+
+	OPENSSL_free(der);
+	X509_free(cert);
+	(void) BIO_free(file);
+	return good ? 0 : tls_err(err, POD_E_CONFIG, "certificate %s", cert_file);
 }
 
 /* The names that one of is in the certificate; the first is set already where DANE did it. */

@@ -47,6 +47,10 @@ enum tls_verdict {
  */
 bool tls_dane_is_usable(const struct tls_dane_record *r);
 
+/* The digest of a certificate's key that a TLSA record 3 1 1 has: of the first one in a PEM file.
+ * -POD_E_CONFIG. */
+int tls_dane_digest(const char *cert_file, uint8_t ret_digest[32], struct err *err);
+
 /* STARTTLS, client side, as stream_start_tls_client. The check is copied. */
 int stream_start_tls_check(struct stream *s, struct tls_context *tls, const struct tls_check *check,
                            struct err *err);

@@ -33,6 +33,7 @@ static const struct route routes[] = {
 	{ "GET", "/dmarc", api_dmarc_show },
 	{ "POST", "/dmarc/report", api_dmarc_report },
 	{ "GET", "/dkim", api_dkim_domains },
+	{ "GET", "/domains/:name/dns", api_domain_dns },
 	{ "GET", "/domains/:name/dkim", api_dkim_list },
 	{ "POST", "/domains/:name/dkim", api_dkim_create },
 	{ "POST", "/domains/:name/dkim/rotate", api_dkim_rotate },

@@ -114,6 +114,7 @@ api_handler api_dkim_domains, api_dkim_list, api_dkim_create, api_dkim_activate,
 api_handler api_trace_get;
 api_handler api_trace_search, api_queue_safetynet;
 api_handler api_tlsrpt_get, api_tlsrpt_send;
+api_handler api_domain_dns;
 api_handler api_mount_list, api_mount_add, api_mount_remove;
 api_handler api_restore_list, api_restore_add, api_restore_get, api_restore_cancel;
 

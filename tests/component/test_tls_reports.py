@@ -1,8 +1,10 @@
 """A pod among other domains with TLS of every kind: what is delivered, what waits, and what the reports say of it."""
 import email
 import gzip
+import http.client
 import json
 import os
+import ssl
 import tempfile
 import time
 import unittest
@@ -41,7 +43,8 @@ class TlsReports(unittest.TestCase):
         cls.pod.down()
         with open(os.path.join(cls.pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
             f.write(f"\n{cls.tree.conf()}\noutbound {{\n  port = {cls.port}\n  sts_port = {cls.https.server_port}\n"
-                    f'  ca = "{ca.pem}"\n}}\nmta {{\n  queue_retry_min = 200ms\n  queue_retry_max = 1s\n}}\n')
+                    f'  ca = "{ca.pem}"\n}}\nmta {{\n  queue_retry_min = 200ms\n  queue_retry_max = 1s\n}}\n'
+                    "imapd {\n  mta_sts = enforce\n}\n")
         cls.pod.up()
 
     @classmethod
@@ -155,6 +158,41 @@ class TlsReports(unittest.TestCase):
             done = self.pod.podctl("tlsrpt", "show", "--day", day, check=False)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn("a day is written as in", done.stderr)
+
+    # ---- our own side ----
+
+    def policy(self, host, path="/.well-known/mta-sts.txt"):
+        context = ssl.create_default_context(cafile=os.path.join(self.pod.dir, "tls", "ca.pem"))
+        context.check_hostname = False
+        connection = http.client.HTTPSConnection("127.0.0.1", self.pod.port("https"), timeout=60, context=context)
+        connection.request("GET", path, headers={"Host": host})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, answer.headers["Content-Type"], text
+
+    def test_5_our_own_policy_is_shown_for_our_domains(self):
+        domain = self.pod.info["domain"]
+        expected = f"version: STSv1\r\nmode: enforce\r\nmx: mx.{domain}\r\nmax_age: 604800\r\n"
+        for host in (f"mta-sts.{domain}", f"MTA-STS.{domain.upper()}:443"):
+            self.assertEqual(self.policy(host), (200, "text/plain", expected))
+        for host, path in ((f"mta-sts.other.{domain}", "/.well-known/mta-sts.txt"), (domain, "/.well-known/mta-sts.txt"),
+                           (f"mta-sts.{domain}", "/.well-known/other")):
+            self.assertNotEqual(self.policy(host, path)[0], 200)
+
+    def test_6_the_records_that_our_dns_should_have_work(self):
+        domain = self.pod.info["domain"]
+        lines = [line for line in self.pod.podctl("domain", "dns", domain).stdout.splitlines() if not line.startswith(";")]
+        with open(os.path.join(self.pod.dir, "tls", "server.pem"), encoding="ascii") as f:
+            own = tlsa(f"mx.{domain}.", 25, f.read())
+        kinds = " ".join(lines)
+        for part in (f"MX 10 mx.{domain}.", "v=spf1 mx -all", f"_dmarc.{domain}.", "v=TLSRPTv1;", "v=STSv1; id=",
+                     own.split("TLSA ")[1].strip()):
+            self.assertIn(part, kinds)
+        # They can be pasted into a zone as they are.
+        with DnsTree({domain: Zone("\n".join(lines))}):
+            pass
+        self.assertEqual(self.pod.podctl("domain", "dns", "nowhere.test", check=False).returncode, 3)
 
 
 if __name__ == "__main__":
