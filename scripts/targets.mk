@@ -45,7 +45,7 @@ unit: $(UNIT_TESTS)
 # tests/component/test_NAME.c drives real daemons from a cmocka program, test_NAME.py from Python with clients
 # that are not ours. They find the programs in $PODMAIL_BIN.
 COMPONENT_SRCS  := $(wildcard tests/component/test_*.c tests/fault/test_*.c)
-COMPONENT_TOOLS := tests/component/mime_dump.c tests/component/outbound_job.c
+COMPONENT_TOOLS := tests/component/mime_dump.c tests/component/outbound_job.c tests/component/scripted_milter.c
 COMPONENT_TOOL_BINS := $(patsubst %.c,$(BUILD)/%,$(COMPONENT_TOOLS))
 COMPONENT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(COMPONENT_SRCS))
 COMPONENT_PY    := $(wildcard tests/component/test_*.py tests/fault/test_*.py)

@@ -1,4 +1,5 @@
 #include "conf/conf_internal.h"
+#include "conf/records.h"
 #include "conf/value.h"
 
 #define LIST_TEXT_MAX 65536
@@ -59,8 +60,13 @@ static void option_apply(struct conf_loaded *l, const struct conf_section *s, co
 {
 	_cleanup_buf_ struct buf text = { .limit = LIST_TEXT_MAX };
 	struct err err = { 0 };
-	int r = node_text(item, n, &text, &err);
+	int r;
 
+	if (item->type == CONF_TYPE_RECORDS) {
+		conf_records_apply(l, s, item, n, problems);
+		return;
+	}
+	r = node_text(item, n, &text, &err);
 	if (r == 0)
 		r = conf_value_set(item, conf_section_of(l, s), buf_span(&text), l->arena, &err);
 	if (r == -POD_E_NOMEM)

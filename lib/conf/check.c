@@ -6,6 +6,7 @@
 #define NAME_MAX_LEN   64
 #define DOMAIN_MAX_LEN 253 /* RFC 1035 2.3.4 as text */
 #define LABEL_MAX_LEN  63
+#define UNIX_PATH_MAX  108 /* of struct sockaddr_un, with its NUL */
 
 static bool is_name_byte(uint8_t c)
 {
@@ -205,4 +206,31 @@ int conf_check_tls_domain(struct span value, struct err *err)
 	return err_set(
 		err, POD_E_SYNTAX,
 		"DOMAIN=WORD such as partner.example=verify is expected, with none, may, encrypt or verify");
+}
+
+/* ---- milters ---- */
+
+/* PORT@ADDRESS; "localhost" is the loopback address of the family. */
+static bool is_inet_socket(struct span s, int family)
+{
+	struct span host, port = span_split(s, '@', &host);
+
+	return is_port(port) && (span_eq(host, SPAN_LIT("localhost")) || address_family(host) == family);
+}
+
+/* As milters write it themselves, without what would need a resolver: smfi_setconn of libmilter. */
+int conf_check_milter_socket(struct span value, struct err *err)
+{
+	struct span rest, kind = span_split(value, ':', &rest);
+
+	if ((span_eq(kind, SPAN_LIT("unix")) || span_eq(kind, SPAN_LIT("local"))) && rest.len > 1 &&
+	    rest.p[0] == '/' && rest.len < UNIX_PATH_MAX)
+		return 0;
+	if (span_eq(kind, SPAN_LIT("inet")) && is_inet_socket(rest, AF_INET))
+		return 0;
+	if (span_eq(kind, SPAN_LIT("inet6")) && is_inet_socket(rest, AF_INET6))
+		return 0;
+	return err_set(err, POD_E_SYNTAX,
+	               "a socket such as inet:11332@127.0.0.1, inet6:11332@::1 or unix:/run/filter.sock is "
+	               "expected");
 }

@@ -17,14 +17,15 @@
 #include "conf/conf.h"
 
 enum conf_type {
-	CONF_TYPE_STRING, /* const char * */
-	CONF_TYPE_PATH,   /* const char * */
-	CONF_TYPE_LIST,   /* const char *, comma separated */
-	CONF_TYPE_COUNT,  /* unsigned int */
-	CONF_TYPE_SIZE,   /* uint64_t bytes */
-	CONF_TYPE_TIME,   /* uint64_t milliseconds */
-	CONF_TYPE_BOOL,   /* bool */
-	CONF_TYPE_CHOICE, /* an enum */
+	CONF_TYPE_STRING,  /* const char * */
+	CONF_TYPE_PATH,    /* const char * */
+	CONF_TYPE_LIST,    /* const char *, comma separated */
+	CONF_TYPE_COUNT,   /* unsigned int */
+	CONF_TYPE_SIZE,    /* uint64_t bytes */
+	CONF_TYPE_TIME,    /* uint64_t milliseconds */
+	CONF_TYPE_BOOL,    /* bool */
+	CONF_TYPE_CHOICE,  /* an enum */
+	CONF_TYPE_RECORDS, /* struct conf_records: blocks with options of their own */
 	CONF_TYPES
 };
 
@@ -33,13 +34,16 @@ typedef int conf_check_fn(struct span value, struct err *err);
 conf_check_fn conf_check_name, conf_check_user, conf_check_domain, conf_check_domain_or_empty,
 	conf_check_host, conf_check_listen, conf_check_network, conf_check_dns_server, conf_check_dns_stub,
 	conf_check_dns_name, conf_check_tls_domain, conf_check_weight, conf_check_dns_list, conf_check_extension,
-	conf_check_http_url_or_empty, conf_check_peer_or_empty, conf_check_address_or_empty;
+	conf_check_http_url_or_empty, conf_check_peer_or_empty, conf_check_address_or_empty,
+	conf_check_milter_socket;
 
 struct conf_item {
 	const char *name, *default_text, *lowest, *highest, *help;
 	const char *derived;        /* what an empty default stands for, in words; may be NULL */
 	const char *const *choices; /* by value, NULL behind the last */
 	conf_check_fn *check;
+	const struct conf_item *fields; /* of CONF_TYPE_RECORDS: what one block may say */
+	size_t n_fields, record_size;
 	size_t offset; /* in the section's struct */
 	enum conf_type type;
 	bool lower_case;
@@ -119,6 +123,14 @@ struct conf_section {
 	{                                                                                        \
 		.name = #field, .type = CONF_TYPE_CHOICE, CONF_AT(section, field, unsigned int), \
 		.default_text = default_, .choices = choices_, .help = help_                     \
+	}
+
+/* fields_: an array of items of struct record_; a field without a default has to be given. */
+#define CONF_RECORDS(section, field, record_, fields_, help_)                                              \
+	{                                                                                                  \
+		.name = #field, .type = CONF_TYPE_RECORDS, CONF_AT(section, field, struct conf_records),   \
+		.default_text = "", .fields = fields_, .n_fields = sizeof(fields_) / sizeof((fields_)[0]), \
+		.record_size = sizeof(struct record_), .help = help_                                       \
 	}
 
 /* NOLINTEND(bugprone-macro-parentheses) */

@@ -5,8 +5,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "conf/record.h"
+
 /* Languages of what the mta writes to users: "en", ... NULL behind the last. */
 const char *conf_language_name(unsigned int language);
+
+/* What becomes of a message whose milter cannot be asked, or does not answer. */
+enum conf_milter_failure {
+	CONF_MILTER_TEMPFAIL,
+	CONF_MILTER_ACCEPT,
+	CONF_MILTER_REJECT,
+	CONF_MILTER_QUARANTINE,
+};
+
+struct conf_milter {
+	const char *name;   /* in logs and metrics */
+	const char *socket; /* "inet:PORT@HOST", "inet6:PORT@HOST", "unix:/PATH", "local:/PATH" */
+	uint64_t connect_timeout_ms, send_timeout_ms, timeout_ms, end_timeout_ms;
+	unsigned int protocol;   /* the highest version offered */
+	unsigned int on_failure; /* enum conf_milter_failure */
+};
 
 struct mta_conf {
 	unsigned int workers;
@@ -23,6 +41,7 @@ struct mta_conf {
 	unsigned int queue_concurrency, destination_concurrency;
 	bool allow_cleartext_auth, safetynet;
 	uint64_t safetynet_size, safetynet_keep_ms;
+	struct conf_records milters, submission_milters, lmtp_milters; /* of struct conf_milter */
 };
 
 #endif

@@ -1,6 +1,7 @@
 #include <jansson.h>
 
 #include "conf/conf_internal.h"
+#include "conf/records.h"
 #include "conf/value.h"
 
 static bool is_default(const struct conf *conf, size_t section, size_t item)
@@ -21,18 +22,43 @@ static void print_quoted(const char *s, struct buf *out)
 	buf_add_byte(out, '"');
 }
 
+static void print_value(const struct conf_item *item, const void *values, struct buf *out)
+{
+	_cleanup_buf_ struct buf value = BUF_INIT;
+
+	conf_value_print(item, values, &value);
+	if (conf_type_is_string(item->type))
+		print_quoted(buf_str(&value), out);
+	else
+		buf_add(out, buf_span(&value));
+}
+
+/* A block on each line, all of it said. */
+static void print_records(const struct conf_item *item, const struct conf_records *records, struct buf *out)
+{
+	buf_add_byte(out, '[');
+	for (size_t i = 0; i < records->n; i++) {
+		buf_add_str(out, i ? ",\n        {" : "\n        {");
+		for (size_t k = 0; k < item->n_fields; k++) {
+			buf_printf(out, " %s = ", item->fields[k].name);
+			print_value(&item->fields[k], conf_record_at(item, records, i), out);
+			buf_add_byte(out, ';');
+		}
+		buf_add_str(out, " }");
+	}
+	buf_add_str(out, records->n ? "\n    ]" : "]");
+}
+
 static void print_option(const struct conf *conf, size_t section, size_t i, struct buf *out)
 {
 	const struct conf_section *s = conf_sections[section];
 	const void *values = conf_section_of_const(conf, s);
-	_cleanup_buf_ struct buf value = BUF_INIT;
 
-	conf_value_print(&s->items[i], values, &value);
 	buf_printf(out, "    %s%s = ", is_default(conf, section, i) ? "# " : "", s->items[i].name);
-	if (conf_type_is_string(s->items[i].type))
-		print_quoted(buf_str(&value), out);
+	if (s->items[i].type == CONF_TYPE_RECORDS)
+		print_records(&s->items[i], conf_value_records(&s->items[i], values), out);
 	else
-		buf_add(out, buf_span(&value));
+		print_value(&s->items[i], values, out);
 	buf_printf(out, ";%s\n", is_default(conf, section, i) ? " # default" : "");
 }
 
@@ -46,10 +72,34 @@ void conf_print(const struct conf *conf, struct buf *out)
 	}
 }
 
+static json_t *json_value(const struct conf_item *item, const void *section);
+
+static json_t *json_records(const struct conf_item *item, const struct conf_records *records)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < records->n; i++) {
+		json_t *o = json_object();
+		int r = 0;
+
+		for (size_t k = 0; k < item->n_fields; k++)
+			r |= json_object_set_new(
+				o, item->fields[k].name,
+				json_value(&item->fields[k], conf_record_at(item, records, i)));
+		if ((json_array_append_new(list, o) | r) != 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static json_t *json_value(const struct conf_item *item, const void *section)
 {
 	const char *s;
 
+	if (item->type == CONF_TYPE_RECORDS)
+		return json_records(item, conf_value_records(item, section));
 	if (conf_type_is_string(item->type)) {
 		s = conf_value_string(item, section);
 		return json_string(s ? s : "");

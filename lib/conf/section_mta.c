@@ -9,7 +9,28 @@ const char *conf_language_name(unsigned int language)
 	return language < ARRAY_SIZE(languages) ? languages[language] : NULL;
 }
 
+static const char *const failure_words[] = { "tempfail", "accept", "reject", "quarantine", NULL };
+
 /* clang-format off */
+static const struct conf_item milter_fields[] = {
+	CONF_STRING(conf_milter, name, NULL, conf_check_name, "What it is called in logs and metrics."),
+	CONF_STRING(conf_milter, socket, NULL, conf_check_milter_socket,
+	        "Where it listens: inet:PORT@ADDRESS, inet6:PORT@ADDRESS, unix:/PATH or local:/PATH."),
+	CONF_TIME(conf_milter, connect_timeout, "5s", "100ms", "10m", "How long connecting to it may take."),
+	CONF_TIME(conf_milter, send_timeout, "10s", "100ms", "10m",
+	        "How long it may leave what is sent to it unread."),
+	CONF_TIME(conf_milter, timeout, "30s", "100ms", "1h", "How long it may take to answer a step."),
+	CONF_TIME(conf_milter, end_timeout, "5m", "100ms", "1h",
+	        "How long it may take at the end of a message; each sign of progress it gives starts this anew."),
+	CONF_COUNT(conf_milter, protocol, "6", "2", "6",
+	        "Highest version of the milter protocol offered. Filters older than theirs answer with a lower one; some "
+	        "break off instead, and need this."),
+	CONF_CHOICE(conf_milter, on_failure, "tempfail", failure_words,
+	        "What is done with a message when the milter cannot be reached, does not answer in time or breaks the "
+	        "protocol: the sender is asked to come again, it is taken without this milter, it is refused, or it is "
+	        "taken and held in quarantine."),
+};
+
 static const struct conf_item items[] = {
 	CONF_COUNT(mta_conf, workers, "0", "0", "256", "Worker processes; 0: one per processor."),
 	CONF_LISTEN(mta_conf, smtp, "25", "Where mail comes in from other servers; \"none\": nowhere."),
@@ -75,6 +96,11 @@ static const struct conf_item items[] = {
 	CONF_TIME(mta_conf, safetynet_keep, "1d", "1m", "30d", "And for how long at most."),
 	CONF_BOOL(mta_conf, allow_cleartext_auth, "no",
 	        "Whether passwords are taken without TLS from other hosts. Loopback addresses always may."),
+	CONF_RECORDS(mta_conf, milters, conf_milter, milter_fields,
+	        "Milters that see mail from other servers, in this order; each sees what those before it changed."),
+	CONF_RECORDS(mta_conf, submission_milters, conf_milter, milter_fields,
+	        "Milters that see mail which users submit."),
+	CONF_RECORDS(mta_conf, lmtp_milters, conf_milter, milter_fields, "Milters that see mail which comes in over LMTP."),
 };
 /* clang-format on */
 

@@ -46,6 +46,13 @@ int tls_binding_end_point(SSL *ssl, uint8_t ret_bytes[64],
                           size_t *ret_len); /* RFC 5929 tls-server-end-point */
 /* The common name of the peer's verified certificate, "" where there is none. */
 void tls_peer_name(SSL *ssl, char *buf, size_t size);
+/* What a milter is told of a session: protocol, cipher and its bits; of a peer's verified certificate, else
+ * "". */
+struct tls_facts {
+	char version[16], cipher[64], bits[8];
+	char subject[256], issuer[256]; /* common names */
+};
+void tls_facts_of(SSL *ssl, struct tls_facts *ret_facts);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", for logs and Received. */
 void tls_describe(SSL *ssl, char *buf, size_t size);
 

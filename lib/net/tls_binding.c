@@ -43,16 +43,36 @@ int tls_binding_end_point(SSL *ssl, uint8_t ret_bytes[64], size_t *ret_len)
 	return 0;
 }
 
-void tls_peer_name(SSL *ssl, char *buf, size_t size)
+static void common_name(const X509_NAME *name, char *buf, size_t size)
 {
-	X509 *cert = SSL_get_verify_result(ssl) == X509_V_OK ? SSL_get0_peer_certificate(ssl) : NULL;
-	int len =
-		cert ? X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, buf, (int) size)
-		     : -1;
+	int len = name ? X509_NAME_get_text_by_NID(name, NID_commonName, buf, (int) size) : -1;
 
 	/* A NUL inside the name would make it look like another one. */
 	if (len < 0 || (size_t) len != strlen(buf))
 		buf[0] = '\0';
+}
+
+static X509 *verified_peer(SSL *ssl)
+{
+	return SSL_get_verify_result(ssl) == X509_V_OK ? SSL_get0_peer_certificate(ssl) : NULL;
+}
+
+void tls_peer_name(SSL *ssl, char *buf, size_t size)
+{
+	X509 *cert = verified_peer(ssl);
+
+	common_name(cert ? X509_get_subject_name(cert) : NULL, buf, size);
+}
+
+void tls_facts_of(SSL *ssl, struct tls_facts *f)
+{
+	X509 *cert = verified_peer(ssl);
+
+	(void) snprintf(f->version, sizeof(f->version), "%s", SSL_get_version(ssl));
+	(void) snprintf(f->cipher, sizeof(f->cipher), "%s", SSL_get_cipher_name(ssl));
+	(void) snprintf(f->bits, sizeof(f->bits), "%d", SSL_get_cipher_bits(ssl, NULL));
+	common_name(cert ? X509_get_subject_name(cert) : NULL, f->subject, sizeof(f->subject));
+	common_name(cert ? X509_get_issuer_name(cert) : NULL, f->issuer, sizeof(f->issuer));
 }
 
 void tls_describe(SSL *ssl, char *buf, size_t size)

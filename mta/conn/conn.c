@@ -286,6 +286,8 @@ static struct smtp_conn *conn_create(struct door *door, const struct accepted *a
 	c->mail_log = (struct log){ &c->log, { F_STR("trace", c->trace) } };
 	peer = (struct smtp_peer){ c->address, net_addr_is_loopback(&a->peer) };
 	c->session = smtp_session_create(&door->settings, &peer, &smtp_conn_host, c, &c->out);
+	if (c->session && conn_filter_create(c, a) < 0)
+		c->session = smtp_session_free(c->session);
 	(void) evtimer_assign(&c->delay, door->w->base, on_delay_over, c);
 	LIST_INSERT_HEAD(&door->w->conns, c, link);
 	door->w->n_conns++;
@@ -385,6 +387,7 @@ void smtp_conn_free(struct smtp_conn *c)
 		return;
 	c->session = smtp_session_free(c->session);
 	(void) event_del(&c->delay);
+	conn_filter_free(c);
 	c->stream = stream_free(c->stream);
 	c->spool = spool_free(c->spool);
 	buf_done(&c->out);

@@ -69,11 +69,9 @@ static int find_targets(struct smtp_conn *c, struct smtp_mail *mail, const struc
 	return r == -POD_E_UNSUPPORTED ? relay_target(mail->arena, sender, targets) : r;
 }
 
-static void on_rcpt_check(void *arg, struct smtp_mail *mail, struct smtp_rcpt *rcpt)
+int smtp_conn_resolve(struct smtp_conn *c, struct smtp_mail *mail, struct smtp_rcpt *rcpt)
 {
-	struct smtp_conn *c = arg;
 	struct directory_targets *targets = arena_new(mail->arena, struct directory_targets);
-	struct smtp_status status;
 	struct err err = { 0 };
 	int r = targets ? find_targets(c, mail, rcpt, targets, &err) : -POD_E_NOMEM;
 
@@ -82,6 +80,23 @@ static void on_rcpt_check(void *arg, struct smtp_mail *mail, struct smtp_rcpt *r
 	else if (r == 0 && targets->n == 0)
 		r = err_set(&err, POD_E_NOTFOUND, "a list without members");
 	rcpt->host = targets;
+	return r;
+}
+
+int smtp_conn_relay(struct smtp_mail *mail, struct smtp_rcpt *rcpt)
+{
+	struct directory_targets *targets = arena_new(mail->arena, struct directory_targets);
+
+	rcpt->host = targets;
+	return targets ? relay_target(mail->arena, rcpt->address, targets) : -POD_E_NOMEM;
+}
+
+static void on_rcpt_check(void *arg, struct smtp_mail *mail, struct smtp_rcpt *rcpt)
+{
+	struct smtp_conn *c = arg;
+	struct smtp_status status;
+	int r = smtp_conn_resolve(c, mail, rcpt);
+
 	metric_add(rcpt_metric(r), 1);
 	if (r < 0)
 		log_event(&c->mail_log, LOGL_INFO, "rcpt.refused", F_SPAN("sender", mail->sender),
@@ -101,12 +116,16 @@ static int on_body_add(void *arg, struct span bytes)
 
 	if (r < 0)
 		log_event(&c->mail_log, LOGL_ERROR, "spool.failed", F_ERR(&err));
+	else
+		conn_filter_body_add(c, bytes);
 	return r;
 }
 
 static int on_body_begin(void *arg, const struct smtp_mail *mail, struct span header)
 {
 	struct smtp_conn *c = arg;
+	struct err err = { 0 };
+	int r;
 
 	if (!c->spool)
 		c->spool = spool_create(smtp_guard_spares_memory(c->w) ? 0 : c->w->conf->mta.memory_per_message,
@@ -114,7 +133,12 @@ static int on_body_begin(void *arg, const struct smtp_mail *mail, struct span he
 	if (!c->spool)
 		return -POD_E_NOMEM;
 	spool_reset(c->spool);
-	return on_body_add(c, header);
+	r = spool_add(c->spool, header, &err);
+	if (r < 0)
+		log_event(&c->mail_log, LOGL_ERROR, "spool.failed", F_ERR(&err));
+	else
+		conn_filter_body_begin(c, header);
+	return r;
 }
 
 static void on_mail_end(void *arg, struct smtp_mail *mail)
@@ -123,6 +147,7 @@ static void on_mail_end(void *arg, struct smtp_mail *mail)
 
 	smtp_conn_handover_cancel(c);
 	smtp_sending_end(c);
+	conn_filter_mail_end(c);
 	if (c->spool)
 		spool_reset(c->spool);
 	c->trace[0] = '\0';
@@ -133,11 +158,12 @@ const struct smtp_host smtp_conn_host = {
 	.rcpt_check = on_rcpt_check,
 	.body_begin = on_body_begin,
 	.body_add = on_body_add,
-	.body_end = smtp_conn_on_body_end,
+	.body_end = conn_filter_body_end,
 	.mail_end = on_mail_end,
 	.auth_start = smtp_conn_auth_start,
 	.auth_step = smtp_conn_auth_step,
 	.auth_cancel = smtp_conn_auth_cancel,
 	.mail_check = smtp_conn_mail_check,
 	.author_check = smtp_conn_author_check,
+	.filter = conn_filter_ask,
 };

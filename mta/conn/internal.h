@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "directory/directory.h"
+#include "mta/milter/milter.h"
 #include "mta/conn/conn.h"
 #include "mta/conn/guard.h"
 #include "mta/conn/plan.h"
@@ -27,6 +28,7 @@ struct door {
 	bool implicit_tls;
 	struct smtp_settings settings;
 	struct listener *listener;
+	struct milter_set *milters; /* NULL: none */
 };
 
 struct worker {
@@ -86,6 +88,8 @@ struct handover {
 	} hold;
 };
 
+struct conn_filter;
+
 struct smtp_conn {
 	LIST_ENTRY(smtp_conn) link;
 	struct worker *w;
@@ -94,6 +98,7 @@ struct smtp_conn {
 	struct smtp_session *session;
 	struct buf out;
 	struct spool *spool; /* NULL until the first message */
+	struct conn_filter *filter; /* NULL: no milters here */
 	struct handover *handover; /* in the mail's arena; NULL: none under way */
 	struct event delay; /* replies held back */
 	bool delayed, pumping, paused, timed_body, ended;
@@ -173,6 +178,33 @@ uint32_t smtp_sending_undo_s(const struct smtp_conn *c);
 uint64_t smtp_safety_token(struct worker *w, const char *volume);
 /* The part's volume has answered: keeps what it took. */
 void smtp_safety_keep(struct smtp_conn *c, const struct handover_part *p);
+
+/* Where a recipient leads: rcpt->host is set, 0 or -POD_E_*, as smtp_status_of_rcpt wants it. */
+int smtp_conn_resolve(struct smtp_conn *c, struct smtp_mail *mail, struct smtp_rcpt *rcpt);
+/* The recipient is one of another server, and may be. -POD_E_NOMEM. */
+int smtp_conn_relay(struct smtp_mail *mail, struct smtp_rcpt *rcpt);
+
+/* ---- filter.c: milters; all but the first are fine where there are none ---- */
+
+/* -POD_E_NOMEM. */
+int conn_filter_create(struct smtp_conn *c, const struct accepted *a);
+void conn_filter_free(struct smtp_conn *c);
+/* smtp_host's question. */
+void conn_filter_ask(void *arg, const struct smtp_question *q);
+/* A message's bytes, when the spool has them; ours: the fields on top. */
+void conn_filter_body_begin(struct smtp_conn *c, struct span ours);
+void conn_filter_body_add(struct smtp_conn *c, struct span bytes);
+/* The message is there: filters have the last word, then it is handed over, or refused. */
+void conn_filter_body_end(void *arg, struct smtp_mail *mail);
+void conn_filter_mail_end(struct smtp_conn *c);
+/* Why the message is to be held; NULL where it is not. */
+const char *conn_filter_quarantine(const struct smtp_conn *c);
+/*
+ * LMTP owes an answer for each recipient of RCPT; filters may have taken some off and added others: makes
+ * those out of the statuses of the recipients there are. NULL where memory is out.
+ */
+const struct smtp_status *conn_filter_statuses(const struct smtp_conn *c, const struct smtp_mail *mail,
+                                               const struct smtp_status *statuses, size_t *n);
 
 /* submission.c: what the queue has to take over of a message. In arena; -POD_E_NOMEM. */
 int smtp_submission_make(const struct smtp_conn *c, const struct smtp_mail *mail, struct arena *arena,

@@ -51,12 +51,15 @@ static void log_answer(const struct smtp_conn *c, const struct handover *h)
 
 static void reply(struct smtp_conn *c)
 {
+	const struct smtp_status no_memory = smtp_status_of(-POD_E_NOMEM), *statuses;
 	struct handover *h = c->handover;
+	size_t n = h->n_statuses;
 
 	log_answer(c, h);
 	count(c, h);
 	c->handover = NULL;
-	smtp_session_mail_done(c->session, h->statuses, h->n_statuses);
+	statuses = conn_filter_statuses(c, h->mail, h->statuses, &n);
+	smtp_session_mail_done(c->session, statuses ? statuses : &no_memory, statuses ? n : 1);
 	smtp_conn_pump(c);
 }
 
@@ -224,6 +227,9 @@ static int prepare(struct smtp_conn *c, struct smtp_mail *mail, struct span *ret
 	h->n_statuses = lmtp ? mail->n_rcpts : 1;
 	if (smtp_sending_undo_s(c))
 		smtp_handover_hold(h, &(struct handover_hold){ QUEUE__HOLD_REASON__UNDO, clock_wall_s() + smtp_sending_undo_s(c), NULL });
+	if (conn_filter_quarantine(c))
+		smtp_handover_hold(h, &(struct handover_hold){ QUEUE__HOLD_REASON__QUARANTINE, 0,
+		                                               conn_filter_quarantine(c) });
 	if (mail->hold_until_s)
 		smtp_handover_hold(h, &(struct handover_hold){ QUEUE__HOLD_REASON__FUTURE, mail->hold_until_s, NULL });
 	h->statuses = arena_array(mail->arena, h->n_statuses, sizeof(*h->statuses));

@@ -51,6 +51,33 @@ static void door_configure(struct door *d)
 	};
 }
 
+static const struct conf_records *milters_of(const struct door *d)
+{
+	const struct mta_conf *m = &d->w->conf->mta;
+
+	switch (service_of(d->which)) {
+	case SMTP_SERVICE_SUBMISSION: return &m->submission_milters;
+	case SMTP_SERVICE_LMTP: return &m->lmtp_milters;
+	default: return &m->milters;
+	}
+}
+
+/* Sessions under way go on with those they began with. */
+static int door_set_milters(struct door *d, struct err *err)
+{
+	const struct milter_set_options o = { .milters = milters_of(d),
+		                              .memory_per_message = d->w->conf->mta.memory_per_message,
+		                              .tmp_dir = d->w->tmp_dir };
+	struct milter_set *set;
+	int r = milter_set_create(d->w->base, &o, &set, err);
+
+	if (r < 0)
+		return err_wrap(err, r, "milters of %s", conf_listener_name(d->which));
+	d->milters = milter_set_unref(d->milters);
+	d->milters = set;
+	return 0;
+}
+
 static void on_accept(void *arg, const struct accepted *a)
 {
 	smtp_conn_open(arg, a);
@@ -58,9 +85,13 @@ static void on_accept(void *arg, const struct accepted *a)
 
 static int door_open(struct door *d, int fd, struct err *err)
 {
-	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int own, r;
 
 	door_configure(d);
+	r = door_set_milters(d, err);
+	if (r < 0)
+		return r;
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
 		return err_set(err, POD_E_LIMIT, "no descriptor for listener %s", conf_listener_name(d->which));
 	return listener_create(d->w->base, own, d->w->proxy_from, on_accept, d, &d->listener, err);
@@ -153,6 +184,15 @@ static void reload_tls(struct worker *w)
 	w->tls = tls;
 }
 
+static void door_reconfigure(struct door *d)
+{
+	struct err err = { 0 };
+
+	door_configure(d);
+	if (d->listener && door_set_milters(d, &err) < 0)
+		log_event(NULL, LOGL_ERROR, "milters.not_reloaded", F_ERR(&err));
+}
+
 /* SIGHUP: settings and certificates for connections from now on. A file with mistakes changes nothing. */
 static void on_hup(evutil_socket_t signum, short what, void *arg)
 {
@@ -172,7 +212,7 @@ static void on_hup(evutil_socket_t signum, short what, void *arg)
 	if (w->tls)
 		reload_tls(w);
 	for (size_t i = 0; i < SMTP_DOORS; i++)
-		door_configure(&w->doors[i]);
+		door_reconfigure(&w->doors[i]);
 	log_event(NULL, LOGL_NOTICE, "config.reloaded");
 }
 
@@ -194,8 +234,10 @@ static void close_all(struct worker *w, struct worker_events *e)
 {
 	while (!LIST_EMPTY(&w->conns))
 		smtp_conn_free(LIST_FIRST(&w->conns));
-	for (size_t i = 0; i < SMTP_DOORS; i++)
+	for (size_t i = 0; i < SMTP_DOORS; i++) {
 		w->doors[i].listener = listener_free(w->doors[i].listener);
+		w->doors[i].milters = milter_set_unref(w->doors[i].milters);
+	}
 	smtp_guard_stop(w);
 	w->queue = queue_client_free(w->queue);
 	w->pool = store_pool_free(w->pool);

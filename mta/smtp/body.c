@@ -88,6 +88,8 @@ static void chunk_end(struct smtp_session *s)
 	s->input = INPUT_LINES;
 	if (refused) {
 		smtp_reply_status(s, &s->chunk_refused);
+		if (s->chunk_ends_mail)
+			smtp_mail_reset(s);
 		return;
 	}
 	if (s->chunk_last) {
@@ -135,6 +137,7 @@ void smtp_body_end(struct smtp_session *s)
 	s->mail.hops = s->scan.received + 1;
 	s->input = INPUT_LINES;
 	s->waiting = true;
+	s->replies = smtp_is_lmtp(s) ? s->mail.n_rcpts : 1;
 	if (status.code == 250)
 		s->host->body_end(s->host_arg, &s->mail);
 	else
@@ -143,11 +146,9 @@ void smtp_body_end(struct smtp_session *s)
 
 void smtp_session_mail_done(struct smtp_session *s, const struct smtp_status *statuses, size_t n)
 {
-	/* RFC 2033 4.2: LMTP answers for each recipient that RCPT accepted, in that order. */
-	size_t replies = smtp_is_lmtp(s) ? s->mail.n_rcpts : 1;
-
 	s->waiting = false;
-	for (size_t i = 0; i < replies; i++) {
+	/* RFC 2033 4.2: LMTP answers for each recipient that RCPT accepted, in that order. */
+	for (size_t i = 0; i < s->replies && statuses->code; i++) {
 		const struct smtp_status *st = &statuses[n == 1 ? 0 : i];
 
 		if (st->code < 300)
@@ -155,5 +156,7 @@ void smtp_session_mail_done(struct smtp_session *s, const struct smtp_status *st
 		else
 			smtp_reply_status(s, st);
 	}
+	if (n == 1 && (statuses->code == 421 || statuses->code == 0))
+		s->closing = true;
 	smtp_mail_reset(s);
 }

@@ -18,16 +18,50 @@ static int parse(struct span argument, uint64_t *ret_size, bool *ret_last)
 /* Where the chunk cannot be taken its bytes still come and have to go: the reply follows them. */
 static struct smtp_status refusal(struct smtp_session *s)
 {
-	int r;
-
 	if (s->set->service == SMTP_SERVICE_SUBMISSION && !*s->user)
 		return (struct smtp_status){ 530, "5.7.0", "Authentication required" };
 	if (s->state != SMTP_STATE_RCPT && s->state != SMTP_STATE_BDAT)
 		return (struct smtp_status){ 503, "5.5.1", "BDAT needs MAIL and a valid RCPT first" };
-	r = s->state == SMTP_STATE_RCPT ? smtp_body_begin(s) : 0;
-	if (r < 0)
-		return smtp_status_of_local(r);
 	return (struct smtp_status){ 0, "", "" };
+}
+
+/* The chunk's bytes come next, to be kept or to be swallowed. */
+static void take_chunk(struct smtp_session *s)
+{
+	if (!s->chunk_refused.code) {
+		s->state = SMTP_STATE_BDAT;
+		s->unstuff.raw = true;
+	}
+	s->input = INPUT_BDAT;
+	if (s->chunk_left == 0)
+		(void) smtp_body_chunk(s, SPAN_NONE);
+}
+
+/* What refuses a message with its first chunk ends the transaction (RFC 3030 section 2), when the chunk is
+ * gone. */
+void smtp_bdat_filtered(struct smtp_session *s, const struct smtp_status *refusal)
+{
+	int r;
+
+	s->bdat_waits = false;
+	if (refusal && refusal->code == 421) {
+		smtp_reply_status(s, refusal);
+		return;
+	}
+	if (refusal) {
+		s->chunk_refused =
+			(struct smtp_status){ refusal->code, arena_str(s->arena, span_of(refusal->enhanced)),
+			                      arena_str(s->arena, span_of(refusal->text)) };
+		if (!s->chunk_refused.enhanced || !s->chunk_refused.text)
+			s->chunk_refused = smtp_status_of(-POD_E_NOMEM);
+		s->chunk_ends_mail = true;
+		take_chunk(s);
+		return;
+	}
+	r = smtp_body_begin(s);
+	if (r < 0)
+		s->chunk_refused = smtp_status_of_local(r);
+	take_chunk(s);
 }
 
 void cmd_bdat(struct smtp_session *s, struct span argument)
@@ -49,11 +83,10 @@ void cmd_bdat(struct smtp_session *s, struct span argument)
 	s->chunk_left = size;
 	s->chunk_last = last;
 	s->chunk_refused = refusal(s);
-	if (!s->chunk_refused.code) {
-		s->state = SMTP_STATE_BDAT;
-		s->unstuff.raw = true;
+	if (s->chunk_refused.code || s->state == SMTP_STATE_BDAT) {
+		take_chunk(s);
+		return;
 	}
-	s->input = INPUT_BDAT;
-	if (size == 0)
-		(void) smtp_body_chunk(s, SPAN_NONE);
+	s->bdat_waits = true;
+	smtp_filter_ask(s, SMTP_STAGE_DATA, SPAN_NONE, SPAN_NONE);
 }

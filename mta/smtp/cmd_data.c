@@ -2,8 +2,23 @@
 
 void cmd_data(struct smtp_session *s, struct span argument)
 {
-	int r = smtp_body_begin(s);
+	smtp_filter_ask(s, SMTP_STAGE_DATA, SPAN_NONE, SPAN_NONE);
+}
 
+void smtp_data_filtered(struct smtp_session *s, const struct smtp_status *refusal)
+{
+	int r;
+
+	if (s->bdat_waits) {
+		smtp_bdat_filtered(s, refusal);
+		return;
+	}
+	if (refusal) {
+		smtp_reply_status(s, refusal);
+		smtp_mail_reset(s);
+		return;
+	}
+	r = smtp_body_begin(s);
 	if (r < 0) {
 		struct smtp_status status = smtp_status_of_local(r);
 

@@ -55,6 +55,15 @@ void cmd_ehlo(struct smtp_session *s, struct span argument)
 	if (!smtp_take_helo(s, argument))
 		return;
 	s->esmtp = true;
+	smtp_filter_ask(s, SMTP_STAGE_HELO, span_of(s->helo), SPAN_NONE);
+}
+
+static void say_hello(struct smtp_session *s)
+{
+	if (!s->esmtp) {
+		smtp_reply(s, 250, "", "%s", s->set->hostname);
+		return;
+	}
 	buf_printf(s->out,
 	           "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n",
 	           s->set->hostname, (unsigned long long) s->set->message_size_max);
@@ -65,4 +74,15 @@ void cmd_ehlo(struct smtp_session *s, struct span argument)
 	if (s->set->auth && !*s->user)
 		offer_auth(s);
 	buf_add_str(s->out, "250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n");
+}
+
+/* A client that is refused here has to greet anew. */
+void smtp_helo_filtered(struct smtp_session *s, const struct smtp_status *refusal)
+{
+	if (!refusal) {
+		say_hello(s);
+		return;
+	}
+	s->state = SMTP_STATE_NEW;
+	smtp_reply_status(s, refusal);
 }

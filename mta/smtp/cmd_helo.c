@@ -5,5 +5,5 @@ void cmd_helo(struct smtp_session *s, struct span argument)
 	if (!smtp_take_helo(s, argument))
 		return;
 	s->esmtp = false;
-	smtp_reply(s, 250, "", "%s", s->set->hostname);
+	smtp_filter_ask(s, SMTP_STAGE_HELO, span_of(s->helo), SPAN_NONE);
 }

@@ -33,16 +33,20 @@ static unsigned int params_here(const struct smtp_session *s)
 	return PARAMS_OF_MAIL | (s->set->service == SMTP_SERVICE_SUBMISSION ? PARAMS_OF_SUBMISSION : 0);
 }
 
-/* The host has the last word. */
-static void begin(struct smtp_session *s, const struct smtp_status *status)
+/* The host and its filters have the last word. */
+static void begin(struct smtp_session *s, const struct smtp_status *status, struct span params)
 {
 	struct smtp_status answer = { 250, "", "" };
 
 	if (s->host->mail_check)
 		answer = s->host->mail_check(s->host_arg, &s->mail);
-	if (answer.code < 300)
-		s->state = SMTP_STATE_MAIL;
-	smtp_reply_status(s, answer.code < 300 ? status : &answer);
+	if (answer.code >= 300) {
+		smtp_reply_status(s, &answer);
+		return;
+	}
+	s->state = SMTP_STATE_MAIL;
+	s->said = *status;
+	smtp_filter_ask(s, SMTP_STAGE_MAIL, s->mail.sender, params);
 }
 
 /* mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF */
@@ -74,5 +78,12 @@ void cmd_mail(struct smtp_session *s, struct span argument)
 		return;
 	s->mails++;
 	s->host->mail_begin(s->host_arg, s->mail.trace);
-	begin(s, &status);
+	begin(s, &status, rest);
+}
+
+void smtp_mail_filtered(struct smtp_session *s, const struct smtp_status *refusal)
+{
+	smtp_reply_status(s, refusal ? refusal : &s->said);
+	if (refusal)
+		smtp_mail_reset(s);
 }

@@ -15,9 +15,9 @@ static int add_room(struct smtp_mail *m)
 	return 0;
 }
 
-static int make_rcpt(struct smtp_session *s, struct span path, const struct smtp_params *p, struct err *err)
+int smtp_rcpt_make(struct smtp_mail *m, struct span path, const struct smtp_params *p,
+                   struct smtp_rcpt **ret_rcpt, struct err *err)
 {
-	struct smtp_mail *m = &s->mail;
 	struct smtp_rcpt *rcpt = arena_new(m->arena, struct smtp_rcpt);
 	struct address address;
 	int r = rcpt ? add_room(m) : -POD_E_NOMEM;
@@ -34,7 +34,7 @@ static int make_rcpt(struct smtp_session *s, struct span path, const struct smtp
 	rcpt->notify = p->notify;
 	if (!rcpt->address.p || !rcpt->key.p || (p->orcpt.len && !rcpt->orcpt.p))
 		return -POD_E_NOMEM;
-	s->rcpt = rcpt;
+	*ret_rcpt = rcpt;
 	return 0;
 }
 
@@ -59,23 +59,36 @@ void cmd_rcpt(struct smtp_session *s, struct span argument)
 		smtp_reply(s, 452, "4.5.3", "Too many recipients");
 		return;
 	}
-	r = make_rcpt(s, path, &params, &err);
+	r = smtp_rcpt_make(&s->mail, path, &params, &s->rcpt, &err);
 	if (r < 0) {
 		smtp_reply(s, r == -POD_E_NOMEM ? 452 : 501, r == -POD_E_NOMEM ? "4.3.1" : "5.1.3", "%s",
 		           r == -POD_E_NOMEM ? err_code_text(r) : err_text(&err));
 		return;
 	}
+	s->rcpt->params = arena_dup(s->arena, span_trim(rest));
 	s->waiting = true;
 	s->host->rcpt_check(s->host_arg, &s->mail, s->rcpt);
 }
 
 void smtp_session_rcpt_done(struct smtp_session *s, const struct smtp_status *status)
 {
-	s->waiting = false;
-	if (status->code < 300) {
+	struct smtp_status *said = &s->said;
+
+	*said = (struct smtp_status){ status->code, arena_str(s->arena, span_of(status->enhanced)),
+		                      arena_str(s->arena, span_of(status->text)) };
+	if (!said->enhanced || !said->text)
+		*said = smtp_status_of(-POD_E_NOMEM);
+	smtp_filter_ask(s, SMTP_STAGE_RCPT, s->rcpt->address, s->rcpt->params);
+}
+
+void smtp_rcpt_filtered(struct smtp_session *s, const struct smtp_status *refusal)
+{
+	if (refusal && s->said.code < 300)
+		s->said = *refusal;
+	if (s->said.code < 300) {
 		s->mail.rcpts[s->mail.n_rcpts++] = s->rcpt;
 		s->state = SMTP_STATE_RCPT;
 	}
 	s->rcpt = NULL;
-	smtp_reply_status(s, status);
+	smtp_reply_status(s, &s->said);
 }

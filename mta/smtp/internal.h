@@ -73,6 +73,8 @@ struct smtp_session {
 	bool waiting; /* for the host */
 	bool starting_tls;
 	bool closing;
+	bool refused;          /* the connection: QUIT is all that is left */
+	enum smtp_stage stage; /* what filters are asked about */
 
 	bool esmtp; /* EHLO or LHLO, not HELO */
 	char helo[256];
@@ -89,6 +91,7 @@ struct smtp_session {
 	struct arena *scratch; /* a command's */
 	struct smtp_mail mail;
 	struct smtp_rcpt *rcpt; /* being checked */
+	struct smtp_status said; /* the reply to MAIL or RCPT, where filters have nothing against it */
 
 	/* the body */
 	struct smtp_unstuff unstuff;
@@ -99,7 +102,11 @@ struct smtp_session {
 	uint64_t body_size;
 	uint64_t chunk_left; /* of the BDAT chunk */
 	bool chunk_last;
+	bool chunk_ends_mail;             /* refused by a filter */
+	bool bdat_waits;                  /* filters are asked about the first chunk */
 	struct smtp_status chunk_refused; /* a chunk that is swallowed: the reply for it */
+	size_t replies; /* LMTP owes: one for each recipient that RCPT accepted, whatever filters make of them
+	                 */
 	int body_r; /* first error of body_add */
 };
 
@@ -112,6 +119,15 @@ static inline bool smtp_is_lmtp(const struct smtp_session *s)
 void smtp_reply(struct smtp_session *s, int code, const char *enhanced, const char *fmt, ...)
         __attribute__((format(printf, 4, 5)));
 void smtp_reply_status(struct smtp_session *s, const struct smtp_status *status);
+
+/* filter.c: asks filters; smtp_session_filter_done goes on with what follows. */
+void smtp_filter_ask(struct smtp_session *s, enum smtp_stage stage, struct span text, struct span params);
+/* What follows at each stage, in the file of its command. refusal NULL: go on. */
+typedef void smtp_filtered_fn(struct smtp_session *s, const struct smtp_status *refusal);
+smtp_filtered_fn smtp_connect_filtered, smtp_helo_filtered, smtp_mail_filtered, smtp_rcpt_filtered,
+	smtp_data_filtered, smtp_unknown_filtered;
+/* cmd_bdat.c: the same where the first chunk brought it up. */
+smtp_filtered_fn smtp_bdat_filtered;
 
 /* Forgets the message under way; back to READY (or NEW, before a greeting). */
 void smtp_mail_reset(struct smtp_session *s);
@@ -141,6 +157,11 @@ bool smtp_tidies(const struct smtp_session *s);
 int smtp_tidy_take(struct smtp_session *s, struct span run);
 /* Hands the header on to the host. -POD_E_DENIED: *ret_refusal is the reply to the message. */
 int smtp_tidy_end(struct smtp_session *s, struct smtp_status *ret_refusal);
+
+/* cmd_rcpt.c: a recipient, with room for it in the list, where it is not yet. -POD_E_SYNTAX, LIMIT, NOMEM. */
+struct smtp_params;
+int smtp_rcpt_make(struct smtp_mail *m, struct span path, const struct smtp_params *p,
+                   struct smtp_rcpt **ret_rcpt, struct err *err);
 
 /* params.c: "<path> [SP esmtp-param ...]" taken apart. */
 struct smtp_params {

@@ -59,6 +59,7 @@ void smtp_mail_reset(struct smtp_session *s)
 	}
 	s->mail = (struct smtp_mail){ 0 };
 	buf_done(&s->header);
+	s->chunk_ends_mail = false;
 	s->rcpt = NULL;
 	s->input = INPUT_LINES;
 	arena_reset(s->arena);
@@ -94,14 +95,45 @@ void smtp_reply(struct smtp_session *s, int code, const char *enhanced, const ch
 	buf_add(s->out, SPAN_LIT("\r\n"));
 }
 
+/* RFC 2034 section 4: the enhanced code stands in every line. */
 void smtp_reply_status(struct smtp_session *s, const struct smtp_status *status)
 {
-	smtp_reply(s, status->code, status->enhanced, "%s", status->text);
+	struct span rest, line = span_split(span_of(status->text), '\n', &rest);
+
+	for (; rest.p; line = span_split(rest, '\n', &rest))
+		buf_printf(s->out, *status->enhanced ? "%d-%s " SPAN_FMT "\r\n" : "%d-%s" SPAN_FMT "\r\n",
+		           status->code, status->enhanced, SPAN_ARG(line));
+	smtp_reply(s, status->code, status->enhanced, SPAN_FMT, SPAN_ARG(line));
 }
 
 void smtp_session_greet(struct smtp_session *s)
 {
-	smtp_reply(s, 220, "", "%s %s podmail", s->set->hostname, smtp_is_lmtp(s) ? "LMTP" : "ESMTP");
+	smtp_filter_ask(s, SMTP_STAGE_CONNECT, SPAN_NONE, SPAN_NONE);
+}
+
+/* RFC 5321 3.1: a server may refuse with its greeting, and waits for QUIT; 421 is the only "not now" there
+ * is. */
+void smtp_connect_filtered(struct smtp_session *s, const struct smtp_status *refusal)
+{
+	struct smtp_status later;
+
+	if (!refusal) {
+		smtp_reply(s, 220, "", "%s %s podmail", s->set->hostname, smtp_is_lmtp(s) ? "LMTP" : "ESMTP");
+		return;
+	}
+	later = *refusal;
+	if (refusal->code < 500)
+		later.code = 421;
+	smtp_reply_status(s, &later);
+	s->refused = true;
+	s->closing = later.code == 421;
+}
+
+void smtp_unknown_filtered(struct smtp_session *s, const struct smtp_status *refusal)
+{
+	static const struct smtp_status unknown = { 500, "5.5.1", "Command not recognised" };
+
+	smtp_reply_status(s, refusal ? refusal : &unknown);
 }
 
 enum smtp_want smtp_session_wants(const struct smtp_session *s)
@@ -122,8 +154,10 @@ static void run_command(struct smtp_session *s, struct span line)
 	const struct smtp_command *c = smtp_command_find(verb);
 	unsigned int not_here = smtp_is_lmtp(s) ? CMD_SMTP_ONLY : CMD_LMTP_ONLY;
 
-	if (!c || (c->flags & not_here))
-		smtp_reply(s, 500, "5.5.1", "Command not recognised");
+	if (s->refused && !span_eq_nocase(verb, SPAN_LIT("QUIT")))
+		smtp_reply(s, 503, "5.5.1", "This connection was refused");
+	else if (!c || (c->flags & not_here))
+		smtp_filter_ask(s, SMTP_STAGE_UNKNOWN, line, SPAN_NONE);
 	else if (line.len + 2 > c->line_max)
 		smtp_reply(s, 500, "5.5.2", "Line too long");
 	else if ((c->flags & CMD_NO_ARGUMENT) && span_trim(argument).len)
@@ -216,6 +250,11 @@ const char *smtp_session_user(const struct smtp_session *s)
 const char *smtp_session_helo(const struct smtp_session *s)
 {
 	return s->helo;
+}
+
+const char *smtp_session_auth_type(const struct smtp_session *s)
+{
+	return *s->user ? sasl_mechanisms[s->mechanism].name : "";
 }
 
 bool smtp_session_is_tls(const struct smtp_session *s)

@@ -52,7 +52,8 @@ struct smtp_peer {
 	bool loopback;
 };
 
-/* A reply: basic code, enhanced code (RFC 3463; "" for none) and words. text is borrowed. */
+/* A reply: basic code, enhanced code (RFC 3463; "" for none) and words, LF between lines. text is borrowed.
+ */
 struct smtp_status {
 	uint16_t code;
 	const char *enhanced;
@@ -75,6 +76,7 @@ struct smtp_rcpt {
 	struct span key; /* for looking it up */
 	unsigned int notify; /* SMTP_NOTIFY_*; 0: not said, which means failure (RFC 3461 4.1) */
 	struct span orcpt; /* "rfc822;address", xtext still on; empty where not said */
+	struct span params; /* what was said behind the path, as it was */
 	void *host; /* the host's own, in the mail's arena */
 };
 
@@ -97,6 +99,25 @@ struct smtp_mail {
 	unsigned int hops; /* Received fields, ours with them; known at body_end */
 	struct smtp_rcpt **rcpts; /* those accepted */
 	size_t n_rcpts, cap_rcpts;
+};
+
+/* Where filters may look at a session, beside a message's bytes. */
+enum smtp_stage {
+	SMTP_STAGE_CONNECT, /* before the greeting */
+	SMTP_STAGE_HELO,
+	SMTP_STAGE_MAIL,
+	SMTP_STAGE_RCPT,
+	SMTP_STAGE_DATA,    /* DATA, or the first BDAT */
+	SMTP_STAGE_UNKNOWN, /* a command that is none */
+};
+
+struct smtp_question {
+	enum smtp_stage stage;
+	struct span text;   /* the name of HELO, the path's address, the line of an unknown command */
+	struct span params; /* what stood behind the path */
+	const struct smtp_mail *mail;      /* NULL outside a transaction */
+	const struct smtp_rcpt *rcpt;      /* RCPT: whose it is */
+	const struct smtp_status *refused; /* RCPT: rcpt_check refused it, which stays so; else NULL */
 };
 
 /*
@@ -131,6 +152,8 @@ struct smtp_host {
 	struct smtp_status (*mail_check)(void *arg, struct smtp_mail *mail);
 	/* May who submits call themselves that, in a From or Sender field? 0, or -POD_E_DENIED. NULL: yes. */
 	int (*author_check)(void *arg, struct span address);
+	/* Have filters anything against it? Answers smtp_session_filter_done. NULL: there are no filters. */
+	void (*filter)(void *arg, const struct smtp_question *question);
 };
 
 struct smtp_session;
@@ -174,12 +197,24 @@ void smtp_session_shrink(struct smtp_session *s);
 const char *smtp_session_user(const struct smtp_session *s);
 const char *smtp_session_helo(const struct smtp_session *s);
 bool smtp_session_is_tls(const struct smtp_session *s);
+/* "ESMTPSA" and its kin (RFC 3848), into buf, which it returns; and the SASL mechanism, "" while nobody is
+ * authenticated. */
+const char *smtp_session_protocol(const struct smtp_session *s, char *buf, size_t size);
+const char *smtp_session_auth_type(const struct smtp_session *s);
 
 /* ---- answers ---- */
 
+/*
+ * NULL: go on. Else the reply that refuses what was asked; 421 closes the connection, code 0 closes it
+ * without a word. A connection that is refused is left nothing but QUIT (RFC 5321 3.1).
+ */
+void smtp_session_filter_done(struct smtp_session *s, const struct smtp_status *refusal);
 /* status->code 2xx: accepted. */
 void smtp_session_rcpt_done(struct smtp_session *s, const struct smtp_status *status);
-/* One status for all (n 1), or one for each accepted recipient in order (LMTP). 2xx promises durability. */
+/*
+ * One status for all (n 1), or one for each accepted recipient in order (LMTP). 2xx promises durability. One
+ * for all with code 421 closes the connection, with code 0 it does so without a word.
+ */
 void smtp_session_mail_done(struct smtp_session *s, const struct smtp_status *statuses, size_t n);
 void smtp_session_auth_challenge(struct smtp_session *s, struct span challenge);
 /*
@@ -189,6 +224,17 @@ void smtp_session_auth_challenge(struct smtp_session *s, struct span challenge);
 void smtp_session_auth_done(struct smtp_session *s, int r, const char *user);
 
 /* ---- parts that stand alone ---- */
+
+/*
+ * Filters change an envelope: path without < >, params as behind it. -POD_E_SYNTAX with words; -POD_E_NOMEM.
+ * A recipient is made but not added: the host looks it up, and appends it to mail->rcpts, where there is
+ * room.
+ */
+int smtp_mail_set_sender(struct smtp_mail *m, struct span path, struct span params, struct err *err);
+int smtp_mail_add_rcpt(struct smtp_mail *m, struct span path, struct span params, struct smtp_rcpt **ret_rcpt,
+                       struct err *err);
+/* Returns how many were taken off. */
+size_t smtp_mail_delete_rcpt(struct smtp_mail *m, struct span path);
 
 /* The reply for an error code while a message is delivered. */
 struct smtp_status smtp_status_of(int code);

@@ -20,6 +20,15 @@ static void add_protocol(struct buf *b, const struct smtp_session *s)
 		buf_add_byte(b, 'A');
 }
 
+const char *smtp_session_protocol(const struct smtp_session *s, char *buf, size_t size)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	add_protocol(&b, s);
+	(void) snprintf(buf, size, "%s", buf_str(&b));
+	return buf;
+}
+
 static void add_from(struct buf *b, const struct smtp_session *s)
 {
 	const char *a = s->peer.address;

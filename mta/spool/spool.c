@@ -159,3 +159,113 @@ int spool_fd(struct spool *sp, int *ret_fd, struct err *err)
 		*ret_fd = sp->fd;
 	return r;
 }
+
+static int read_file(int fd, uint64_t off, uint8_t *to, size_t len, struct err *err)
+{
+	while (len) {
+		ssize_t n = pread(fd, to, len, (off_t) off);
+
+		if (n < 0 && errno != EINTR)
+			return err_errno(err, errno, "reading a message's spool file");
+		if (n == 0)
+			return err_set(err, POD_E_IO, "a message's spool file is shorter than it was");
+		if (n > 0) {
+			to += n;
+			off += (uint64_t) n;
+			len -= (size_t) n;
+		}
+	}
+	return 0;
+}
+
+int spool_read(struct spool *sp, uint64_t off, uint8_t *to, size_t len, struct err *err)
+{
+	size_t of_file = off >= sp->in_file        ? 0
+	                 : len < sp->in_file - off ? len
+	                                           : (size_t) (sp->in_file - off);
+	struct span rest = span_skip(buf_span(&sp->memory), (size_t) (off + of_file - sp->in_file));
+	int r = of_file ? read_file(sp->fd, off, to, of_file, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (rest.len < len - of_file)
+		return err_set(err, POD_E_INTERNAL, "bytes of a message that have not come yet");
+	if (len > of_file)
+		memcpy(to + of_file, rest.p, len - of_file);
+	return 0;
+}
+
+/* What copy_file_range(2) cannot do between these files goes through here. */
+static int copy_through_memory(int from, uint64_t *off, int to, uint64_t end, struct err *err)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	int r = 0;
+
+	while (r == 0 && *off < end) {
+		size_t n = end - *off < WRITE_AT ? (size_t) (end - *off) : WRITE_AT;
+		uint8_t *at;
+
+		buf_clear(&b);
+		at = buf_reserve(&b, n);
+		if (!at)
+			return err_set(err, POD_E_NOMEM, "no memory to copy a message");
+		r = read_file(from, *off, at, n, err);
+		b.len = n;
+		if (r == 0)
+			r = write_all(to, buf_span(&b), err);
+		*off += n;
+	}
+	return r;
+}
+
+static int copy_file(int from, uint64_t off, int to, uint64_t end, struct err *err)
+{
+	while (off < end) {
+		off_t at = (off_t) off;
+		ssize_t n = copy_file_range(from, &at, to, NULL, end - off, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == ENOSPC)
+			return err_errno(err, errno, "copying a message's spool file");
+		if (n <= 0)
+			return copy_through_memory(from, &off, to, end, err);
+		off += (uint64_t) n;
+	}
+	return 0;
+}
+
+static int add_rest(struct spool *sp, const struct spool *from, uint64_t off, struct err *err)
+{
+	size_t in_memory = off > from->in_file ? (size_t) (off - from->in_file) : 0;
+	int r = 0;
+
+	if (off < from->in_file) {
+		r = sp->fd < 0 ? open_file(sp, err) : 0;
+		if (r == 0)
+			r = flush(sp, err);
+		if (r == 0)
+			r = copy_file(from->fd, off, sp->fd, from->in_file, err);
+		sp->in_file += from->in_file - off;
+	}
+	return r < 0 ? r : spool_add(sp, span_skip(buf_span(&from->memory), in_memory), err);
+}
+
+int spool_assemble(struct spool *sp, struct span head, const struct spool *from, uint64_t off,
+                   struct err *err)
+{
+	struct spool made = { .memory_max = sp->memory_max, .dir = sp->dir, .fd = -1 };
+	int r = spool_add(&made, head, err);
+
+	if (r == 0)
+		r = add_rest(&made, from, off, err);
+	if (r < 0) {
+		closep(&made.fd);
+		buf_done(&made.memory);
+		return r;
+	}
+	spool_reset(sp);
+	buf_done(&sp->memory);
+	*sp = made;
+	return 0;
+}

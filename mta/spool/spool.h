@@ -24,5 +24,14 @@ uint64_t spool_size(const struct spool *sp);
 int spool_bytes(struct spool *sp, struct span *ret_bytes, struct err *err);
 /* A descriptor of it, owned by the spool, to be passed to another process; made from memory where need be. */
 int spool_fd(struct spool *sp, int *ret_fd, struct err *err);
+/* Copies bytes of it, all of which are there already. -POD_E_IO. */
+int spool_read(struct spool *sp, uint64_t off, uint8_t *to, size_t len, struct err *err);
+/*
+ * Makes it hold head and what is in from at off and later; from may be the spool itself. A large rest goes
+ * from file to file inside the kernel (as shared blocks where the file system can). After a failure it is as
+ * it was.
+ */
+int spool_assemble(struct spool *sp, struct span head, const struct spool *from, uint64_t off,
+                   struct err *err);
 
 #endif

@@ -288,6 +288,28 @@ static void what_is_printed_loads_to_the_same(void **state)
 	                       "\"value\": 90000,\n      \"unit\": \"ms\",\n      \"default\": false"));
 }
 
+static void a_row_is_sound(const struct conf_item *item, void *values, struct arena *a)
+{
+	const char *texts[] = { item->default_text, item->lowest, item->highest };
+
+	assert_true(item->name && item->help);
+	assert_true(item->help[strlen(item->help) - 1] == '.');
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (texts[i])
+			assert_int_equal(conf_value_set(item, values, span_of(texts[i]), a, NULL), 0);
+	assert_true(item->type != CONF_TYPE_COUNT || conf_value_number(item, values) <= UINT32_MAX);
+}
+
+/* A field of a block may lack a default: it has to be given. */
+static void a_list_of_blocks_is_sound(const struct conf_item *item, struct arena *a)
+{
+	void *record = arena_alloc(a, item->record_size);
+
+	assert_true(item->n_fields > 0 && item->n_fields <= CONF_ITEMS_MAX);
+	for (size_t i = 0; i < item->n_fields; i++)
+		a_row_is_sound(&item->fields[i], record, a);
+}
+
 /* Every row states bounds its default is within, and says what it is for. */
 static void the_tables_are_sound(void **state)
 {
@@ -298,26 +320,73 @@ static void the_tables_are_sound(void **state)
 		for (size_t i = 0; i < section->n; i++) {
 			const struct conf_item *item = &section->items[i];
 			struct conf_loaded l = { .arena = arena_create(4096) };
-			void *values = conf_section_of(&l, section);
 
-			assert_true(item->name && item->help && item->default_text);
-			assert_true(item->help[strlen(item->help) - 1] == '.');
-			assert_int_equal(
-				conf_value_set(item, values, span_of(item->default_text), l.arena, NULL), 0);
-			if (item->lowest) {
-				assert_int_equal(
-					conf_value_set(item, values, span_of(item->lowest), l.arena, NULL),
-					0);
-				assert_int_equal(
-					conf_value_set(item, values, span_of(item->highest), l.arena, NULL),
-					0);
-				assert_true(item->type != CONF_TYPE_COUNT ||
-				            conf_value_number(item, values) <= UINT32_MAX);
-			}
+			assert_non_null(item->default_text);
+			if (item->type == CONF_TYPE_RECORDS)
+				a_list_of_blocks_is_sound(item, l.arena);
+			else
+				a_row_is_sound(item, conf_section_of(&l, section), l.arena);
 			for (size_t j = 0; j < i; j++)
 				assert_string_not_equal(item->name, section->items[j].name);
 			(void) arena_free(l.arena);
 		}
+	}
+}
+
+static void lists_of_blocks_are_read_and_printed(void **state)
+{
+	_cleanup_(conf_freep) const struct conf *c = load(
+		"mta { milters = [ { name = rspamd; socket = \"inet:11332@127.0.0.1\"; timeout = 20s },\n"
+		"                  { name = clamav, socket = 'unix:/run/clamav.sock', on_failure = "
+	        "quarantine } ]\n"
+		"      lmtp_milters { name = one; socket = \"inet6:7@::1\" } }\n");
+	const struct conf_milter *m = c->mta.milters.items;
+	_cleanup_(conf_freep) const struct conf *again = NULL;
+	_cleanup_buf_ struct buf first = BUF_INIT, second = BUF_INIT, json = BUF_INIT;
+
+	assert_int_equal(c->mta.milters.n, 2);
+	assert_int_equal(c->mta.submission_milters.n, 0);
+	assert_int_equal(c->mta.lmtp_milters.n, 1);
+	assert_string_equal(m[0].name, "rspamd");
+	assert_true(m[0].timeout_ms == 20000 && m[0].end_timeout_ms == 300000 && m[0].protocol == 6);
+	assert_string_equal(m[1].socket, "unix:/run/clamav.sock");
+	assert_int_equal(m[1].on_failure, CONF_MILTER_QUARANTINE);
+	conf_print(c, &first);
+	again = load(buf_str(&first));
+	conf_print(again, &second);
+	assert_string_equal(buf_str(&first), buf_str(&second));
+	assert_int_equal(conf_print_json(c, &json, NULL), 0);
+	assert_non_null(strstr(buf_str(&json), "\"on_failure\": \"quarantine\""));
+}
+
+static void mistakes_in_a_block_are_told(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{ "mta { milters = [ { name = a } ] }",
+		  ":1: mta.milters: socket is missing in the block that begins here" },
+		{ "mta { milters = [ { name = a; socket = \"inet:1@host\" } ] }",
+		  ":1: mta.milters: socket: a socket such as inet:11332@127.0.0.1, inet6:11332@::1 or "
+		  "unix:/run/filter.sock is "
+		  "expected" },
+		{ "mta { milters = [\n{ name = a; sokcet = b; socket = \"unix:/a\" } ] }",
+		  ":2: unknown option sokcet in mta.milters; did you mean socket?" },
+		{ "mta { milters = [ { name = a; name = b; socket = \"unix:/a\" } ] }",
+		  ":1: mta.milters: name is set in line 1 already" },
+		{ "mta { milters = [ a, b ] }",
+		  ":1: mta.milters: a list of at most 64 blocks is expected, [{ ... }, { ... }]" },
+		{ "mta { milters = [ { name = a; socket = \"unix:/a\"; protocol = 7 } ] }",
+		  ":1: mta.milters: protocol: a value from 2 to 6 is expected" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct conf *c = NULL;
+		struct err err = { 0 };
+
+		assert_int_equal(conf_load_text(span_of(cases[i].text), FILE_PATH, NULL, NULL, &c, &err),
+		                 -POD_E_CONFIG);
+		assert_string_equal(err.text + strlen(FILE_PATH), cases[i].says);
 	}
 }
 
@@ -381,6 +450,8 @@ int main(void)
 		cmocka_unit_test(endless_mistakes_end_after_a_hundred),
 		cmocka_unit_test(listeners_follow_base_port_unless_they_have_their_own_address),
 		cmocka_unit_test(what_is_printed_loads_to_the_same),
+		cmocka_unit_test(lists_of_blocks_are_read_and_printed),
+		cmocka_unit_test(mistakes_in_a_block_are_told),
 		cmocka_unit_test(the_tables_are_sound),
 		cmocka_unit_test(the_manual_names_every_option),
 		cmocka_unit_test(a_file_is_read_and_an_unreadable_one_is_an_error),
