@@ -93,6 +93,7 @@ bool milter_talk_say(struct milter_talk *t, struct buf *out, enum milter_stage s
 	if (stage != t->stage)
 		t->skip = false;
 	t->stage = stage;
+	t->ended_well = false;
 	if (!milter_terms_want(&t->terms, stage) || t->skip)
 		return false;
 	milter_macros_add(out, stage, &t->terms, facts);
@@ -123,11 +124,13 @@ void milter_talk_quit_nc(struct buf *out)
 	put_letter(out, SMFIC_QUIT_NC);
 }
 
-/* In any other state libmilter takes SMFIC_QUIT_NC, and then leaves the next SMFIC_CONNECT without an answer.
+/*
+ * libmilter takes SMFIC_QUIT_NC at any time, and then leaves the next SMFIC_CONNECT without an answer; but not when
+ * the last it did was to let a message go on.
  */
 bool milter_talk_may_go_on(const struct milter_talk *t)
 {
-	return t->negotiated && !t->waiting && t->terms.version >= 6 && t->stage == MILTER_END;
+	return t->negotiated && !t->waiting && t->terms.version >= 6 && t->ended_well;
 }
 
 /* ---- what is heard ---- */
@@ -198,6 +201,7 @@ static int take_verdict(struct milter_talk *t, struct arena *a, const struct mil
 			break;
 		t->skip = p->letter == SMFIR_SKIP;
 		ret->verdict = verdicts[i].verdict;
+		t->ended_well = t->stage == MILTER_END && p->letter == SMFIR_CONTINUE;
 		return 0;
 	}
 	return unexpected(t, p, err);

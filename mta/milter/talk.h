@@ -14,6 +14,7 @@ struct milter_talk {
 	bool negotiated;
 	bool waiting;            /* for an answer */
 	enum milter_stage stage; /* last said */
+	bool ended_well; /* the last thing was a message's end, and the milter let it go on */
 	bool skip;               /* no more of this stage's kind (SMFIR_SKIP) */
 };
 
