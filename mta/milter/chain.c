@@ -132,7 +132,7 @@ void milter_chain_ask(struct milter_chain *c, const struct milter_question *q)
 			too_large(c);
 	}
 	for (size_t i = 0; i < c->n; i++)
-		c->members[i].told = false;
+		c->members[i].told = c->members[i].failed = false;
 	c->asking = true;
 	c->turn = 0;
 	milter_chain_go_on(c);

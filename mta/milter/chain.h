@@ -27,6 +27,7 @@ struct milter_member {
 	bool told_connect;
 	unsigned int told_helo;                     /* which of the chain's */
 	bool told;                                  /* of the question under way */
+	bool failed;                                /* at it: not tried again before the next one */
 	bool accepted_connection, accepted_message; /* not asked any more */
 	bool in_message;                            /* wants to know when it is aborted */
 	uint64_t asked_us;

@@ -117,7 +117,7 @@ static bool is_left_out(const struct milter_member *m)
 {
 	const struct milter_question *q = &m->chain->question;
 
-	if (m->accepted_connection ||
+	if (m->failed || m->accepted_connection ||
 	    (m->accepted_message && q->stage != MILTER_MAIL && m->chain->in_message))
 		return true;
 	if (q->stage == MILTER_RCPT && q->refused &&
@@ -346,6 +346,7 @@ void milter_member_fail(struct milter_member *m, const char *why)
 	disconnect(m, SPAN_NONE);
 	milter_changes_forget(m);
 	m->feed.on = false;
+	m->failed = true;
 	/* Outside a message nothing is decided: it is tried again when one begins. */
 	if (m->chain->in_message)
 		apply_failure(m);

@@ -2,7 +2,11 @@
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
+import threading
+import time
 
 from pod import BIN, until
 
@@ -73,3 +77,86 @@ class ScriptedMilter:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+
+LENGTH = struct.Struct("!I")
+CONTINUE = b"c"
+
+
+def frame(letter, data=b""):
+    return LENGTH.pack(len(data) + 1) + letter + data
+
+
+class FakeMilter:
+    """A milter that does as it is told at the level of bytes: plan[letter of a command] is a list of bytes to send, of
+    seconds to be silent, of "close"; commands without an entry are answered "continue" (or not at all, where none is due).
+    once is the same for one time. A connection serves one session, unless keeps is set."""
+
+    SILENT = "DAQ"
+
+    def __init__(self, folder, name):
+        self.name = name
+        self.path = os.path.join(folder, name + ".sock")
+        self.socket = "unix:" + self.path
+        self.reset()
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(self.path)
+        let_in(self.path)
+        self.server.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def reset(self):
+        self.plan, self.once, self.seen = {}, {}, []
+        self.actions, self.steps, self.version = 0x1FF, 0x400, 6
+        self.keeps = False
+
+    def conf(self, **options):
+        return milter_conf(self.name, self.socket, **options)
+
+    def stop(self):
+        self.server.close()
+
+    def _accept(self):
+        while True:
+            try:
+                conn, _ = self.server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
+
+    @staticmethod
+    def _read(conn, n):
+        data = b""
+        while len(data) < n:
+            more = conn.recv(n - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def _serve(self, conn):
+        with conn:
+            try:
+                while True:
+                    data = self._read(conn, LENGTH.unpack(self._read(conn, 4))[0])
+                    letter = chr(data[0])
+                    self.seen.append((letter, data[1:]))
+                    if letter == "Q" or not self._answer(conn, letter):
+                        return
+            except (OSError, EOFError):
+                return
+
+    def _answer(self, conn, letter):
+        default = [] if letter in self.SILENT else [frame(CONTINUE)]
+        if letter == "O":
+            default = [frame(b"O", struct.pack("!III", self.version, self.actions, self.steps))]
+        if letter == "K":
+            default = [] if self.keeps else ["close"]
+        for what in self.once.pop(letter, None) or self.plan.get(letter, default):
+            if what == "close":
+                return False
+            if isinstance(what, bytes):
+                conn.sendall(what)
+            else:
+                time.sleep(what)
+        return True
