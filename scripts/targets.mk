@@ -7,9 +7,14 @@ deps:
 	$(Q)scripts/install-deps build run test
 .PHONY: deps
 
+# Mail servers that tests speak with.
+peers: deps
+	$(Q)scripts/fetch-peers build/peers postfix exim4-daemon-light exim4-base opensmtpd
+.PHONY: peers
+
 # ---- everything ----------------------------------------------------------------------------------
 # The parts run one after the other in one make, so that the whole result is known even when one fails.
-test: deps
+test: deps peers
 	$(Q)rm -f $(BUILD)/summary
 	$(Q)$(MAKE) --no-print-directory all unit-build fuzz-build component-build
 	$(Q)failed=; for part in layers docs unit fuzz-corpus component component-python; do \
