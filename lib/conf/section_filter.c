@@ -8,6 +8,10 @@ static const char *const greylist_words[] = {
 	[GREYLIST_ALL] = "all",
 	NULL,
 };
+static const char *const action_words[] = {
+	[FILTER_ACTION_NONE] = "none",         [FILTER_ACTION_JUNK] = "junk",     [FILTER_ACTION_QUARANTINE] = "quarantine",
+	[FILTER_ACTION_TEMPFAIL] = "tempfail", [FILTER_ACTION_REJECT] = "reject", NULL,
+};
 
 /* clang-format off */
 static const struct conf_item items[] = {
@@ -50,6 +54,26 @@ static const struct conf_item items[] = {
 	CONF_TIME(filter_conf, greylist_window, "2d", "1m", "30d", "By when he has to come again, or wait anew."),
 	CONF_TIME(filter_conf, greylist_lifetime, "36d", "1h", "365d",
 	        "How long one who came again passes at once, from his last message on."),
+	CONF_LIST(filter_conf, banned_extensions,
+	        "ade, adp, app, appx, bat, chm, cmd, com, cpl, dll, exe, hta, ins, iso, isp, jar, js, jse, lib, lnk, mde, msc, msi, "
+	        "msp, mst, pif, ps1, reg, scr, sct, shb, sys, vb, vbe, vbs, vhd, vhdx, vxd, wsc, wsf, wsh",
+	        conf_check_extension, "Names of attachments, and of files in archives, that end so are not let in."),
+	CONF_CHOICE(filter_conf, banned_action, "reject", action_words,
+	        "What is done with a message that holds such a file, or an executable whatever its name."),
+	CONF_COUNT(filter_conf, max_parts, "1000", "1", "10000", "A message of more MIME parts is refused."),
+	CONF_COUNT(filter_conf, max_nesting, "30", "1", "100", "So is one whose parts are nested deeper."),
+	CONF_COUNT(filter_conf, max_archive_nesting, "3", "0", "10",
+	        "So is one with an archive in an archive, and so on, deeper than that."),
+	CONF_STRING(filter_conf, clamd, "", conf_check_peer_or_empty,
+	        "Where clamd listens: unix:/PATH or ADDRESS:PORT. Empty: messages are not scanned."),
+	CONF_TIME(filter_conf, clamd_timeout, "1m", "1s", "10m", "How long clamd may take for a message."),
+	CONF_SIZE(filter_conf, clamd_max_size, "24M", "64K", "2G",
+	        "Larger messages are not given to clamd; at most its StreamMaxLength, 25M by default."),
+	CONF_CHOICE(filter_conf, clamd_failure, "tempfail", action_words,
+	        "What is done with a message that clamd does not answer about."),
+	CONF_BOOL(filter_conf, junk_headers_of_rspamd, "no",
+	        "Whether X-Spam: yes of a message that comes in is believed, because rspamd stands before podfilter in "
+	        "mta.milters."),
 };
 /* clang-format on */
 

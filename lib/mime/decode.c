@@ -34,20 +34,50 @@ static transfer_decoder *decoder_of(struct span encoding)
 	return NULL;
 }
 
+int mime_decode_transfer(struct arena *a, struct span part_header, struct span body, struct span *ret_bytes)
+{
+	transfer_decoder *decode =
+		decoder_of(field_value(part_header, SPAN_LIT("Content-Transfer-Encoding")));
+	uint8_t *to = decode ? arena_alloc(a, body.len) : NULL;
+
+	if (decode && !to)
+		return -POD_E_NOMEM;
+	*ret_bytes = decode ? span_make(to, decode(body, to)) : body;
+	return 0;
+}
+
+size_t mime_part_names(struct arena *a, struct span part_header, struct span names[MIME_PART_NAMES_MAX])
+{
+	static const struct {
+		struct span field, param;
+	} places[] = { { SPAN_LIT("Content-Disposition"), SPAN_LIT("filename") },
+		       { SPAN_LIT("Content-Type"), SPAN_LIT("name") } };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct span params, value = field_value(part_header, places[i].field), plain, extended;
+
+		(void) content_token(value, &params);
+		if (i == 1)
+			params = content_type_parse(value).params;
+		plain = content_param_find(a, params, places[i].param);
+		extended = content_param_find_extended(a, params, places[i].param);
+		if (plain.len)
+			names[n++] = mime_decode_text(a, plain);
+		if (extended.len)
+			names[n++] = extended;
+	}
+	return n;
+}
+
 int mime_decode_body(struct arena *a, struct span part_header, struct span body, struct span *ret_text)
 {
 	struct content_type type = content_type_parse(field_value(part_header, SPAN_LIT("Content-Type")));
-	transfer_decoder *decode =
-		decoder_of(field_value(part_header, SPAN_LIT("Content-Transfer-Encoding")));
-	struct span charset, text = body;
+	struct span charset, text;
+	int r = mime_decode_transfer(a, part_header, body, &text);
 
-	if (decode) {
-		uint8_t *to = arena_alloc(a, body.len);
-
-		if (!to)
-			return -POD_E_NOMEM;
-		text = span_make(to, decode(body, to));
-	}
+	if (r < 0)
+		return r;
 	charset = content_param_find(a, type.params, SPAN_LIT("charset"));
 	if (charset.len == 0 && !utf8_is_valid(text))
 		charset = SPAN_LIT("windows-1252"); /* eight-bit text that says nothing of itself */

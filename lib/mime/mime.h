@@ -90,6 +90,16 @@ int mime_section_find(const struct mime_tree *tree, const uint32_t *path, size_t
  */
 int mime_decode_body(struct arena *a, struct span part_header, struct span body, struct span *ret_text);
 
+/* The bytes of a leaf with the transfer encoding taken off; the body itself where it has none. -POD_E_NOMEM. */
+int mime_decode_transfer(struct arena *a, struct span part_header, struct span body, struct span *ret_bytes);
+
+/*
+ * The names that a part gives its file: of Content-Disposition and of Content-Type, plain and as RFC 2231 has it, decoded
+ * (RFC 2047, too, which clients write there against the rules). Clients choose differently among them. Returns how many.
+ */
+#define MIME_PART_NAMES_MAX 4
+size_t mime_part_names(struct arena *a, struct span part_header, struct span names[MIME_PART_NAMES_MAX]);
+
 /* Whether lines are all CRLF-ended: a message from a Maildir tool may not be. */
 bool mime_is_crlf(struct span message);
 

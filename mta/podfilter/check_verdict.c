@@ -17,6 +17,7 @@ static const struct span ours[] = { SPAN_LIT("X-Spam"), SPAN_LIT("X-Spam-Flag"),
  */
 struct counts {
 	unsigned int n[OURS];
+	bool said_yes; /* X-Spam: yes */
 };
 
 static void verdict_header(struct message *m, const struct header *h)
@@ -29,9 +30,22 @@ static void verdict_header(struct message *m, const struct header *h)
 			continue;
 		if (!c)
 			m->of_check[self] = c = arena_new(m->arena, struct counts);
-		if (c)
-			c->n[i]++;
+		if (!c)
+			continue;
+		c->n[i]++;
+		c->said_yes |= i == 0 && span_eq_nocase(span_trim(h->value), SPAN_LIT("yes"));
 	}
+}
+
+/* A filter of the admin's that stands before us says so with the same field; strangers' are believed with it,
+ * to their harm. */
+static void verdict_judge(struct message *m)
+{
+	const struct filter_conf *conf = &m->session->settings->conf->filter;
+	const struct counts *c = m->of_check[check_self(&check_verdict)];
+
+	if (conf->junk_headers_of_rspamd && c && c->said_yes)
+		message_find(m, "RSPAMD", (int) conf->junk_score * 100, NULL);
 }
 
 /* From the last to the first: each removal renumbers those behind it. */
@@ -69,5 +83,6 @@ const struct check check_verdict = {
 	.name = "verdict",
 	.directions = CHECK_ALL,
 	.header = verdict_header,
+	.judge = verdict_judge,
 	.edit = verdict_edit,
 };

@@ -7,6 +7,8 @@ const struct check *const filter_checks[] = {
 	&check_auth, /* at MAIL it asks SPF */
 	&check_dns_lists,
 	&check_greylist, /* asks what SPF said */
+	&check_content,
+	&check_clamd,
 	&check_reputation,
 	&check_sign,
 	&check_verdict,

@@ -6,6 +6,19 @@ static bool reaches(const struct message *m, unsigned int points)
 	return points && m->score >= (int) points * 100;
 }
 
+enum verdict verdict_of_action(enum filter_action action)
+{
+	static const enum verdict verdicts[] = {
+		[FILTER_ACTION_NONE] = VERDICT_CLEAN,
+		[FILTER_ACTION_JUNK] = VERDICT_JUNK,
+		[FILTER_ACTION_QUARANTINE] = VERDICT_QUARANTINE,
+		[FILTER_ACTION_TEMPFAIL] = VERDICT_TEMPFAIL,
+		[FILTER_ACTION_REJECT] = VERDICT_REJECT,
+	};
+
+	return verdicts[action];
+}
+
 void message_decide(struct message *m)
 {
 	const struct filter_conf *c = &m->session->settings->conf->filter;

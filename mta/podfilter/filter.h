@@ -210,5 +210,7 @@ struct resolver *filter_resolver(const struct session *s);
 struct memory *filter_memory(const struct session *s);
 
 const char *verdict_name(enum verdict v);
+/* What an option of that kind asks for. */
+enum verdict verdict_of_action(enum filter_action action);
 
 #endif

@@ -133,6 +133,15 @@ void message_find(struct message *m, const char *symbol, int weight, const char 
 	message_find_part(m, symbol, weight, 1, text);
 }
 
+/* It may hold a file's name, and goes into replies and the queue. */
+static const char *one_line(const char *kept)
+{
+	for (char *p = (char *) (uintptr_t) kept; *p; p++)
+		if ((uint8_t) *p < ' ' || *p == 0x7f)
+			*p = '?';
+	return kept;
+}
+
 void message_force(struct message *m, enum verdict verdict, const char *text)
 {
 	if (verdict <= m->verdict && m->verdict_is_forced)
@@ -140,7 +149,7 @@ void message_force(struct message *m, enum verdict verdict, const char *text)
 	m->verdict_is_forced = true;
 	if (verdict > m->verdict)
 		m->verdict = verdict;
-	m->verdict_text = keep(m->arena, text);
+	m->verdict_text = one_line(keep(m->arena, text));
 }
 
 static void edit_add(struct message *m, enum edit_kind kind, unsigned int index, const char *name,

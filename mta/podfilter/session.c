@@ -77,9 +77,10 @@ void session_reply(struct session *s, const char *code, const char *status, cons
 	va_start(ap, fmt);
 	(void) vsnprintf(s->reply_text, sizeof(s->reply_text), fmt, ap);
 	va_end(ap);
-	/* libmilter takes "%" for a directive and no control characters (smfi_setreply). */
+	/* libmilter takes "%" for a directive and no control characters (smfi_setreply); replies are ASCII.
+	 */
 	for (char *p = s->reply_text; *p; p++)
-		if (*p == '%' || *p < ' ' || *p == 0x7f)
+		if (*p == '%' || (uint8_t) *p < ' ' || (uint8_t) *p >= 0x7f)
 			*p = '?';
 	(void) snprintf(s->reply_code, sizeof(s->reply_code), "%s", code);
 	(void) snprintf(s->reply_status, sizeof(s->reply_status), "%s", status);

@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 """podfilter alone, asked over the milter protocol as an mta would."""
+import io
 import shutil
 import sys
 import time
 import unittest
+import zipfile
+from email.message import EmailMessage
+from email.policy import SMTP
 
+from clamd import EICAR, Clamd
 from dns_tree import UNSIGNED, DnsTree, Zone, dnsbl
 from pod import until
 from podfilter import Filter
@@ -175,6 +180,79 @@ class DnsLists(unittest.TestCase):
             self.assertTrue(answer.accepted)
             self.assertNotIn("DNSBL", answer.header("X-Spam-Status"))
             self.assertIn("filter.list_silent", f.log())
+
+
+def with_file(name, data):
+    m = EmailMessage()
+    m["From"], m["To"], m["Subject"] = "a@sender.test", "b@example.test", "a file"
+    m.set_content("See the file.")
+    m.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+    return m.as_bytes(policy=SMTP)
+
+
+def zipped(name, data):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr(name, data)
+    return out.getvalue()
+
+
+class Content(unittest.TestCase):
+    def judge(self, f, message, address="192.0.2.1"):
+        m, _ = session(f, address)
+        return m.message("a@sender.test", ["b@example.test"], message)
+
+    def test_files_that_are_banned_are_refused_by_name_wherever_they_are(self):
+        with Filter("greylist = off") as f:
+            for data in (with_file("run.exe", b"x"), with_file("invoice.pdf.exe", b"x"), with_file("x.zip", zipped("a/run.js", b"x"))):
+                answer = self.judge(f, data)
+                self.assertEqual(answer.code, 550)
+                self.assertIn("A file is not let in here", answer.text)
+            self.assertTrue(self.judge(f, with_file("report.pdf", b"%PDF-1.4")).accepted)
+            f.reload("banned_action = quarantine\n greylist = off")
+            answer = self.judge(f, with_file("run.exe", b"x"), "198.51.100.1")
+            self.assertTrue(answer.accepted)
+            self.assertIn("run.exe", answer.quarantine)
+
+    def test_structures_that_break_readers_are_refused_and_cost_little(self):
+        deep = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(10000))
+        wide = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 10000
+        bomb = with_file("x.zip", zipped("y.zip", zipped("z.zip", b"PK\3\4" + bytes(80 << 20))))
+        with Filter("greylist = off") as f:
+            for message in (b"Subject: x\r\n" + deep, b"Subject: x\r\n" + wide, bomb):
+                began = time.monotonic()
+                self.assertEqual(self.judge(f, message).code, 550)
+                self.assertLess(time.monotonic() - began, 30)
+            flood = b"".join(b"X-%d: y\r\n" % n for n in range(100000)) + b"\r\nx\r\n"
+            self.assertTrue(self.judge(f, flood, "198.51.100.1").accepted)
+
+    def test_the_sum_of_points_decides(self):
+        secret = with_file("x.zip", b"PK\3\4\x14\0\1\0" + bytes(18) + b"\1\0\0\0a")  # encrypted, so it says
+        with Filter('weights = "ARCHIVE_ENCRYPTED 7"\n quarantine_score = 10\n greylist = off') as f:
+            answer = self.judge(f, secret)
+            self.assertEqual(answer.header("X-Spam"), "yes")
+            self.assertRegex(answer.header("X-Spam-Status"), r"^Yes, score=7\.00\n tests=ARCHIVE_ENCRYPTED=7\.00")
+            f.reload('weights = "ARCHIVE_ENCRYPTED 12.5"\n quarantine_score = 10\n greylist = off')
+            answer = self.judge(f, secret, "192.0.3.2")
+            self.assertEqual(answer.quarantine, "spam")
+            f.reload('weights = "ARCHIVE_ENCRYPTED 20"\n quarantine_score = 10\n greylist = off')
+            answer = self.judge(f, secret, "192.0.4.2")
+            self.assertEqual((answer.code, answer.inserted), (550, []))
+
+    @unittest.skipUnless(shutil.which("clamd"), "needs clamd")
+    def test_clamd_finds_eicar_and_its_absence_is_not_taken_for_health(self):
+        with Clamd() as clamd, Filter(f'clamd = "unix:{clamd.socket}"\n clamd_timeout = 30s') as f:
+            self.assertTrue(self.judge(f, with_file("a.txt", b"nothing")).accepted)
+            answer = self.judge(f, with_file("a.txt", EICAR))
+            self.assertEqual(answer.code, 550)
+            self.assertIn("Test-Signature", answer.text)
+            large = self.judge(f, with_file("a.txt", bytes(3 << 20)), "198.51.100.1")  # more than this clamd takes
+            self.assertEqual(large.code, 451)
+            clamd.stop()
+            self.assertEqual(self.judge(f, MESSAGE, "198.51.100.1").code, 451)
+            f.reload(f'clamd = "unix:{clamd.socket}"\n clamd_failure = none')
+            self.assertTrue(self.judge(f, MESSAGE, "198.51.100.1").accepted)
+            self.assertIn("filter.not_scanned", f.log())
 
 
 if __name__ == "__main__":
