@@ -34,7 +34,7 @@ struct mta_conf {
 	unsigned int max_recipients, max_hops, max_connections, max_errors, max_messages;
 	uint64_t command_timeout_ms, data_timeout_ms, store_timeout_ms;
 	const char *queue_dir;
-	uint64_t queue_retry_min_ms, queue_retry_max_ms, queue_lifetime_ms, queue_warn_after_ms;
+	uint64_t queue_retry_min_ms, queue_retry_max_ms, queue_lifetime_ms, quarantine_lifetime_ms, queue_warn_after_ms;
 	unsigned int dsn_language; /* conf_language_name() */
 	bool double_bounces, srs;
 	const char *srs_secret;

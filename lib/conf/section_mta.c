@@ -94,6 +94,8 @@ static const struct conf_item items[] = {
 	CONF_SIZE(mta_conf, safetynet_size, "2G", "1M", "1T",
 	        "Most that is kept so for one volume; beyond it the oldest goes, and the log says so."),
 	CONF_TIME(mta_conf, safetynet_keep, "1d", "1m", "30d", "And for how long at most."),
+	CONF_TIME(mta_conf, quarantine_lifetime, "30d", "1m", "365d",
+	        "A message in the quarantine that nobody released in that time is thrown away."),
 	CONF_BOOL(mta_conf, allow_cleartext_auth, "no",
 	        "Whether passwords are taken without TLS from other hosts. Loopback addresses always may."),
 	CONF_RECORDS(mta_conf, milters, conf_milter, milter_fields,

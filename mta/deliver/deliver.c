@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/cleanup.h"
+#include "mta/deliver/junk.h"
 
 #define UNCONNECTED_MS 2000
 /* Envelope of one DELIVER: 10,000 recipients with their pointers. */
@@ -79,6 +80,7 @@ static int fill(struct arena *a, Podstore__Deliver *d, const struct deliver_mess
                 const struct deliver_mailbox *mailboxes, size_t n)
 {
 	Podstore__DeliverRecipient *items = arena_array(a, n, sizeof(*items));
+	const char *folder = junk_folder_of(m);
 
 	d->recipients = arena_array(a, n, sizeof(*d->recipients));
 	d->sender = arena_str(a, m->sender);
@@ -95,6 +97,7 @@ static int fill(struct arena *a, Podstore__Deliver *d, const struct deliver_mess
 		podstore__deliver_recipient__init(&items[i]);
 		items[i].user_id = unconst(mailboxes[i].user_id);
 		items[i].detail = unconst(mailboxes[i].detail);
+		items[i].mailbox = unconst(folder);
 		d->recipients[i] = &items[i];
 	}
 	return 0;

@@ -153,6 +153,13 @@ static void end_loop(const struct queue *q, Queue__Item *item)
 	}
 }
 
+/* A filter's quarantine ends, unless somebody looks at it. */
+static void limit_quarantine(const struct queue *q, Queue__Item *item)
+{
+	if (item->hold && item->hold->reason == QUEUE__HOLD_REASON__QUARANTINE && !item->hold->until_s)
+		item->hold->until_s = item->arrived_s + (int64_t) (q->conf->mta.quarantine_lifetime_ms / 1000);
+}
+
 static int start(struct queue *q, struct taking *t, int submission_fd, struct err *err)
 {
 	struct shelf_change *change;
@@ -162,6 +169,7 @@ static int start(struct queue *q, struct taking *t, int submission_fd, struct er
 	if (r < 0)
 		return r;
 	end_loop(q, t->submission->item);
+	limit_quarantine(q, t->submission->item);
 	queue_item_set_parts(t->submission->item);
 	t->settle = (struct settle){ .next = t->submission->item,
 		                     .body_fd = t->body_fd,
