@@ -11,7 +11,7 @@ mta_USES := mta_core tally storeproto directory dns net proc conf sasl kv mime b
 # The filter uses the mta's spool and nothing else of it.
 MODULES += podfilter_core
 podfilter_core_SRCS := $(filter-out mta/podfilter/main.c,$(wildcard mta/podfilter/*.c mta/podfilter/*/*.c mta/podfilter/*/*/*.c))
-podfilter_core_LDLIBS := -lmilter -lm -lspf2 -lopendkim -lopendmarc -lpsl -lidn2 -lz -lcrypto -levent_core -levent_extra -levent_pthreads -ljansson -pthread
+podfilter_core_LDLIBS := -lmilter -lcurl -lm -lspf2 -lopendkim -lopendmarc -lpsl -lidn2 -lz -lcrypto -levent_core -levent_extra -levent_pthreads -ljansson -pthread
 PROGRAMS += podfilter
 podfilter_MAIN := mta/podfilter/main.c
 podfilter_USES := podfilter_core mta_core tally storeproto directory dns net proc conf kv mime base

@@ -201,9 +201,11 @@ static int open_service(struct serving *s, struct err *err)
 		.token = s->token,
 		.uid_mta = uid_of(s, pod->user_mta),
 		.uid_gateway = uid_of(s, pod->user_imap),
+		.uid_filter = uid_of(s, pod->user_filter),
 		.uid_admin = s->started_as, /* podd, who started us */
 		.name_mta = c->tls_mta,
 		.name_gateway = c->tls_gateway,
+		.name_filter = c->tls_filter,
 		.name_admin = c->tls_admin,
 	};
 

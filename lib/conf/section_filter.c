@@ -74,6 +74,13 @@ static const struct conf_item items[] = {
 	CONF_BOOL(filter_conf, junk_headers_of_rspamd, "no",
 	        "Whether X-Spam: yes of a message that comes in is believed, because rspamd stands before podfilter in "
 	        "mta.milters."),
+	CONF_BOOL(filter_conf, training, "yes",
+	        "Whether users' moves into Junk and out of it count in the sender's reputation and are told to rspamd."),
+	CONF_TIME(filter_conf, training_interval, "10s", "1s", "1h", "How often volumes are asked for such moves."),
+	CONF_STRING(filter_conf, rspamd_url, "", conf_check_http_url_or_empty,
+	        "rspamd's controller, such as http://127.0.0.1:11334: told of such moves by /learnspam and /learnham. Empty: "
+	        "none."),
+	CONF_STRING(filter_conf, rspamd_password, "", NULL, "The password that it wants."),
 };
 /* clang-format on */
 

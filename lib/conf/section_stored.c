@@ -36,6 +36,8 @@ static const struct conf_item items[] = {
 	        "Common name of the certificate that may open sessions of users who logged in."),
 	CONF_STRING(stored_conf, tls_admin, "podmail-podd", conf_check_name,
 	        "Common name of the certificate that may add users and do what else podd does."),
+	CONF_STRING(stored_conf, tls_filter, "podmail-filter", conf_check_name,
+	        "Common name of the certificate that may learn from messages that users moved into Junk or out of it."),
 };
 /* clang-format on */
 

@@ -15,7 +15,7 @@ struct stored_conf {
 	unsigned int users_max;
 	uint64_t write_behind_ms, delivery_memory_ms;
 	const char *tls_listen;                     /* as net_addr_parse takes it; "": off */
-	const char *tls_mta, *tls_gateway, *tls_admin; /* names of certificates */
+	const char *tls_mta, *tls_gateway, *tls_admin, *tls_filter; /* names of certificates */
 };
 
 #endif

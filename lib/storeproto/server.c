@@ -17,6 +17,7 @@ static const struct {
 	{ "mta", STORE_ROLE_MTA },
 	{ "gateway", STORE_ROLE_GATEWAY },
 	{ "admin", STORE_ROLE_ADMIN },
+	{ "filter", STORE_ROLE_FILTER },
 };
 
 /* ---- peers ---- */
@@ -115,12 +116,14 @@ static unsigned int identity_roles(const struct store_peer *p)
 		tls_peer_name(link_ssl(p->link), name, sizeof(name));
 		return (name_is(name, p->server->name_mta) ? STORE_ROLE_MTA : 0) |
 		       (name_is(name, p->server->name_gateway) ? STORE_ROLE_GATEWAY : 0) |
-		       (name_is(name, p->server->name_admin) ? STORE_ROLE_ADMIN : 0);
+		       (name_is(name, p->server->name_admin) ? STORE_ROLE_ADMIN : 0) |
+		       (name_is(name, p->server->name_filter) ? STORE_ROLE_FILTER : 0);
 	}
 	if (getsockopt(link_fd(p->link), SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return 0;
 	return (cred.uid == o->uid_mta ? STORE_ROLE_MTA : 0) | (cred.uid == o->uid_gateway ? STORE_ROLE_GATEWAY : 0) |
-	       (cred.uid == o->uid_admin ? STORE_ROLE_ADMIN : 0);
+	       (cred.uid == o->uid_admin ? STORE_ROLE_ADMIN : 0) |
+	       (cred.uid == o->uid_filter ? STORE_ROLE_FILTER : 0);
 }
 
 static unsigned int role_find(const char *name)
@@ -313,6 +316,7 @@ int store_server_create(const struct store_server_options *o, struct store_serve
 	s->name_mta = copy(o->name_mta);
 	s->name_gateway = copy(o->name_gateway);
 	s->name_admin = copy(o->name_admin);
+	s->name_filter = copy(o->name_filter);
 	s->spool_dir = copy(o->spool_dir);
 	LIST_INIT(&s->acceptors);
 	LIST_INIT(&s->peers);
@@ -384,6 +388,7 @@ struct store_server *store_server_free(struct store_server *s)
 	free(s->name_mta);
 	free(s->name_gateway);
 	free(s->name_admin);
+	free(s->name_filter);
 	free(s->spool_dir);
 	free(s);
 	return NULL;

@@ -27,8 +27,8 @@ struct store_server_options {
 	uint64_t token; /* requests of a peer that knows an older one are refused with STALE, and one that knows a newer one makes this store refuse everything */
 	/* Identity to roles: by uid on unix sockets (SO_PEERCRED), by certificate name over TLS. */
 	const char *spool_dir; /* where bodies that come over TLS are spooled; NULL: memory */
-	uid_t uid_mta, uid_gateway, uid_admin;
-	const char *name_mta, *name_gateway, *name_admin;
+	uid_t uid_mta, uid_gateway, uid_admin, uid_filter;
+	const char *name_mta, *name_gateway, *name_admin, *name_filter;
 	/*
 	 * A request came. The callee owns it until it has given the final answer. On the loop's thread: hand
 	 * anything that waits for the disk to another one.

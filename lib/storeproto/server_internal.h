@@ -36,7 +36,7 @@ struct streams {
 struct store_server {
 	struct event_base *base;
 	struct store_server_options o;
-	char *volume, *volume_id, *name_mta, *name_gateway, *name_admin, *spool_dir;
+	char *volume, *volume_id, *name_mta, *name_gateway, *name_admin, *name_filter, *spool_dir;
 	bool superseded; /* a peer knew a newer token */
 	struct acceptor_list acceptors;
 	struct peer_list peers, leaving; /* those that store_server_free ends */

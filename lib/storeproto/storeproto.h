@@ -12,6 +12,7 @@
 #define STORE_ROLE_MTA 1u
 #define STORE_ROLE_GATEWAY 2u
 #define STORE_ROLE_ADMIN 4u
+#define STORE_ROLE_FILTER 8u
 
 /*
  * One row for each method: number on the wire, name, request, reply, roles. Numbers are never reused.
@@ -20,8 +21,8 @@
 /* clang-format off */
 #define STORE_METHODS(X) \
 	/* no  NAME              request            final reply          more frames   roles */ \
-	X(  1, HELLO,            hello,             hello_reply,         empty,        STORE_ROLE_MTA | STORE_ROLE_GATEWAY | STORE_ROLE_ADMIN) \
-	X(  2, PING,             empty,             empty,               empty,        STORE_ROLE_MTA | STORE_ROLE_GATEWAY | STORE_ROLE_ADMIN) \
+	X(  1, HELLO,            hello,             hello_reply,         empty,        STORE_ROLE_MTA | STORE_ROLE_GATEWAY | STORE_ROLE_ADMIN | STORE_ROLE_FILTER) \
+	X(  2, PING,             empty,             empty,               empty,        STORE_ROLE_MTA | STORE_ROLE_GATEWAY | STORE_ROLE_ADMIN | STORE_ROLE_FILTER) \
 	X( 10, DELIVER,          deliver,           deliver_reply,       empty,        STORE_ROLE_MTA) \
 	X( 11, CHECK,            check,             check_reply,         empty,        STORE_ROLE_MTA) \
 	X( 20, AUTH,             auth_start,        auth_reply,          auth_reply,   STORE_ROLE_MTA | STORE_ROLE_GATEWAY) \
@@ -43,6 +44,9 @@
 	X( 46, COPY,             copy,              copy_reply,          empty,        STORE_ROLE_GATEWAY) \
 	X( 47, EXPUNGE,          expunge,           expunge_reply,       empty,        STORE_ROLE_GATEWAY) \
 	X( 48, QUOTA_GET,        quota_get,         quota_reply,         empty,        STORE_ROLE_GATEWAY) \
+	X( 50, LESSONS,          empty,             lessons_reply,       empty,        STORE_ROLE_FILTER) \
+	X( 51, LESSON_BODY,      lesson_body,       body_open_reply,     body_open_reply, STORE_ROLE_FILTER) \
+	X( 52, LESSONS_DONE,     lessons_done,      empty,               empty,        STORE_ROLE_FILTER) \
 	X( 60, USER_ADD,         user_add,          user,                empty,        STORE_ROLE_ADMIN) \
 	X( 61, USER_SET,         user_set,          user,                empty,        STORE_ROLE_ADMIN) \
 	X( 62, USER_GET,         user_get,          user,                empty,        STORE_ROLE_ADMIN) \

@@ -10,6 +10,7 @@ const struct check *const filter_checks[] = {
 	&check_content,
 	&check_clamd,
 	&check_reputation,
+	&check_source,
 	&check_sign,
 	&check_verdict,
 	NULL,

@@ -5,7 +5,7 @@
 #include "mta/podfilter/filter.h"
 
 extern const struct check check_throttle, check_auth, check_dns_lists, check_greylist, check_content, check_clamd,
-	check_reputation, check_sign, check_verdict;
+	check_reputation, check_source, check_sign, check_verdict;
 
 /* Removes records that are over, visiting at most max from *from on (memory_walk). */
 struct filter_conf;

@@ -21,6 +21,8 @@ struct filter {
 	struct report_store *reports;
 	struct directory *directory; /* NULL: there is none yet */
 	struct throttle *throttle;
+	struct training *training;
+	uint8_t source_key[32];              /* SOURCE_KEY_SIZE */
 	char tmp_dir[4096];                  /* where spools put large messages */
 	void (*progress)(struct message *m); /* NULL in tests */
 };

@@ -11,6 +11,8 @@
 	X(SESSIONS_OPEN,       GAUGE,   "podmail_filter_sessions", "Connections open now") \
 	X(STEPS_REJECTED,      COUNTER, "podmail_filter_steps_refused_total{result=\"reject\"}", "Commands refused before a message's content") \
 	X(STEPS_DEFERRED,      COUNTER, "podmail_filter_steps_refused_total{result=\"tempfail\"}", "Commands refused before a message's content") \
+	X(LESSONS_SPAM,        COUNTER, "podmail_filter_lessons_total{as=\"spam\"}", "Moves of users into Junk and out of it that were learnt from") \
+	X(LESSONS_HAM,         COUNTER, "podmail_filter_lessons_total{as=\"ham\"}", "Moves of users into Junk and out of it that were learnt from") \
 	X(MESSAGES_CLEAN,      COUNTER, "podmail_filter_messages_total{verdict=\"clean\"}", "Messages judged") \
 	X(MESSAGES_JUNK,       COUNTER, "podmail_filter_messages_total{verdict=\"junk\"}", "Messages judged") \
 	X(MESSAGES_QUARANTINE, COUNTER, "podmail_filter_messages_total{verdict=\"quarantine\"}", "Messages judged") \

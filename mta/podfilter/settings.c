@@ -6,6 +6,8 @@
 
 #include "base/cleanup.h"
 #include "mta/podfilter/filter_internal.h"
+#include "mta/podfilter/source.h"
+#include "mta/podfilter/training.h"
 #include "mta/podfilter/weights.h"
 
 #define THROTTLE_CLIENTS 100000 /* some 10 MiB */
@@ -121,6 +123,14 @@ static int open_auth(struct filter *f, struct err *err)
 	return r;
 }
 
+static int load_source_key(struct filter *f, struct err *err)
+{
+	char path[sizeof(f->tmp_dir) + 12];
+
+	(void) snprintf(path, sizeof(path), "%s/source.key", f->tmp_dir);
+	return source_key_load(path, f->source_key, err);
+}
+
 int filter_open(const struct conf *conf, struct filter **ret_filter, struct err *err)
 {
 	struct filter *f = calloc(1, sizeof(*f));
@@ -136,12 +146,16 @@ int filter_open(const struct conf *conf, struct filter **ret_filter, struct err 
 	r = settings_create(conf, &f->settings, err);
 	if (r == 0)
 		r = open_memory(f, err);
+	if (r == 0)
+		r = load_source_key(f, err);
 	if (r == 0 && !(f->throttle = throttle_create(THROTTLE_CLIENTS)))
 		r = err_set(err, POD_E_NOMEM, "throttle");
 	if (r == 0)
 		r = resolver_start(&f->settings->conf->dns, &f->resolver, err);
 	if (r == 0)
 		r = open_auth(f, err);
+	if (r == 0)
+		r = training_start(f, &f->training, err);
 	if (r < 0)
 		(void) filter_close(f);
 	else
@@ -153,6 +167,7 @@ struct filter *filter_close(struct filter *f)
 {
 	if (!f)
 		return NULL;
+	f->training = training_stop(f->training);
 	f->mailauth = mailauth_close(f->mailauth);
 	f->reports = report_store_close(f->reports);
 	f->directory = directory_close(f->directory);

@@ -17,6 +17,7 @@ static const struct change_row rows[CHANGE_KINDS] = {
 	[CHANGE_CLEAR]             = { "clear",             change_clear,             0 },
 	[CHANGE_FORGET]            = { "forget",            change_forget,            0 },
 	[CHANGE_RECOUNT]           = { "recount",           change_recount,           0 },
+	[CHANGE_LESSONS_DONE]      = { "lessons done",      change_lessons_done,      0 },
 	/* clang-format on */
 };
 

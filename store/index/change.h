@@ -32,6 +32,7 @@ int change_user_remove(struct batch *b, struct change *c);
 int change_clear(struct batch *b, struct change *c);
 int change_forget(struct batch *b, struct change *c);
 int change_recount(struct batch *b, struct change *c);
+int change_lessons_done(struct batch *b, struct change *c);
 
 /* The change's own memory is out, before or after rows were written. */
 int change_nomem(struct batch *b, struct change *c);

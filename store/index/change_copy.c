@@ -1,6 +1,7 @@
 /* COPY and MOVE, all or nothing (RFC 3501 6.4.7): every file is named before the first row is written. */
 #include "store/index/change.h"
 #include "store/index/copying.h"
+#include "store/index/lessons.h"
 #include "store/index/mailbox.h"
 #include "store/index/ranges.h"
 
@@ -34,12 +35,16 @@ static int copy(struct batch *b, struct change *c, struct user_state *u, struct 
 {
 	struct picks p = { 0 };
 	struct uid_ranges gone;
+	uint32_t first_uid;
 	int r = c->uids.n ? message_pick(b, source, &c->uids, NULL, NULL, &p, &c->err) : 0;
 
 	if (r == 0 && !c->u.copy.move)
 		r = copying_check_quota(u, &p, &c->err);
+	first_uid = target->counts.uidnext;
 	if (r == 0)
 		r = copying_all(b, u, source, target, &p, c->a, &c->u.copy.source, &c->u.copy.dest, &c->err);
+	if (r == 0 && p.n)
+		r = lessons_note(b, source, target, first_uid, p.n, &c->err);
 	if (r == 0 && p.n)
 		r = remember(b, c, u, target);
 	if (r == 0 && c->u.copy.move)

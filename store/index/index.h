@@ -234,6 +234,7 @@ enum change_kind {
 	CHANGE_CLEAR, /* write-behind did what was pending */
 	CHANGE_FORGET, /* fsck: the files of these uids are gone; as EXPUNGE, \Deleted or not */
 	CHANGE_RECOUNT, /* fsck: the mailbox's and the user's counters from its records */
+	CHANGE_LESSONS_DONE, /* lessons that were learnt go */
 	CHANGE_KINDS
 };
 
@@ -252,6 +253,17 @@ struct deliver_recipient {
  * results' memory too. Belongs to the volume between volume_submit and done.
  */
 struct cleared; /* see write_behind.c */
+
+/* What a user's move into Junk or out of it says (lessons.h), the oldest first, numbers from `from` on. user_id in a. */
+struct volume_lesson {
+	uint64_t number;
+	int64_t at_s;
+	struct span user_id; /* empty: the mailbox is gone */
+	uint32_t mailbox, uid;
+	bool spam;
+};
+int volume_lessons(struct volume *vol, struct arena *a, uint64_t from, struct volume_lesson *lessons, size_t max,
+                   size_t *ret_n, struct err *err);
 
 struct change {
 	enum change_kind kind;
@@ -311,6 +323,9 @@ struct change {
 			uint32_t uidvalidity;
 			struct uid_ranges source, dest;
 		} copy;
+		struct {
+			uint64_t done; /* the last one that is learnt */
+		} lessons;
 		struct {
 			struct uid_ranges expunged; /* result */
 		} expunge;

@@ -5,6 +5,7 @@
  *
  *   meta        "counters"                     -> struct counters
  *               "login/", user id              -> when he logged in last, seconds since 1970 (int64_t)
+ *               "lesson/", number              -> what a user's move into Junk or out of it says: see lessons.h
  *   users       user id                        -> struct user_fixed, four strings
  *   usage       user number                    -> struct usage
  *   mailboxes   mailbox id                     -> struct mailbox_fixed, user id, name, special use, keywords

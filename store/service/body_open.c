@@ -1,4 +1,4 @@
-#include "store/service/service_internal.h"
+#include "store/service/body_open.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -78,14 +78,6 @@ static int stream(struct task *t, struct streaming *s)
 	return 0;
 }
 
-static int open_body(struct task *t, struct streaming *s)
-{
-	const Podstore__BodyOpen *m = (const Podstore__BodyOpen *) t->message;
-
-	s->fd = -1;
-	return volume_body_open(t->svc->vol, t->a, t->user_id, m->mailbox, m->uid, &s->fd, &s->size, &s->parts, &t->err);
-}
-
 /* 0: answered, and s is gone with the request; 1: parked; or an error. */
 static int answer(struct task *t, struct streaming *s)
 {
@@ -99,14 +91,14 @@ static int answer(struct task *t, struct streaming *s)
 	return 0;
 }
 
-void method_body_open(struct task *t)
+void body_open_answer(struct task *t, body_opener_fn *open)
 {
 	struct streaming *kept = t->state, s = { .fd = -1 };
 	int r;
 
 	if (kept)
 		s = *kept;
-	r = kept ? 0 : open_body(t, &s);
+	r = kept ? 0 : open(t, &s.fd, &s.size, &s.parts);
 	if (r == 0)
 		r = answer(t, &s);
 	if (r > 0 && !kept) {
@@ -121,4 +113,16 @@ void method_body_open(struct task *t)
 	closep(&s.fd);
 	if (r < 0)
 		task_fail(t, r);
+}
+
+static int open_of_session(struct task *t, int *ret_fd, uint64_t *ret_size, struct span *ret_parts)
+{
+	const Podstore__BodyOpen *m = (const Podstore__BodyOpen *) t->message;
+
+	return volume_body_open(t->svc->vol, t->a, t->user_id, m->mailbox, m->uid, ret_fd, ret_size, ret_parts, &t->err);
+}
+
+void method_body_open(struct task *t)
+{
+	body_open_answer(t, open_of_session);
 }

@@ -26,8 +26,8 @@ struct service_options {
 	uint64_t quota_default; /* of users added without one; 0: none */
 	uint64_t auth_remember_ms;
 	uint64_t token; /* fencing token this store serves under */
-	uid_t uid_mta, uid_gateway, uid_admin;
-	const char *name_mta, *name_gateway, *name_admin; /* of certificates; may be NULL */
+	uid_t uid_mta, uid_gateway, uid_admin, uid_filter;
+	const char *name_mta, *name_gateway, *name_admin, *name_filter; /* of certificates; may be NULL */
 };
 
 /* The hook that volume_options.on_changed calls, with the service as its argument. Any thread. */

@@ -314,6 +314,60 @@ static void a_copy_keeps_flags_and_is_not_done_twice(void **state)
 	assert_int_equal(copy(f, &c, "alice", m.id, "None", false, &(struct guid){ 0 }), -POD_E_NOTFOUND);
 }
 
+/* ---- lessons ---- */
+
+static size_t lessons_of(struct fixture *f, struct volume_lesson *lessons, size_t max)
+{
+	size_t n = 0;
+
+	assert_int_equal(volume_lessons(f->vol, f->a, 0, lessons, max, &n, NULL), 0);
+	return n;
+}
+
+static void lessons_learnt(struct fixture *f, uint64_t number)
+{
+	struct change c = fixture_change(f, CHANGE_LESSONS_DONE, "alice");
+
+	c.u.lessons.done = number;
+	assert_int_equal(fixture_run(f, &c), 0);
+}
+
+static void a_move_into_junk_or_out_of_it_is_a_lesson(void **state)
+{
+	struct fixture *f = *state;
+	struct volume_mailbox inbox, junk;
+	struct volume_lesson l[8];
+	struct change c;
+
+	assert_int_equal(fixture_user_add(f, "alice", 0), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(fixture_deliver(f, "alice", "", "Subject: x\r\n\r\n", NULL, NULL), 0);
+	inbox = fixture_mailbox(f, "alice", "INBOX");
+	junk = fixture_mailbox(f, "alice", "Junk");
+	assert_int_equal(copy(f, &c, "alice", inbox.id, "Archive", false, &(struct guid){ 0 }), 0);
+	assert_int_equal(lessons_of(f, l, 8), 0);
+	assert_int_equal(copy(f, &c, "alice", inbox.id, "Junk", true, &(struct guid){ 0 }), 0);
+	assert_int_equal(lessons_of(f, l, 8), 2);
+	assert_true(l[0].spam && l[1].spam && l[0].number < l[1].number);
+	assert_int_equal(l[0].mailbox, junk.id);
+	assert_int_equal(l[0].uid, 1);
+	assert_true(span_eq(l[0].user_id, SPAN_LIT("alice")));
+	assert_int_equal(lessons_of(f, l, 1), 1);
+	fixture_close(f); /* they are as durable as the move */
+	fixture_open(f);
+	assert_int_equal(lessons_of(f, l, 8), 2);
+	lessons_learnt(f, l[1].number);
+	assert_int_equal(lessons_of(f, l, 8), 0);
+	assert_int_equal(copy(f, &c, "alice", junk.id, "INBOX", true, &(struct guid){ 0 }), 0);
+	lessons_learnt(f, l[1].number); /* repeated: nothing that came later is meant */
+	assert_int_equal(lessons_of(f, l, 8), 2);
+	assert_false(l[0].spam);
+	lessons_learnt(f, l[1].number);
+	inbox = fixture_mailbox(f, "alice", "INBOX");
+	assert_int_equal(fixture_deliver(f, "alice", "Junk", "Subject: x\r\n\r\n", NULL, NULL), 0);
+	assert_int_equal(lessons_of(f, l, 8), 0); /* a delivery says nothing */
+}
+
 static void a_move_takes_them_away_in_the_same_commit(void **state)
 {
 	struct fixture *f = *state;
@@ -521,6 +575,7 @@ int main(void)
 		T(flags_are_set_added_and_removed_with_counts),
 		T(a_conditional_store_leaves_what_changed_since),
 		T(a_copy_keeps_flags_and_is_not_done_twice),
+		T(a_move_into_junk_or_out_of_it_is_a_lesson),
 		T(a_move_takes_them_away_in_the_same_commit),
 		T(expunge_takes_deleted_ones_only),
 		T(recent_is_claimed_once),

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""What users teach: a move into Junk, or out of it, reaches reputation and rspamd's learner."""
+import http.server
+import os
+import threading
+import unittest
+
+from milter_client import MilterClient
+from pod import Pod, until
+
+MESSAGE = b"From: a@sender.test\r\nTo: alice@example.test\r\nSubject: lesson %d\r\nMessage-ID: <%d@sender.test>\r\n\r\nWords %d.\r\n"
+
+
+class Learner:
+    """What rspamd's controller is to podfilter: it takes messages and says how it liked them."""
+
+    def __enter__(self):
+        self.learnt, self.status = [], 200
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if outer.status < 500:
+                    outer.learnt.append((self.path, self.headers.get("Password"), body))
+                self.send_response(outer.status)
+                self.end_headers()
+                self.wfile.write(b'{"success":true}')
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def configure(pod, section):
+    with open(os.path.join(pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
+        f.write(f"\nfilter {{\n{section}\n}}\n")
+
+
+class Training(unittest.TestCase):
+    def header_of_filter(self, pod, message, address):
+        """What podfilter adds to a message from an address."""
+        with MilterClient(os.path.join(pod.dir, "run", "podfilter.sock")) as m:
+            m.connect("mail.sender.test", address)
+            m.helo("mail.sender.test")
+            return m.message("a@sender.test", [pod.address("alice")], message)
+
+    def test_moves_are_learnt_once_and_wait_for_a_learner_that_is_away(self):
+        with Learner() as learner, Pod() as pod:
+            pod.down()
+            configure(pod, f'  training_interval = 1s\n  greylist = off\n  rspamd_url = "{learner.url}"\n  rspamd_password = "secret"')
+            pod.up()
+            for n in range(3):
+                message = MESSAGE % (n, n, n)
+                answer = self.header_of_filter(pod, message, "192.0.2.7")
+                source = answer.header("X-Podmail-Source")
+                self.assertIn("address=192.0.2.7", source)
+                if n == 2:
+                    source = source.replace("192.0.2.7", "192.0.2.8")  # somebody else is to be blamed
+                pod.send("alice", b"X-Podmail-Source: " + source.encode() + b"\r\n" + message)
+            box = pod.imap("alice")
+            box.select("INBOX")
+            learner.status = 503
+            self.assertEqual(box.uid("MOVE", "1:3", "Junk")[0], "OK")
+            until(lambda: "training.rspamd_failed" in pod.log_tail(400), "the learner's absence to be noticed")
+            self.assertEqual(learner.learnt, [])
+            learner.status = 200
+            until(lambda: len(learner.learnt) >= 3, "three lessons")
+            self.assertEqual({path for path, _, _ in learner.learnt}, {"/learnspam"})
+            self.assertEqual({password for _, password, _ in learner.learnt}, {"secret"})
+            self.assertIn(b"Words 0.", learner.learnt[0][2])
+            until(lambda: pod.log_tail(400).count("training.learnt") >= 3, "the log of it")
+            self.assertIn("source=forged", pod.log_tail(400))
+            # It counts: a stranger's mail from there has points now, more than his words alone.
+            answer = self.header_of_filter(pod, MESSAGE % (4, 4, 4), "192.0.2.7")
+            self.assertRegex(answer.header("X-Spam-Status") or "", r"REPUTATION=[1-5]\.")
+            self.assertNotIn("REPUTATION=2", self.header_of_filter(pod, MESSAGE % (5, 5, 5), "198.51.100.8").header("X-Spam-Status"))
+            box.select("Junk")
+            uid = box.uid("SEARCH", "SUBJECT", '"lesson 1"')[1][0]
+            self.assertEqual(box.uid("MOVE", uid, "INBOX")[0], "OK")
+            until(lambda: len(learner.learnt) >= 4, "a fourth lesson")
+            self.assertEqual(learner.learnt[3][0], "/learnham")
+            self.assertIn(b"Words 1.", learner.learnt[3][2])
+            box.select("Junk")
+            box.uid("MOVE", "1:*", "Trash")  # emptied: nobody's mail got better by that
+            box.select("INBOX")
+            box.uid("COPY", "1:*", "Junk")
+            until(lambda: len(learner.learnt) >= 5, "a fifth lesson")
+            self.assertEqual([path for path, _, _ in learner.learnt[4:]], ["/learnspam"])
+            pod.podctl("status")
+
+
+if __name__ == "__main__":
+    unittest.main()
