@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "mta/podfilter/answers.h"
 #include "mta/podfilter/checks.h"
 #include "mta/podfilter/filter_internal.h"
 #include "mta/podfilter/sender.h"
@@ -190,6 +191,7 @@ static void service_conf_release(void *filter, void *hold)
 static int start_control(struct filter *f, struct control **ret_control, struct err *err)
 {
 	const struct control_options o = { .auth = f->mailauth,
+		                           .extra = answers_methods,
 		                           .lookup = { .ask = resolver_lookup, .ctx = f->resolver },
 		                           .reports = f->reports,
 		                           .directory = f->directory,

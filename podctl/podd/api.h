@@ -16,7 +16,7 @@
 #include "podctl/podd/podd.h"
 #include "podctl/podd/route.h"
 
-#define API_BODY_MAX 65536
+#define API_BODY_MAX (2u << 20) /* a message that podfilter is to look at, in base64 */
 
 /* One request. The handler answers it exactly once, at once or later, by api_reply or api_fail; it is then
  * gone. */
@@ -110,6 +110,7 @@ api_handler api_snapshot_list, api_snapshot_get, api_snapshot_take, api_snapshot
 api_handler api_queue_list, api_queue_lanes, api_queue_get, api_queue_message, api_queue_retry,
 	api_queue_retry_all, api_queue_flush, api_queue_hold, api_queue_release, api_queue_remove;
 api_handler api_dmarc_show, api_dmarc_report;
+api_handler api_filter_show, api_filter_forget, api_filter_test;
 api_handler api_dkim_domains, api_dkim_list, api_dkim_create, api_dkim_activate, api_dkim_remove, api_dkim_rotate;
 api_handler api_trace_get;
 api_handler api_trace_search, api_queue_safetynet;

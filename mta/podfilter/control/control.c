@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "mta/podfilter/control/control_internal.h"
 
-#define BODY_MAX        65536
+#define BODY_MAX        (2u << 20) /* a message to be tested, in base64 */
 #define METHOD_ARENA    (8u << 20)
 #define ROTATION_WAIT_S 600 /* between looks at the schedules: a record may be published at any time */
 #define REPORTS_WAIT_S  900 /* between looks whether a day is over, or owes reports */
@@ -60,10 +60,20 @@ static const struct control_method *method_find(const char *uri)
 	return NULL;
 }
 
+static const struct control_extra *extra_find(const struct control *c, const char *uri)
+{
+	for (const struct control_extra *x = c->o.extra; *uri == '/' && x && x->name; x++)
+		if (strcmp(x->name, uri + 1) == 0)
+			return x;
+	return NULL;
+}
+
 static void control_on_request(struct evhttp_request *rq, void *arg)
 {
 	struct evbuffer *in = evhttp_request_get_input_buffer(rq);
+	const struct control *c = arg;
 	const struct control_method *m = method_find(evhttp_request_get_uri(rq));
+	const struct control_extra *x = extra_find(c, evhttp_request_get_uri(rq));
 	size_t len = evbuffer_get_length(in);
 	_cleanup_(arena_freep) struct arena *a = arena_create(METHOD_ARENA);
 	json_t *body = len ? json_loadb((const char *) evbuffer_pullup(in, -1), len, 0, NULL) : json_object();
@@ -73,12 +83,12 @@ static void control_on_request(struct evhttp_request *rq, void *arg)
 
 	if (!a)
 		r = err_set(&err, POD_E_NOMEM, "control");
-	else if (!m)
+	else if (!m && !x)
 		r = err_set(&err, POD_E_NOTFOUND, "no such method");
 	else if (!json_is_object(body))
 		r = err_set(&err, POD_E_SYNTAX, "an object is expected");
 	else
-		r = m->fn(arg, a, body, &answer, &err);
+		r = m ? m->fn(arg, a, body, &answer, &err) : x->fn(c->o.arg, a, body, &answer, &err);
 	json_decref(body);
 	if (r < 0)
 		reply_error(rq, r, &err);

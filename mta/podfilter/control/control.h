@@ -8,6 +8,8 @@
 #ifndef POD_FILTER_CONTROL_H
 #define POD_FILTER_CONTROL_H
 
+#include <jansson.h>
+
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "mta/podfilter/auth/mailauth.h"
@@ -17,8 +19,15 @@
 
 struct control;
 
+/* A method of the caller's, beside those of methods.c: 0 and *ret_answer, or -POD_E_* with words. in is an object. */
+struct control_extra {
+	const char *name;
+	int (*fn)(void *arg, struct arena *a, json_t *in, json_t **ret_answer, struct err *err);
+};
+
 struct control_options {
 	const struct mailauth *auth;
+	const struct control_extra *extra; /* up to one without a name; may be NULL */
 	struct lookup lookup;
 	struct report_store *reports;
 	struct directory *directory; /* NULL: there is none */
