@@ -124,7 +124,9 @@ static int put_next(struct settle *st, struct shelf_change *change)
 	st->stays = st->next->n_recipients > 0;
 	if (!st->stays) {
 		change->remove = !st->summary;
+		change->over = st->summary != NULL;
 		memcpy(change->removed.b, st->next->id.data, ID_SIZE);
+		change->over_id = change->removed;
 		return 0;
 	}
 	p = shelf_change_put(change, st->next);

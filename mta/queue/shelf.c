@@ -8,14 +8,17 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "kv/kv.h"
 #include "mta/queue/files.h"
 
+#define FORGET_MAX 4 /* with each that comes */
 #define MAP_BYTES (16ull << 30) /* address space, not disk */
 
 struct shelf {
 	struct kv *kv;
 	kv_table items, summaries;
+	kv_table over; /* ids that left, see SHELF_REMEMBER_MS */
 	int dir_fd;
 
 	pthread_t thread;
@@ -83,32 +86,77 @@ static int write_body(struct shelf *s, struct shelf_put *p, struct err *err)
 	                       : files_write(s->dir_fd, &p->id, buf_span(&p->body), err);
 }
 
-/* Whether a new item is in the index already: a session that sent it again after a lost answer. */
-static int check_new(struct shelf *s, struct shelf_put *p, struct err *err)
+/* Whether a new item is in the index already, or was: a session sent it again after a lost answer. */
+static int check_new(struct shelf *s, const struct guid *id, struct err *err)
 {
+	struct span key = span_make(id->b, ID_SIZE), value;
 	KV_TXN txn = { 0 };
-	struct span value;
 	int r = kv_txn_begin(s->kv, KV_READ, &txn, err);
 
 	if (r == 0)
-		r = kv_get(&txn, s->items, span_make(p->id.b, ID_SIZE), &value, err);
+		r = kv_get(&txn, s->items, key, &value, err);
+	if (r == -POD_E_NOTFOUND)
+		r = kv_get(&txn, s->over, key, &value, err);
 	return r == 0 ? -POD_E_EXISTS : r == -POD_E_NOTFOUND ? 0 : r;
 }
 
 static void write_bodies(struct shelf *s, struct shelf_change *c)
 {
+	if (c->over)
+		c->r = check_new(s, &c->over_id, &c->err);
 	for (size_t i = 0; c->r == 0 && i < c->n_puts; i++) {
 		if (!c->puts[i].is_new)
 			continue;
-		c->r = check_new(s, &c->puts[i], &c->err);
+		c->r = check_new(s, &c->puts[i].id, &c->err);
 		if (c->r == 0)
 			c->r = write_body(s, &c->puts[i], &c->err);
 	}
 }
 
+/* Milliseconds since 1970 in an id: it begins with them (RFC 9562 5.7). */
+static int64_t made_ms(struct span id)
+{
+	int64_t ms = 0;
+
+	for (size_t i = 0; i < 6 && i < id.len; i++)
+		ms = ms << 8 | id.p[i];
+	return ms;
+}
+
+static bool is_remembered(struct span id, int64_t now_ms)
+{
+	return made_ms(id) + SHELF_REMEMBER_MS > now_ms;
+}
+
+/* Old ids go as new ones come, a few at a time; they are in the order they were made. */
+static int forget(struct shelf *s, struct kv_txn *txn, int64_t now_ms, struct err *err)
+{
+	KV_CURSOR cursor = { 0 };
+	struct span key, value;
+	int r = kv_cursor_open(txn, s->over, &cursor, err);
+
+	for (size_t i = 0; r == 0 && i < FORGET_MAX; i++) {
+		r = kv_cursor_seek(&cursor, SPAN_NONE, &key, &value);
+		if (r < 0 || is_remembered(key, now_ms))
+			break;
+		r = kv_cursor_delete(&cursor, err);
+	}
+	return r == -POD_E_NOTFOUND ? 0 : r;
+}
+
+/* What was long in the queue was answered long ago. */
+static int remember(struct shelf *s, struct kv_txn *txn, const struct guid *id, struct err *err)
+{
+	struct span key = span_make(id->b, ID_SIZE);
+	int64_t now_ms = clock_wall_ms();
+	int r = forget(s, txn, now_ms, err);
+
+	return r == 0 && is_remembered(key, now_ms) ? kv_put(txn, s->over, key, SPAN_LIT(""), err) : r;
+}
+
 static int apply(struct shelf *s, struct kv_txn *txn, struct shelf_change *c)
 {
-	int r = 0;
+	int r = c->over ? remember(s, txn, &c->over_id, &c->err) : 0;
 
 	for (size_t i = 0; r == 0 && i < c->n_puts; i++) {
 		struct span key = span_make(c->puts[i].id.b, ID_SIZE);
@@ -123,8 +171,8 @@ static int apply(struct shelf *s, struct kv_txn *txn, struct shelf_change *c)
 		r = kv_delete(txn, s->items, key, &c->err);
 		if (r == 0 || r == -POD_E_NOTFOUND)
 			r = kv_delete(txn, s->summaries, key, &c->err);
-		if (r == -POD_E_NOTFOUND)
-			r = 0;
+		if (r == 0 || r == -POD_E_NOTFOUND)
+			r = remember(s, txn, &c->removed, &c->err);
 	}
 	return r;
 }
@@ -289,7 +337,9 @@ static int open_index(struct shelf *s, const char *queue_dir, struct err *err)
 	            &s->kv, err);
 	if (r == 0)
 		r = kv_table_open(s->kv, "items", KV_TABLE_CREATE, &s->items, err);
-	return r < 0 ? r : kv_table_open(s->kv, "summaries", KV_TABLE_CREATE, &s->summaries, err);
+	if (r == 0)
+		r = kv_table_open(s->kv, "summaries", KV_TABLE_CREATE, &s->summaries, err);
+	return r < 0 ? r : kv_table_open(s->kv, "over", KV_TABLE_CREATE, &s->over, err);
 }
 
 struct sweep {

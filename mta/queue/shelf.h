@@ -26,6 +26,12 @@ struct shelf_put {
 
 #define SHELF_PUTS_MAX 2
 
+/*
+ * A session that lost the answer hands its message over again, which is known by its id: also for a while after it
+ * left the queue, for that may have been at once.
+ */
+#define SHELF_REMEMBER_MS (15 * 60000)
+
 /* What becomes durable together, or not at all. Freed by the shelf after done. */
 struct shelf_change {
 	struct shelf_change *next;
@@ -33,7 +39,9 @@ struct shelf_change {
 	size_t n_puts;
 	bool remove; /* and this item goes, with its body */
 	struct guid removed;
-	/* On the loop's thread. r: 0 it is durable, -POD_E_EXISTS a new item was there already (nothing
+	bool over; /* this new item is over before it got here: it only must not come again */
+	struct guid over_id;
+	/* On the loop's thread. r: 0 it is durable, -POD_E_EXISTS a new item is or was there already (nothing
 	 * changed). */
 	void (*done)(void *arg, struct shelf_change *change, int r, const struct err *err);
 	void *arg;

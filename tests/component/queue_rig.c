@@ -216,7 +216,7 @@ void rig_submit(struct rig *r, Queue__Item *item, Queue__Recipient *recipients, 
 	Queue__Submission s = QUEUE__SUBMISSION__INIT;
 	Queue__Recipient **list = arena_array(a, n, sizeof(*list));
 	unsigned int before = r->taken + r->refused;
-	struct guid id = guid_new();
+	struct guid id = r->again ? *r->again : guid_new();
 	struct mime_summary summary;
 	Queue__Summary packed;
 	char trace[TRACE_ID_SIZE];
@@ -368,6 +368,13 @@ static bool find_mail(const struct rig *r, char *path, size_t size)
 	}
 	(void) closedir(d);
 	return found;
+}
+
+bool rig_has_mail(const struct rig *r)
+{
+	char path[256];
+
+	return find_mail(r, path, sizeof(path));
 }
 
 void rig_mail(struct rig *r, struct buf *message)

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "conf/conf.h"
 #include "directory/directory.h"
 #include "mta/outbound/outbound.h"
@@ -25,6 +26,7 @@ struct rig {
 	pid_t queue, volume;
 	int outbound_fd, conn; /* listening; the queue's connection, -1: none yet */
 	unsigned int taken, refused; /* submissions that were answered */
+	const struct guid *again; /* the id of the next message, if it is to be one handed in before */
 };
 
 /* A job as the outbound process gets it. */
@@ -67,7 +69,8 @@ void rig_job_free(struct rig_job *job);
 void rig_ask(struct rig *r, const char *request, struct buf *answer);
 /* Until the answer contains text. */
 void rig_wait_for(struct rig *r, const char *request, const char *text);
-/* The one message in alice's mailbox, as soon as there is one; n of them in all. */
+/* A message in alice's mailbox, as soon as there is one; it is taken out. */
 void rig_mail(struct rig *r, struct buf *message);
+bool rig_has_mail(const struct rig *r);
 
 #endif

@@ -478,6 +478,37 @@ static void a_long_list_comes_in_pages_that_can_be_filtered(void **state)
 	assert_non_null(strstr(buf_str(&b), "400"));
 }
 
+/* A session whose answer was lost with the queue's process hands its message over again. */
+static void a_message_handed_over_again_is_known_even_when_it_is_gone(void **state)
+{
+	struct rig *r = *state;
+	struct guid id = guid_new(), other = guid_new();
+	_cleanup_buf_ struct buf mail = BUF_INIT;
+	Queue__Item item = rig_item("alice@example.test");
+	Queue__Recipient rcpt = rig_recipient("ann@away.test");
+	struct rig_job job;
+
+	r->again = &id;
+	rig_submit(r, &item, &rcpt, 1, "Subject: x\r\n\r\n");
+	job = rig_job(r);
+	rig_answer(r, &job, &delivered);
+	rig_wait_for(r, "GET /queue", "\"total\":0");
+	rig_stop(r, SIGKILL);
+	rig_start(r);
+	rig_submit(r, &item, &rcpt, 1, "Subject: x\r\n\r\n");
+	/* And one that is over at once: its sender is told once. */
+	r->again = &other;
+	rcpt.state = QUEUE__STATE__FAILED;
+	rig_submit(r, &item, &rcpt, 1, "Subject: x\r\n\r\n");
+	rig_submit(r, &item, &rcpt, 1, "Subject: x\r\n\r\n");
+	assert_int_equal(r->taken, 4);
+	assert_int_equal(r->refused, 0);
+	rig_mail(r, &mail);
+	rig_wait_for(r, "GET /queue", "\"total\":0");
+	assert_false(rig_has_mail(r));
+	assert_false(rig_take(r, QUIET_MS, &job));
+}
+
 static void a_loop_ends_here(void **state)
 {
 	struct rig *r = *state;
@@ -513,6 +544,7 @@ int main(void)
 		T(deliver_by_returns_in_time_or_says_that_it_is_late),
 		T(forwarded_mail_gets_a_sender_that_leads_back),
 		T(a_long_list_comes_in_pages_that_can_be_filtered),
+		T(a_message_handed_over_again_is_known_even_when_it_is_gone),
 		T(a_loop_ends_here),
 	};
 
