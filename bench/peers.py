@@ -92,6 +92,9 @@ mynetworks = 127.0.0.0/8
 virtual_mailbox_domains = example.test
 virtual_mailbox_maps = static:ok
 virtual_transport = lmtp:unix:{dir}/lmtp.sock
+relay_domains = held.test, sink.test
+transport_maps = inline:{{ sink.test=smtp:[127.0.0.1]:{sink_port} }}
+smtpd_recipient_restrictions = check_recipient_access inline:{{ held.test=HOLD }}, permit_mynetworks, reject
 lmtp_destination_concurrency_limit = 50
 lmtp_destination_recipient_limit = 1
 lmtp_connection_cache_on_demand = yes
@@ -139,7 +142,7 @@ def _write(path, text):
 class Peer:
     """Start with start(), end with stop(). Ports as podmail lays them out over its base port."""
 
-    def __init__(self, folder, base_port, users, password_hash, cert, key, fsync="optimized"):
+    def __init__(self, folder, base_port, users, password_hash, cert, key, fsync="optimized", sink_port=9):
         self.dir = folder
         self.ports = {name: base_port + n for name, n in
                       (("smtp", 25), ("lmtp", 24), ("imap", 143), ("imaps", 993))}
@@ -154,7 +157,8 @@ class Peer:
         _write(f"{folder}/passwd", "".join(f"{u}:{{CRYPT}}{password_hash}\n" for u in users))
         os.chmod(f"{folder}/passwd", 0o644)
         values = dict(dir=folder, cert=f"{folder}/cert.pem", key=f"{folder}/key.pem", uid=user.pw_uid,
-                      gid=user.pw_gid, fsync=fsync, **self.ports)
+                      gid=user.pw_gid, fsync=fsync, sink_port=sink_port,
+                      **self.ports)
         _write(f"{folder}/dovecot.conf", DOVECOT.format(**values))
         _write(f"{folder}/postfix/main.cf", POSTFIX_MAIN.format(**values))
         _write(f"{folder}/postfix/master.cf", POSTFIX_MASTER.format(**values))

@@ -8,11 +8,11 @@
 
 /* Makes dir/messages where it is missing and opens it. */
 int files_open(const char *dir, int *ret_dir_fd, struct err *err);
-/* Writes a body and makes its bytes durable (its name is when the folder is synced). One that is there is
- * replaced. */
+/* Writes a body, which is durable after files_sync. One that is there is replaced. */
 int files_write(int dir_fd, const struct guid *id, struct span bytes, struct err *err);
 int files_copy(int dir_fd, const struct guid *id, int from_fd, uint64_t size, struct err *err);
-int files_sync_folder(int dir_fd, struct err *err);
+/* Bytes and names of all that was written: one flush, however many there are. */
+int files_sync(int dir_fd, struct err *err);
 int files_read(int dir_fd, const struct guid *id, int *ret_fd, struct err *err);
 /* One that is not there is fine. */
 int files_remove(int dir_fd, const struct guid *id, struct err *err);

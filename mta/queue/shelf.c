@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -12,6 +13,9 @@
 #include "kv/kv.h"
 #include "mta/queue/files.h"
 
+/* A commit of several waits this part of its own time, at most so long, before the next. */
+#define GATHER_PART   4
+#define GATHER_MAX_US 1500
 #define FORGET_MAX 4 /* with each that comes */
 #define MAP_BYTES (16ull << 30) /* address space, not disk */
 
@@ -238,7 +242,7 @@ static void commit_batch(struct shelf *s, struct shelf_change *batch)
 	if (has_new(batch)) {
 		r = probe(s, "folder");
 		if (r == 0)
-			r = files_sync_folder(s->dir_fd, &err);
+			r = files_sync(s->dir_fd, &err);
 	}
 	if (r == 0)
 		r = commit_index(s, batch, &err);
@@ -262,26 +266,57 @@ static void hand_back(struct shelf *s, struct shelf_change *batch)
 		return;
 }
 
+static size_t count(const struct shelf_change *batch)
+{
+	size_t n = 0;
+
+	for (; batch; batch = batch->next)
+		n++;
+	return n;
+}
+
+/*
+ * Those who just got their answers come again at once; to wait for them a part of what a commit takes makes the next
+ * batch as large as this one, instead of two of half the size that take as long each.
+ */
+static void gather(uint64_t commit_us)
+{
+	uint64_t us = commit_us / GATHER_PART < GATHER_MAX_US ? commit_us / GATHER_PART : GATHER_MAX_US;
+
+	(void) nanosleep(&(struct timespec){ .tv_nsec = (long) us * 1000 }, NULL);
+}
+
+static struct shelf_change *take_batch(struct shelf *s)
+{
+	struct shelf_change *batch;
+
+	(void) pthread_mutex_lock(&s->lock);
+	while (!s->stop && !s->todo)
+		(void) pthread_cond_wait(&s->wake, &s->lock);
+	batch = s->stop ? NULL : s->todo;
+	if (batch) {
+		s->todo = NULL;
+		s->todo_end = &s->todo;
+	}
+	(void) pthread_mutex_unlock(&s->lock);
+	return batch;
+}
+
 static void *committer(void *shelf)
 {
 	struct shelf *s = shelf;
 	struct shelf_change *batch;
 
-	(void) pthread_mutex_lock(&s->lock);
-	while (!s->stop) {
-		if (!s->todo) {
-			(void) pthread_cond_wait(&s->wake, &s->lock);
-			continue;
-		}
-		batch = s->todo;
-		s->todo = NULL;
-		s->todo_end = &s->todo;
-		(void) pthread_mutex_unlock(&s->lock);
+	while ((batch = take_batch(s))) {
+		uint64_t began_us = clock_mono_us(), took_us;
+		bool several = count(batch) > 1;
+
 		commit_batch(s, batch);
+		took_us = clock_mono_us() - began_us;
 		hand_back(s, batch);
-		(void) pthread_mutex_lock(&s->lock);
+		if (several)
+			gather(took_us);
 	}
-	(void) pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
 

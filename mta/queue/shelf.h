@@ -1,6 +1,6 @@
 /*
  * The queue on disk. All writing goes through one committer thread, which makes everything that came in while
- * it was at the disk durable at once: body files, their folder, then the index. Reading is the owner's
+ * it was at the disk durable at once: body files and their names, then the index. Reading is the owner's
  * (the loop's) thread alone.
  */
 #ifndef POD_MTA_QUEUE_SHELF_H
