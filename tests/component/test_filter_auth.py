@@ -49,9 +49,9 @@ def signed(domain, message=None):
                      include_headers=[b"from", b"to", b"subject", b"date", b"message-id"]) + message
 
 
-def edited(message, answer):
+def edited(message, answer, received=RECEIVED):
     """The message as the mta passes it on after the filter's changes."""
-    head, _, body = (RECEIVED + message).partition(b"\r\n\r\n")
+    head, _, body = (received + message).partition(b"\r\n\r\n")
     fields = [f.decode(errors="surrogateescape") for f in re.split(rb"\r\n(?![ \t])", head)]
     gone = []
     for nth, name, value in answer.changed:

@@ -2,11 +2,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/cleanup.h"
 #include "tests/support/auth_fixture.h"
+#include "mime/header.h"
 #include "mta/podfilter/auth/canon.h"
 #include "mta/podfilter/auth/dkim/dkim.h"
 #include "mta/podfilter/auth/tags.h"
@@ -252,6 +254,37 @@ static void an_expired_or_malformed_signature_is_worth_nothing(void **state)
 	}
 }
 
+static const char *read_corpus(struct arena *a, const char *path)
+{
+	_cleanup_(fclosep) FILE *f = fopen(path, "rb");
+	char *text = arena_alloc(a, 16384);
+
+	assert_non_null(f);
+	assert_in_range(fread(text, 1, 16383, f), 1, 16382);
+	return text;
+}
+
+/* Signed by nobody whom we know: RFC 8463, appendix A. */
+static void the_example_of_rfc8463_passes_with_both_of_its_keys(void **state)
+{
+	struct auth_fixture *f = *state;
+	struct span message = span_of(read_corpus(f->a, "tests/corpus/auth/rfc8463.eml"));
+	struct zone_table zone = zone_table_parse(f->a, read_corpus(f->a, "tests/corpus/auth/rfc8463.zone"));
+	struct lookup l = zone_table_lookup(&zone);
+	struct span header = mime_header_of(message);
+	struct fields fields = auth_fixture_fields(f->a, arena_str(f->a, header));
+	const char *text = (const char *) span_skip(message, header.len).p;
+	struct dkim_verdict v = verify_with(f, &fields, text, &l);
+
+	assert_int_equal(v.n, 2);
+	for (size_t i = 0; i < 2; i++)
+		if (v.signatures[i].result != DKIM_RESULT_PASS)
+			fail_msg("%s: %s", v.signatures[i].algorithm, v.signatures[i].why);
+	v = verify_with(f, &fields, "Hi.\r\n\r\nWe won the game.\r\n", &l);
+	assert_int_equal(v.signatures[0].result, DKIM_RESULT_FAIL);
+	assert_int_equal(v.signatures[1].result, DKIM_RESULT_FAIL);
+}
+
 static void no_more_than_so_many_signatures_are_looked_at(void **state)
 {
 	struct auth_fixture *f = *state;
@@ -277,6 +310,7 @@ int main(void)
 		T(a_key_of_512_bits_is_not_taken),
 		T(a_body_signed_in_part_is_not_taken),
 		T(an_expired_or_malformed_signature_is_worth_nothing),
+		T(the_example_of_rfc8463_passes_with_both_of_its_keys),
 		T(no_more_than_so_many_signatures_are_looked_at),
 #undef T
 	};

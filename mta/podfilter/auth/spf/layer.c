@@ -73,6 +73,35 @@ static SPF_dns_rr_t *rr_of(SPF_dns_server_t *server, const char *name, ns_type n
 	return rr;
 }
 
+/*
+ * What RFC 7208 makes a syntax error and libspf2 lets pass: a mechanism whose domain is empty behind its
+ * colon (7.1), and a modifier that may come once coming twice (6).
+ */
+static bool is_malformed(struct span record)
+{
+	static const struct span once[] = { SPAN_LIT("redirect="), SPAN_LIT("exp=") };
+	unsigned int seen[ARRAY_SIZE(once)] = { 0 };
+
+	if (!span_eq_nocase(span_split(record, ' ', &record), SPAN_LIT("v=spf1")))
+		return false;
+	while (record.p) {
+		struct span term = span_split(record, ' ', &record);
+
+		if (term.len && term.p[term.len - 1] == ':')
+			return true;
+		for (size_t i = 0; i < ARRAY_SIZE(once); i++)
+			if (span_starts_nocase(term, once[i]) && ++seen[i] > 1)
+				return true;
+	}
+	return false;
+}
+
+static void look_for_malformed(struct spf_layer *layer, const struct dns_answer *answer)
+{
+	for (size_t i = 0; answer->type == DNS_TXT && answer->outcome == DNS_FOUND && i < answer->n; i++)
+		layer->malformed = layer->malformed || is_malformed(answer->txt[i]);
+}
+
 /* What to say without asking anybody: no further questions, of this check. */
 static SPF_dns_rr_t *no_more(SPF_dns_server_t *server, const char *name, ns_type number)
 {
@@ -99,6 +128,7 @@ static SPF_dns_rr_t *layer_lookup(SPF_dns_server_t *server, const char *name, ns
 		layer->over_limit = true;
 		return no_more(server, name, number);
 	}
+	look_for_malformed(layer, &answer);
 	return rr_of(server, name, number, &answer);
 }
 

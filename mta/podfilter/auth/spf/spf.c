@@ -94,7 +94,10 @@ static const char *first_error(SPF_response_t *rp)
 static void read_response(struct spf_layer *layer, SPF_response_t *rp, struct spf_answer *answer)
 {
 	answer->result = result_of(rp);
-	if (layer->over_limit) {
+	if (layer->malformed) {
+		answer->result = SPF_PERMERROR;
+		answer->why = "a malformed record";
+	} else if (layer->over_limit) {
 		answer->result = SPF_PERMERROR;
 		answer->why = "too many void lookups";
 	} else if (layer->too_late) {

@@ -52,6 +52,7 @@ struct spf_layer {
 	uint64_t deadline_ms; /* of the monotonic clock */
 	unsigned int voids, asked;
 	bool over_limit, too_late;
+	bool malformed; /* a record that libspf2 reads, and should not */
 };
 
 #endif
