@@ -16,7 +16,7 @@ struct signing_key {
 	const char *domain, *selector;
 	enum key_type type;
 	EVP_PKEY *pkey;
-	const char *text; /* as libopendkim takes it: PEM for RSA, base64 of the PEM's inside for Ed25519 */
+	const char *text; /* PEM, as libopendkim takes it */
 };
 
 /* The signature over the bytes in base64, in a: rsa-sha256 or ed25519-sha256 (RFC 6376 3.3, RFC 8463 3). */

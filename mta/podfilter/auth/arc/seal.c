@@ -4,6 +4,7 @@
 #include "base/base64.h"
 #include "base/cleanup.h"
 #include "mta/podfilter/auth/arc/arc.h"
+#include "mta/podfilter/auth/fold.h"
 
 /*
  * What a handler behind us must be able to rely on, where it is there. Not Received, Return-Path and
@@ -82,30 +83,6 @@ static struct span names_signed(struct arena *a, const struct fields *fields)
 	return names.failed ? SPAN_NONE : arena_dup(a, buf_span(&names));
 }
 
-/* Base64 on lines of its own, each with a space before it. */
-static void add_folded(struct buf *out, struct span text)
-{
-	while (text.len) {
-		buf_printf(out, "\r\n\t" SPAN_FMT, SPAN_ARG(span_head(text, 72)));
-		text = span_skip(text, 72);
-	}
-}
-
-static void add_names(struct buf *out, struct span names)
-{
-	size_t column = 0;
-
-	while (names.p) {
-		struct span name = span_split(names, ':', &names);
-
-		buf_printf(out, "%s" SPAN_FMT "%s", column == 0 ? "\r\n\t" : "", SPAN_ARG(name),
-		           names.p ? ":" : ";");
-		column += name.len + 1;
-		if (column > 60)
-			column = 0;
-	}
-}
-
 static int field_of(struct arc_sealer *s, struct buf *value, const char *name, struct field *ret,
                     struct err *err)
 {
@@ -135,7 +112,7 @@ static int sign_field(struct arc_sealer *s, struct buf *input, struct buf *value
 	r = signing_key_sign(s->key, s->a, buf_span(input), &sig, err);
 	if (r < 0)
 		return r;
-	add_folded(value, sig);
+	fold_base64(value, sig);
 	field->value = arena_dup(s->a, buf_span(value));
 	return value->failed || !field->value.p ? err_set(err, POD_E_NOMEM, "ARC") : 0;
 }
@@ -157,7 +134,7 @@ static int make_ams(struct arc_sealer *s, unsigned int i, const struct fields *f
 		&value,
 		" i=%u; a=%s; c=relaxed/relaxed; d=%s; s=%s;\r\n\tt=%" PRId64 "; bh=" SPAN_FMT ";\r\n\th=", i,
 		key_algorithm_name(s->key->type), s->key->domain, s->key->selector, now_s, SPAN_ARG(bh));
-	add_names(&value, names);
+	fold_names(&value, names);
 	buf_add_str(&value, "\r\n\tb=");
 	r = field_of(s, &value, "ARC-Message-Signature", ret, err);
 	if (r == 0)

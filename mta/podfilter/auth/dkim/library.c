@@ -5,7 +5,7 @@
 #include "mta/podfilter/auth/dkim/dkim_internal.h"
 
 /* Names of header fields that are signed where they are there (RFC 6376 5.4.1). */
-static const char *const signed_names[] = {
+const char *const dkim_signed_names[] = {
 	"From",
 	"Sender",
 	"Reply-To",
@@ -43,7 +43,7 @@ static const char *const signed_names[] = {
  * What is also signed as not being there once more. Content-Disposition and the like are of no use to a
  * forger of a whole message, and lists add their own List-*.
  */
-static const char *const oversigned_names[] = {
+const char *const dkim_oversigned_names[] = {
 	"From",
 	"Sender",
 	"Reply-To",
@@ -79,7 +79,7 @@ static int set_options(DKIM_LIB *lib, struct err *err)
 	unsigned int flags =
 		DKIM_LIBFLAGS_DELAYSIGPROC | DKIM_LIBFLAGS_BADSIGHANDLES | DKIM_LIBFLAGS_STRICTHDRS;
 	unsigned int bits = PUBLIC_KEY_RSA_BITS_MIN;
-	const char *const *names = signed_names, *const *over = oversigned_names;
+	const char *const *names = dkim_signed_names, *const *over = dkim_oversigned_names;
 	int r = set_option(lib, DKIM_OPTS_FLAGS, &flags, sizeof(flags), err);
 
 	if (r == 0)
