@@ -89,6 +89,14 @@ static int open_store_tls(const struct tls_conf *c, struct tls_context **ret_tls
 	return c->client_cert ? tls_client_create(&o, ret_tls, err) : 0;
 }
 
+static int open_tally(const struct conf *conf, struct tally **ret_tally, struct err *err)
+{
+	char path[4096];
+
+	(void) snprintf(path, sizeof(path), "%s/" TALLY_FILE, conf->pod.run_dir);
+	return tally_open(path, ret_tally, err);
+}
+
 static int prepare(const struct conf *conf, const struct tls_server_options *tls, struct imapd_listen *listen,
                    size_t n, struct err *err)
 {
@@ -124,6 +132,8 @@ static int serve(const char *file, const struct conf *conf)
 	random_bytes(tls.ticket_key, sizeof(tls.ticket_key));
 	r = open_store_tls(&conf->tls, &o.store_tls, &err);
 	if (r == 0)
+		r = open_tally(conf, &o.tally, &err);
+	if (r == 0)
 		r = prepare(conf, &tls, listen, ARRAY_SIZE(listen), &err);
 	if (r == 0) {
 		proc_notify_ready();
@@ -131,6 +141,7 @@ static int serve(const char *file, const struct conf *conf)
 		r = workers_run(&kind, 1, DRAIN_MS, NULL, NULL, &err);
 	}
 	(void) tls_unref(o.store_tls);
+	(void) tally_close(o.tally);
 	if (r < 0) {
 		log_event(NULL, LOGL_ERROR, "imapd.failed", F_ERR(&err));
 		return 1;

@@ -6,6 +6,8 @@ static const struct metric_item items[IMAPD_METRICS] = {
 	[IMAPD_CONNECTIONS_REFUSED] = { METRIC_COUNTER, "podmail_imapd_connections_refused_total",
 	                                "Connections turned away because there were too many." },
 	[IMAPD_LOGINS] = { METRIC_COUNTER, "podmail_imapd_logins_total", "Successful logins." },
+	[IMAPD_LOGINS_DELAYED] = { METRIC_COUNTER, "podmail_imapd_logins_delayed_total",
+	                           "Logins put off because of failures before." },
 	[IMAPD_LOGINS_FAILED] = { METRIC_COUNTER, "podmail_imapd_logins_failed_total", "Logins refused." },
 	[IMAPD_TLS_FAILED] = { METRIC_COUNTER, "podmail_imapd_tls_failed_total",
 	                       "TLS handshakes and connections that failed." },

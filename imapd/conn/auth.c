@@ -2,8 +2,10 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "imapd/metrics.h"
 #include "sasl/sasl.h"
+#include "tally/login.h"
 
 #define AUTH_ARENA_LIMIT (64u << 10)
 
@@ -14,6 +16,7 @@ struct imap_auth {
 	struct store_call *call;
 	struct arena *a;
 	char *address;       /* for the log */
+	char *counted;       /* the name failures are counted under: the same however a client writes it */
 	struct event failed; /* an end that the store has no part in comes from the loop, too */
 	int code;
 };
@@ -26,6 +29,7 @@ struct imap_auth *imap_auth_free(struct imap_auth *auth)
 		store_call_cancel(auth->call);
 	(void) event_del(&auth->failed);
 	free(auth->address);
+	free(auth->counted);
 	(void) arena_free(auth->a);
 	free(auth);
 	return NULL;
@@ -39,11 +43,54 @@ void imap_auth_cancel(void *conn)
 	imap_conn_forget_user(c);
 }
 
+static struct login_rules rules(const struct imap_conn *c)
+{
+	const struct guard_conf *g = &c->worker->conf->guard;
+
+	return (struct login_rules){ g->login_failures, (uint32_t) g->login_delay_max_ms };
+}
+
+/* Fills counted. false where this try is for later, because of those before: here, or at another front end. */
+static bool may_try(struct imap_auth *auth, const char *name)
+{
+	struct imap_conn *c = auth->conn;
+	struct login_rules lr = rules(c);
+	struct login_try try;
+	uint32_t wait_ms;
+
+	auth->counted = strdup(name);
+	for (char *p = auth->counted; p && *p; p++)
+		*p = (char) ascii_lower((uint8_t) *p);
+	try = (struct login_try){ span_of(auth->counted), span_of(c->network) };
+	if (login_may_try(c->worker->o->tally, &lr, &try, clock_wall_ms(), &wait_ms) == 0)
+		return true;
+	free(auth->counted); /* it says nothing about the password */
+	auth->counted = NULL;
+	metric_add(IMAPD_LOGINS_DELAYED, 1);
+	log_event(&c->log, LOGL_NOTICE, "client.delayed", F_STR("user", name), F_UINT("wait_ms", wait_ms));
+	return false;
+}
+
+static void keep_score(const struct imap_conn *c, int code)
+{
+	struct login_rules lr = rules(c);
+	struct login_try try;
+
+	if (!c->auth || !c->auth->counted)
+		return;
+	try = (struct login_try){ span_of(c->auth->counted), span_of(c->network) };
+	if (code == 0)
+		login_succeeded(c->worker->o->tally, &try, clock_wall_ms());
+	else if (code == -POD_E_AUTH || code == -POD_E_NOTFOUND || code == -POD_E_DENIED)
+		login_failed(c->worker->o->tally, &lr, &try, clock_wall_ms());
+}
+
 /* The last word; also of an exchange the store never heard of. */
 static void finish(struct imap_conn *c, int code, bool has_challenge, struct span challenge)
 {
 	const char *address = c->auth && c->auth->address ? c->auth->address : "";
 
+	keep_score(c, code);
 	if (code == 0) {
 		metric_add(IMAPD_LOGINS, 1);
 		log_event(&c->log, LOGL_INFO, "client.authenticated", F_STR("user", address));
@@ -114,12 +161,13 @@ static int first_volume(void *arg, const char *name, const ProtobufCMessage *rec
  * Whose volume it is. Somebody unknown (or suspended) goes to some volume under a name that no user has: the
  * store plays the exchange with him to its bad end, so that he can not be told from a wrong password.
  */
-static const char *find_user(struct imap_auth *auth, struct span address)
+static const char *find_user(struct imap_auth *auth, struct span address, const char **ret_name)
 {
 	struct imapd_worker *w = auth->conn->worker;
 	struct directory_user user;
 	int r = directory_user_find(w->directory, auth->a, address, &user, NULL);
 
+	*ret_name = r == 0 ? user.address : auth->address ? auth->address : "";
 	if (r == 0) {
 		auth->client = store_pool_get(w->stores, user.volume, NULL);
 		return user.user_id;
@@ -133,6 +181,7 @@ static int start(struct imap_auth *auth, enum sasl_mechanism mechanism, struct s
 	Podstore__AuthStart request = PODSTORE__AUTH_START__INIT;
 	struct imap_conn *c = auth->conn;
 	struct span address, binding;
+	const char *counted;
 	union {
 		const char *from;
 		char *to;
@@ -142,9 +191,11 @@ static int start(struct imap_auth *auth, enum sasl_mechanism mechanism, struct s
 	if (r < 0)
 		return r;
 	auth->address = strndup((const char *) address.p, address.len);
-	user_id.from = find_user(auth, address);
+	user_id.from = find_user(auth, address, &counted);
 	if (!auth->client)
 		return -POD_E_UNAVAILABLE;
+	if (!may_try(auth, counted))
+		return -POD_E_CANCELLED;
 	name.from = sasl_mechanisms[mechanism].name;
 	peer.from = c->peer;
 	request.mechanism = name.to;

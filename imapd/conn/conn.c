@@ -336,6 +336,8 @@ static struct imap_conn *conn_create(struct imapd_worker *w, const struct accept
 	c->worker = w;
 	c->id = ++last_id;
 	c->loopback = net_addr_is_loopback(&accepted->peer);
+	if (!w->exempt || !net_set_has(w->exempt, &accepted->peer))
+		(void) net_addr_network(&accepted->peer, 32, 64, c->network, sizeof(c->network));
 	c->peer = strdup(net_addr_host(&accepted->peer, host, sizeof(host)));
 	c->active_ms = clock_mono_ms();
 	c->log.fields[0] = F_UINT("conn", c->id);

@@ -19,6 +19,7 @@ struct imap_conn {
 	struct imap_auth *auth;       /* an exchange under way, or authenticated with no session yet */
 	char *user_id;                /* NULL until authenticated */
 	char *peer;                   /* for logs: "192.0.2.1" */
+	char network[52];             /* whose failed logins it shares; "" where they are not counted */
 	struct log log;
 	uint64_t active_ms; /* when the client was last heard */
 	struct event timer;

@@ -85,6 +85,8 @@ static int open_parts(struct imapd_worker *w, unsigned int index, struct err *er
 		r = directory_open(conf->pod.directory_dir, &w->directory, err);
 	if (r == 0 && conf->pod.proxy_protocol_from[0])
 		r = net_set_parse(span_of(conf->pod.proxy_protocol_from), &w->proxy_from, err);
+	if (r == 0 && conf->guard.exempt[0])
+		r = net_set_parse(span_of(conf->guard.exempt), &w->exempt, err);
 	if (r == 0)
 		r = tls_server_create(w->o->tls, &w->tls, err);
 	if (r == 0)
@@ -109,6 +111,7 @@ static void close_parts(struct imapd_worker *w)
 	(void) directory_close(w->directory);
 	(void) tls_unref(w->tls);
 	(void) net_set_free(w->proxy_from);
+	(void) net_set_free(w->exempt);
 	(void) users_free(w->users);
 }
 

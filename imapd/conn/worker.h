@@ -8,6 +8,7 @@
 #include "imapd/imap/imap.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "tally/tally.h"
 
 #define IMAPD_VERSION "1.0"
 
@@ -21,6 +22,7 @@ struct imapd_options {
 	const char *config_file; /* read again on SIGHUP */
 	const struct conf *conf;
 	const struct tls_server_options *tls;
+	struct tally *tally; /* counts that all front ends of the host share */
 	struct tls_context *store_tls; /* for volumes on other hosts; NULL: local ones only */
 	const struct imapd_listen *listen;
 	size_t listen_n;
@@ -37,6 +39,7 @@ struct imapd_worker {
 	struct store_pool *stores;
 	struct tls_context *tls;
 	struct net_set *proxy_from;
+	struct net_set *exempt; /* whose failed logins are counted by user alone; NULL: nobody's */
 	struct imap_settings settings;
 	struct users *users;
 	struct imap_conn *conns; /* all of them */

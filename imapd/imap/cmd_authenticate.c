@@ -154,6 +154,8 @@ static void on_refused(struct imap_session *s, int code)
 		imap_reply_no(s, "[LIMIT] Too many connections of this user");
 	else if (code == -POD_E_UNAVAILABLE || code == -POD_E_TIMEOUT || code == -POD_E_STALE)
 		imap_reply_no(s, "[UNAVAILABLE] Mail store is not available, try again later");
+	else if (code == -POD_E_CANCELLED) /* put off, because of failures before; RFC 5530 */
+		imap_reply_no(s, "[UNAVAILABLE] Too many failed logins, try again later");
 	else if (code == -POD_E_DENIED)
 		imap_reply_no(s, "[AUTHORIZATIONFAILED] Authorization failed");
 	else

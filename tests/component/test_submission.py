@@ -1,5 +1,6 @@
 """What a user may send, and who may try to be one: senders, rates, undo send, failed logins, all through a whole pod."""
 import base64
+import imaplib
 import os
 import re
 import signal
@@ -184,6 +185,11 @@ class Submission(unittest.TestCase):
         # Another front end knows it too; the user where they were before does not feel it.
         self.assertEqual(attempt("203.0.113.99", self.alice, pod.password("alice")), "454")
         self.assertEqual(attempt("198.51.100.1", self.alice, pod.password("alice")), "235")
+        # So does the IMAP gateway, and what is guessed there counts as well.
+        box = pod.imap("alice", login=False)
+        with self.assertRaisesRegex(imaplib.IMAP4.error, "Too many failed logins"):
+            box.login(self.alice, pod.password("alice"))
+        box.shutdown()
         # One network that tries many names.
         answers = [attempt("192.0.2.55", f"user{i}@example.test", "wrong") for i in range(6)]
         self.assertEqual(answers[-1], "454")
