@@ -15,8 +15,9 @@ static const struct conf_item items[] = {
 	CONF_TIME(guard_conf, greet_delay, "2s", "0", "1m",
 	        "How long clients of port 25 that have not delivered anything yet wait for the greeting; who talks "
 	        "before it is refused (RFC 5321 3.1). 0: none."),
-	CONF_SIZE(guard_conf, data_per_minute, "1K", "0", "1G",
-	        "A client that sends less of a message in a minute is disconnected; 0: any pace will do."),
+	CONF_SIZE(guard_conf, data_least, "1K", "0", "1G",
+	        "A client that sends less of a message in guard.data_window is disconnected; 0: any pace will do."),
+	CONF_TIME(guard_conf, data_window, "1m", "1s", "1h", "See guard.data_least."),
 	CONF_SIZE(guard_conf, memory_max, "512M", "16M", "1T",
 	        "Memory of one mta worker. From three quarters of it on messages are spooled to files, beyond it no "
 	        "new connections and messages are taken (421, 452)."),

@@ -134,7 +134,7 @@ static void settle_down(struct smtp_conn *c)
 	if (want != c->pace.want) {
 		/* It is the client's turn again, or another one's. */
 		c->pace.want = want;
-		c->pace.since_ms = c->pace.minute_ms = clock_mono_ms();
+		c->pace.since_ms = c->pace.window_ms = clock_mono_ms();
 		c->pace.bytes = 0;
 	}
 	if (hold_back(c))

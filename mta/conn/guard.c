@@ -13,7 +13,6 @@
 #define SWEEP_MS 2000
 #define VOUCHED_MS (30 * 86400 * INT64_C(1000))
 #define LATENCY_LEAST 20 /* deliveries of a sweep, before they say anything */
-#define MINUTE_MS 60000
 #define HANDSHAKE_MS 60000
 
 /* ---- the worker's load ---- */
@@ -194,15 +193,15 @@ static bool sends_too_slowly(struct smtp_conn *c, uint64_t now_ms)
 	uint64_t bytes = c->pace.bytes;
 
 	if (smtp_session_wants(c->session) != SMTP_WANT_DATA || c->paused) {
-		c->pace.minute_ms = now_ms; /* it is our turn, not the client's */
+		c->pace.window_ms = now_ms; /* it is our turn, not the client's */
 		c->pace.bytes = 0;
 		return false;
 	}
-	if (now_ms - c->pace.minute_ms < MINUTE_MS)
+	if (now_ms - c->pace.window_ms < c->w->conf->guard.data_window_ms)
 		return false;
-	c->pace.minute_ms = now_ms;
+	c->pace.window_ms = now_ms;
 	c->pace.bytes = 0;
-	return bytes < c->w->conf->guard.data_per_minute;
+	return bytes < c->w->conf->guard.data_least;
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)

@@ -107,7 +107,7 @@ struct smtp_conn {
 	struct guard_ticket ticket;
 	struct {
 		uint64_t since_ms; /* the client's turn began; clock_mono_ms */
-		uint64_t minute_ms, bytes; /* of a body, since then */
+		uint64_t window_ms, bytes; /* of a body, since then */
 		enum smtp_want want;
 	} pace;
 	struct sending *sending; /* of an authenticated user's message under way; in its arena */

@@ -60,8 +60,14 @@ size_t smtp_body_data(struct smtp_session *s, struct span bytes)
 	size_t taken = smtp_unstuff(&s->unstuff, bytes, on_run, s, &r);
 
 	keep_first(s, r);
-	if (s->unstuff.state == UNSTUFF_END)
-		smtp_body_end(s);
+	if (s->unstuff.state != UNSTUFF_END)
+		return taken;
+	smtp_body_end(s);
+	/*
+	 * Where somebody's idea of a line end is another than ours, what follows may be text of the message for the one who
+	 * sent it (SMTP smuggling): it is not taken for commands.
+	 */
+	s->closing = s->closing || (s->unstuff.bare && !s->unstuff.mend);
 	return taken;
 }
 

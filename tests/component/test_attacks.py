@@ -97,11 +97,110 @@ class Attacks(unittest.TestCase):
         for address in (f"victim%other.example@{domain}", f"@{domain}:victim@other.example", "\"victim@other.example\"",
                         f"\"victim@other.example\"@{domain}", "other.example!victim", f"other.example!victim@{domain}",
                         "victim@[127.0.0.1]", "victim@[IPv6:::1]", "victim@other.example", f"victim@other.example@{domain}",
-                        "victim@localhost", f"alice@{domain}\0.other.example", f"../alice@{domain}"):
+                        "victim@localhost", f"victim%25other.example@{domain}", f"victim=other.example@{domain}.",
+                        f"@other.example,@{domain}:victim@other.example", f"\"victim@other.example\"@{domain}",
+                        f"other.example!{domain}!victim", f"victim@other.example%@{domain}", f"victim @other.example@{domain}",
+                        f"victim@{domain}.other.example", f"victim@xn--{domain}", f"victim@other.example\\@{domain}",
+                        "victim@[127.0.0.1", "victim@#2130706433", "victim@2130706433", "victim@\u3002.example",
+                        f"victim@other\uff0eexample", f"alice@{domain}\0.other.example", f"../alice@{domain}"):
             for service in ("smtp", "lmtp"):
                 with RawSmtp(self.pod, service) as client:
                     code, text = client.envelope(address)
                     self.assertGreaterEqual(code, 500, f"{service} {address!r}: {text}")
+
+    def test_no_bare_line_end_anywhere_makes_a_second_message(self):
+        smuggled = ("MAIL FROM:<boss@example.test>{e}RCPT TO:<" + self.pod.address("bob") + ">{e}DATA{e}Subject: smuggled{e}{e}x{e}.{e}")
+        ends = ("\n", "\r", "\r\n", "\n\r", "\r\r\n", "\0\r\n", "\v", "\x85")
+        for before in ends:
+            for after in ends:
+                if before in ("\r\n", "\0\r\n") and after == "\r\n":  # that is the end, and commands follow
+                    continue
+                for inner in ("\r\n", "\n", "\r"):
+                    with RawSmtp(self.pod) as client:
+                        client.envelope(self.pod.address("alice"))
+                        client.command("DATA")
+                        client.send(f"Subject: outer\r\n\r\nx{before}.{after}{smuggled.format(e=inner)}\r\n.\r\n".encode("latin-1"))
+                        client.socket.shutdown(socket.SHUT_WR)
+                        while client.reply()[0]:
+                            pass
+                    # A chunk is what its size says, whatever is in it.
+            with RawSmtp(self.pod) as client:
+                client.envelope(self.pod.address("alice"))
+                body = f"Subject: outer{before}.{before}{smuggled.format(e=before)}".encode("latin-1")
+                client.send(b"BDAT %d LAST\r\n" % len(body) + body)
+                self.assertIn(client.reply()[0], (250, 550))
+                self.assertEqual(client.command("NOOP")[0], 250)
+        box = self.pod.imap("bob")
+        box.select(readonly=True)
+        self.assertEqual(box.search(None, "SUBJECT", "smuggled")[1], [b""])
+        box.logout()
+
+    def test_lines_without_an_end_and_bytes_that_are_no_text_are_refused(self):
+        for line in ("EHLO " + "x" * 2000000, "MAIL FROM:<" + "a" * 3000 + "@example.com>", "NOOP " + "\0" * 600, "\0" * 100000):
+            with RawSmtp(self.pod) as client:
+                code, text = client.command(line)
+                self.assertTrue(500 <= code < 600 or code in (0, 421), text)
+        for line in ("MAIL FROM:<a\0b@example.com>", "RCPT TO:<alice\0@example.test>", "EHLO a\0b"):
+            with RawSmtp(self.pod) as client:
+                self.assertGreaterEqual(client.command(line)[0], 500, line)
+        with RawSmtp(self.pod) as client:
+            client.command("MAIL FROM:<a@example.com>")
+            client.send(b"RCPT TO:<alice@example.test>\nRCPT TO:<bob@example.test>\r\n")
+            self.assertEqual(client.reply()[0], 500)
+        long = b"Subject: long\r\nX-Long: " + b"y" * 900000 + b"\r\n\r\n" + b"z" * 5000000
+        with RawSmtp(self.pod) as client:
+            self.assertIn(client.message(self.pod.address("alice"), long)[0], (250, 552))
+        with RawSmtp(self.pod) as client:
+            self.assertEqual(client.message(self.pod.address("alice"), b"X: " + b"y" * 2000000 + b"\r\n\r\nz")[0], 552)
+
+    def test_ten_thousand_recipients_are_taken_up_to_the_limit(self):
+        with RawSmtp(self.pod) as client:
+            client.command("MAIL FROM:<attacker@example.com>")
+            client.send(f"RCPT TO:<{self.pod.address('alice')}>\r\n" * 10000)
+            codes = []
+            while True:
+                code, _ = client.reply()
+                codes.append(code)
+                if code in (0, 421):
+                    break
+            self.assertEqual(codes[:1000], [250] * 1000)
+            self.assertEqual(set(codes[1000:-1]), {452})
+
+    def test_base64_that_never_ends_is_not_waited_for(self):
+        with RawSmtp(self.pod, "submission") as client:
+            self.assertEqual(client.command("AUTH PLAIN")[0], 334)
+            code, text = client.command("QUFB" * 100000)
+            self.assertGreaterEqual(code, 500, text)
+        inner = base64.b64encode(b"A" * 3000000)
+        for _ in range(2):
+            inner = base64.b64encode(inner)
+        bomb = b"\r\n".join(inner[i:i + 76] for i in range(0, len(inner), 76))
+        message = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" + bomb
+        with RawSmtp(self.pod) as client:
+            self.assertEqual(client.message(self.pod.address("carol"), message)[0], 250)
+
+    def test_talking_before_the_greeting_is_the_end(self):
+        for first in (b"EHLO x\r\n", b"EHLO x\r\nMAIL FROM:<a@example.com>\r\n", b"\0", b"GET / HTTP/1.0\r\n\r\n"):
+            # Strangers wait for the greeting (test_front_load.py); loopback does not, so that it may win the race.
+            with socket.socket() as early:
+                early.settimeout(60)
+                early.connect(("127.0.0.1", self.pod.port("smtp")))
+                early.sendall(first)
+                answer = early.makefile("rb").readline()
+                self.assertIn(answer[:3], (b"554", b"220"))
+
+    def test_a_flood_of_logins_keeps_nobody_out(self):
+        crowd = [RawSmtp(self.pod, "submission") for _ in range(100)]
+        try:
+            for i, client in enumerate(crowd):
+                wrong = base64.b64encode(f"\0alice@example.test\0wrong{i}".encode()).decode()
+                client.send(f"AUTH PLAIN {wrong}\r\n")
+            with self.pod.smtp("submission", starttls=True) as client:
+                client.login(self.pod.address("bob"), self.pod.password("bob"))
+        finally:
+            for client in crowd:
+                client.file.close()
+                client.socket.close()
 
     def test_commands_before_starttls_do_not_count_after_it(self):
         with RawSmtp(self.pod) as client:
