@@ -49,9 +49,7 @@ static void read_limits(struct smtp_capabilities *caps, struct span params)
 	const struct {
 		struct span name;
 		uint32_t *to;
-	} limits[] = { { SPAN_LIT("MAILMAX"), &caps->mails_max },
-		       { SPAN_LIT("RCPTMAX"), &caps->rcpts_max },
-		       { SPAN_LIT("RCPTDOMAINMAX"), &caps->domains_max } };
+	} limits[] = { { SPAN_LIT("MAILMAX"), &caps->mails_max }, { SPAN_LIT("RCPTMAX"), &caps->rcpts_max } };
 
 	while (params.p) {
 		struct span value, name = span_split(span_split(params, ' ', &params), '=', &value);

@@ -21,10 +21,11 @@
 #define SMTP_AUTH_NAMES_MAX 256
 
 struct smtp_capabilities {
-	unsigned int flags;                         /* SMTP_CAP_* */
-	uint64_t size_max;                          /* 0: not said */
-	uint64_t by_min_s;                          /* the least DELIVERBY takes; 0: not said */
-	uint32_t mails_max, rcpts_max, domains_max; /* LIMITS MAILMAX, RCPTMAX, RCPTDOMAINMAX; 0: not said */
+	unsigned int flags; /* SMTP_CAP_* */
+	uint64_t size_max;  /* 0: not said */
+	uint64_t by_min_s;  /* the least DELIVERBY takes; 0: not said */
+	uint32_t mails_max,
+		rcpts_max; /* LIMITS MAILMAX, RCPTMAX; 0: not said. A transaction of ours is of one domain */
 	char auth[SMTP_AUTH_NAMES_MAX]; /* mechanisms, a space between them; those that do not fit are left
 	                                   out */
 };

@@ -235,6 +235,11 @@ bool smtp_client_is_secure(const struct smtp_client *c)
 	return c->secure;
 }
 
+bool smtp_client_is_mid_reply(const struct smtp_client *c)
+{
+	return !smtp_reply_reader_is_idle(&c->reader);
+}
+
 bool smtp_client_saw_starttls(const struct smtp_client *c)
 {
 	return c->saw_starttls;

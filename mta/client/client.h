@@ -148,7 +148,9 @@ enum smtp_client_fault smtp_client_fault(const struct smtp_client *c);
 /* The words that go with a fault: code 0 where they are ours. Good until the client is freed. */
 const struct smtp_client_rcpt *smtp_client_fault_words(const struct smtp_client *c);
 const struct smtp_capabilities *smtp_client_capabilities(const struct smtp_client *c);
-bool smtp_client_is_secure(const struct smtp_client *c);    /* TLS is up */
+bool smtp_client_is_secure(const struct smtp_client *c); /* TLS is up */
+/* Whether a reply has begun and not ended: one that never does is no sign of life. */
+bool smtp_client_is_mid_reply(const struct smtp_client *c);
 bool smtp_client_saw_starttls(const struct smtp_client *c); /* it was offered, at any time */
 /* Recipients it was seen to take in one transaction, where it refused more; 0: not known. LIMITS counts in.
  */

@@ -217,7 +217,7 @@ static bool write_body(struct conn *c)
 
 /* ---- the pump ---- */
 
-static void set_timeouts(struct conn *c)
+static unsigned int time_of(const struct conn *c)
 {
 	const struct outbound_conf *o = &c->o->conf->outbound;
 	const uint64_t times[SMTP_STAGES] = {
@@ -226,8 +226,26 @@ static void set_timeouts(struct conn *c)
 		[SMTP_STAGE_BODY_END] = o->done_timeout_ms,
 	};
 
-	stream_set_timeouts(c->stream, c->busy ? (unsigned int) times[smtp_client_stage(c->client)] : 0,
-	                    (unsigned int) o->block_timeout_ms);
+	return (unsigned int) times[smtp_client_stage(c->client)];
+}
+
+static void set_timeouts(struct conn *c)
+{
+	stream_set_timeouts(c->stream, c->busy ? time_of(c) : 0,
+	                    (unsigned int) c->o->conf->outbound.block_timeout_ms);
+}
+
+/* A server that sends a byte now and then is never silent, and never answers. */
+static void watch_reply(struct conn *c)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (!smtp_client_is_mid_reply(c->client))
+		c->reply_since_ms = 0;
+	else if (c->reply_since_ms == 0)
+		c->reply_since_ms = now;
+	else if (now - c->reply_since_ms > time_of(c))
+		lost(c, "it did not come to an end");
 }
 
 static void count_session(const struct conn *c)
@@ -303,6 +321,7 @@ static void on_input(void *conn)
 		smtp_client_input(c->client, span_make(run.iov_base, run.iov_len));
 		(void) evbuffer_drain(in, run.iov_len);
 	}
+	watch_reply(c);
 	look(c);
 }
 

@@ -65,6 +65,7 @@ struct conn {
 	struct smtp_stuffer stuffer;
 	/* of its life */
 	uint64_t opened_ms;
+	uint64_t reply_since_ms; /* a reply has begun; 0: none */
 	unsigned int mails;
 	/* of the pool */
 	TAILQ_ENTRY(conn) idle_link;

@@ -3,8 +3,9 @@ import socket
 import threading
 import unittest
 
+from certs import Authority
 from dns_tree import UNSIGNED, DnsTree, Zone
-from fake_smtp import CLOSE, HANG, RESET, FakeSmtp, Raw
+from fake_smtp import CLOSE, DRIP, HANG, RESET, FakeSmtp, Raw
 from outbound import Outbound
 from pod import until
 
@@ -209,6 +210,12 @@ class Odd(Case):
                 server.close()
         self.assertNotIn("ERROR", self.out.log_text())
 
+    def test_a_reply_that_never_ends(self):
+        server, domain = self.site()
+        server.on["MAIL"] = lambda s, line: DRIP
+        result = self.out.send(domain, [f"a@{domain}"])
+        self.assertEqual((self.outcome(result)[0], result["feedback"]["trouble"]), ("deferred", "closing"))
+
     def test_lost_behind_the_message_means_later(self):
         server, domain = self.site()
         server.on["BODY"] = lambda s, line: CLOSE
@@ -325,12 +332,15 @@ class Routes(Case):
     def setUpClass(cls):
         super().setUpClass()
         cls.out.close()
-        cls.out = Outbound(cls.tree.conf(), {"port": cls.port})
+        cls.out = Outbound(cls.tree.conf(), {"port": cls.port, "idle_time": "0ms"})
         with open(cls.out.path("secret"), "w", encoding="ascii") as f:
             f.write("geheim\n")
         with open(cls.out.path("routes"), "w", encoding="ascii") as f:
             f.write(f"# smart hosts\n*  [127.0.3.1]:{cls.port}\n.below.test mx.d1.test tls=none\nd2.test mx\n"
-                    f"login.test [127.0.3.2] tls=required login=me password-file={cls.out.path('secret')}\n")
+                    f"login.test [127.0.3.2] tls=required login=me password-file={cls.out.path('secret')}\n"
+                    f"checked.test [127.0.3.3] login=me password-file={cls.out.path('secret')}\n")
+        cls.ca = Authority(cls.out.path("ca"))
+        cls.out.options["ca"] = cls.ca.pem
         cls.out.options["routes"] = cls.out.path("routes")
         cls.out.start()
 
@@ -345,6 +355,26 @@ class Routes(Case):
         result = self.out.send("login.test", ["a@login.test"])
         self.assertEqual((self.outcome(result)[0], result["feedback"]["trouble"]), ("deferred", "tls"))
         self.assertFalse(server.lines("AUTH"))
+
+
+    def test_a_login_under_tls(self):
+        certificate = self.ca.issue("127.0.3.2")
+        for mechanism, said in (("PLAIN", "AUTH PLAIN AG1lAGdlaGVpbQ=="), ("LOGIN", "Z2VoZWlt")):
+            server = self.at("127.0.3.2", certificate=certificate, keywords=[f"AUTH {mechanism}"])
+            self.assertEqual(self.outcome(self.out.send("login.test", ["a@login.test"]))[0], "relayed")
+            self.assertIn(said, server.said)
+            server.close()
+        server = self.at("127.0.3.2", certificate=certificate, keywords=["AUTH PLAIN"])
+        server.on["AUTH"] = lambda s, line: "535 5.7.8 wrong"
+        result = self.out.send("login.test", ["a@login.test"])
+        self.assertEqual((self.outcome(result), result["feedback"]["trouble"]), (("deferred", 535, "4.7.8"), "auth"))
+
+    def test_a_login_goes_only_to_whom_the_certificate_names(self):
+        for names, state in ((["127.0.3.3"], "relayed"), (["127.0.3.4"], "deferred")):
+            server = self.at("127.0.3.3", certificate=self.ca.issue(*names), keywords=["AUTH PLAIN"])
+            self.assertEqual(self.outcome(self.out.send("checked.test", ["a@checked.test"], sender=f"{state}@us.test"))[0], state)
+            self.assertEqual(bool(server.lines("AUTH")), state == "relayed")
+            server.close()
 
 
 class Life(Case):

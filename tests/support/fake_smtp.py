@@ -6,14 +6,16 @@
         server.messages[0].data, server.said
 
 A reply may be text without its CRLF (several lines for a multi-line reply: "250-a\\r\\n250 b"), None for the usual one, a
-Raw for bytes as they are, or one of CLOSE (at once, without a word), RESET, HANG (no answer until the client goes).
+Raw for bytes as they are, or one of CLOSE (at once, without a word), RESET, HANG (no answer until the client goes),
+DRIP (a byte now and then, without an end).
 """
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass, field
 
-CLOSE, RESET, HANG = object(), object(), object()
+CLOSE, RESET, HANG, DRIP = object(), object(), object(), object()
 KEYWORDS = ["PIPELINING", "8BITMIME", "SIZE 10000000", "DSN", "ENHANCEDSTATUSCODES", "CHUNKING", "SMTPUTF8"]
 
 
@@ -156,6 +158,9 @@ class _Talk:
         if said is RESET:
             self.conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             raise _Over
+        while said is DRIP:
+            self.conn.sendall(b"250-more\r\n")
+            time.sleep(0.1)  # the script itself, not a wait for something
         if said is HANG:
             while self.conn.recv(65536):
                 pass
