@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "replicator/attach/apart.h"
 #include "replicator/attach/run_program.h"
 
 /* A volume in use is looked at again after this long. */
@@ -132,13 +133,32 @@ int filesystem_make(const struct filesystem_type *t, const char *node, struct er
 
 /* ---- mounted -------------------------------------------------------------------------------------- */
 
+struct mounting {
+	const char *node, *dir, *type, *data;
+	unsigned long flags;
+};
+
+static int mount_it(const void *arg)
+{
+	const struct mounting *m = arg;
+
+	return mount(m->node, m->dir, m->type, m->flags, m->data) < 0 ? errno : 0;
+}
+
 int filesystem_mount(const struct filesystem_type *t, const char *node, const char *dir, bool read_only,
                      struct err *err)
 {
-	unsigned long flags = MS_NOATIME | MS_NODEV | MS_NOSUID | MS_NOEXEC | (read_only ? MS_RDONLY : 0);
+	struct mounting m = {
+		.node = node,
+		.dir = dir,
+		.type = t->name,
+		.data = read_only ? t->data_ro : t->data_rw,
+		.flags = MS_NOATIME | MS_NODEV | MS_NOSUID | MS_NOEXEC | (read_only ? MS_RDONLY : 0),
+	};
+	int e = run_apart(mount_it, &m);
 
-	if (mount(node, dir, t->name, flags, read_only ? t->data_ro : t->data_rw) < 0)
-		return err_errno(err, errno, "mount of %s (%s) at %s", node, t->name, dir);
+	if (e != 0)
+		return err_errno(err, e < 0 ? errno : e, "mount of %s (%s) at %s", node, t->name, dir);
 	return 0;
 }
 
@@ -183,23 +203,28 @@ bool filesystem_is_mounted(const char *dir)
 	return (x.stx_attributes & STATX_ATTR_MOUNT_ROOT) && x.stx_dev_major != 0;
 }
 
-static void write_back(const char *dir)
+static int write_back(const void *dir)
 {
-	_cleanup_(closep) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd >= 0)
-		(void) syncfs(fd);
+	return fd >= 0 && syncfs(fd) == 0 ? 0 : errno;
+}
+
+static int unmount_it(const void *dir)
+{
+	return umount2(dir, UMOUNT_NOFOLLOW) < 0 ? errno : 0;
 }
 
 int filesystem_unmount(const char *dir, unsigned int limit_ms, struct err *err)
 {
 	uint64_t deadline = clock_mono_ms() + limit_ms;
+	int e;
 
-	while (umount2(dir, UMOUNT_NOFOLLOW) < 0) {
-		if (errno != EBUSY)
-			return err_errno(err, errno, "umount of %s", dir);
+	while ((e = run_apart(unmount_it, dir)) != 0) {
+		if (e != EBUSY)
+			return err_errno(err, e < 0 ? errno : e, "umount of %s", dir);
 		if (clock_mono_ms() >= deadline) {
-			write_back(dir);
+			(void) run_apart(write_back, dir);
 			(void) umount2(dir, MNT_DETACH | UMOUNT_NOFOLLOW);
 			return err_set(err, POD_E_BUSY, "%s was still in use after %u ms", dir, limit_ms);
 		}

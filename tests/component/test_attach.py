@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -59,7 +60,11 @@ class Server:
         parameters = [a for a in self.arguments if not a.startswith("--")]
         self.process = subprocess.Popen(["nbdkit", "-f", "-U", self.socket, "--filter=exportname", *filters, "file",
                                          self.image, "exportname-strict=true", "exportname=vol01", *parameters])
-        until(lambda: os.path.exists(self.socket), "nbdkit to listen")
+        until(self.listens, "nbdkit to listen")
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as s:  # its name is there before it listens
+            return s.connect_ex(self.socket) == 0
 
     def kill(self):
         if self.process:
@@ -167,6 +172,9 @@ class AttachCase(unittest.TestCase):
     def is_mounted(self):
         with open("/proc/self/mounts", encoding="utf-8") as f:
             return any(line.split()[1] == self.mnt for line in f)
+
+    def loop_is_free(self, device):
+        return not os.path.exists(f"/sys/block/{os.path.basename(device)}/loop/backing_file")
 
     def assert_clean(self, server, fs="ext4"):
         command = ["e2fsck", "-fn", server.image] if fs == "ext4" else ["xfs_repair", "-n", server.image]
@@ -391,6 +399,19 @@ class EndTest(AttachCase):
         self.assertEqual(status, 1, a.text())
         self.assertLess(took, 15)
         self.assertFalse(self.is_mounted())
+
+    @unittest.skipIf(METHOD == "kernel", "the kernel's nbd does not need the process")
+    def test_killed_while_it_waits_for_its_server_it_takes_its_device_along(self):
+        server = self.serve()
+        a = self.attach_mounted(server, "--detach-timeout", "600")
+        with open(os.path.join(self.mnt, "dirty"), "wb") as f:
+            f.write(b"x" * MIB)
+        server.kill()
+        a.process.terminate()
+        until(lambda: not self.is_mounted(), "the unmounting to begin")
+        a.process.kill()
+        a.process.wait(60)
+        until(lambda: self.loop_is_free(a.field("device")), "the device to go")
 
     def test_a_slow_server_is_not_taken_for_a_dead_one(self):
         server = self.serve("--filter=delay", "wdelay=1")
