@@ -15,7 +15,7 @@ static const char *const action_words[] = {
 
 /* clang-format off */
 static const struct conf_item items[] = {
-	CONF_BOOL(filter_conf, enabled, "yes", "Whether podd runs podfilter. A change holds from podd's next start on."),
+	CONF_BOOL(filter_conf, enabled, "yes", "Whether podd runs podfilter, and the mta asks it, after its own milters. A change holds from podd's next start on."),
 	CONF_PATH(filter_conf, dir, "filter", "What podfilter remembers, and the files of messages that it looks at."),
 	CONF_NETWORKS(filter_conf, trusted, "127.0.0.0/8, ::1",
 	        "Addresses and networks whose mail is not judged: other gateways and machines of one's own."),

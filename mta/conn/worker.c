@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "mta/conn/internal.h"
+#include "mta/conn/own_filter.h"
 
 #define ERRORS_SLOW 3
 #define PROBLEMS_ARENA (256u << 10)
@@ -51,6 +52,8 @@ static void door_configure(struct door *d)
 	};
 }
 
+#define MILTERS_ARENA (1u << 20)
+
 static const struct conf_records *milters_of(const struct door *d)
 {
 	const struct mta_conf *m = &d->w->conf->mta;
@@ -65,12 +68,16 @@ static const struct conf_records *milters_of(const struct door *d)
 /* Sessions under way go on with those they began with. */
 static int door_set_milters(struct door *d, struct err *err)
 {
-	const struct milter_set_options o = { .milters = milters_of(d),
+	_cleanup_(arena_freep) struct arena *a = arena_create(MILTERS_ARENA); /* the set copies what it keeps */
+	struct conf_records all = { 0 };
+	const struct milter_set_options o = { .milters = &all,
 		                              .memory_per_message = d->w->conf->mta.memory_per_message,
 		                              .tmp_dir = d->w->tmp_dir };
 	struct milter_set *set;
-	int r = milter_set_create(d->w->base, &o, &set, err);
+	int r = a ? own_filter_add(a, d->w->conf, milters_of(d), &all) : -POD_E_NOMEM;
 
+	if (r == 0)
+		r = milter_set_create(d->w->base, &o, &set, err);
 	if (r < 0)
 		return err_wrap(err, r, "milters of %s", conf_listener_name(d->which));
 	d->milters = milter_set_unref(d->milters);

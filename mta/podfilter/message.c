@@ -152,6 +152,14 @@ void message_force(struct message *m, enum verdict verdict, const char *text)
 	m->verdict_text = one_line(keep(m->arena, text));
 }
 
+/* With the space behind the colon, which the mta leaves to us (SMFIP_HDR_LEADSPC). */
+static const char *keep_value(struct message *m, const char *value)
+{
+	if (!value)
+		return NULL;
+	return value[0] == ' ' ? keep(m->arena, value) : arena_printf(m->arena, " %s", value) ?: "";
+}
+
 static void edit_add(struct message *m, enum edit_kind kind, unsigned int index, const char *name,
                      const char *value)
 {
@@ -159,10 +167,9 @@ static void edit_add(struct message *m, enum edit_kind kind, unsigned int index,
 
 	if (!e)
 		return;
-	*e = (struct edit){ .kind = kind,
-		            .name = keep(m->arena, name),
-		            .value = value ? keep(m->arena, value) : NULL,
-		            .index = index };
+	*e = (struct edit){
+		.kind = kind, .name = keep(m->arena, name), .value = keep_value(m, value), .index = index
+	};
 	*m->edits_end = e;
 	m->edits_end = &e->next;
 }

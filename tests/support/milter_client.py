@@ -35,7 +35,7 @@ class Answer:
     def header(self, name):
         for _, n, v in self.inserted:
             if n.lower() == name.lower():
-                return v
+                return v.removeprefix(" ")  # the one behind the colon
         return None
 
 

@@ -18,6 +18,7 @@
 #include "mta/podfilter/memory.h"
 #include "mta/podfilter/reputation.h"
 #include "mta/podfilter/sender.h"
+#include "mta/podfilter/source.h"
 #include "mta/podfilter/throttle.h"
 
 #define DAY 86400
@@ -372,6 +373,42 @@ static void reputation_is_bounded_and_keeps_those_it_knows_best(void **state)
 	assert_int_equal(memory_count(p->m, MEMORY_REPUTATION), 0);
 }
 
+/* ---- who sent a message, in the message ---- */
+
+static void a_source_is_read_back_and_no_other_is_believed(void **state)
+{
+	static const uint8_t key[SOURCE_KEY_SIZE] = { 1 }, other_key[SOURCE_KEY_SIZE] = { 2 };
+	struct session s = { .client_text = "2001:db8::1", .helo = "he;lo" };
+	const struct authentication auth = { .dkim_domain = "example.org", .spf_domain = "mail.example" };
+	_cleanup_buf_ struct buf value = BUF_INIT, header = BUF_INIT, folded = BUF_INIT;
+	struct sender who, direct = { 0 };
+	char *at;
+
+	s.client = addr("2001:db8::1");
+	source_write(&s, &auth, NOW, key, &value);
+	buf_printf(&header, "Subject: x\r\n" SOURCE_FIELD ": %s\r\n\r\n", buf_str(&value));
+	assert_int_equal(source_read(buf_span(&header), key, &who), 0);
+	sender_of(&s, &auth, &direct);
+	assert_int_equal(who.n, 4);
+	for (size_t i = 0; i < who.n; i++) {
+		assert_int_equal(who.kinds[i], direct.kinds[i]);
+		assert_true(span_eq(key_span(&who.keys[i]), key_span(&direct.keys[i])));
+	}
+	assert_int_equal(source_read(buf_span(&header), other_key, &who), -POD_E_DENIED);
+	assert_int_equal(source_read(SPAN_LIT("Subject: x\r\n\r\n"), key, &who), -POD_E_NOTFOUND);
+	assert_int_equal(source_read(SPAN_LIT(SOURCE_FIELD ": v1; address=192.0.2.1\r\n\r\n"), key, &who), -POD_E_DENIED);
+	at = strstr((char *) header.p, "example.org");
+	assert_non_null(at);
+	*at = 'f'; /* somebody else is to be blamed */
+	assert_int_equal(source_read(buf_span(&header), key, &who), -POD_E_DENIED);
+	buf_clear(&value);
+	source_write(&s, &(struct authentication){ 0 }, NOW, key, &value); /* what HELO says is no name */
+	assert_int_equal(span_find(buf_span(&value), SPAN_LIT("helo")), SIZE_MAX);
+	buf_printf(&folded, SOURCE_FIELD ":\r\n %s\r\n\r\n", buf_str(&value));
+	assert_int_equal(source_read(buf_span(&folded), key, &who), 0);
+	assert_int_equal(who.n, 2);
+}
+
 /* ---- options ---- */
 
 static void weights_and_lists_are_read_as_written(void **state)
@@ -445,6 +482,7 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(reputation_is_bounded_and_keeps_those_it_knows_best, setup,
 		                                teardown),
+		cmocka_unit_test(a_source_is_read_back_and_no_other_is_believed),
 		cmocka_unit_test(weights_and_lists_are_read_as_written),
 	};
 
