@@ -112,17 +112,22 @@ static void leave(struct commit *c)
 	queue_drop(c->q, it);
 }
 
-/* Nothing changed: what was delivered is delivered again, and the store recognises it. */
+/*
+ * Nothing changed. What attempts found out is kept and written down later; to try again instead would, on a full disk,
+ * send the same message every few seconds to who has it already.
+ */
 static void stay_as_it_was(struct commit *c, int r, const struct err *err)
 {
-	int64_t now = clock_wall_ms();
+	struct queued *it = c->it;
+	struct attempt **end = &c->attempts;
 
-	log_event(NULL, LOGL_ERROR, "queue.commit_failed", F_STR("trace", c->it->record->trace), F_ERR(err));
-	for (struct attempt *at = c->attempts; at; at = at->next) {
-		at->work->settling = false;
-		(void) sched_set(queue_sched(c->q, at->work), &at->work->unit, now + AGAIN_MS, now);
-	}
-	answer_wishes(c, c->it, r, err);
+	log_event(NULL, LOGL_ERROR, "queue.commit_failed", F_STR("trace", it->record->trace), F_ERR(err));
+	while (*end)
+		end = &(*end)->next;
+	*end = it->attempts;
+	it->attempts = take_ptr(c->attempts);
+	(void) agenda_set(&c->q->deadlines, &it->deadline, clock_wall_ms() + AGAIN_MS);
+	answer_wishes(c, it, r, err);
 }
 
 static void commit_free(struct commit *c)
@@ -153,7 +158,7 @@ void queue_commits_drop(struct queue *q)
 	}
 }
 
-static void commit_end(struct commit *c)
+static void commit_end(struct commit *c, bool done)
 {
 	struct queue *q = c->q;
 	struct queued *it = c->it;
@@ -162,7 +167,7 @@ static void commit_end(struct commit *c)
 	queue_let_go(it);
 	it->committing = false;
 	commit_free(c);
-	if (it->attempts || it->wishes || it->times_up)
+	if (it->wishes || (done && (it->attempts || it->times_up)))
 		queue_commit(q, it);
 	queue_pump(q);
 }
@@ -186,7 +191,7 @@ static void on_committed(void *arg, struct shelf_change *change, int r, const st
 		stay_as_it_was(c, r, err);
 	if (r == 0)
 		answer_wishes(c, c->it, 0, NULL);
-	commit_end(c);
+	commit_end(c, r == 0);
 }
 
 /* ---- the change ---- */
@@ -278,8 +283,7 @@ void queue_commit(struct queue *q, struct queued *it)
 	r = start(c, &err);
 	if (r < 0) {
 		stay_as_it_was(c, r, &err);
-		(void) agenda_set(&q->deadlines, &it->deadline, clock_wall_ms() + AGAIN_MS);
-		commit_end(c);
+		commit_end(c, false);
 	}
 }
 

@@ -1,5 +1,7 @@
 #include "mta/queue/internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +73,18 @@ static const char *receiver_of(const struct queue *q, const struct settle *st, c
 	return "postmaster";
 }
 
+/* A message whose file is damaged away can still be reported on. */
+static int open_body(struct queue *q, const Queue__Item *item, const struct guid *id, int *ret_fd, struct err *err)
+{
+	int r = shelf_body(q->shelf, id, ret_fd, err);
+
+	if (r != -POD_E_NOTFOUND)
+		return r;
+	log_event(NULL, LOGL_ERROR, "queue.body_missing", F_STR("trace", item->trace));
+	*ret_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return *ret_fd < 0 ? err_errno(err, errno, "/dev/null") : 0;
+}
+
 static int make_report(struct queue *q, struct settle *st, const struct report_line *lines, size_t n,
                        struct shelf_change *change, struct err *err)
 {
@@ -94,7 +108,7 @@ static int make_report(struct queue *q, struct settle *st, const struct report_l
 	if (!a)
 		r = err_set(err, POD_E_NOMEM, "no memory for a report");
 	else if (rep.body_fd < 0)
-		r = shelf_body(q->shelf, &id, &fd, err);
+		r = open_body(q, st->next, &id, &fd, err);
 	if (r == 0 && rep.body_fd < 0)
 		rep.body_fd = fd;
 	return r < 0 ? r : queue_report_make(q, a, &rep, change, &st->report, err);
