@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What an idle client costs: proportional memory of all processes of a pod, for each of N IMAP connections over TLS
-that are logged in, have a mailbox selected and are in IDLE.
+that are logged in, have a mailbox selected and are in IDLE; or for each of N SMTP sessions that have delivered a message
+and are silent now, in clear (--smtp) or over TLS (--smtp --tls).
 
-    idle_connections.py [--connections 2000] [--users 20] [--limit-kib 25]
+    idle_connections.py [--smtp] [--tls] [--connections 2000] [--users 20] [--limit-kib 25]
 
 Prints one number for each process and the sum, in KiB for one connection; exits with 1 where it is over the limit.
 """
@@ -65,8 +66,48 @@ class Client:
         self.until(mark)
 
 
+class SmtpClient:
+    """A session that has handed a message in and says no more."""
+
+    def __init__(self, pod, context, user):
+        self.socket = socket.create_connection(("127.0.0.1", pod.port("smtp")), timeout=60)
+        self.file = self.socket.makefile("rb")
+        self.reply()
+        self.command("EHLO idle.test")
+        if context:
+            self.command("STARTTLS")
+            self.file.close()
+            self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
+            self.file = self.socket.makefile("rb")
+            self.command("EHLO idle.test")
+        for line in ("MAIL FROM:<idle@example.com>", f"RCPT TO:<{pod.address(user)}>", "DATA", "Subject: x\r\n\r\nx\r\n."):
+            self.command(line)
+
+    def reply(self):
+        while True:
+            line = self.file.readline()
+            if not line or line[:1] in b"45":
+                raise EOFError(line)
+            if line[3:4] != b"-":
+                return
+
+    def command(self, line):
+        self.socket.sendall(line.encode() + b"\r\n")
+        self.reply()
+
+
+def smtp_limits(pod, connections):
+    """One worker may have all of them, and no session ends meanwhile."""
+    pod.down()
+    with open(os.path.join(pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
+        f.write(f"\nmta {{ max_connections = {connections + 1000}; command_timeout = 1h; }}\n")
+    pod.up()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smtp", action="store_true")
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--connections", type=int, default=2000)
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--limit-kib", type=float, default=25.0)
@@ -81,11 +122,15 @@ def main():
             pod.add_user(user, "a password for idle 1")
             pod.send(user, "Subject: one\r\n\r\nbody\r\n")
         # What every user costs once (a first connection each) is not what a connection costs.
-        first = [Client(pod, context, user) for user in users]
+        kind = SmtpClient if args.smtp else Client
+        if args.smtp:
+            smtp_limits(pod, args.connections)
+            context = context if args.tls else None
+        first = [kind(pod, context, user) for user in users]
         names = {pid: os.path.basename(line.split(" ")[0]).rstrip(":") for pid, line in pod.processes().items()}
         before = settled(names)
         started = time.monotonic()
-        rest = [Client(pod, context, users[i % len(users)]) for i in range(args.connections)]
+        rest = [kind(pod, context, users[i % len(users)]) for i in range(args.connections)]
         took = time.monotonic() - started
         after = settled(names)
         total = 0.0
@@ -94,7 +139,8 @@ def main():
             total += each
             if abs(each) >= 0.005:
                 print(f"{name}[{pid}]: {each:.2f} KiB for each connection")
-        print(f"{len(rest)} connections over TLS in IDLE: {total:.2f} KiB for each "
+        what = "SMTP sessions " + ("over TLS" if context else "in clear") if args.smtp else "connections over TLS in IDLE"
+        print(f"{len(rest)} {what}: {total:.2f} KiB for each "
               f"(limit {args.limit_kib:.1f}); logged in at {len(rest) / took:.0f} per second")
         del first
         return 0 if total <= args.limit_kib else 1
