@@ -85,6 +85,7 @@ void disk_cursors(struct disk *d, struct disk_cursors *ret)
 		.staged_epoch = d->committed.epoch,
 		.durable_time_ms = d->durable.time_ms,
 		.stage_was_whole = d->stage_was_whole,
+		.broken = d->is_broken,
 		.direct = d->direct_log && d->direct_image,
 	};
 	(void) pthread_mutex_unlock(&d->lock);

@@ -77,6 +77,7 @@ struct disk_cursors { /* LSNs; tail <= applied <= durable <= staged */
 	uint64_t staged_epoch;
 	int64_t durable_time_ms; /* wall clock in the COMMIT record at durable */
 	bool stage_was_whole; /* at open: the stage was there, so nothing acknowledged to anybody was lost */
+	bool broken;  /* see disk_broken */
 	bool direct; /* log and image do direct I/O; else their file system can not (tmpfs), and flushes say nothing */
 };
 void disk_cursors(struct disk *d, struct disk_cursors *ret);

@@ -40,7 +40,7 @@ static void done(struct peer *p, enum replication_event_type type, const char *t
 	p->tell_done = true;
 	if (type == REPLICATION_VERIFY_DONE)
 		p->verifying = false;
-	(void) pthread_cond_signal(&p->r->keeper_wake);
+	bell_ring(&p->r->keeper_wake);
 	(void) pthread_mutex_unlock(&p->r->lock);
 	c->kind = COMPARE_NONE;
 }

@@ -14,7 +14,8 @@ static int wait_frame(struct peer *p, enum frame_type a, enum frame_type b, int 
 
 	for (;;) {
 		uint64_t now = clock_mono_ms();
-		int r = now >= end_ms ? 0 : wire_wait(p->wire, (int) (end_ms - now), p->stop_fd, f, err);
+		int r = now >= end_ms ? 0
+		                      : wire_wait(p->wire, (int) (end_ms - now), p->stop_waiting.fd, f, err);
 
 		if (r < 0)
 			return r;

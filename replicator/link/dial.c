@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "replicator/core/le.h"
@@ -27,14 +26,6 @@ bool peer_stopped(struct peer *p)
 	stopped = !wanted(p) || p->reconnect;
 	(void) pthread_mutex_unlock(&p->r->lock);
 	return stopped;
-}
-
-static void drain(int fd)
-{
-	uint64_t n;
-
-	while (read(fd, &n, sizeof(n)) < 0 && errno == EINTR)
-		;
 }
 
 /* ---- frames ---- */
@@ -228,21 +219,36 @@ static int hear(struct peer *p, struct err *err)
 	return r;
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When something is due although nothing happens: a ping, the end of a dead link, what the disk may let go
+ * of. */
+static int until_deadline(const struct peer *p)
+{
+	uint64_t now = clock_mono_ms(), dead_ms = p->r->o.dead_ms;
+	uint64_t at = sooner(p->pinged_ms + dead_ms / 3, wire_heard_ms(p->wire) + dead_ms);
+
+	if (p->durable_lsn > p->needs_lsn)
+		at = sooner(at, p->kept_ms + KEEP_MS);
+	return at > now ? (int) (at - now) : 0;
+}
+
 static int wait_for_work(struct peer *p, bool pending, bool busy, bool async, struct err *err)
 {
 	struct pollfd fds[2] = {
 		{ .fd = wire_fd(p->wire), .events = (short) (POLLIN | (pending ? POLLOUT : 0)) },
-		{ .fd = p->wake_fd, .events = POLLIN },
+		{ .fd = p->wake.fd, .events = POLLIN },
 	};
 
 	if (async && !busy && !pending)
 		(void) poll(fds, 1, ASYNC_NAP_MS);
-	if (poll(fds, 2, busy ? 1 : (int) p->r->o.dead_ms / 6) < 0 && errno != EINTR)
+	if (poll(fds, 2, busy ? 1 : until_deadline(p)) < 0 && errno != EINTR)
 		return err_errno(err, errno, "poll");
-	if (fds[1].revents) {
-		atomic_store(&p->woken, false); /* before: who comes between wakes us again */
-		drain(p->wake_fd);
-	}
+	if (fds[1].revents)
+		bell_silence(&p->wake);
 	if (!fds[0].revents && clock_mono_ms() - wire_heard_ms(p->wire) >= p->r->o.dead_ms)
 		return err_set(err, POD_E_TIMEOUT, "nothing came from the peer for %u ms", p->r->o.dead_ms);
 	return 0;
@@ -260,12 +266,13 @@ static int serve(struct peer *p, struct err *err)
 			return err_set(err, POD_E_CANCELLED, "stopped");
 		take_orders(p, &o);
 		r = obey(p, &o, err);
+		/* First: what it says may let us send more, as credit does. */
+		if (r == 0)
+			r = hear(p, err);
 		if (r == 0)
 			r = compare_pump(p, &busy, err);
 		if (r == 0)
 			r = send_log(p, &pending, err);
-		if (r == 0)
-			r = hear(p, err);
 		if (r == 0)
 			r = peer_has(p, p->durable_lsn, err);
 		if (r == 0)
@@ -289,10 +296,10 @@ static int connection(struct peer *p, struct err *err)
 	addr = p->addr;
 	lz4 = p->config.compress;
 	(void) pthread_mutex_unlock(&p->r->lock);
-	drain(p->stop_fd);
+	bell_silence(&p->stop_waiting);
 	if (peer_stopped(p))
 		return err_set(err, POD_E_CANCELLED, "stopped");
-	r = wire_connect(p->wire, &addr, p->r->client, identity, CONNECT_MS, p->stop_fd, err);
+	r = wire_connect(p->wire, &addr, p->r->client, identity, CONNECT_MS, p->stop_waiting.fd, err);
 	if (r == 0)
 		r = peer_greet(p, err);
 	if (r < 0)
@@ -353,16 +360,15 @@ static void run(struct peer *p)
 /* Until there may be something to do. */
 static void idle(struct peer *p, bool dial)
 {
-	struct pollfd fd = { .fd = p->wake_fd, .events = POLLIN };
-	uint64_t now = clock_mono_ms();
+	struct pollfd fd = { .fd = p->wake.fd, .events = POLLIN };
+	uint64_t now = clock_mono_ms(), wait_ms = p->not_before_ms > now ? p->not_before_ms - now : 0;
 
-	if (poll(&fd, 1, dial && p->not_before_ms > now ? (int) (p->not_before_ms - now) : 1000) > 0) {
-		atomic_store(&p->woken, false); /* before: who comes between wakes us again */
-		drain(p->wake_fd);
+	if (poll(&fd, 1, dial ? (int) wait_ms : -1) > 0) {
+		bell_silence(&p->wake);
 		/* Somebody writes: that is no reason to try again before its time. */
-		if (dial && p->not_before_ms > now)
-			(void) poll(&(struct pollfd){ .fd = p->stop_fd, .events = POLLIN }, 1,
-			            p->not_before_ms - now < 20 ? (int) (p->not_before_ms - now) : 20);
+		if (dial && wait_ms)
+			(void) poll(&(struct pollfd){ .fd = p->stop_waiting.fd, .events = POLLIN }, 1,
+			            wait_ms < 20 ? (int) wait_ms : 20);
 	}
 }
 

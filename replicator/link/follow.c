@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "replicator/core/le.h"
 #include "replicator/link/link_internal.h"
@@ -251,10 +252,24 @@ static int on_frame(struct session *s, const struct frame *f, struct err *err)
 	}
 }
 
+/* Whether the disk has made room already; if not, the bell rings when it has. */
+static bool room_is_there(struct session *s)
+{
+	uint64_t at = receive_room_at(s);
+	struct disk_cursors c;
+
+	bell_silence(&s->r->room);
+	atomic_store(&s->r->room_at, at);
+	disk_cursors(s->r->disk, &c);
+	return c.tail >= at;
+}
+
 static int wait_for_more(struct session *s, struct err *err)
 {
-	struct pollfd fds[2] = { { .fd = wire_fd(s->wire), .events = POLLIN },
-		                 { .fd = s->stop_fd, .events = POLLIN } };
+	struct pollfd fds[3] = { { .fd = wire_fd(s->wire), .events = POLLIN },
+		                 { .fd = s->stop_fd, .events = POLLIN },
+		                 { .fd = s->r->room.fd, .events = POLLIN } };
+	uint64_t dead_ms = 3 * (uint64_t) s->r->o.dead_ms, silent_ms;
 	int r;
 
 	wire_lock(s->wire);
@@ -263,13 +278,17 @@ static int wait_for_more(struct session *s, struct err *err)
 	wire_unlock(s->wire);
 	if (r < 0)
 		return r;
-	if (poll(fds, 2, 50) < 0 && errno != EINTR)
+	if (room_is_there(s))
+		return 0;
+	silent_ms = clock_mono_ms() - wire_heard_ms(s->wire);
+	if (poll(fds, ARRAY_SIZE(fds), silent_ms < dead_ms ? (int) (dead_ms - silent_ms) : 0) < 0 &&
+	    errno != EINTR)
 		return err_errno(err, errno, "poll");
 	if (fds[1].revents)
 		return err_set(err, POD_E_CANCELLED, "stopped");
-	if (!fds[0].revents && clock_mono_ms() - wire_heard_ms(s->wire) >= 3 * (uint64_t) s->r->o.dead_ms)
-		return err_set(err, POD_E_TIMEOUT, "nothing came from the primary for %u ms",
-		               3 * s->r->o.dead_ms);
+	if (!fds[0].revents && clock_mono_ms() - wire_heard_ms(s->wire) >= dead_ms)
+		return err_set(err, POD_E_TIMEOUT, "nothing came from the primary for %" PRIu64 " ms",
+		               dead_ms);
 	return 0;
 }
 

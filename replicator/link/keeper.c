@@ -1,12 +1,11 @@
 /* The keeper's thread: time for the core, and events for who listens to them. */
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "replicator/link/link_internal.h"
-
-#define NAP_MS 500 /* at least so often it looks whether the disk is well */
 
 static void fill(const struct peer *p, enum replication_event_type type, struct replication_event *e)
 {
@@ -89,12 +88,13 @@ static void look_at_disk(struct replication *r)
 static void nap(struct replication *r)
 {
 	uint64_t now = clock_mono_ms(), until = repl_deadline(&r->core, now);
-	struct timespec at;
+	struct pollfd fd = { .fd = r->keeper_wake.fd, .events = POLLIN };
 
-	r->keeper_until_ms = until < now + NAP_MS ? until : now + NAP_MS;
-	at.tv_sec = (time_t) (r->keeper_until_ms / 1000);
-	at.tv_nsec = (long) (r->keeper_until_ms % 1000) * 1000000;
-	(void) pthread_cond_timedwait(&r->keeper_wake, &r->lock, &at);
+	r->keeper_until_ms = until;
+	(void) pthread_mutex_unlock(&r->lock);
+	(void) poll(&fd, 1, until == UINT64_MAX ? -1 : until - now < INT_MAX ? (int) (until - now) : INT_MAX);
+	bell_silence(&r->keeper_wake);
+	(void) pthread_mutex_lock(&r->lock);
 	r->keeper_until_ms = 0;
 }
 

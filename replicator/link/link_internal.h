@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "replicator/core/generation.h"
+#include "replicator/link/bell.h"
 #include "replicator/link/link.h"
 #include "replicator/link/wire.h"
 
@@ -70,15 +71,14 @@ struct peer {
 	struct replication *r;
 	size_t place;
 	bool used;                 /* replication.lock; the rest too, where nothing else is said */
-	struct peer_config config; /* name and identity are fixed while its thread runs */
+	struct peer_config config; /* the name is fixed while its thread runs */
 	struct net_addr addr;
 	bool has_addr, paused, stop, reconnect;
 	bool has_thread;
 	pthread_t thread;
-	int wake_fd, stop_fd; /* eventfds: there is something to do; leave what you wait for */
-	atomic_bool woken;
-	atomic_bool waited_for; /* flushes wait for it, so they ship themselves */
-	atomic_ullong shipped;  /* ship.next while ship.on, else UINT64_MAX */
+	struct bell wake, stop_waiting; /* there is something to do; leave what you wait for */
+	atomic_bool waited_for;         /* flushes wait for it, so they ship themselves */
+	atomic_ullong shipped;          /* ship.next while ship.on, else UINT64_MAX */
 	struct wire *wire;
 	struct ship ship;
 	struct compare compare;
@@ -141,15 +141,16 @@ struct replication {
 	char site[PEER_NAME_SIZE];
 	struct replication_options o;
 	struct tls_context *server, *client;
-	int listen_fd, stop_fd;
+	int listen_fd;
+	struct bell stop;
 	uint16_t port;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;  /* role, sessions, writers */
 	pthread_cond_t released; /* acknowledged, or role */
-	pthread_cond_t keeper_wake;
+	struct bell keeper_wake;
 	bool stopping, changing_role, handing_over;
-	uint64_t keeper_until_ms;
+	uint64_t keeper_until_ms;   /* so long it sleeps, unless its bell rings; 0: it is awake */
 	uint64_t acknowledged_then; /* when we were last primary, at its end */
 	unsigned int term;          /* grows with each change of role */
 	enum replica_role role;
@@ -160,6 +161,10 @@ struct replication {
 	struct session sessions[SESSIONS_MAX];
 	struct session *current; /* whose primary we follow */
 	char primary[PEER_NAME_SIZE];
+	/* A secondary's log has let go of so much that the primary may be sent credit: rung when the disk's
+	 * tail is there. UINT64_MAX: nobody waits for it. */
+	struct bell room;
+	atomic_ullong room_at;
 	bool tell_role, told_broken;
 	char role_text[REPLICATION_TEXT_SIZE];
 	pthread_t keeper, acceptor;
@@ -251,6 +256,8 @@ int receive_log(struct session *s, const struct frame *f, struct err *err);
 int receive_resync_end(struct session *s, const struct frame *f, struct err *err);
 /* What came is made durable and confirmed; idle: nothing more has come yet. */
 int receive_settle(struct session *s, bool idle, struct err *err);
+/* From which tail of the log on there is credit to be given that has not been; UINT64_MAX: none at all. */
+uint64_t receive_room_at(const struct session *s);
 /* receive_chunks.c */
 int receive_hashes(struct session *s, const struct frame *f, struct err *err);
 int receive_chunk(struct session *s, const struct frame *f, struct err *err);

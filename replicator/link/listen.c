@@ -100,7 +100,7 @@ void *acceptor_main(void *arg)
 
 	for (;;) {
 		struct pollfd fds[2] = { { .fd = r->listen_fd, .events = POLLIN },
-			                 { .fd = r->stop_fd, .events = POLLIN } };
+			                 { .fd = r->stop.fd, .events = POLLIN } };
 
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			return NULL;

@@ -80,6 +80,19 @@ static bool moved(const struct peer_config *a, const struct peer_config *b)
 	       a->compress != b->compress;
 }
 
+/* Its thread reads the name without the lock: that is written once, before there is a thread. */
+static void configure(struct peer *p, const struct peer_config *c, bool is_new)
+{
+	if (is_new)
+		memcpy(p->config.name, c->name, sizeof(p->config.name));
+	memcpy(p->config.address, c->address, sizeof(p->config.address));
+	memcpy(p->config.identity, c->identity, sizeof(p->config.identity));
+	p->config.mode = c->mode;
+	p->config.wait_ms = c->wait_ms;
+	p->config.in_sync = c->in_sync;
+	p->config.compress = c->compress;
+}
+
 /* Under the lock. */
 static int set(struct replication *r, const struct peer_config *c, const struct net_addr *addr,
                struct err *err)
@@ -101,7 +114,7 @@ static int set(struct replication *r, const struct peer_config *c, const struct 
 	if (!is_new && r->role == ROLE_PRIMARY)
 		e.config.in_sync = r->core.peers[p->place].config.in_sync;
 	p->reconnect = p->reconnect || (!is_new && moved(&p->config, c));
-	p->config = *c;
+	configure(p, c, is_new);
 	p->addr = *addr;
 	p->has_addr = *c->address != '\0';
 	if (p->has_addr)
@@ -217,7 +230,7 @@ static int pause_or_resume(struct replication *r, const char *name, bool paused,
 		p->paused = paused;
 		p->tell_state = true;
 		peer_interrupt(p);
-		(void) pthread_cond_signal(&r->keeper_wake);
+		bell_ring(&r->keeper_wake);
 	}
 	(void) pthread_mutex_unlock(&r->lock);
 	return p ? 0 : unknown(name, err);

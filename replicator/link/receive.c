@@ -47,6 +47,15 @@ static int give_credit(struct session *s, const struct disk_cursors *c, struct e
 	return put(s, FRAME_CREDIT, lsn, err);
 }
 
+uint64_t receive_room_at(const struct session *s)
+{
+	uint64_t lsn = s->told_credit + CREDIT_STEP + CREDIT_SPARE;
+
+	if (!s->following)
+		return UINT64_MAX;
+	return lsn > s->r->log_bytes ? lsn - s->r->log_bytes : 0;
+}
+
 static void end_resync(struct superblock *sb, void *arg)
 {
 	sb->consistent_from_lsn = 0;

@@ -1,11 +1,8 @@
 #include "replicator/link/link.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "replicator/link/link_internal.h"
@@ -18,18 +15,12 @@
 
 void peer_wake(struct peer *p)
 {
-	uint64_t one = 1;
-
-	if (!atomic_exchange(&p->woken, true) && write(p->wake_fd, &one, sizeof(one)) < 0)
-		atomic_store(&p->woken, false); /* full: it is awake anyway */
+	bell_ring(&p->wake);
 }
 
 void peer_interrupt(struct peer *p)
 {
-	uint64_t one = 1;
-
-	if (p->stop_fd >= 0 && write(p->stop_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		abort(); /* an eventfd takes a one until it is full, and then it is readable anyway */
+	bell_ring(&p->stop_waiting);
 	peer_wake(p);
 }
 
@@ -57,7 +48,7 @@ static void take_action(struct replication *r, const struct repl_action *a)
 		return;
 	case REPL_STATE: p->tell_state = true; break;
 	}
-	(void) pthread_cond_signal(&r->keeper_wake);
+	bell_ring(&r->keeper_wake);
 }
 
 /* What is read without the lock: who is waited for, and what all of those have. */
@@ -86,9 +77,8 @@ void step(struct replication *r, const struct repl_event *e)
 	note_waited_for(r);
 	if (r->handing_over || r->pacing)
 		(void) pthread_cond_broadcast(&r->released);
-	/* A flush may bring the next deadline nearer than the keeper sleeps. */
-	if (e->type == REPL_FLUSH && repl_deadline(&r->core, e->now_ms) < r->keeper_until_ms)
-		(void) pthread_cond_signal(&r->keeper_wake);
+	if (repl_deadline(&r->core, e->now_ms) < r->keeper_until_ms)
+		bell_ring(&r->keeper_wake);
 }
 
 void step_at(struct replication *r, uint64_t now_ms, enum repl_event_type type, size_t peer, uint64_t lsn)
@@ -130,9 +120,15 @@ void replication_wake(struct replication *r)
 {
 	struct disk_cursors c;
 
+	disk_cursors(r->disk, &c);
+	if (c.broken)
+		bell_ring(&r->keeper_wake);
+	if (c.tail >= atomic_load(&r->room_at)) {
+		atomic_store(&r->room_at, UINT64_MAX);
+		bell_ring(&r->room);
+	}
 	if (!atomic_load(&r->open))
 		return;
-	disk_cursors(r->disk, &c);
 	for (size_t i = 0; i < PEERS_MAX; i++) {
 		struct peer *p = &r->peers[i];
 		uint64_t shipped = atomic_load(&p->shipped);
@@ -191,6 +187,21 @@ static void defaults(struct replication *r)
 	                                           .repeat_ms = REPEAT_MS });
 }
 
+#define BELLS (3 + 2 * PEERS_MAX)
+static size_t all_bells(struct replication *r, struct bell *ret[BELLS])
+{
+	size_t n = 0;
+
+	ret[n++] = &r->stop;
+	ret[n++] = &r->keeper_wake;
+	ret[n++] = &r->room;
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		ret[n++] = &r->peers[i].wake;
+		ret[n++] = &r->peers[i].stop_waiting;
+	}
+	return n;
+}
+
 static void init_locks(struct replication *r)
 {
 	pthread_condattr_t mono;
@@ -200,8 +211,29 @@ static void init_locks(struct replication *r)
 	(void) pthread_mutex_init(&r->lock, NULL);
 	(void) pthread_cond_init(&r->changed, &mono);
 	(void) pthread_cond_init(&r->released, &mono);
-	(void) pthread_cond_init(&r->keeper_wake, &mono);
 	(void) pthread_condattr_destroy(&mono);
+}
+
+static int init_bells(struct replication *r, struct err *err)
+{
+	struct bell *bells[BELLS];
+	size_t n = all_bells(r, bells);
+	int ret = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bells[i]->fd = -1;
+	for (size_t i = 0; ret == 0 && i < n; i++)
+		ret = bell_init(bells[i], err);
+	return ret;
+}
+
+static void done_bells(struct replication *r)
+{
+	struct bell *bells[BELLS];
+	size_t n = all_bells(r, bells);
+
+	for (size_t i = 0; i < n; i++)
+		bell_done(bells[i]);
 }
 
 static int start_threads(struct replication *r, struct err *err)
@@ -226,20 +258,19 @@ int replication_create(const struct replication_options *o, struct replication *
 	r->o = *o;
 	r->disk = o->disk;
 	r->listen_fd = -1;
-	r->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	atomic_store(&r->waited_floor, UINT64_MAX);
+	atomic_store(&r->room_at, UINT64_MAX);
 	for (size_t i = 0; i < PEERS_MAX; i++) {
 		r->peers[i].r = r;
 		r->peers[i].place = i;
 		atomic_store(&r->peers[i].shipped, UINT64_MAX);
-		r->peers[i].wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		r->peers[i].stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	}
 	(void) snprintf(r->site, sizeof(r->site), "%s", o->site);
 	init_locks(r);
 	defaults(r);
-	ret = r->stop_fd < 0 || r->peers[PEERS_MAX - 1].stop_fd < 0 ? err_errno(err, errno, "eventfd")
-	                                                            : make_tls(r, err);
+	ret = init_bells(r, err);
+	if (ret == 0)
+		ret = make_tls(r, err);
 	if (ret == 0 && o->listen)
 		ret = listen_open(r, err);
 	if (ret == 0)
@@ -268,8 +299,6 @@ static void stop_peer(struct peer *p)
 
 struct replication *replication_free(struct replication *r)
 {
-	uint64_t one = 1;
-
 	if (!r)
 		return NULL;
 	(void) pthread_mutex_lock(&r->lock);
@@ -277,11 +306,10 @@ struct replication *replication_free(struct replication *r)
 	atomic_store(&r->open, false);
 	(void) pthread_cond_broadcast(&r->changed);
 	(void) pthread_cond_broadcast(&r->released);
-	(void) pthread_cond_broadcast(&r->keeper_wake);
+	bell_ring(&r->keeper_wake);
 	sessions_end(r, NULL);
 	(void) pthread_mutex_unlock(&r->lock);
-	if (r->stop_fd >= 0 && write(r->stop_fd, &one, sizeof(one)) < 0)
-		abort(); /* an eventfd that was never written to takes a one */
+	bell_ring(&r->stop);
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		stop_peer(&r->peers[i]);
 	if (r->has_acceptor)
@@ -289,19 +317,11 @@ struct replication *replication_free(struct replication *r)
 	if (r->has_keeper)
 		(void) pthread_join(r->keeper, NULL);
 	listen_close(r);
-	for (size_t i = 0; i < PEERS_MAX; i++) {
-		if (r->peers[i].wake_fd >= 0)
-			(void) close(r->peers[i].wake_fd);
-		if (r->peers[i].stop_fd >= 0)
-			(void) close(r->peers[i].stop_fd);
-	}
-	if (r->stop_fd >= 0)
-		(void) close(r->stop_fd);
+	done_bells(r);
 	(void) tls_unref(r->server);
 	(void) tls_unref(r->client);
 	(void) pthread_cond_destroy(&r->changed);
 	(void) pthread_cond_destroy(&r->released);
-	(void) pthread_cond_destroy(&r->keeper_wake);
 	(void) pthread_mutex_destroy(&r->lock);
 	free(r);
 	return NULL;

@@ -160,7 +160,7 @@ static int become_primary(struct replication *r, const struct superblock *sb, ui
 		atomic_store(&r->open, true);
 		for (size_t i = 0; i < PEERS_MAX; i++)
 			peer_wake(&r->peers[i]);
-		(void) pthread_cond_signal(&r->keeper_wake);
+		bell_ring(&r->keeper_wake);
 	}
 	(void) pthread_mutex_unlock(&r->lock);
 	return ret;
@@ -237,7 +237,7 @@ static void become_secondary(struct replication *r, const char *why)
 		peer_interrupt(&r->peers[i]);
 	(void) pthread_cond_broadcast(&r->released);
 	(void) pthread_cond_broadcast(&r->changed);
-	(void) pthread_cond_signal(&r->keeper_wake);
+	bell_ring(&r->keeper_wake);
 }
 
 void role_fence(struct replication *r, uint64_t token, const char *who)

@@ -16,7 +16,6 @@
 
 #define THREAD_STACK    (512u << 10)
 #define SEND_WAIT_S     10 /* a client that does not read so long is gone */
-#define SWEEP_EVERY_MS  1000
 #define TROUBLE_WAIT_MS 100
 
 /* ---- connections ---- */
@@ -122,13 +121,19 @@ static void *listen_main(void *arg)
 	struct pollfd fds[] = {
 		{ .fd = c->listen_fd, .events = POLLIN },
 		{ .fd = c->stop_fd, .events = POLLIN },
+		{ .fd = c->ended_fd, .events = POLLIN },
 	};
+	eventfd_t n;
 
 	while (!atomic_load(&c->stop)) {
-		if (poll(fds, ARRAY_SIZE(fds), SWEEP_EVERY_MS) > 0 && fds[0].revents)
-			accept_one(c);
-		else
+		if (poll(fds, ARRAY_SIZE(fds), -1) <= 0)
+			continue;
+		if (fds[2].revents) {
+			(void) eventfd_read(c->ended_fd, &n);
 			(void) connection_place(c); /* joins those that have ended */
+		}
+		if (fds[0].revents)
+			accept_one(c);
 	}
 	return NULL;
 }
@@ -145,7 +150,8 @@ int control_create(struct replica *r, struct control **ret_c, struct err *err)
 	c->replica = r;
 	c->listen_fd = -1;
 	c->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (c->stop_fd < 0)
+	c->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->stop_fd < 0 || c->ended_fd < 0)
 		rc = err_errno(err, errno, "eventfd");
 	for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
 		c->connections[i].control = c;
@@ -221,6 +227,7 @@ struct control *control_free(struct control *c)
 	for (size_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
 		control_queue_done(&c->connections[i].queue);
 	closep(&c->stop_fd);
+	closep(&c->ended_fd);
 	free(c);
 	return NULL;
 }

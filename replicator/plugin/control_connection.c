@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
@@ -126,5 +127,6 @@ void *control_connection_main(void *connection)
 	control_queue_close(&c->queue);
 	(void) shutdown(c->fd, SHUT_RDWR); /* the descriptor is closed where the thread is joined */
 	atomic_store(&c->done, true);
+	(void) eventfd_write(c->control->ended_fd, 1);
 	return NULL;
 }

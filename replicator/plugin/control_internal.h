@@ -102,7 +102,9 @@ struct control_connection {
 
 struct control {
 	struct replica *replica;
-	int listen_fd, stop_fd; /* stop_fd: eventfd, readable once all have to end */
+	int listen_fd;
+	int stop_fd;  /* eventfd, readable once all have to end */
+	int ended_fd; /* eventfd, readable where a connection has ended and is to be joined */
 	atomic_bool stop;
 	pthread_t thread;
 	bool runs;

@@ -89,8 +89,10 @@ static int open_link(struct replica *r, struct err *err)
 	};
 	int rc = replication_create(&o, &r->link, err);
 
-	if (rc == 0)
+	if (rc == 0) {
 		set_waking(r, true);
+		on_progress(r); /* of what happened before it would have been told */
+	}
 	return rc;
 }
 

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import time
 import unittest
 
 from pod import BIN, until
@@ -173,6 +174,41 @@ class Socket(OneReplica):
         for name in ("", "../x", "a b", "UPPER", "x" * 64, ".hidden", "a@b"):
             with self.subTest(name):
                 self.assertFalse(self.replica.ask("snapshot_take", check=False, name=name)["ok"])
+
+
+def sleeps(process):
+    """How often the process's threads have gone to sleep so far: each is a wake-up, too."""
+    total = 0
+    for thread in os.listdir(f"/proc/{process.pid}/task"):
+        with open(f"/proc/{process.pid}/task/{thread}/status", encoding="utf-8") as f:
+            total += sum(int(line.split()[1]) for line in f if line.startswith("voluntary_ctxt_switches"))
+    return total
+
+
+class Quiet(unittest.TestCase):
+    WINDOW_S = 4.0
+
+    @staticmethod
+    def applied(replica):
+        cursors = replica.ask("status")["cursors"]
+        return 65536 < cursors["applied"] == cursors["staged"]
+
+    def test_an_idle_pair_wakes_for_its_heartbeat_only(self):
+        for mode in ("sync", "async"):
+            with self.subTest(mode), Replicas(size="16M", mode=mode) as pair:
+                disk = pair["site1"].nbd()
+                disk.pwrite(b"x" * 65536, 0)
+                disk.flush()
+                disk.shutdown()
+                for replica in (pair["site1"], pair["site2"]):
+                    until(lambda r=replica: self.applied(r), "all of the log to be applied")
+                before = {site: sleeps(pair[site].process) for site in ("site1", "site2")}
+                time.sleep(self.WINDOW_S)
+                for site, n in before.items():
+                    woken = sleeps(pair[site].process) - n
+                    # A ping and its answer every 1.7 s are 6 here, the superblock's turn is some, once; what polls ten
+                    # times a second is 40.
+                    self.assertLess(woken, 25, site)
 
 
 class Life(OneReplica):
