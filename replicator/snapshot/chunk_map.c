@@ -147,8 +147,9 @@ static bool place_is_whole(const uint8_t *bytes, size_t page, uint64_t *ret_sequ
 	*ret_sequence = le64toh(h.sequence);
 	if (memcmp(bytes, nothing, sizeof(nothing)) == 0)
 		return true;
+	/* None that was counted up to is the last one: there has to be one for the next writing. */
 	return le32toh(h.magic) == MAGIC && le32toh(h.page) == page && *ret_sequence > 0 &&
-	       le64toh(h.hash) == page_hash(bytes);
+	       *ret_sequence < UINT64_MAX && le64toh(h.hash) == page_hash(bytes);
 }
 
 /* Counts what is there; false: a state that is none, or a chunk behind the end. */
