@@ -18,6 +18,11 @@ static void emit(struct step *s, enum repl_action_type type, size_t peer, uint64
 			(struct repl_action){ .type = type, .peer = peer, .lsn = lsn, .serial = serial };
 }
 
+static uint64_t sooner(uint64_t at, uint64_t than)
+{
+	return at < than ? at : than;
+}
+
 static uint64_t max64(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -200,12 +205,23 @@ static void step_membership(struct step *s, size_t i)
 	}
 }
 
-static void go_ahead(struct step *s, size_t i)
+/* A peer that falls behind again soon after a resync, or during one, will do so next time: it waits longer.
+ */
+static void enter_ahead(struct step *s, size_t i)
 {
 	struct repl_peer *p = &s->r->peers[i];
+	const struct repl_limits *l = &s->r->limits;
+	uint64_t twice = 2 * (uint64_t) p->ahead_ms;
 
+	p->ahead_ms = p->ahead_ms == 0 ? l->ahead_min_ms : (uint32_t) sooner(twice, l->ahead_max_ms);
+	p->resync_at_ms = s->e->now_ms + p->ahead_ms;
 	set_state(s, i, PEER_AHEAD);
-	emit(s, REPL_GO_AHEAD, i, p->durable, 0);
+}
+
+static void go_ahead(struct step *s, size_t i)
+{
+	enter_ahead(s, i);
+	emit(s, REPL_GO_AHEAD, i, s->r->peers[i].durable, 0);
 }
 
 static void step_lag(struct step *s, size_t i)
@@ -216,8 +232,10 @@ static void step_lag(struct step *s, size_t i)
 	if (p->state == PEER_FOLLOWING && !waited_for(p) &&
 	    (repl_lag_bytes(s->r, i) > l->lag_bytes || age(s->r, p->durable, s->e->now_ms) > l->lag_ms))
 		go_ahead(s, i);
+	if (p->state == PEER_FOLLOWING && p->ahead_ms && s->e->now_ms - p->since_ms >= l->ahead_max_ms)
+		p->ahead_ms = 0;
 	if (p->state == PEER_AHEAD && !p->resync_asked && p->received >= p->sent &&
-	    s->e->now_ms - p->since_ms >= l->ahead_min_ms) {
+	    s->e->now_ms >= p->resync_at_ms) {
 		p->resync_asked = true;
 		emit(s, REPL_START_RESYNC, i, 0, 0);
 	}
@@ -299,7 +317,15 @@ static void on_peer_down(struct step *s)
 static void on_overrun(struct step *s)
 {
 	if (sent_to(&s->r->peers[s->e->peer]))
-		set_state(s, s->e->peer, PEER_AHEAD); /* the disk has marked it already */
+		enter_ahead(s, s->e->peer); /* the disk has marked it already */
+}
+
+static void on_not_yet(struct step *s)
+{
+	struct repl_peer *p = &s->r->peers[s->e->peer];
+
+	p->resync_asked = false;
+	p->resync_at_ms = s->e->now_ms + s->r->limits.ahead_min_ms;
 }
 
 static void take(struct step *s)
@@ -329,6 +355,7 @@ static void take(struct step *s)
 			set_state(s, e->peer, PEER_FOLLOWING);
 		break;
 	case REPL_PEER_OVERRUN: on_overrun(s); break;
+	case REPL_PEER_NOT_YET: on_not_yet(s); break;
 	case REPL_PEER_SENT: p->sent = max64(p->sent, e->lsn); break;
 	case REPL_PEER_RECEIVED: p->received = max64(p->received, e->lsn); break;
 	case REPL_PEER_ACCEPTED: p->accepted = max64(p->accepted, e->lsn); break;
@@ -384,11 +411,6 @@ void repl_step(struct repl *r, const struct repl_event *e, struct repl_actions *
 	marks_forget(r);
 }
 
-static uint64_t sooner(uint64_t at, uint64_t than)
-{
-	return at < than ? at : than;
-}
-
 uint64_t repl_deadline(const struct repl *r, uint64_t now_ms)
 {
 	uint64_t at = UINT64_MAX;
@@ -406,7 +428,7 @@ uint64_t repl_deadline(const struct repl *r, uint64_t now_ms)
 		if (m && p->state == PEER_FOLLOWING && p->membership == PEER_OUT)
 			at = sooner(m->time_ms + r->limits.lag_ms + 1, at);
 		if (p->state == PEER_AHEAD && !p->resync_asked && p->received >= p->sent)
-			at = sooner(p->since_ms + r->limits.ahead_min_ms, at);
+			at = sooner(p->resync_at_ms, at);
 	}
 	return at < now_ms ? now_ms : at;
 }

@@ -316,6 +316,7 @@ int compare_on_log_durable(struct peer *p, uint64_t lsn, struct err *err)
 	if (r < 0)
 		return r;
 	p->needs_lsn = lsn;
+	p->resyncing = false;
 	done(p, REPLICATION_RESYNC_DONE, "");
 	(void) pthread_mutex_lock(&p->r->lock);
 	step_lsn(p->r, REPL_PEER_RESYNCED, p->place, lsn);

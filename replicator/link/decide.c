@@ -77,6 +77,7 @@ static void ready_to_ship(struct peer *p, uint64_t lsn, enum repl_event_type how
 	(void) disk_log_position(p->r->disk, lsn, &epoch, &crc, NULL); /* for the status only */
 	(void) pthread_mutex_lock(&p->r->lock);
 	p->connected = true;
+	p->resyncs += how == REPL_PEER_RESYNCS;
 	p->durable_epoch = epoch;
 	p->go_ahead = p->start_resync = false;
 	p->last_error[0] = '\0';
@@ -106,8 +107,10 @@ static int start_follow(struct peer *p, uint64_t lsn, struct err *err)
 		r = send_start(p, START_FOLLOW, lsn, false, err);
 	if (r == 0)
 		r = wait_ready(p, lsn, err);
-	if (r == 0)
+	if (r == 0) {
+		p->resyncing = false;
 		ready_to_ship(p, lsn, REPL_PEER_FOLLOWS);
+	}
 	return r;
 }
 
@@ -236,6 +239,7 @@ static int start_resync(struct peer *p, const struct plan *plan, struct err *err
 		r = restart_log(p, &lsn, err);
 	if (r < 0)
 		return r;
+	p->resyncing = true;
 	ready_to_ship(p, lsn, REPL_PEER_RESYNCS);
 	compare_begin(p, COMPARE_RESYNC, false);
 	return 0;
@@ -243,7 +247,12 @@ static int start_resync(struct peer *p, const struct plan *plan, struct err *err
 
 int peer_resync(struct peer *p, bool all, struct err *err)
 {
-	struct plan plan = { .kind = START_RESYNC, .lsn = p->durable_lsn, .marks_count = true, .all = all };
+	/* Where the log ran over in the middle of one, the marks that are left are all that it lacks. */
+	struct plan plan = { .kind = START_RESYNC,
+		             .lsn = p->durable_lsn,
+		             .marks_count = true,
+		             .resyncing = p->resyncing,
+		             .all = all };
 
 	compare_abort(p, "a resync begins");
 	ship_stop(p);
@@ -325,7 +334,7 @@ int peer_greet(struct peer *p, struct err *err)
 	plan.marks_count = v.marks_count;
 	plan.orphan = v.orphan;
 	plan.all = override;
-	plan.resyncing = p->hello.flags & HELLO_RESYNCING;
+	plan.resyncing = p->resyncing = p->hello.flags & HELLO_RESYNCING;
 	switch (v.verdict) {
 	case GENERATION_NEWER_TOKEN:
 		role_fence(p->r, p->hello.token, p->config.name);

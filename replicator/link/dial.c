@@ -28,6 +28,12 @@ bool peer_stopped(struct peer *p)
 	return stopped;
 }
 
+/* Whether it is sent the log. Where it is not, what it lacks is marked, and the log is not kept for it. */
+static bool ships(const struct peer *p)
+{
+	return atomic_load(&p->shipped) != UINT64_MAX;
+}
+
 /* ---- frames ---- */
 
 int peer_has(struct peer *p, uint64_t lsn, struct err *err)
@@ -35,7 +41,8 @@ int peer_has(struct peer *p, uint64_t lsn, struct err *err)
 	uint64_t now = wire_heard_ms(p->wire);
 	int r;
 
-	if (lsn <= p->needs_lsn || (lsn - p->needs_lsn < KEEP_BYTES && now - p->kept_ms < KEEP_MS))
+	if (!ships(p) || lsn <= p->needs_lsn ||
+	    (lsn - p->needs_lsn < KEEP_BYTES && now - p->kept_ms < KEEP_MS))
 		return 0;
 	r = disk_peer_set(p->r->disk, p->config.name, lsn, err);
 	if (r == -POD_E_STALE) {
@@ -143,9 +150,17 @@ static int go_ahead(struct peer *p, struct err *err)
 	int r;
 
 	ship_stop(p);
+	pace_ahead(p);
 	compare_abort(p, "the peer lags too far");
 	r = disk_peer_to_bitmap(p->r->disk, p->config.name, p->needs_lsn, err);
 	return r == -POD_E_STALE ? 0 : r; /* the disk has done it already */
+}
+
+static void put_off(struct peer *p)
+{
+	(void) pthread_mutex_lock(&p->r->lock);
+	step_lsn(p->r, REPL_PEER_NOT_YET, p->place, 0);
+	(void) pthread_mutex_unlock(&p->r->lock);
 }
 
 static int obey(struct peer *p, const struct orders *o, struct err *err)
@@ -154,7 +169,9 @@ static int obey(struct peer *p, const struct orders *o, struct err *err)
 
 	if (o->go_ahead)
 		r = go_ahead(p, err);
-	if (r == 0 && (o->start_resync || o->resync_all))
+	if (r == 0 && o->start_resync && !o->resync_all && !pace_can_finish(p))
+		put_off(p);
+	else if (r == 0 && (o->start_resync || o->resync_all))
 		r = peer_resync(p, o->resync_all, err);
 	if (r == 0 && o->verify)
 		compare_begin(p, COMPARE_VERIFY, o->repair);
@@ -182,6 +199,7 @@ static int send_log(struct peer *p, bool *ret_pending, struct err *err)
 	*ret_pending = wire_pending(p->wire) > 0;
 	wire_unlock(p->wire);
 	disk_cursors(p->r->disk, &c);
+	pace_note(p, ships(p) && (*ret_pending || c.staged > next));
 	if (c.staged == p->told_staged && next == p->told_sent && !overrun)
 		return r;
 	p->told_staged = c.staged;
@@ -192,8 +210,10 @@ static int send_log(struct peer *p, bool *ret_pending, struct err *err)
 	if (overrun)
 		step_at(p->r, now, REPL_PEER_OVERRUN, p->place, 0);
 	(void) pthread_mutex_unlock(&p->r->lock);
-	if (overrun)
+	if (overrun) {
+		pace_ahead(p);
 		compare_abort(p, "the log ran over");
+	}
 	return r;
 }
 
@@ -231,7 +251,7 @@ static int until_deadline(const struct peer *p)
 	uint64_t now = clock_mono_ms(), dead_ms = p->r->o.dead_ms;
 	uint64_t at = sooner(p->pinged_ms + dead_ms / 3, wire_heard_ms(p->wire) + dead_ms);
 
-	if (p->durable_lsn > p->needs_lsn)
+	if (ships(p) && p->durable_lsn > p->needs_lsn)
 		at = sooner(at, p->kept_ms + KEEP_MS);
 	return at > now ? (int) (at - now) : 0;
 }

@@ -65,6 +65,7 @@ static void keep_pace(struct replication *r)
 int replication_write_begin(struct replication *r, struct err *err)
 {
 	keep_pace(r);
+	pace_writers(r);
 	return enter(r, err);
 }
 

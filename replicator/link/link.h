@@ -207,6 +207,7 @@ struct replication_peer_status {
 	uint64_t bytes_sent, bytes_received; /* payload and frames, since the start */
 	uint64_t resync_bytes_sent;
 	uint64_t reconnects;
+	uint64_t resyncs; /* begun since the start; many: it is slower than what is written here */
 	char last_error[REPLICATION_TEXT_SIZE]; /* "": none since it was last well */
 };
 

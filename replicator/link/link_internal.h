@@ -67,6 +67,14 @@ struct compare {
 	uint64_t allowed_ms, allowed_bytes; /* rate: what may be compared since then */
 };
 
+/* Its thread's own. */
+struct pace {
+	uint64_t from_ms, from_lsn;   /* since then it has been busy, and had that; 0: it is not */
+	uint64_t bytes_per_s;         /* as seen last; 0: never */
+	uint64_t ahead_ms, ahead_lsn; /* since then the log grows without it */
+	uint64_t put_off_ms; /* since then a resync is thought to be of no use; 0: it was not thought of */
+};
+
 struct peer {
 	struct replication *r;
 	size_t place;
@@ -93,12 +101,13 @@ struct peer {
 	struct replication_event done; /* a resync or a verify */
 	uint64_t durable_epoch;
 	bool connected, in_session;
-	uint64_t reconnects;
+	uint64_t reconnects, resyncs; /* begun */
 	char last_error[REPLICATION_TEXT_SIZE];
 
 	/* Its thread's own. */
 	struct hello hello; /* the peer's, of this connection */
-	bool override;      /* the operator's word: our history counts */
+	struct pace pace;
+	bool resyncing;     /* a resync into it has begun, and not ended */
 	uint64_t needs_lsn; /* what the disk was told last */
 	uint64_t told_sent, told_staged, sent_seen, durable_lsn;
 	uint64_t pinged_ms, kept_ms, not_before_ms;
@@ -175,7 +184,9 @@ struct replication {
 	atomic_uint writers;
 	atomic_ullong lease_ms;
 	atomic_ullong waited_floor; /* durable at all that flushes wait for; UINT64_MAX: nobody */
-	unsigned int pacing;        /* writers that wait for those */
+	unsigned int pacing;        /* writers that wait for those, or in pace_writers */
+	atomic_ullong lagging_at;   /* from this end of the log on writers wait a moment; UINT64_MAX: never */
+	uint32_t lagging_wait_ms;   /* so long at most; under the lock */
 	atomic_uint unflushed;      /* writes since the last flush */
 	atomic_uint lone;           /* flushes in a row that came after one write each */
 };
@@ -231,6 +242,13 @@ int ship_log(struct peer *p, struct err *err);
 void ship_now(struct peer *p);                /* any thread; leaves to the peer's what it cannot do at once */
 void ship_from(struct peer *p, uint64_t lsn); /* takes the wire's lock */
 void ship_stop(struct peer *p);               /* so does this */
+/* pace.c: how fast a peer takes what it is sent, and writers beside one that is slower than they are */
+void pace_note(struct peer *p, bool busy); /* its thread, after it has sent; busy: there was more to send */
+void pace_ahead(struct peer *p);           /* from here on the log grows without it */
+/* Whether a resync would end before the log runs over, as things are. */
+bool pace_can_finish(struct peer *p);
+void pace_note_lagging(struct replication *r); /* under the lock */
+void pace_writers(struct replication *r);      /* waits a moment where a peer is about to be left behind */
 /* compare.c */
 void compare_begin(struct peer *p, enum compare_kind kind, bool repair);
 int compare_pump(struct peer *p, bool *ret_busy, struct err *err);

@@ -11,6 +11,7 @@
 #define DEAD_MS      5000u
 #define REPEAT_MS    5000u
 #define AHEAD_MIN_MS 1000u
+#define AHEAD_MAX_MS 60000u
 #define WAKE_BYTES   (64u * 1024)
 
 void peer_wake(struct peer *p)
@@ -51,10 +52,13 @@ static void take_action(struct replication *r, const struct repl_action *a)
 	bell_ring(&r->keeper_wake);
 }
 
-/* What is read without the lock: who is waited for, and what all of those have. */
+/* What is read without the lock: who is waited for, and what all of those have; and what those lack that are
+ * sent the log all the same. */
 static void note_waited_for(struct replication *r)
 {
 	uint64_t least = UINT64_MAX;
+
+	pace_note_lagging(r);
 
 	for (size_t i = 0; i < PEERS_MAX; i++) {
 		bool waited_for = r->core.primary && repl_waits_for(&r->core, i);
@@ -125,6 +129,7 @@ void replication_wake(struct replication *r)
 		bell_ring(&r->keeper_wake);
 	if (c.tail >= atomic_load(&r->room_at)) {
 		atomic_store(&r->room_at, UINT64_MAX);
+		atomic_store(&r->lagging_at, UINT64_MAX);
 		bell_ring(&r->room);
 	}
 	if (!atomic_load(&r->open))
@@ -184,6 +189,7 @@ static void defaults(struct replication *r)
 	repl_init(&r->core, &(struct repl_limits){ .lag_bytes = o->lag_limit_bytes,
 	                                           .lag_ms = o->lag_limit_ms,
 	                                           .ahead_min_ms = AHEAD_MIN_MS,
+	                                           .ahead_max_ms = AHEAD_MAX_MS,
 	                                           .repeat_ms = REPEAT_MS });
 }
 

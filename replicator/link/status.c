@@ -32,6 +32,7 @@ static void peer_status(struct peer *p, const struct disk_cursors *c, struct rep
 		.dirty_bytes = disk_peer_dirty_bytes(p->r->disk, p->config.name),
 		.verifying = p->verifying,
 		.reconnects = p->reconnects,
+		.resyncs = p->resyncs,
 		.resync_bytes_sent = atomic_load(&p->resync_sent_total),
 	};
 	memcpy(ret->name, p->config.name, sizeof(ret->name));

@@ -137,8 +137,9 @@ void chunk_map_clear_page(struct chunk_map *m, size_t page)
 	m->pages[page] = (struct page){ 0 };
 }
 
-/* Whether a place is whole; *ret_sequence 0: nothing was ever written there. */
-static bool place_is_whole(const uint8_t *bytes, size_t page, uint64_t *ret_sequence)
+enum place_state { PLACE_DAMAGED, PLACE_EMPTY, PLACE_WRITTEN };
+
+static enum place_state place_state(const uint8_t *bytes, size_t page, uint64_t *ret_sequence)
 {
 	static const uint8_t nothing[CHUNK_MAP_PAGE];
 	struct page_header h;
@@ -146,10 +147,25 @@ static bool place_is_whole(const uint8_t *bytes, size_t page, uint64_t *ret_sequ
 	memcpy(&h, bytes, sizeof(h));
 	*ret_sequence = le64toh(h.sequence);
 	if (memcmp(bytes, nothing, sizeof(nothing)) == 0)
-		return true;
-	/* None that was counted up to is the last one: there has to be one for the next writing. */
-	return le32toh(h.magic) == MAGIC && le32toh(h.page) == page && *ret_sequence > 0 &&
-	       *ret_sequence < UINT64_MAX && le64toh(h.hash) == page_hash(bytes);
+		return PLACE_EMPTY;
+	return le32toh(h.magic) == MAGIC && le32toh(h.page) == page && le64toh(h.hash) == page_hash(bytes)
+	               ? PLACE_WRITTEN
+	               : PLACE_DAMAGED;
+}
+
+/* Which of the two counts: 0 or 1; -1: none. Sequences are compared as numbers that go round. */
+static int newer_place(const uint8_t *pair, size_t page)
+{
+	uint64_t sequences[2];
+	enum place_state states[2];
+
+	for (size_t i = 0; i < 2; i++)
+		states[i] = place_state(pair + i * CHUNK_MAP_PAGE, page, &sequences[i]);
+	if (states[0] != states[1])
+		return states[1] > states[0];
+	if (states[0] == PLACE_DAMAGED)
+		return -1;
+	return (int64_t) (sequences[1] - sequences[0]) > 0;
 }
 
 /* Counts what is there; false: a state that is none, or a chunk behind the end. */
@@ -174,18 +190,15 @@ static bool page_count(const struct chunk_map *m, struct page *p, size_t page)
 int chunk_map_decode(struct chunk_map *m, size_t page, const uint8_t pair[2 * CHUNK_MAP_PAGE],
                      struct err *err)
 {
-	uint64_t sequences[2];
-	bool whole[2];
+	int newer = newer_place(pair, page);
+	struct page_header h;
 	struct page p;
-	int newer;
 
 	assert(page < m->pages_n);
-	for (size_t i = 0; i < 2; i++)
-		whole[i] = place_is_whole(pair + i * CHUNK_MAP_PAGE, page, &sequences[i]);
-	if (!whole[0] && !whole[1])
+	if (newer < 0)
 		return err_set(err, POD_E_CORRUPT, "map page %zu: both places are damaged", page);
-	newer = !whole[0] || (whole[1] && sequences[1] > sequences[0]);
-	p.sequence = sequences[newer];
+	memcpy(&h, pair + (size_t) newer * CHUNK_MAP_PAGE, sizeof(h));
+	p.sequence = le64toh(h.sequence);
 	memcpy(p.states, pair + (size_t) newer * CHUNK_MAP_PAGE + CHUNK_MAP_HEADER, STATES_BYTES);
 	if (!page_count(m, &p, page))
 		return err_set(err, POD_E_CORRUPT, "map page %zu: states out of range", page);

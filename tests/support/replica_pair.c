@@ -213,6 +213,8 @@ static bool pass(struct relay *l, const struct way *w, unsigned int *seed)
 		unsigned long long left = atomic_load(&l->cut_after);
 
 		atomic_fetch_add(&l->forth, (unsigned long long) n);
+		if (atomic_load(&l->bytes_per_ms))
+			(void) usleep(1000 * (unsigned int) n / atomic_load(&l->bytes_per_ms));
 		if (left != UINT64_MAX && (unsigned long long) n >= left) {
 			(void) send(w->to, bytes, (size_t) left, MSG_NOSIGNAL);
 			atomic_store(&l->cut_after, UINT64_MAX);

@@ -38,7 +38,8 @@ struct relay {
 	atomic_int mode;
 	atomic_ullong cut_after; /* bytes to pass before the connection is cut; UINT64_MAX: not */
 	atomic_uint connections, spoiled;
-	atomic_ullong forth; /* bytes from the primary to the secondary */
+	atomic_uint bytes_per_ms; /* from the primary to the secondary; 0: as fast as it goes */
+	atomic_ullong forth;      /* bytes from the primary to the secondary */
 	pthread_t thread;
 };
 

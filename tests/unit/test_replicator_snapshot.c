@@ -824,7 +824,7 @@ static void live_on(const char *mkfs, const char *options, uint64_t size)
 	fd = open(image, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0 && ftruncate(fd, (off_t) size) == 0 && close(fd) == 0 && mkdir(mnt, 0700) == 0);
 	assert_true(run("%s %s %s >/dev/null 2>&1", mkfs, options, image));
-	if (!run("mount -o loop %s %s 2>/dev/null", image, mnt)) {
+	if (!run("timeout 30 mount -o loop %s %s 2>/dev/null", image, mnt)) {
 		(void) run("rm -rf %s", base);
 		skip(); /* the kernel has no such file system, or no loop devices */
 	}
