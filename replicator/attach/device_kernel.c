@@ -18,6 +18,7 @@
 #include "replicator/attach/device.h"
 #include "replicator/attach/export.h"
 #include "replicator/attach/nbd_netlink.h"
+#include "replicator/attach/reserve.h"
 
 /*
  * The kernel sends what was in flight on a dead socket again when this time is over for it. It also says
@@ -28,6 +29,7 @@
 /* How often to look whether requests make progress while giving up is asked for. */
 #define LOOK_MS      100u
 #define GROW_WAIT_MS 10000u
+#define SEND_BUFFER  (128 << 10)
 /* "For ever", for a kernel that needs a number: ten years. */
 #define DEAD_TIMEOUT_MAX_S (10ull * 365 * 24 * 3600)
 #define STACK_SIZE         (256u << 10)
@@ -56,6 +58,17 @@ static uint64_t dead_timeout_s(const struct attach_options *o)
 	return o->dead_timeout_ms == 0 ? DEAD_TIMEOUT_MAX_S : (o->dead_timeout_ms + 999) / 1000;
 }
 
+/*
+ * What waits in the socket is memory that the kernel took for it while there may be none: a request or two
+ * are enough to keep the server busy, and the rest waits as the pages that it is.
+ */
+static void bound_buffer(int socket)
+{
+	const int bytes = SEND_BUFFER;
+
+	(void) setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)); /* it works without, too */
+}
+
 /* libnbd negotiates; its connection is closed, and the copy of its socket goes to the kernel. */
 static int negotiate(const struct attach_options *o, int *ret_socket, struct export_info *ret_info,
                      struct err *err)
@@ -71,6 +84,8 @@ static int negotiate(const struct attach_options *o, int *ret_socket, struct exp
 		r = err_errno(err, errno, "a copy of the connection");
 	else if (fcntl(socket, F_SETFL, 0) < 0) /* the kernel waits in its own way */
 		r = err_errno(err, errno, "the connection's mode");
+	if (r == 0)
+		bound_buffer(socket);
 	nbd_close(h);
 	if (r < 0) {
 		closep(&socket);
@@ -147,7 +162,8 @@ static void fail(struct device_kernel *dk, const char *why)
 
 	log_event(NULL, LOGL_ERROR, "attach.device_failed", F_STR("export", dk->base.options->export_name),
 	          F_STR("device", dk->base.node), F_STR("why", why));
-	device_set_failed(&dk->base); /* first: whoever waits for the requests looks at it when they have ended */
+	device_set_failed(
+		&dk->base); /* first: whoever waits for the requests looks at it when they have ended */
 	disconnect(dk, true);
 }
 
@@ -306,6 +322,7 @@ static int open_all(struct device_kernel *dk, struct err *err)
 
 	if (r < 0)
 		return r;
+	reserve_raise();
 	dk->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	dk->renewed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (dk->wake_fd < 0 || dk->renewed_fd < 0)

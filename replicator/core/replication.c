@@ -205,16 +205,9 @@ static void step_membership(struct step *s, size_t i)
 	}
 }
 
-/* A peer that falls behind again soon after a resync, or during one, will do so next time: it waits longer.
- */
 static void enter_ahead(struct step *s, size_t i)
 {
-	struct repl_peer *p = &s->r->peers[i];
-	const struct repl_limits *l = &s->r->limits;
-	uint64_t twice = 2 * (uint64_t) p->ahead_ms;
-
-	p->ahead_ms = p->ahead_ms == 0 ? l->ahead_min_ms : (uint32_t) sooner(twice, l->ahead_max_ms);
-	p->resync_at_ms = s->e->now_ms + p->ahead_ms;
+	s->r->peers[i].resync_at_ms = s->e->now_ms + s->r->limits.ahead_min_ms;
 	set_state(s, i, PEER_AHEAD);
 }
 
@@ -229,11 +222,11 @@ static void step_lag(struct step *s, size_t i)
 	struct repl_peer *p = &s->r->peers[i];
 	const struct repl_limits *l = &s->r->limits;
 
-	if (p->state == PEER_FOLLOWING && !waited_for(p) &&
-	    (repl_lag_bytes(s->r, i) > l->lag_bytes || age(s->r, p->durable, s->e->now_ms) > l->lag_ms))
+	bool lags = repl_lag_bytes(s->r, i) > l->lag_bytes || age(s->r, p->durable, s->e->now_ms) > l->lag_ms;
+
+	p->settling = p->settling && lags;
+	if (p->state == PEER_FOLLOWING && !waited_for(p) && lags && !p->settling)
 		go_ahead(s, i);
-	if (p->state == PEER_FOLLOWING && p->ahead_ms && s->e->now_ms - p->since_ms >= l->ahead_max_ms)
-		p->ahead_ms = 0;
 	if (p->state == PEER_AHEAD && !p->resync_asked && p->received >= p->sent &&
 	    s->e->now_ms >= p->resync_at_ms) {
 		p->resync_asked = true;
@@ -293,6 +286,7 @@ static void on_peer_positioned(struct step *s, enum peer_state state)
 	           (p->unfit || state == PEER_RESYNC || s->e->lsn < p->confirmed);
 	p->sent = p->received = p->accepted = p->durable = s->e->lsn;
 	p->credit = 0;
+	p->settling = true;
 	set_state(s, s->e->peer, state);
 }
 
@@ -351,8 +345,10 @@ static void take(struct step *s)
 	case REPL_PEER_FOLLOWS: on_peer_positioned(s, PEER_FOLLOWING); break;
 	case REPL_PEER_RESYNCS: on_peer_positioned(s, PEER_RESYNC); break;
 	case REPL_PEER_RESYNCED:
-		if (p->state == PEER_RESYNC)
+		if (p->state == PEER_RESYNC) {
+			p->settling = true;
 			set_state(s, e->peer, PEER_FOLLOWING);
+		}
 		break;
 	case REPL_PEER_OVERRUN: on_overrun(s); break;
 	case REPL_PEER_NOT_YET: on_not_yet(s); break;
@@ -425,7 +421,7 @@ uint64_t repl_deadline(const struct repl *r, uint64_t now_ms)
 			at = sooner(p->asked_ms + r->limits.repeat_ms, at);
 		if (m && p->membership != PEER_OUT && p->membership != PEER_STRIKING)
 			at = sooner(m->time_ms + p->config.wait_ms, at);
-		if (m && p->state == PEER_FOLLOWING && p->membership == PEER_OUT)
+		if (m && p->state == PEER_FOLLOWING && p->membership == PEER_OUT && !p->settling)
 			at = sooner(m->time_ms + r->limits.lag_ms + 1, at);
 		if (p->state == PEER_AHEAD && !p->resync_asked && p->received >= p->sent)
 			at = sooner(p->resync_at_ms, at);

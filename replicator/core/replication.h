@@ -45,9 +45,7 @@ struct repl_peer_config {
 struct repl_limits {
 	uint64_t lag_bytes;
 	uint32_t lag_ms;
-	/* How long ahead mode lasts at least, because a resync has its price; twice as long each time in a row
-	 * that it did not help, until it is ahead_max_ms. */
-	uint32_t ahead_min_ms, ahead_max_ms;
+	uint32_t ahead_min_ms; /* ahead mode lasts at least so long: a resync has its price */
 	uint32_t repeat_ms;    /* a question that nobody answers is asked again */
 };
 
@@ -70,8 +68,8 @@ struct repl_peer {
 	uint64_t confirmed; /* acknowledged with it: what a member must still have when it comes back */
 	bool unfit;         /* it came back without: it has to be struck */
 	bool resync_asked;
-	uint32_t ahead_ms;     /* how long it was to be ahead last; 0: it has been well since */
 	uint64_t resync_at_ms; /* not before */
+	bool settling;         /* comes from far behind: the limits count once it has been within them */
 };
 
 struct repl {
@@ -100,8 +98,8 @@ enum repl_event_type {
 	REPL_PEER_RESYNCS,  /* lsn: its new log begins here */
 	REPL_PEER_RESYNCED, /* it is consistent, at its durable LSN */
 	REPL_PEER_OVERRUN,  /* the log no longer has what it needs */
-	REPL_PEER_NOT_YET,  /* a resync that was asked for could not end before the log runs over: ask again */
-	REPL_PEER_SENT,     /* lsn; so for the next four */
+	REPL_PEER_NOT_YET, /* a resync that was asked for could not end before the log runs over: ask again */
+	REPL_PEER_SENT,    /* lsn; so for the next four */
 	REPL_PEER_RECEIVED,
 	REPL_PEER_ACCEPTED,
 	REPL_PEER_DURABLE,

@@ -38,7 +38,7 @@ static bool ships(const struct peer *p)
 
 int peer_has(struct peer *p, uint64_t lsn, struct err *err)
 {
-	uint64_t now = wire_heard_ms(p->wire);
+	uint64_t now = clock_mono_ms();
 	int r;
 
 	if (!ships(p) || lsn <= p->needs_lsn ||
@@ -56,11 +56,20 @@ int peer_has(struct peer *p, uint64_t lsn, struct err *err)
 	return r;
 }
 
+/* What a flush has shipped meanwhile was sent, too. */
+static uint64_t sent_so_far(struct peer *p)
+{
+	wire_lock(p->wire);
+	p->sent_seen = p->ship.next > p->sent_seen ? p->ship.next : p->sent_seen;
+	wire_unlock(p->wire);
+	return p->sent_seen;
+}
+
 static int on_durable(struct peer *p, const struct frame *f, struct err *err)
 {
 	uint64_t lsn = le_get64(f->payload);
 
-	if (lsn > p->sent_seen)
+	if (lsn > sent_so_far(p))
 		return err_set(err, POD_E_PROTOCOL, "the peer confirms what it was never sent");
 	(void) pthread_mutex_lock(&p->r->lock);
 	p->durable_epoch = le_get64(f->payload + 8);
@@ -74,7 +83,7 @@ static int on_received(struct peer *p, const struct frame *f, struct err *err)
 {
 	uint64_t lsn = le_get64(f->payload), committed = le_get64(f->payload + 8);
 
-	if (lsn > p->sent_seen || committed > lsn)
+	if (lsn > sent_so_far(p) || committed > lsn)
 		return err_set(err, POD_E_PROTOCOL, "the peer has received what it was never sent");
 	(void) pthread_mutex_lock(&p->r->lock);
 	step_at(p->r, wire_heard_ms(p->wire), REPL_PEER_RECEIVED, p->place, lsn);
@@ -225,10 +234,6 @@ static int hear(struct peer *p, struct err *err)
 
 	do {
 		while ((r = wire_next(p->wire, &f, err)) > 0) {
-			/* What a flush has shipped meanwhile was sent, too. */
-			wire_lock(p->wire);
-			p->sent_seen = p->ship.next > p->sent_seen ? p->ship.next : p->sent_seen;
-			wire_unlock(p->wire);
 			r = peer_on_frame(p, &f, err);
 			if (r < 0)
 				return r;

@@ -69,10 +69,10 @@ struct compare {
 
 /* Its thread's own. */
 struct pace {
-	uint64_t from_ms, from_lsn;   /* since then it has been busy, and had that; 0: it is not */
-	uint64_t bytes_per_s;         /* as seen last; 0: never */
-	uint64_t ahead_ms, ahead_lsn; /* since then the log grows without it */
-	uint64_t put_off_ms; /* since then a resync is thought to be of no use; 0: it was not thought of */
+	uint64_t from_ms, from_lsn;     /* since then it has been busy, and had that; 0: it is not */
+	uint64_t bytes_per_s;           /* as seen last; 0: never */
+	uint64_t ahead_ms, hold_ms;     /* when it was left behind last, and for how long at least */
+	uint64_t window_ms, window_lsn; /* how fast the log grows is judged since */
 };
 
 struct peer {

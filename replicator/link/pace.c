@@ -6,8 +6,10 @@
 #include "replicator/link/link_internal.h"
 
 #define WINDOW_MS 500
-/* The line may be a better one by now; only a try will tell. */
-#define FORGET_MS 60000
+/* While it is written to, a peer is left in peace for so long; twice as long each time in a row that it did
+ * not help. */
+#define HOLD_MIN_MS 1000
+#define HOLD_MAX_MS 60000
 /* How long one write waits at most for a peer that nobody counts on. An async one must not be felt; the
  * others are to be in sync again. */
 #define ASYNC_WAIT_MS 20
@@ -35,54 +37,60 @@ void pace_note(struct peer *p, bool busy)
 	pace->from_lsn = p->durable_lsn;
 }
 
+static void begin_window(struct pace *pace, uint64_t staged)
+{
+	pace->window_ms = clock_mono_ms();
+	pace->window_lsn = staged;
+}
+
 void pace_ahead(struct peer *p)
 {
+	struct pace *pace = &p->pace;
+	uint64_t now = clock_mono_ms();
 	struct disk_cursors c;
 
 	disk_cursors(p->r->disk, &c);
-	p->pace.ahead_ms = clock_mono_ms();
-	p->pace.ahead_lsn = c.staged;
-	p->pace.from_ms = p->pace.put_off_ms = 0;
+	pace->hold_ms = pace->ahead_ms == 0 || now - pace->ahead_ms > HOLD_MAX_MS + pace->hold_ms
+	                        ? HOLD_MIN_MS
+	                : 2 * pace->hold_ms < HOLD_MAX_MS ? 2 * pace->hold_ms
+	                                                  : HOLD_MAX_MS;
+	pace->ahead_ms = now;
+	pace->from_ms = 0;
+	begin_window(pace, c.staged);
 }
 
 /*
  * All that is marked and the log beside it have to travel before that log fills up to half. Too much is
  * assumed for what is marked (of a chunk often one block travels): a resync that is put off costs nobody
- * anything.
+ * anything. Where nobody writes there is nothing to judge; where it does not look well it is tried now and
+ * then all the same, because the line may be a better one by now.
  */
 bool pace_can_finish(struct peer *p)
 {
-	uint64_t took_ms = clock_mono_ms() - p->pace.ahead_ms, speed = p->pace.bytes_per_s,
-		 ahead_lsn = p->pace.ahead_lsn;
-	uint64_t dirty = disk_peer_dirty_bytes(p->r->disk, p->config.name), grows;
+	struct pace *pace = &p->pace;
+	uint64_t now = clock_mono_ms(), took_ms = now - pace->window_ms, speed = pace->bytes_per_s, grows;
 	struct disk_cursors c;
 
-	if (p->pace.put_off_ms == 0)
-		p->pace.put_off_ms = clock_mono_ms();
-	if (speed == 0 || p->pace.ahead_ms == 0 || clock_mono_ms() - p->pace.put_off_ms >= FORGET_MS)
+	if (pace->ahead_ms == 0)
 		return true;
 	if (took_ms < WINDOW_MS)
 		return false;
 	disk_cursors(p->r->disk, &c);
-	p->pace.ahead_ms = clock_mono_ms(); /* the next judgement is by what comes from now on */
-	p->pace.ahead_lsn = c.staged;
-	grows = (c.staged - ahead_lsn) * 1000 / (took_ms + 1);
-	if (grows == 0)
+	grows = (c.staged - pace->window_lsn) * 1000 / took_ms;
+	begin_window(pace, c.staged);
+	if (grows == 0 || now - pace->ahead_ms >= HOLD_MAX_MS)
+		return true;
+	if (now - pace->ahead_ms < pace->hold_ms)
+		return false;
+	if (speed == 0)
 		return true;
 	if (grows + grows / 4 >= speed)
 		return false;
-	return dirty / (speed - grows) < p->r->log_bytes / 2 / grows;
+	return disk_peer_dirty_bytes(p->r->disk, p->config.name) / (speed - grows) <
+	       p->r->log_bytes / 2 / grows;
 }
 
 /* ---- writers ---- */
-
-/* Its log may grow to half of ours as a follower, and to nearly all of it in a resync. */
-static uint64_t starts_at(const struct replication *r, const struct repl_peer *p)
-{
-	uint64_t limit = p->state == PEER_RESYNC ? r->log_bytes : r->o.lag_limit_bytes;
-
-	return p->durable + limit / 4 * 3;
-}
 
 void pace_note_lagging(struct replication *r)
 {
@@ -96,8 +104,8 @@ void pace_note_lagging(struct replication *r)
 		if (!p->used || repl_waits_for(&r->core, i) ||
 		    (p->state != PEER_FOLLOWING && p->state != PEER_RESYNC))
 			continue;
-		if (starts_at(r, p) < at)
-			at = starts_at(r, p);
+		if (p->durable + r->o.lag_limit_bytes / 4 * 3 < at)
+			at = p->durable + r->o.lag_limit_bytes / 4 * 3;
 		if (wait_ms > r->lagging_wait_ms)
 			r->lagging_wait_ms = wait_ms;
 	}

@@ -11,7 +11,6 @@
 #define DEAD_MS      5000u
 #define REPEAT_MS    5000u
 #define AHEAD_MIN_MS 1000u
-#define AHEAD_MAX_MS 60000u
 #define WAKE_BYTES   (64u * 1024)
 
 void peer_wake(struct peer *p)
@@ -189,7 +188,6 @@ static void defaults(struct replication *r)
 	repl_init(&r->core, &(struct repl_limits){ .lag_bytes = o->lag_limit_bytes,
 	                                           .lag_ms = o->lag_limit_ms,
 	                                           .ahead_min_ms = AHEAD_MIN_MS,
-	                                           .ahead_max_ms = AHEAD_MAX_MS,
 	                                           .repeat_ms = REPEAT_MS });
 }
 

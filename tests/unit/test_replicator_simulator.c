@@ -265,7 +265,7 @@ static void pass_time(struct sim *s, uint64_t ms, bool peers_work)
 static void flushing_life(uint64_t number)
 {
 	const struct repl_limits limits = {
-		.lag_bytes = LAG_BYTES, .lag_ms = 2000, .ahead_min_ms = 100, .ahead_max_ms = 1000, .repeat_ms = 50
+		.lag_bytes = LAG_BYTES, .lag_ms = 2000, .ahead_min_ms = 100, .repeat_ms = 50
 	};
 	struct sim s = { .number = number,
 		         .now = 1000,
