@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "imapd/metrics.h"
@@ -68,6 +69,22 @@ static void host_call_pause(void *host, struct imap_call *call)
 	store_session_pause(call);
 }
 
+static const char *host_user_id(void *host)
+{
+	return ((struct imap_conn *) host)->user_id;
+}
+
+/* By any name of his that the directory knows. */
+static bool host_is_user(void *host, const char *address)
+{
+	struct imap_conn *c = host;
+	_cleanup_(arena_freep) struct arena *a = arena_create(4096);
+	struct directory_user user;
+
+	return a && c->user_id && directory_user_find(c->worker->directory, a, span_of(address), &user, NULL) == 0 &&
+	       strcmp(user.user_id, c->user_id) == 0;
+}
+
 static void host_call_resume(void *host, struct imap_call *call)
 {
 	store_session_resume(call);
@@ -82,6 +99,8 @@ static const struct imap_host_ops host_ops = {
 	.auth_start = imap_auth_start,
 	.auth_step = imap_auth_step,
 	.auth_cancel = imap_auth_cancel,
+	.user_id = host_user_id,
+	.is_user = host_is_user,
 	.call = host_call,
 	.call_cancel = host_call_cancel,
 	.call_pause = host_call_pause,

@@ -5,7 +5,7 @@
 #define AFTER_AUTH                                                                                        \
 	BEFORE_AUTH                                                                                       \
 		" NAMESPACE UIDPLUS MOVE CHILDREN UNSELECT SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED " \
-		"LIST-STATUS CONDSTORE ESEARCH QUOTA"
+		"LIST-STATUS CONDSTORE ESEARCH QUOTA URLAUTH"
 
 /* Before authentication the ways to authenticate are told, after it what the mailboxes can do. */
 const char *imap_capabilities(const struct imap_session *s)

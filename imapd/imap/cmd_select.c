@@ -17,6 +17,7 @@ static void tell_mailbox(struct imap_session *s, uint32_t first_unseen_uid)
 		imap_untagged(s, "OK [UNSEEN %u] First unseen message", unseen);
 	imap_untagged(s, "OK [UIDVALIDITY %u] UIDs are valid", m->uidvalidity);
 	imap_untagged(s, "OK [UIDNEXT %u] Next UID", m->uidnext);
+	imap_untagged(s, "OK [URLMECH INTERNAL] URLs of its messages can be signed");
 	imap_untagged(s, "OK [HIGHESTMODSEQ %llu] Highest modification sequence",
 	              (unsigned long long) m->modseq);
 }

@@ -24,6 +24,7 @@ static const struct imap_command commands[] = {
 	{ "EXAMINE",      imap_cmd_examine,      AUTH,     0 },
 	{ "EXPUNGE",      imap_cmd_expunge,      SELECTED, UID | SYNC },
 	{ "FETCH",        imap_cmd_fetch,        SELECTED, UID | IMAP_CMD_SYNC_IF_UID },
+	{ "GENURLAUTH",   imap_cmd_genurlauth,   AUTH,     SYNC },
 	{ "GETQUOTA",     imap_cmd_getquota,     AUTH,     SYNC },
 	{ "GETQUOTAROOT", imap_cmd_getquotaroot, AUTH,     SYNC },
 	{ "ID",           imap_cmd_id,           ANY,      SYNC },
@@ -36,6 +37,7 @@ static const struct imap_command commands[] = {
 	{ "NAMESPACE",    imap_cmd_namespace,    AUTH,     SYNC },
 	{ "NOOP",         imap_cmd_noop,         ANY,      SYNC | IMAP_CMD_ASKS },
 	{ "RENAME",       imap_cmd_rename,       AUTH,     SYNC },
+	{ "RESETKEY",     imap_cmd_resetkey,     AUTH,     SYNC },
 	{ "SEARCH",       imap_cmd_search,       SELECTED, UID | IMAP_CMD_SYNC_IF_UID },
 	{ "SELECT",       imap_cmd_select,       AUTH,     0 },
 	{ "STARTTLS",     imap_cmd_starttls,     NOT_AUTH, 0 },
@@ -44,6 +46,7 @@ static const struct imap_command commands[] = {
 	{ "SUBSCRIBE",    imap_cmd_subscribe,    AUTH,     SYNC },
 	{ "UNSELECT",     imap_cmd_unselect,     SELECTED, 0 },
 	{ "UNSUBSCRIBE",  imap_cmd_unsubscribe,  AUTH,     SYNC },
+	{ "URLFETCH",     imap_cmd_urlfetch,     AUTH,     SYNC },
 };
 /* clang-format on */
 

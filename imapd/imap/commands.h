@@ -21,6 +21,7 @@ void imap_cmd_enable(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_examine(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_expunge(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_fetch(struct imap_session *s, struct imap_parser *p);
+void imap_cmd_genurlauth(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_getquota(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_getquotaroot(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_id(struct imap_session *s, struct imap_parser *p);
@@ -33,6 +34,7 @@ void imap_cmd_move(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_namespace(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_noop(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_rename(struct imap_session *s, struct imap_parser *p);
+void imap_cmd_resetkey(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_search(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_select(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_starttls(struct imap_session *s, struct imap_parser *p);
@@ -41,6 +43,8 @@ void imap_cmd_store(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_subscribe(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_unselect(struct imap_session *s, struct imap_parser *p);
 void imap_cmd_unsubscribe(struct imap_session *s, struct imap_parser *p);
+
+void imap_cmd_urlfetch(struct imap_session *s, struct imap_parser *p);
 
 /* APPEND's way in: the command has come up to the literal that is its message (cmd_append.c). */
 bool imap_append_begin(struct imap_session *s);

@@ -48,6 +48,10 @@ struct imap_host_ops {
 	void (*auth_step)(void *host, struct span response);
 	void (*auth_cancel)(void *host);
 
+	/* Who has authenticated, as the store calls him; and whether an address is his. */
+	const char *(*user_id)(void *host);
+	bool (*is_user)(void *host, const char *address);
+
 	/*
 	 * A request to the store on behalf of the user. The host sets its session field and keeps trying
 	 * while the store is away, up to its time-out; request and blob stay valid until the final answer.

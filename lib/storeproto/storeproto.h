@@ -47,6 +47,9 @@
 	X( 50, LESSONS,          empty,             lessons_reply,       empty,        STORE_ROLE_FILTER) \
 	X( 51, LESSON_BODY,      lesson_body,       body_open_reply,     body_open_reply, STORE_ROLE_FILTER) \
 	X( 52, LESSONS_DONE,     lessons_done,      empty,               empty,        STORE_ROLE_FILTER) \
+	X( 53, URL_SIGN,         url_sign,          url_signed,          empty,        STORE_ROLE_GATEWAY) \
+	X( 54, URL_RESET,        url_reset,         empty,               empty,        STORE_ROLE_GATEWAY) \
+	X( 55, URL_OPEN,         url_open,          body_open_reply,     body_open_reply, STORE_ROLE_GATEWAY | STORE_ROLE_MTA) \
 	X( 60, USER_ADD,         user_add,          user,                empty,        STORE_ROLE_ADMIN) \
 	X( 61, USER_SET,         user_set,          user,                empty,        STORE_ROLE_ADMIN) \
 	X( 62, USER_GET,         user_get,          user,                empty,        STORE_ROLE_ADMIN) \

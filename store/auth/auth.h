@@ -82,6 +82,15 @@ int auth_scram_keys(struct arena *a, struct span password, struct span salt, uns
 /* Whether password is the one hashed; as slow as the hash. A hash that cannot be used is false. */
 bool auth_password_check(const char *crypt_hash, struct span password);
 
+/* ---- URLs of messages (RFC 4467) ---- */
+
+#define AUTH_URL_KEY_SIZE   32
+#define AUTH_URL_TOKEN_SIZE 33
+
+/* The token of a URL's text under the access key of its mailbox. -POD_E_INTERNAL. */
+int auth_url_token(const uint8_t key[AUTH_URL_KEY_SIZE], struct span text, uint8_t ret_token[AUTH_URL_TOKEN_SIZE]);
+bool auth_url_token_check(const uint8_t key[AUTH_URL_KEY_SIZE], struct span text, struct span token);
+
 /* ---- session tokens ---- */
 
 #define AUTH_TOKEN_LIFE_S (24 * 60 * 60)

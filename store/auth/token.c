@@ -57,3 +57,22 @@ int auth_token_check(const struct auth *au, struct arena *a, struct span token, 
 	*ret_credential_version = be64toh(version);
 	return 0;
 }
+
+/* ---- URLs (RFC 4467) ---- */
+
+/* The first octet says which algorithm it is, so that there can be others (RFC 4467 7). */
+#define URL_ALGORITHM 1
+
+int auth_url_token(const uint8_t key[AUTH_URL_KEY_SIZE], struct span text, uint8_t ret_token[AUTH_URL_TOKEN_SIZE])
+{
+	ret_token[0] = URL_ALGORITHM;
+	return HMAC(EVP_sha256(), key, AUTH_URL_KEY_SIZE, text.p, text.len, ret_token + 1, NULL) ? 0 : -POD_E_INTERNAL;
+}
+
+bool auth_url_token_check(const uint8_t key[AUTH_URL_KEY_SIZE], struct span text, struct span token)
+{
+	uint8_t good[AUTH_URL_TOKEN_SIZE];
+
+	return token.len == sizeof(good) && auth_url_token(key, text, good) == 0 &&
+	       CRYPTO_memcmp(good, token.p, sizeof(good)) == 0;
+}

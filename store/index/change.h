@@ -26,6 +26,11 @@ int change_mailbox_create(struct batch *b, struct change *c);
 int change_mailbox_delete(struct batch *b, struct change *c);
 int change_mailbox_rename(struct batch *b, struct change *c);
 int change_mailbox_subscribe(struct batch *b, struct change *c);
+int change_url_key(struct batch *b, struct change *c);
+int change_url_reset(struct batch *b, struct change *c);
+/* -POD_E_NOTFOUND */
+int url_key_get(struct kv_txn *txn, const struct tables *t, uint32_t mailbox, uint8_t ret_key[VOLUME_URL_KEY_SIZE],
+                struct err *err);
 int change_user_add(struct batch *b, struct change *c);
 int change_user_set(struct batch *b, struct change *c);
 int change_user_remove(struct batch *b, struct change *c);

@@ -191,6 +191,10 @@ int volume_changes(struct volume *vol, struct arena *a, struct span user_id, uin
 int volume_body_open(struct volume *vol, struct arena *a, struct span user_id, uint32_t mailbox, uint32_t uid,
                      int *ret_fd, uint64_t *ret_size, struct span *ret_parts, struct err *err);
 
+/* The access key of a mailbox (RFC 4467 2). -POD_E_NOTFOUND: nothing of it was signed since the last reset. */
+#define VOLUME_URL_KEY_SIZE 32
+int volume_url_key(struct volume *vol, uint32_t mailbox, uint8_t ret_key[VOLUME_URL_KEY_SIZE], struct err *err);
+
 /* ---- changing ---- */
 
 /*
@@ -227,6 +231,8 @@ enum change_kind {
 	CHANGE_MAILBOX_DELETE,
 	CHANGE_MAILBOX_RENAME,
 	CHANGE_MAILBOX_SUBSCRIBE,
+	CHANGE_URL_KEY,   /* the mailbox's access key (RFC 4467), made where there is none */
+	CHANGE_URL_RESET, /* it is no more; name empty: of all the user's mailboxes */
 	CHANGE_USER_ADD,
 	CHANGE_USER_SET,
 	CHANGE_USER_REMOVE,
@@ -335,6 +341,12 @@ struct change {
 			bool adopt; /* fsck's CREATE: of a folder that is there */
 			struct volume_mailbox after; /* result of CREATE */
 		} mailbox_op;
+		struct {
+			struct span name;
+			/* results of KEY */
+			uint8_t key[VOLUME_URL_KEY_SIZE];
+			uint32_t uidvalidity;
+		} url_key;
 		struct {
 			const struct cleared *rows;
 			size_t rows_n;

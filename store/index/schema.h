@@ -41,6 +41,7 @@ enum mail_kind {
 	MAIL_VANISHED = 4, /* modseq, first uid -> last uid */
 	MAIL_ENVELOPE = 5, /* uid -> bytes */
 	MAIL_DETAIL = 6, /* uid -> struct detail_fixed, bodystructure, parts, headers */
+	MAIL_URL_KEY = 7, /* -> the mailbox's access key, random bytes */
 };
 
 struct counters {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/index/change.h"
 #include "store/index/place.h"
 #include "store/index/view.h"
 
@@ -97,4 +98,12 @@ int volume_body_open(struct volume *vol, struct arena *a, struct span user_id, u
 	*ret_size = f.rec.size;
 	*ret_parts = f.parts;
 	return 0;
+}
+
+int volume_url_key(struct volume *vol, uint32_t mailbox, uint8_t ret_key[VOLUME_URL_KEY_SIZE], struct err *err)
+{
+	KV_TXN txn = { 0 };
+	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+
+	return r < 0 ? r : url_key_get(&txn, &vol->t, mailbox, ret_key, err);
 }

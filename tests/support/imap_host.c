@@ -715,6 +715,18 @@ static void host_call_pause(void *host, struct imap_call *call)
 	call->paused = true;
 }
 
+static const char *host_user_id(void *host)
+{
+	(void) host;
+	return "joe";
+}
+
+static bool host_is_user(void *host, const char *address)
+{
+	(void) host;
+	return strcmp(address, "joe") == 0;
+}
+
 static void host_call_resume(void *host, struct imap_call *call)
 {
 	call->paused = false;
@@ -729,6 +741,8 @@ static const struct imap_host_ops ops = {
 	.auth_start = host_auth_start,
 	.auth_step = host_auth_step,
 	.auth_cancel = host_auth_cancel,
+	.user_id = host_user_id,
+	.is_user = host_is_user,
 	.call = host_call,
 	.call_cancel = host_call_cancel,
 	.call_pause = host_call_pause,

@@ -186,6 +186,7 @@ static void select_tells_all_of_a_mailbox(void **state)
 	          "* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft \\*)] Flags that are kept\r\n"
 	          "* 3 EXISTS\r\n* 3 RECENT\r\n* OK [UNSEEN 2] First unseen message\r\n"
 	          "* OK [UIDVALIDITY 1001] UIDs are valid\r\n* OK [UIDNEXT 4] Next UID\r\n"
+	          "* OK [URLMECH INTERNAL] URLs of its messages can be signed\r\n"
 	          "* OK [HIGHESTMODSEQ 8] Highest modification sequence\r\na OK [READ-WRITE] SELECT done" },
 	     { "b SELECT nowhere", "* OK [CLOSED] Previous mailbox closed\r\nb NO [NONEXISTENT] No such mailbox" },
 	     { "c FETCH 1 FLAGS", "c BAD Select a mailbox first" });
@@ -242,6 +243,7 @@ static void reading_without_peek_sets_seen_and_tells_so(void **state)
 	          "* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft)\r\n* OK [PERMANENTFLAGS ()] Flags that are kept\r\n"
 	          "* 3 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 3] First unseen message\r\n"
 	          "* OK [UIDVALIDITY 1001] UIDs are valid\r\n* OK [UIDNEXT 4] Next UID\r\n"
+	          "* OK [URLMECH INTERNAL] URLs of its messages can be signed\r\n"
 	          "* OK [HIGHESTMODSEQ 9] Highest modification sequence\r\nd OK [READ-ONLY] EXAMINE done" },
 	     { "e FETCH 3 BODY[HEADER]", "* 3 FETCH (BODY[HEADER] {16}\r\nSubject: big\r\n\r\n)\r\ne OK FETCH done" });
 	assert_int_equal(imap_host_requests(h, STORE_STORE_FLAGS), 1);
