@@ -146,6 +146,7 @@ static void on_mail_end(void *arg, struct smtp_mail *mail)
 	struct smtp_conn *c = arg;
 
 	smtp_conn_handover_cancel(c);
+	smtp_conn_burl_cancel(c);
 	smtp_sending_end(c);
 	conn_filter_mail_end(c);
 	if (c->spool)
@@ -158,6 +159,7 @@ const struct smtp_host smtp_conn_host = {
 	.rcpt_check = on_rcpt_check,
 	.body_begin = on_body_begin,
 	.body_add = on_body_add,
+	.burl_open = smtp_conn_burl_open,
 	.body_end = conn_filter_body_end,
 	.mail_end = on_mail_end,
 	.auth_start = smtp_conn_auth_start,

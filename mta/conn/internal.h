@@ -116,11 +116,17 @@ struct smtp_conn {
 	char network[INET6_ADDRSTRLEN + 4]; /* the address, or the /64: whose failed logins it shares */
 	char trace[TRACE_ID_SIZE]; /* of the message under way */
 	struct log log, mail_log;
+	struct store_call *burl_call; /* what a BURL names is on its way */
 	/* AUTH under way */
 	struct store_call *auth_call;
 	char *auth_user;
 	bool auth_finished; /* the store said yes and sent a last message, which the client has to answer */
 };
+
+/* ---- burl.c ---- */
+
+void smtp_conn_burl_open(void *arg, struct smtp_mail *mail, struct span text);
+void smtp_conn_burl_cancel(struct smtp_conn *c);
 
 /* ---- conn.c ---- */
 

@@ -9,8 +9,8 @@ void smtp_data_filtered(struct smtp_session *s, const struct smtp_status *refusa
 {
 	int r;
 
-	if (s->bdat_waits) {
-		smtp_bdat_filtered(s, refusal);
+	if (s->bdat_waits || s->burl_waits) {
+		(s->burl_waits ? smtp_burl_filtered : smtp_bdat_filtered)(s, refusal);
 		return;
 	}
 	if (refusal) {

@@ -73,6 +73,8 @@ static void say_hello(struct smtp_session *s)
 		buf_add_str(s->out, "250-STARTTLS\r\n");
 	if (s->set->auth && !*s->user)
 		offer_auth(s);
+	if (smtp_offers_burl(s))
+		buf_add_str(s->out, "250-BURL imap\r\n");
 	buf_add_str(s->out, "250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n");
 }
 

@@ -9,6 +9,7 @@
  */
 #define LINE 512
 #define LINE_MAIL (LINE + 26 + 17 + 10 + 500 + 116 + 17 + 15 + 34 + 11)
+#define LINE_BURL (LINE + 2000) /* RFC 4468 3.2 leaves the length of a URL to us */
 #define LINE_RCPT (LINE + 36 + 501)
 
 static const struct smtp_command commands[] = {
@@ -17,6 +18,7 @@ static const struct smtp_command commands[] = {
 	{ "RCPT",     cmd_rcpt,     IN(MAIL) | IN(RCPT),                 CMD_NEEDS_AUTH,  LINE_RCPT },
 	{ "DATA",     cmd_data,     IN(RCPT),                            CMD_NO_ARGUMENT, LINE },
 	{ "BDAT",     cmd_bdat,     IN_ANY /* swallows its bytes */,     0,               LINE },
+	{ "BURL",     cmd_burl,     IN(RCPT) | IN(BDAT),                 CMD_SMTP_ONLY | CMD_NEEDS_AUTH, LINE_BURL },
 	{ "EHLO",     cmd_ehlo,     IN_ANY,                              CMD_SMTP_ONLY,   LINE },
 	{ "HELO",     cmd_helo,     IN_ANY,                              CMD_SMTP_ONLY,   LINE },
 	{ "LHLO",     cmd_ehlo,     IN_ANY,                              CMD_LMTP_ONLY,   LINE },

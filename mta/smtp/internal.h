@@ -33,6 +33,7 @@ const struct smtp_command *smtp_command_find(struct span verb);
 
 void cmd_auth(struct smtp_session *s, struct span argument);
 void cmd_bdat(struct smtp_session *s, struct span argument);
+void cmd_burl(struct smtp_session *s, struct span argument);
 void cmd_data(struct smtp_session *s, struct span argument);
 void cmd_ehlo(struct smtp_session *s, struct span argument);
 void cmd_expn(struct smtp_session *s, struct span argument);
@@ -102,6 +103,8 @@ struct smtp_session {
 	uint64_t body_size;
 	uint64_t chunk_left; /* of the BDAT chunk */
 	bool chunk_last;
+	bool burl_waits; /* a BURL, for the filters */
+	struct span burl_url;
 	bool chunk_ends_mail;             /* refused by a filter */
 	bool bdat_waits;                  /* filters are asked about the first chunk */
 	struct smtp_status chunk_refused; /* a chunk that is swallowed: the reply for it */
@@ -137,6 +140,10 @@ int smtp_body_begin(struct smtp_session *s);
 void smtp_body_end(struct smtp_session *s);
 size_t smtp_body_data(struct smtp_session *s, struct span bytes);
 size_t smtp_body_chunk(struct smtp_session *s, struct span bytes);
+
+/* cmd_burl.c */
+bool smtp_offers_burl(const struct smtp_session *s);
+void smtp_burl_filtered(struct smtp_session *s, const struct smtp_status *refusal);
 
 /* cmd_auth.c: a line while AUTH is under way. */
 void smtp_auth_line(struct smtp_session *s, struct span line);

@@ -60,6 +60,7 @@ void smtp_mail_reset(struct smtp_session *s)
 	s->mail = (struct smtp_mail){ 0 };
 	buf_done(&s->header);
 	s->chunk_ends_mail = false;
+	s->burl_waits = false;
 	s->rcpt = NULL;
 	s->input = INPUT_LINES;
 	arena_reset(s->arena);

@@ -133,6 +133,11 @@ struct smtp_host {
 	int (*body_begin)(void *arg, const struct smtp_mail *mail, struct span header);
 	/* Bytes of it, in CRLF form, unstuffed. After an error no more are sent, nor body_end. */
 	int (*body_add)(void *arg, struct span bytes);
+	/*
+	 * BURL (RFC 4468): read what url names. Answers smtp_session_burl_data as often as it likes, then
+	 * smtp_session_burl_done. NULL: BURL is not offered.
+	 */
+	void (*burl_open)(void *arg, struct smtp_mail *mail, struct span url);
 	/* It is complete: make it durable. Answers smtp_session_mail_done. */
 	void (*body_end)(void *arg, struct smtp_mail *mail);
 	/* The transaction is over, however: forget the body. */
@@ -175,6 +180,9 @@ struct smtp_session *smtp_session_free(struct smtp_session *s);
 /* The 220 greeting. */
 void smtp_session_greet(struct smtp_session *s);
 enum smtp_want smtp_session_wants(const struct smtp_session *s);
+/* Bytes that a BURL named, in CRLF form; failed NULL: those were all, else why they cannot be had. */
+void smtp_session_burl_data(struct smtp_session *s, struct span bytes);
+void smtp_session_burl_done(struct smtp_session *s, const struct smtp_status *failed);
 /* A line without its CRLF. */
 void smtp_session_line(struct smtp_session *s, struct span line);
 /* A line that line_take refused: -POD_E_LIMIT or -POD_E_SYNTAX. */

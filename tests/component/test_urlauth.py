@@ -1,4 +1,4 @@
-"""URLAUTH (RFC 4467) with real IMAP sessions: URLs that are signed, read, altered, voided."""
+"""URLAUTH (RFC 4467) with real IMAP sessions: URLs that are signed, read, altered, voided; and submitted, with BURL (RFC 4468)."""
 import imaplib
 import re
 import time
@@ -13,7 +13,7 @@ SMALL = b"Subject: small\r\n\r\nhello\r\n"
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcdef0123456789abcdef\r\n" * 20000
 
 
-class UrlAuth(unittest.TestCase):
+class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.pod = Pod()
@@ -60,6 +60,8 @@ class UrlAuth(unittest.TestCase):
     def me(self, name="alice"):
         return self.pod.address(name).replace("@", "%40")
 
+
+class UrlAuth(Case):
     def test_capability_and_select_tell_of_it(self):
         self.assertIn("URLAUTH", self.box.capability()[1][0].decode())
         self.box.select()
@@ -128,6 +130,92 @@ class UrlAuth(unittest.TestCase):
         self.box.create("Entw&APw-rfe")
         self.box.append("Entw&APw-rfe", None, None, SMALL)
         self.assertIsNone(self.fetch(url))
+
+
+class Burl(Case):
+    """BURL (RFC 4468): what IMAP signed is submitted without being sent again."""
+
+    def setUp(self):
+        self.letter = (f"From: {self.pod.address('alice')}\r\nTo: {self.pod.address('bob')}\r\n"
+                       f"Subject: {self.id()} {time.time()}\r\n\r\n" + "from the mailbox\r\n" * 9000).encode()
+        super().setUp()
+        _, data = self.box.append("INBOX", None, None, self.letter)
+        self.uids["letter"] = re.search(rb"APPENDUID \d+ (\d+)", data[0]).group(1)
+        self.smtp = self.client("alice")
+
+    def client(self, name):
+        smtp = self.pod.smtp("submission", starttls=True)
+        self.addCleanup(smtp.close)
+        self.assertFalse(smtp.has_extn("burl"))
+        smtp.login(self.pod.address(name), self.pod.password(name))
+        smtp.ehlo()
+        self.assertEqual(smtp.esmtp_features["burl"], "imap")
+        return smtp
+
+    def letter_url(self, access):
+        return self.sign(f"imap://{self.me()}@localhost/INBOX/;UID={self.uids['letter'].decode()};URLAUTH={access}")
+
+    def begin(self, smtp=None, sender="alice"):
+        smtp = smtp or self.smtp
+        self.assertEqual(smtp.mail(self.pod.address(sender))[0], 250)
+        self.assertEqual(smtp.rcpt(self.pod.address("bob"))[0], 250)
+
+    def newest(self, name="bob"):
+        box = self.pod.imap(name)
+        _, data = box.select(readonly=True)
+        _, found = box.fetch(data[0].decode(), "(BODY.PEEK[])")
+        box.logout()
+        return found[0][1]
+
+    def test_a_message_is_sent_out_of_the_mailbox(self):
+        self.begin()
+        code, text = self.smtp.docmd("BURL", self.letter_url(f"submit+{self.me()}") + " LAST")
+        self.assertEqual(code, 250, text)
+        header, body = self.letter.split(b"\r\n\r\n", 1)
+        came = self.newest()
+        self.assertTrue(came.endswith(b"\r\n\r\n" + body))
+        self.assertIn(header, came)
+
+    def test_it_goes_with_chunks(self):
+        self.begin()
+        head = f"From: {self.pod.address('alice')}\r\nSubject: in front {time.time()}\r\n\r\n".encode()
+        self.smtp.send(b"BDAT %d\r\n" % len(head) + head)
+        self.assertEqual(self.smtp.getreply()[0], 250)
+        code, text = self.smtp.docmd("BURL", self.letter_url(f"submit+{self.me()}"))
+        self.assertEqual(code, 250, text)
+        self.smtp.send(b"BDAT 5 LAST\r\nend\r\n")
+        self.assertEqual(self.smtp.getreply()[0], 250)
+        self.assertTrue(self.newest().endswith(b"\r\n\r\n" + self.letter + b"end\r\n"))
+
+    def test_only_what_is_signed_for_the_sender_is_read(self):
+        good = self.letter_url(f"submit+{self.me()}")
+        bob = self.client("bob")
+        expired = self.sign(self.rump(f"submit+{self.me()}",
+                                      extra=time.strftime(";EXPIRE=%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))))
+        for smtp, sender, url, answer in ((self.smtp, "alice", good[:-2] + ("00" if good[-2:] != "00" else "11"), 554),
+                                          (self.smtp, "alice", self.letter_url(f"submit+{self.me('bob')}"), 554),
+                                          (self.smtp, "alice", self.letter_url(f"user+{self.me()}"), 554),
+                                          (self.smtp, "alice", good.split(":internal:")[0], 554),
+                                          (self.smtp, "alice", "nonsense", 554), (bob, "bob", good, 554)):
+            self.begin(smtp, sender)
+            self.assertEqual(smtp.docmd("BURL", url + " LAST")[0], answer, url)
+            self.assertEqual(smtp.docmd("BURL", good + " LAST")[0], 503)  # the transaction is over
+        time.sleep(2)  # until it has expired, which nobody tells
+        self.begin()
+        self.assertEqual(self.smtp.docmd("BURL", expired + " LAST")[0], 554)
+        self.begin()
+        self.assertEqual(self.smtp.docmd("BURL", good + " FIRST")[0], 501)
+        self.assertEqual(self.smtp.docmd("BURL", good + " LAST")[0], 250)
+
+    def test_nobody_else_is_offered_it(self):
+        with self.pod.smtp("submission", starttls=True) as smtp:
+            self.assertEqual(smtp.docmd("BURL", "imap://x LAST")[0], 530)
+        with self.pod.smtp() as smtp:
+            smtp.ehlo()
+            self.assertFalse(smtp.has_extn("burl"))
+            smtp.mail("x@example.com")
+            smtp.rcpt(self.pod.address("bob"))
+            self.assertEqual(smtp.docmd("BURL", "imap://x LAST")[0], 503)
 
 
 if __name__ == "__main__":
