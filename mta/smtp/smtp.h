@@ -133,11 +133,6 @@ struct smtp_host {
 	int (*body_begin)(void *arg, const struct smtp_mail *mail, struct span header);
 	/* Bytes of it, in CRLF form, unstuffed. After an error no more are sent, nor body_end. */
 	int (*body_add)(void *arg, struct span bytes);
-	/*
-	 * BURL (RFC 4468): read what url names. Answers smtp_session_burl_data as often as it likes, then
-	 * smtp_session_burl_done. NULL: BURL is not offered.
-	 */
-	void (*burl_open)(void *arg, struct smtp_mail *mail, struct span url);
 	/* It is complete: make it durable. Answers smtp_session_mail_done. */
 	void (*body_end)(void *arg, struct smtp_mail *mail);
 	/* The transaction is over, however: forget the body. */
@@ -159,6 +154,11 @@ struct smtp_host {
 	int (*author_check)(void *arg, struct span address);
 	/* Have filters anything against it? Answers smtp_session_filter_done. NULL: there are no filters. */
 	void (*filter)(void *arg, const struct smtp_question *question);
+	/*
+	 * BURL (RFC 4468): read what url names. Answers smtp_session_burl_data as often as it likes, then
+	 * smtp_session_burl_done. NULL: BURL is not offered.
+	 */
+	void (*burl_open)(void *arg, struct smtp_mail *mail, struct span url);
 };
 
 struct smtp_session;
