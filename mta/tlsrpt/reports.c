@@ -27,6 +27,8 @@ int reports_listen(const struct conf *conf, int *ret_fd, struct err *err)
 	int r;
 
 	(void) snprintf(path, sizeof(path), "unix:%s/" REPORTS_SOCKET_NAME, conf->pod.run_dir);
+	/* As the queue's: children of an mta that was killed may hold it for a moment yet, and serve nobody any more. */
+	(void) unlink(path + strlen("unix:"));
 	r = net_addr_parse(span_of(path), &addr, err) ?: listener_open(&addr, 0, &fd, err);
 	if (r < 0)
 		return r;
