@@ -9,7 +9,6 @@ import unittest
 sys.path += ["/usr/lib/python3/dist-packages", os.path.dirname(os.path.abspath(__file__))]  # Debian's python3-dkim; test_filter_auth
 import dkim  # pylint: disable=wrong-import-position
 from dns_tree import DnsTree, Zone, txt
-from milters import milter_conf, set_milters
 from pod import Pod, until
 from test_filter_auth import signed, zone
 
@@ -24,13 +23,11 @@ class TestAuthMta(unittest.TestCase):
         cls.pod = Pod()
         cls.pod.up()
         cls.pod.down()
-        ours = milter_conf("podfilter", "unix:" + os.path.join(cls.pod.dir, "run", "podfilter.sock"))
         path = os.path.join(cls.pod.dir, "podmail.conf")
         with open(path, encoding="utf-8") as f:
             text = re.sub(r"^pod\s*\{", "pod {\n  proxy_protocol_from = 127.0.0.2;", f.read(), flags=re.M)
         with open(path, "w", encoding="utf-8") as f:
             f.write(text + "\n" + cls.tree.conf() + 'filter { greylist = off\n trusted = "" }\n')
-        set_milters(cls.pod, milters=[ours], submission_milters=[ours])
         cls.pod.up()
         cls.pod.podctl("alias", "add", "away@example.test", "somebody@elsewhere.test", "alice@example.test")
         key = cls.pod.podctl("domain", "dkim", "example.test", "create", as_json=True)
