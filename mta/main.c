@@ -15,6 +15,7 @@
 #include "base/version.h"
 #include "conf/conf.h"
 #include "mta/conn/conn.h"
+#include "mta/conn/own_filter.h"
 #include "mta/outbound/outbound.h"
 #include "mta/queue/queue.h"
 #include "mta/service/metrics.h"
@@ -41,6 +42,9 @@ struct mta {
 	struct queue_options queue;
 	int *outbound_fds; /* of each outbound process */
 	int reports_fd;
+	const struct metric_item *metrics; /* of every process of the mta */
+	size_t n_metrics;
+	struct milter_counted counted;
 };
 
 static void usage(FILE *f)
@@ -185,19 +189,29 @@ static int prepare(struct mta *m, struct err *err)
 	return r;
 }
 
-static int open_metrics(const struct conf *c, const char *kind, unsigned int index, struct err *err)
+static int open_metrics(const struct mta *m, const char *kind, unsigned int index, struct err *err)
 {
 	char path[4096];
 
-	(void) snprintf(path, sizeof(path), "%s/metrics/mta-%s.%u", c->pod.run_dir, kind, index);
-	return metric_open(path, mta_metrics, MTA_METRICS_N, err);
+	(void) snprintf(path, sizeof(path), "%s/metrics/mta-%s.%u", m->conf->pod.run_dir, kind, index);
+	return metric_open(path, m->metrics, m->n_metrics, err);
+}
+
+/* The table of all: what is the mta's own, and each milter. */
+static int make_metrics(struct mta *m, struct arena *a, struct err *err)
+{
+	const char *own = m->conf->filter.enabled ? OWN_FILTER_NAME : NULL;
+	int r = milter_counted_make(a, &m->conf->mta, own, MTA_METRICS_N, &m->counted);
+
+	m->metrics = r == 0 ? milter_counted_rows(a, mta_metrics, &m->counted, &m->n_metrics) : NULL;
+	return m->metrics ? 0 : err_set(err, POD_E_NOMEM, "no memory for metrics");
 }
 
 /* What every child does before it reads a byte from outside. */
 static int become_worker(const struct mta *m, const char *kind, unsigned int index)
 {
 	struct err err = { 0 };
-	int r = open_metrics(m->conf, kind, index, &err);
+	int r = open_metrics(m, kind, index, &err);
 
 	if (r == 0)
 		r = privilege_drop(m->conf->pod.user_mta, &err);
@@ -211,8 +225,14 @@ static int become_worker(const struct mta *m, const char *kind, unsigned int ind
 static int run_smtp(void *arg, unsigned int index)
 {
 	const struct mta *m = arg;
-	struct smtp_worker_options o = { .conf = m->conf, .doors = m->doors[index], .tls = m->tls,
-		                         .srs = m->srs, .store_tls = m->store_tls, .tally = m->tally, .index = index };
+	struct smtp_worker_options o = { .conf = m->conf,
+		                         .doors = m->doors[index],
+		                         .tls = m->tls,
+		                         .srs = m->srs,
+		                         .store_tls = m->store_tls,
+		                         .tally = m->tally,
+		                         .index = index,
+		                         .counted = &m->counted };
 
 	if (become_worker(m, "smtp", index) < 0)
 		return EXIT_FAILURE;
@@ -291,7 +311,9 @@ int main(int argc, char **argv)
 	r = a ? conf_load(config, a, NULL, &m.conf, &err) : -POD_E_NOMEM;
 	if (r == 0) {
 		log_setup("mta", STDERR_FILENO, m.conf->log.format, m.conf->log.level);
-		r = run(&m, &err);
+		r = make_metrics(&m, a, &err);
+		if (r == 0)
+			r = run(&m, &err);
 		close_all(&m);
 	}
 	if (r < 0)

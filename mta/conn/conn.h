@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "conf/conf.h"
+#include "mta/milter/counters.h"
 #include "mta/smtp/smtp.h"
 #include "mta/srs/srs.h"
 #include "tally/tally.h"
@@ -31,6 +32,7 @@ struct smtp_worker_options {
 	const struct srs *srs; /* of forwarded mail; NULL: it is not rewritten; the caller's */
 	unsigned int index; /* of this worker */
 	uint8_t ticket_key[80];
+	const struct milter_counted *counted; /* the milters in the metrics table */
 };
 
 /* Serves until SIGTERM, then until the messages under way are done. Returns the exit status. */

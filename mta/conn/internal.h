@@ -41,6 +41,7 @@ struct worker {
 	struct directory *dir;
 	struct store_pool *pool;
 	struct queue_client *queue;
+	const struct milter_counted *counted;
 	struct net_set *proxy_from;
 	struct net_set *exempt; /* whose connections are not counted; NULL: nobody's */
 	struct tally *tally; /* the parent's */

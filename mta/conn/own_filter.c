@@ -6,7 +6,7 @@
  * submit, so it stands last.
  */
 static const struct conf_milter own = {
-	.name = "podfilter",
+	.name = OWN_FILTER_NAME,
 	.connect_timeout_ms = 2000,
 	.send_timeout_ms = 10000,
 	.timeout_ms = 60000,      /* it asks the DNS */

@@ -72,7 +72,8 @@ static int door_set_milters(struct door *d, struct err *err)
 	struct conf_records all = { 0 };
 	const struct milter_set_options o = { .milters = &all,
 		                              .memory_per_message = d->w->conf->mta.memory_per_message,
-		                              .tmp_dir = d->w->tmp_dir };
+		                              .tmp_dir = d->w->tmp_dir,
+		                              .counted = d->w->counted };
 	struct milter_set *set;
 	int r = a ? own_filter_add(a, d->w->conf, milters_of(d), &all) : -POD_E_NOMEM;
 
@@ -264,7 +265,11 @@ static void close_all(struct worker *w, struct worker_events *e)
 
 int smtp_worker_run(const struct smtp_worker_options *o)
 {
-	struct worker w = { .conf = o->conf, .store_tls = o->store_tls, .tally = o->tally, .srs = o->srs };
+	struct worker w = { .conf = o->conf,
+		            .counted = o->counted,
+		            .store_tls = o->store_tls,
+		            .tally = o->tally,
+		            .srs = o->srs };
 	struct worker_events e = { 0 };
 	struct err err = { 0 };
 	int r;

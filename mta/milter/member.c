@@ -158,6 +158,16 @@ enum milter_run milter_member_run(struct milter_member *m)
 
 /* ---- answers ---- */
 
+static void count_verdict(const struct milter_member *m, const struct milter_verdict *v)
+{
+	size_t row = m->filter->counters;
+
+	milter_count(row, MILTER_COUNT_QUESTIONS, 1);
+	milter_count(row, MILTER_COUNT_MICROSECONDS, (int64_t) (clock_mono_us() - m->asked_us));
+	milter_count(row, MILTER_COUNT_REFUSALS, v->action == MILTER_REFUSE || v->action == MILTER_DROP);
+	milter_count(row, MILTER_COUNT_DISCARDS, v->action == MILTER_DISCARD);
+}
+
 static void log_verdict(const struct milter_member *m, enum milter_stage stage,
                         const struct milter_verdict *v)
 {
@@ -214,6 +224,7 @@ static void on_verdict(struct milter_member *m, const struct milter_verdict *v)
 	enum milter_stage stage = m->talk.stage;
 	bool its_turn = milter_chain_asks(c, m);
 
+	count_verdict(m, v);
 	log_verdict(m, stage, v);
 	if (stage == MILTER_END)
 		end_message(m, v);
@@ -343,6 +354,7 @@ void milter_member_fail(struct milter_member *m, const char *why)
 	          F_STR("socket", m->filter->conf.socket), F_STR("stage", milter_stages[m->talk.stage].name),
 	          F_STR("action", m->chain->in_message ? words[m->filter->conf.on_failure] : "none"),
 	          F_STR("error", why));
+	milter_count(m->filter->counters, MILTER_COUNT_FAILURES, 1);
 	disconnect(m, SPAN_NONE);
 	milter_changes_forget(m);
 	m->feed.on = false;

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "conf/conf.h"
+#include "mta/milter/counters.h"
 #include "mta/milter/talk.h"
 #include "mta/spool/spool.h"
 
@@ -33,6 +34,7 @@ struct milter_set_options {
 	size_t memory_per_message; /* of a body that a milter puts in a message's place; as spool_create takes
 	                              them */
 	const char *tmp_dir;       /* copied */
+	const struct milter_counted *counted; /* where they are counted; may be NULL */
 };
 
 /* *ret_set is NULL where there are no milters. -POD_E_NOMEM, -POD_E_SYNTAX. */

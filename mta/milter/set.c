@@ -98,9 +98,11 @@ void milter_filter_keep(struct milter_filter *f, const struct milter_line *line)
 /* ---- the set ---- */
 
 static int filter_init(struct milter_set *set, struct milter_filter *f, const struct conf_milter *conf,
-                       struct err *err)
+                       const struct milter_counted *counted, struct err *err)
 {
-	*f = (struct milter_filter){ .set = set, .conf = *conf };
+	*f = (struct milter_filter){ .set = set,
+		                     .conf = *conf,
+		                     .counters = milter_counted_find(counted, conf->name) };
 	f->conf.name = arena_str(set->arena, span_of(conf->name));
 	f->conf.socket = arena_str(set->arena, span_of(conf->socket));
 	LIST_INIT(&f->idle);
@@ -121,7 +123,7 @@ static int fill(struct milter_set *set, const struct milter_set_options *o, stru
 	if (!set->tmp_dir)
 		return err_set(err, POD_E_NOMEM, "no memory for milters");
 	for (; r == 0 && set->n < o->milters->n; set->n++)
-		r = filter_init(set, &set->filters[set->n], &confs[set->n], err);
+		r = filter_init(set, &set->filters[set->n], &confs[set->n], o->counted, err);
 	return r;
 }
 

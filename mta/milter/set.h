@@ -18,6 +18,7 @@ struct milter_filter {
 	struct milter_address address;
 	LIST_HEAD(, milter_idle) idle;
 	size_t n_idle;
+	size_t counters; /* of milter_counted_find */
 };
 
 struct milter_set {

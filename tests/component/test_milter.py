@@ -4,6 +4,7 @@ import shutil
 import smtplib
 import tempfile
 import unittest
+import urllib.request
 
 from milters import ScriptedMilter, set_milters
 from pod import Pod, until
@@ -204,6 +205,20 @@ class Milters(unittest.TestCase):
             self.assertEqual(self.send("plain")[-1][0], 250)
         names = self.names(self.first)
         self.assertLess(names.count("negotiate"), names.count("connect"))
+
+    def test_answers_and_refusals_are_counted_by_milter(self):
+        def counted():
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.pod.port('metrics')}/metrics", timeout=60) as answer:
+                lines = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[0] != "#")
+            return [int(lines[f'podmail_mta_milter_{what}_total{{milter="first"}}'])
+                    for what in ("answers", "microseconds", "refusals")]
+
+        before = counted()
+        self.send("r-mail")
+        after = until(lambda: (now := counted())[2] > before[2] and now, "a refusal in the metrics")
+        self.assertEqual(after[2], before[2] + 1)
+        self.assertGreater(after[0], before[0])
+        self.assertGreater(after[1], before[1])
 
     # ---- what they change ----
 
