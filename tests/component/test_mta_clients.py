@@ -145,10 +145,10 @@ class Clients(unittest.TestCase):
         with self.pod.smtp("submission", starttls=True) as client:
             self.assertEqual(client.docmd("MAIL FROM:<alice@example.test>")[0], 530)
             client.login("alice@example.test", self.pod.password("alice"))
-            client.sendmail("alice@example.test", ["x@remote.test", "bob@example.test"], "Subject: far\r\n\r\nhi\r\n")
+            client.sendmail("alice@example.test", ["x@[192.0.2.1]", "bob@example.test"], "Subject: far\r\n\r\nhi\r\n")
         self.delivered("bob", "far")
         listed = self.pod.podctl("queue", "list", as_json=True)["messages"]
-        mine = [m for m in listed if m["recipients"] == ["x@remote.test"]]
+        mine = [m for m in listed if m["recipients"] == ["x@[192.0.2.1]"]]
         self.assertEqual(len(mine), 1, listed)
         self.assertIn(mine[0]["state"], ("outbound", "active"))
         self.pod.podctl("queue", "remove", mine[0]["id"])
