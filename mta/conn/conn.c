@@ -9,7 +9,7 @@
 #include "mta/service/metrics.h"
 
 #define TLS_HANDSHAKE_MS 30000
-#define WRITE_MS 60000
+#define WRITE_MS         60000
 
 static void greet_late(struct smtp_conn *c);
 
@@ -24,15 +24,18 @@ static void on_delay_over(evutil_socket_t fd, short what, void *arg)
 		smtp_conn_pump(c);
 }
 
-/* Commands and bodies have different patience (RFC 5321 4.5.3.2). */
-static void set_patience(struct smtp_conn *c, bool body)
+/* Commands and bodies have different patience (RFC 5321 4.5.3.2); a client that waits for us is not late. */
+static void set_patience(struct smtp_conn *c, enum smtp_patience patience)
 {
 	const struct mta_conf *conf = &c->w->conf->mta;
+	uint64_t ms = patience == PATIENCE_BODY      ? conf->data_timeout_ms
+	              : patience == PATIENCE_COMMAND ? conf->command_timeout_ms
+	                                             : 0;
 
-	if (c->timed_body == body)
+	if (c->patience == patience)
 		return;
-	c->timed_body = body;
-	stream_set_timeouts(c->stream, (unsigned int) (body ? conf->data_timeout_ms : conf->command_timeout_ms), WRITE_MS);
+	c->patience = patience;
+	stream_set_timeouts(c->stream, (unsigned int) ms, WRITE_MS);
 }
 
 static void feed_line(struct smtp_conn *c, bool *more)
@@ -72,7 +75,7 @@ static void feed_data(struct smtp_conn *c, bool *more)
 	struct evbuffer_iovec piece;
 	size_t taken;
 
-	set_patience(c, true);
+	set_patience(c, PATIENCE_BODY);
 	*more = evbuffer_peek(in, -1, NULL, &piece, 1) > 0 && piece.iov_len > 0;
 	if (!*more)
 		return;
@@ -154,11 +157,14 @@ static void settle_down(struct smtp_conn *c)
 			finish(c);
 			return;
 		}
-		set_patience(c, false);
+		set_patience(c, PATIENCE_COMMAND);
 		resume_input(c);
 		break;
 	case SMTP_WANT_DATA: resume_input(c); break;
-	case SMTP_WANT_ANSWER: pause_input(c); break;
+	case SMTP_WANT_ANSWER:
+		set_patience(c, PATIENCE_OURS);
+		pause_input(c);
+		break;
 	case SMTP_WANT_TLS: start_tls(c); break;
 	case SMTP_WANT_CLOSE: finish(c); break;
 	}
@@ -191,7 +197,8 @@ void smtp_conn_pump(struct smtp_conn *c)
 	settle_down(c);
 }
 
-/* A client that talks before it was greeted is a spammer's script (RFC 5321 3.1): it gets its answer late, and no more. */
+/* A client that talks before it was greeted is a spammer's script (RFC 5321 3.1): it gets its answer late,
+ * and no more. */
 static void refuse_early_talker(struct smtp_conn *c)
 {
 	metric_add(M_SESSIONS_REFUSED, 1);
@@ -219,8 +226,8 @@ static void on_tls(void *owner)
 	tls_describe(stream_ssl(c->stream), words, sizeof(words));
 	smtp_session_tls_done(c->session, words);
 	log_event(&c->log, LOGL_DEBUG, "tls.started", F_STR("tls", words));
-	c->timed_body = true;
-	set_patience(c, false);
+	c->patience = PATIENCE_UNSET;
+	set_patience(c, PATIENCE_COMMAND);
 	if (implicit)
 		smtp_session_greet(c->session);
 	smtp_conn_pump(c);
@@ -254,7 +261,9 @@ static void on_end(void *owner, enum stream_end why)
 	}
 }
 
-static const struct stream_ops stream_ops = { .on_input = on_input, .on_writable = on_input, .on_tls = on_tls, .on_end = on_end };
+static const struct stream_ops stream_ops = {
+	.on_input = on_input, .on_writable = on_input, .on_tls = on_tls, .on_end = on_end
+};
 
 static void log_opened(struct smtp_conn *c)
 {
@@ -264,10 +273,12 @@ static void log_opened(struct smtp_conn *c)
 
 	metric_add(counters[c->door->settings.service], 1);
 	metric_add(M_SESSIONS_OPEN, 1);
-	log_event(&c->log, LOGL_DEBUG, "session.opened", F_STR("service", conf_listener_name(c->door->which)));
+	log_event(&c->log, LOGL_DEBUG, "session.opened",
+	          F_STR("service", conf_listener_name(c->door->which)));
 }
 
-static struct smtp_conn *conn_create(struct door *door, const struct accepted *a, const struct guard_ticket *ticket)
+static struct smtp_conn *conn_create(struct door *door, const struct accepted *a,
+                                     const struct guard_ticket *ticket)
 {
 	struct smtp_conn *c = calloc(1, sizeof(*c));
 	struct smtp_peer peer;
@@ -327,8 +338,8 @@ static void begin(struct smtp_conn *c, bool early)
 	uint64_t ms = smtp_guard_greet_delay_ms(c->door, &c->ticket);
 	struct timeval tv = { (time_t) (ms / 1000), (suseconds_t) (ms % 1000 * 1000) };
 
-	c->timed_body = true;
-	set_patience(c, false);
+	c->patience = PATIENCE_UNSET;
+	set_patience(c, PATIENCE_COMMAND);
 	c->handshake = c->door->implicit_tls;
 	if (c->door->implicit_tls)
 		return; /* on_tls greets */
@@ -401,7 +412,8 @@ void smtp_conn_free(struct smtp_conn *c)
 
 void smtp_conn_expire(struct smtp_conn *c)
 {
-	log_event(&c->log, LOGL_NOTICE, "session.slow", F_STR("why", c->handshake ? "handshake" : "bytes trickle in"));
+	log_event(&c->log, LOGL_NOTICE, "session.slow",
+	          F_STR("why", c->handshake ? "handshake" : "bytes trickle in"));
 	if (c->handshake || !c->stream) {
 		smtp_conn_free(c);
 		return;

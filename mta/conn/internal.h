@@ -91,6 +91,9 @@ struct handover {
 
 struct conn_filter;
 
+/* Whose turn it is, and so how long the client may take. */
+enum smtp_patience { PATIENCE_UNSET, PATIENCE_COMMAND, PATIENCE_BODY, PATIENCE_OURS };
+
 struct smtp_conn {
 	LIST_ENTRY(smtp_conn) link;
 	struct worker *w;
@@ -102,7 +105,8 @@ struct smtp_conn {
 	struct conn_filter *filter; /* NULL: no milters here */
 	struct handover *handover; /* in the mail's arena; NULL: none under way */
 	struct event delay; /* replies held back */
-	bool delayed, pumping, paused, timed_body, ended;
+	bool delayed, pumping, paused, ended;
+	enum smtp_patience patience;
 	bool greeting; /* is still held back: whoever talks now talks too early */
 	bool handshake; /* TLS is not done yet */
 	struct guard_ticket ticket;

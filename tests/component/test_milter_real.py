@@ -44,6 +44,9 @@ class Real(unittest.TestCase):
             cls.pod.down()
             set_milters(cls.pod, milters=[m.conf() for m in (cls.verifier, cls.opendmarc, cls.clamav, cls.rspamd)],
                         submission_milters=[cls.signer.conf()], lmtp_milters=[cls.spamass.conf()])
+            # Ours is asked last, and puts its own X-Spam fields in the place of all that are there.
+            with open(os.path.join(cls.pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
+                f.write("\nfilter { enabled = no; }\n")
             cls.pod.up()
             for milter in cls.milters:
                 milter.wait()
