@@ -203,7 +203,7 @@ class OnePod(unittest.TestCase):
             f.flush()
         trace = re.search(r"[0-9a-f]{16}", answer).group()
         events = until(lambda: self.pod.podctl("trace", trace, as_json=True)["events"], "the trace in the log")
-        self.assertTrue({"stored", "mta"} >= {e["program"] for e in events}, events)
+        self.assertTrue({"stored", "mta", "podfilter"} >= {e["program"] for e in events}, events)
         self.assertTrue(all(e["fields"]["trace"] == trace for e in events), events)
 
     def test_the_admin_port_wants_the_token(self):
