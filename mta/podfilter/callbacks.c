@@ -319,7 +319,8 @@ static sfsistat refuse(SMFICTX *ctx, struct message *m)
 		session_reply(s, "550", "5.7.1", "%s", text ?: "Message refused as spam");
 		return reply_of(ctx, s, ANSWER_REJECT);
 	}
-	session_reply(s, "451", "4.7.1", "%s", text ?: "The message cannot be checked now; try again later");
+	/* Our own trouble is no policy of ours (RFC 3463). */
+	session_reply(s, "451", m->failed < 0 ? "4.3.0" : "4.7.1", "%s", text ?: "The message cannot be checked now; try again later");
 	return reply_of(ctx, s, ANSWER_TEMPFAIL);
 }
 
