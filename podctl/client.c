@@ -1,14 +1,14 @@
 #include "podctl/client.h"
 
-#include <curl/curl.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "http/http.h"
 
-#define TIMEOUT_S  60L
-#define ANSWER_MAX (256u << 20)
+#define TIMEOUT_MS     60000
+#define ANSWER_MAX     (256u << 20)
+#define LOOK_AT_STATUS "podctl status shows how the pod is; its log is in log/podmail.log"
 
 /* RFC 3986 2.3: what need not be encoded. */
 static bool is_unreserved(uint8_t c)
@@ -27,14 +27,6 @@ const char *client_segment(struct cli *cli, const char *text)
 			buf_printf(&b, "%%%02X", (uint8_t) *text);
 	}
 	return b.failed ? NULL : arena_str(cli->arena, buf_span(&b));
-}
-
-static size_t on_bytes(char *p, size_t size, size_t n, void *arg)
-{
-	struct buf *b = arg;
-
-	buf_add(b, span_make(p, size * n));
-	return b->failed ? 0 : size * n;
 }
 
 static int code_of_name(const char *name)
@@ -56,14 +48,14 @@ int client_take_error(struct cli *cli, const json_t *answer)
 	return err_set(&cli->err, (enum pod_error) code, "%s", message ? message : "podd gave no reason");
 }
 
-static int take_answer(struct cli *cli, long status, const struct buf *text, json_t **ret_answer)
+static int take_answer(struct cli *cli, const struct http_answer *from, json_t **ret_answer)
 {
-	json_t *answer = json_loadb((const char *) text->p, text->len, 0, NULL);
+	json_t *answer = json_loadb((const char *) from->body.p, from->body.len, 0, NULL);
 
 	if (!answer)
-		return err_set(&cli->err, POD_E_PROTOCOL, "podd's answer is no JSON (HTTP status %ld)",
-		               status);
-	if (status >= 200 && status < 300) {
+		return err_set(&cli->err, POD_E_PROTOCOL, "podd's answer is no JSON (HTTP status %u)",
+		               from->status);
+	if (from->status >= 200 && from->status < 300) {
 		*ret_answer = answer;
 		return 0;
 	}
@@ -72,70 +64,64 @@ static int take_answer(struct cli *cli, long status, const struct buf *text, jso
 	return -cli->err.code;
 }
 
-static int unreachable(struct cli *cli, CURLcode why, const char *text, long os_error)
+static int unreachable(struct cli *cli, const struct http_answer *answer)
 {
-	if (why == CURLE_COULDNT_CONNECT && os_error == EACCES) {
+	switch (answer->r) {
+	case -POD_E_DENIED:
 		cli->hint = "run podctl as the user that runs the pod, or as root";
 		return err_set(&cli->err, POD_E_DENIED, "the admin socket of %s is not for this user",
 		               cli->dir);
-	}
-	if (why == CURLE_COULDNT_CONNECT) {
+	case -POD_E_UNAVAILABLE:
 		cli->hint = "podctl up starts it";
 		return err_set(&cli->err, POD_E_UNAVAILABLE, "the pod in %s does not run", cli->dir);
-	}
-	cli->hint = "podctl status shows how the pod is; its log is in log/podmail.log";
-	if (why == CURLE_OPERATION_TIMEDOUT)
+	case -POD_E_TIMEOUT:
+		cli->hint = LOOK_AT_STATUS;
 		return err_set(&cli->err, POD_E_TIMEOUT, "podd does not answer");
-	return err_set(&cli->err, POD_E_UNAVAILABLE, "podd: %s", *text ? text : curl_easy_strerror(why));
+	case -POD_E_NOMEM: return err_set(&cli->err, POD_E_NOMEM, "request to podd");
+	default:
+		cli->hint = LOOK_AT_STATUS;
+		return err_set(&cli->err, POD_E_UNAVAILABLE, "podd: %s", answer->why);
+	}
 }
 
-static int perform(struct cli *cli, CURL *curl, json_t **ret_answer)
+struct waiting {
+	struct cli *cli;
+	json_t **ret_answer;
+	int r;
+};
+
+static void waiting_on_answer(void *arg, const struct http_answer *answer)
 {
-	_cleanup_buf_ struct buf answer = { .limit = ANSWER_MAX };
-	char text[CURL_ERROR_SIZE] = "";
-	long status = 0, os_error = 0;
-	CURLcode r;
+	struct waiting *w = arg;
 
-	(void) curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, text);
-	(void) curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-	(void) curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
-	r = curl_easy_perform(curl);
-	(void) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	(void) curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
-	return r == CURLE_OK ? take_answer(cli, status, &answer, ret_answer)
-	                     : unreachable(cli, r, text, os_error);
+	w->r = answer->r == 0 ? take_answer(w->cli, answer, w->ret_answer) : unreachable(w->cli, answer);
 }
 
-static int call(struct cli *cli, const char *method, const char *path, const char *body, long timeout_s,
-                json_t **ret_answer)
+static int call(struct cli *cli, const char *method, const char *path, const char *body,
+                unsigned int timeout_ms, json_t **ret_answer)
 {
 	const struct conf *conf;
+	struct waiting w = { .cli = cli, .ret_answer = ret_answer };
+	struct http_ask ask = { .method = method,
+		                .body_type = "application/json",
+		                .answer_max = ANSWER_MAX,
+		                .timeout_ms = timeout_ms };
 	int r = cli_conf(cli, &conf);
-	const char *url = r == 0 ? arena_printf(cli->arena, "http://podd%s", path) : NULL;
-	CURL *curl = url ? curl_easy_init() : NULL;
-	struct curl_slist *headers = NULL;
 
 	if (r < 0)
 		return r;
-	if (!curl)
+	ask.url = arena_printf(cli->arena, "http://podd%s", path);
+	ask.unix_socket = conf->podd.admin_socket;
+	if (body)
+		ask.body = span_of(body);
+	if (!ask.url)
 		return err_set(&cli->err, POD_E_NOMEM, "request to podd");
-	headers = curl_slist_append(NULL, "Content-Type: application/json");
-	(void) curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, conf->podd.admin_socket);
-	(void) curl_easy_setopt(curl, CURLOPT_URL, url);
-	(void) curl_easy_setopt(curl, CURLOPT_PROXY, "");
-	(void) curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-	(void) curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	(void) curl_easy_setopt(curl, CURLOPT_TIMEOUT, timeout_s);
-	if (body || strcmp(method, "POST") == 0)
-		(void) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body ? body : "");
-	r = perform(cli, curl, ret_answer);
-	curl_slist_free_all(headers);
-	curl_easy_cleanup(curl);
-	return r;
+	http_call(&ask, waiting_on_answer, &w);
+	return w.r;
 }
 
-static int call_with(struct cli *cli, const char *method, const char *path, json_t *body, long timeout_s,
-                     json_t **ret_answer)
+static int call_with(struct cli *cli, const char *method, const char *path, json_t *body,
+                     unsigned int timeout_ms, json_t **ret_answer)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	int r;
@@ -143,7 +129,7 @@ static int call_with(struct cli *cli, const char *method, const char *path, json
 	if (body && !text)
 		r = err_set(&cli->err, POD_E_SYNTAX, "what was given is not valid UTF-8");
 	else
-		r = call(cli, method, path, text, timeout_s, ret_answer);
+		r = call(cli, method, path, text, timeout_ms, ret_answer);
 	json_decref(body);
 	if (text)
 		explicit_bzero(text, strlen(text)); /* it may hold a password */
@@ -153,7 +139,7 @@ static int call_with(struct cli *cli, const char *method, const char *path, json
 
 int client_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **ret_answer)
 {
-	return call_with(cli, method, path, body, TIMEOUT_S, ret_answer);
+	return call_with(cli, method, path, body, TIMEOUT_MS, ret_answer);
 }
 
 int client_call_long(struct cli *cli, const char *method, const char *path, json_t *body, json_t **ret_answer)

@@ -1,5 +1,4 @@
 /* podctl: the admin's command. See podctl(1). */
-#include <curl/curl.h>
 #include <jansson.h>
 #include <locale.h>
 #include <stdio.h>
@@ -66,7 +65,7 @@ int main(int argc, char **argv)
 	struct cli cli = { .arena = arena_create(ARENA_MAX) };
 	int status;
 
-	if (!cli.arena || curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
+	if (!cli.arena) {
 		(void) fputs("podctl: out of memory\n", stderr);
 		return CLI_FAILED;
 	}
@@ -75,7 +74,6 @@ int main(int argc, char **argv)
 	status = run(&cli, argc, argv);
 	(void) conf_free(cli.conf);
 	(void) arena_free(cli.arena);
-	curl_global_cleanup();
 	if (fflush(stdout) != 0 && status == CLI_OK)
 		status = CLI_FAILED; /* a script must not take half an answer for a whole one */
 	return status;

@@ -1,6 +1,5 @@
 /* podfilter: the pod's own milter. One process; libmilter's threads ask the checks, the main thread does the
  * rest. */
-#include <curl/curl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +75,6 @@ static int run(const struct conf *conf, const char *config, struct err *err)
 		return r;
 	}
 	metric_set(FM_SESSIONS_OPEN, 0);
-	(void) curl_global_init(CURL_GLOBAL_DEFAULT); /* before there are threads */
 	r = filter_open(conf, &f, err);
 	if (r == 0)
 		r = callbacks_register(f, conf, err);

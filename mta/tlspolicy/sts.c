@@ -27,6 +27,7 @@ struct failure {
 
 struct sts {
 	struct sts_options o;
+	char *ca_file;
 	struct sts_store store;
 	struct event *sweep;
 	LIST_HEAD(, query) queries;
@@ -50,7 +51,7 @@ struct query {
 	char id[STS_ID_MAX + 1];
 	struct sts_entry old; /* what is on disk; text NULL: nothing */
 	struct dns_lookup *lookup;
-	struct https_request *request;
+	struct http_request *request;
 };
 
 /* ---- failures ---- */
@@ -93,7 +94,7 @@ static void query_free(struct query *q)
 	while (!LIST_EMPTY(&q->waits))
 		(void) sts_cancel(LIST_FIRST(&q->waits));
 	(void) dns_lookup_cancel(q->lookup);
-	(void) https_cancel(q->request);
+	(void) http_cancel(q->request);
 	(void) arena_free(q->arena);
 	free(q);
 }
@@ -165,7 +166,7 @@ static void take_policy(struct query *q, struct span text)
 	finish(q, &policy, kept, TLS_RESULT_SUCCESS, "");
 }
 
-static void query_on_fetched(void *arg, const struct https_answer *answer)
+static void query_on_fetched(void *arg, const struct http_answer *answer)
 {
 	struct query *q = arg;
 	char why[80];
@@ -191,22 +192,25 @@ static void query_on_fetched(void *arg, const struct https_answer *answer)
 static void query_on_host(void *arg, const struct dns_answer *answer)
 {
 	struct query *q = arg;
-	const struct https_ask ask = {
-		.host = q->host,
-		.port = q->sts->o.port,
-		.path = "/.well-known/mta-sts.txt",
+	const struct http_ask ask = {
+		.url = arena_printf(q->arena, "https://%s:%u/.well-known/mta-sts.txt", q->host,
+		                    q->sts->o.port),
 		.addrs = answer->addr,
 		.addrs_n = answer->n,
+		.ca_file = q->sts->ca_file,
 		.answer_max = STS_POLICY_MAX,
 		.timeout_ms = FETCH_MS,
 	};
+	struct err err = { 0 };
 
 	q->lookup = NULL;
 	if (answer->outcome != DNS_FOUND)
 		fail(q, TLS_RESULT_STS_POLICY_FETCH_ERROR,
 		     answer->why[0] ? answer->why : "the host of the policy has no address");
-	else if (https_send(q->sts->o.https, &ask, query_on_fetched, q, &q->request, NULL) < 0)
+	else if (!ask.url)
 		fail(q, TLS_RESULT_STS_POLICY_FETCH_ERROR, "out of memory");
+	else if (http_send(q->sts->o.http, &ask, query_on_fetched, q, &q->request, &err) < 0)
+		fail(q, TLS_RESULT_STS_POLICY_FETCH_ERROR, err_text(&err));
 }
 
 static void fetch(struct query *q)
@@ -369,8 +373,10 @@ int sts_create(const struct sts_options *o, struct sts **ret_sts, struct err *er
 	if (!s)
 		return err_set(err, POD_E_NOMEM, "MTA-STS");
 	s->o = *o;
+	s->ca_file = o->ca_file ? strdup(o->ca_file) : NULL; /* a reload may free the configuration */
 	LIST_INIT(&s->queries);
-	r = sts_store_open(o->kv, &s->store, err) ?: sweep_start(s, err);
+	r = o->ca_file && !s->ca_file ? err_set(err, POD_E_NOMEM, "MTA-STS") : 0;
+	r = r ?: sts_store_open(o->kv, &s->store, err) ?: sweep_start(s, err);
 	if (r < 0) {
 		(void) sts_free(s);
 		return r;
@@ -387,6 +393,7 @@ struct sts *sts_free(struct sts *s)
 		query_free(LIST_FIRST(&s->queries));
 	if (s->sweep)
 		event_free(s->sweep);
+	free(s->ca_file);
 	free(s);
 	return NULL;
 }

@@ -6,8 +6,8 @@
 #define POD_MTA_TLSPOLICY_STS_H
 
 #include "dns/dns.h"
+#include "http/http.h"
 #include "mta/tlspolicy/demand.h"
-#include "mta/tlspolicy/https.h"
 #include "mta/tlspolicy/sts_store.h"
 
 struct sts;
@@ -16,7 +16,8 @@ struct sts_wait;
 struct sts_options {
 	struct event_base *base;
 	struct dns *dns;
-	struct https *https;
+	struct http_client *http;
+	const char *ca_file; /* for the policies' hosts; NULL for the system's CAs */
 	struct kv *kv;
 	uint16_t port; /* of the servers of policies: 443 */
 	bool refresh;  /* fetch policies anew before their time is over, without being asked */

@@ -18,7 +18,7 @@ struct tlspolicy {
 	const struct conf *conf;
 	struct dns *dns;
 	struct kv *kv;
-	struct https *https;
+	struct http_client *http;
 	struct sts *sts;
 	struct sessions *sessions;
 	struct tls_context *tls;
@@ -259,11 +259,12 @@ static int open_parts(struct tlspolicy *p, const struct tlspolicy_options *o, st
 
 	r = r ?: tls_state_open(o->conf, &p->kv, err);
 	r = r ?: sessions_open(p->kv, &p->sessions, err);
-	r = r ?: https_create(o->base, o->conf->outbound.ca, &p->https, err);
+	r = r ?: http_client_create(o->base, &p->http, err);
 	if (r == 0) {
 		const struct sts_options sts = { .base = o->base,
 			                         .dns = o->dns,
-			                         .https = p->https,
+			                         .http = p->http,
+			                         .ca_file = o->conf->outbound.ca,
 			                         .kv = p->kv,
 			                         .port = (uint16_t) o->conf->outbound.sts_port,
 			                         .refresh = o->keeper };
@@ -308,7 +309,7 @@ struct tlspolicy *tlspolicy_free(struct tlspolicy *p)
 	if (p->writer)
 		event_free(p->writer);
 	(void) sts_free(p->sts);
-	(void) https_free(p->https);
+	(void) http_client_free(p->http);
 	(void) sessions_free(p->sessions);
 	(void) kv_close(p->kv);
 	(void) tls_unref(p->tls);

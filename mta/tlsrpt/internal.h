@@ -6,9 +6,9 @@
 
 #include "directory/directory.h"
 #include "dns/dns.h"
+#include "http/http.h"
 #include "kv/kv.h"
 #include "mta/queue/queue.h"
-#include "mta/tlspolicy/https.h"
 #include "mta/tlspolicy/sessions.h"
 #include "mta/tlsrpt/document.h"
 #include "mta/tlsrpt/record.h"
@@ -23,7 +23,7 @@ struct reports {
 	const struct conf *reloaded; /* by SIGHUP; NULL: the parent's holds */
 	struct directory *dir;
 	struct dns *dns;
-	struct https *https;
+	struct http_client *http;
 	struct kv *kv;
 	kv_table table; /* by day: what of its reports is done */
 	struct sessions *sessions;

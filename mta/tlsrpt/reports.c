@@ -127,7 +127,7 @@ static int open_all(struct reports *r, int control_fd, struct err *err)
 	int e = directory_open(r->conf->pod.directory_dir, &r->dir, err);
 
 	e = e ?: dns_create(r->base, &r->conf->dns, &r->dns, err);
-	e = e ?: https_create(r->base, r->conf->outbound.ca, &r->https, err);
+	e = e ?: http_client_create(r->base, &r->http, err);
 	e = e ?: tls_state_open(r->conf, &r->kv, err);
 	e = e ?: state_open(r, err);
 	e = e ?: sessions_open(r->kv, &r->sessions, err);
@@ -153,7 +153,7 @@ static void close_all(struct reports *r)
 	(void) queue_client_free(r->queue);
 	(void) sessions_free(r->sessions);
 	(void) kv_close(r->kv);
-	(void) https_free(r->https);
+	(void) http_client_free(r->http);
 	(void) dns_free(r->dns);
 	(void) directory_close(r->dir);
 }

@@ -19,7 +19,7 @@ struct sending {
 	const struct tlsrpt_rua *rua;
 	struct span compressed;
 	struct dns_lookup *lookup;
-	struct https_request *request;
+	struct http_request *request;
 	struct queue_call *call;
 	struct event *soon; /* where it failed at once */
 	char text[200];
@@ -34,7 +34,7 @@ struct sending *sending_free(struct sending *s)
 	if (!s)
 		return NULL;
 	(void) dns_lookup_cancel(s->lookup);
-	(void) https_cancel(s->request);
+	(void) http_cancel(s->request);
 	queue_submit_cancel(s->call);
 	if (s->soon)
 		event_free(s->soon);
@@ -56,7 +56,7 @@ static void finish(struct sending *s, int r, const char *text)
 
 /* ---- https (RFC 8460 5.4) ---- */
 
-static void sending_on_posted(void *arg, const struct https_answer *answer)
+static void sending_on_posted(void *arg, const struct http_answer *answer)
 {
 	struct sending *s = arg;
 	char why[80];
@@ -75,21 +75,26 @@ static void sending_on_posted(void *arg, const struct https_answer *answer)
 static void sending_on_host(void *arg, const struct dns_answer *answer)
 {
 	struct sending *s = arg;
-	const struct https_ask ask = { .host = s->rua->host,
-		                       .port = s->rua->port,
-		                       .path = s->rua->path,
-		                       .addrs = answer->addr,
-		                       .addrs_n = answer->n,
-		                       .body = s->compressed,
-		                       .body_type = "application/tlsrpt+gzip",
-		                       .answer_max = ANSWER_MAX,
-		                       .timeout_ms = POST_MS };
+	const struct tlsrpt_rua *to = s->rua;
+	const struct http_ask ask = {
+		.url = arena_printf(s->arena, "https://%s:%u%s", to->host, to->port, to->path),
+		.addrs = answer->addr,
+		.addrs_n = answer->n,
+		.body = s->compressed,
+		.body_type = "application/tlsrpt+gzip",
+		.ca_file = s->reports->conf->outbound.ca,
+		.answer_max = ANSWER_MAX,
+		.timeout_ms = POST_MS,
+	};
+	struct err err = { 0 };
 
 	s->lookup = NULL;
 	if (answer->outcome != DNS_FOUND)
 		finish(s, -POD_E_UNAVAILABLE, answer->why[0] ? answer->why : "the host has no address");
-	else if (https_send(s->reports->https, &ask, sending_on_posted, s, &s->request, NULL) < 0)
+	else if (!ask.url)
 		finish(s, -POD_E_NOMEM, "out of memory");
+	else if (http_send(s->reports->http, &ask, sending_on_posted, s, &s->request, &err) < 0)
+		finish(s, -err.code, err_text(&err));
 }
 
 /* ---- mail ---- */

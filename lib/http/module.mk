@@ -1,0 +1,3 @@
+MODULES += http
+http_SRCS := $(wildcard lib/http/*.c)
+http_LDLIBS := -lcurl -levent_core
