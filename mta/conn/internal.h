@@ -13,6 +13,7 @@
 #include "mta/conn/guard.h"
 #include "mta/conn/plan.h"
 #include "mta/queue/queue.h"
+#include "mta/safetynet/safetynet.h"
 #include "mta/spool/spool.h"
 #include "net/listener.h"
 #include "net/stream.h"
@@ -74,7 +75,7 @@ struct handover {
 		struct smtp_conn *c;
 		struct plan_volume volume;
 		struct deliver_call *call;
-		uint64_t safety_token; /* 0: the safety net does not want it */
+		struct safetynet_watch safety; /* as the volume was when it was asked */
 	} *parts;
 	size_t n_parts;
 	enum plan_rest *rests;
@@ -185,9 +186,9 @@ uint32_t smtp_sending_undo_s(const struct smtp_conn *c);
 
 /* ---- safety.c ---- */
 
-/* The volume's fencing token where what it takes is to be kept, asked before it is given anything; else 0. */
-uint64_t smtp_safety_token(struct worker *w, const char *volume);
-/* The part's volume has answered: keeps what it took. */
+/* Before a volume is given anything; nothing is watched where the safety net is off. */
+struct safetynet_watch smtp_safety_watch(struct worker *w, const char *volume);
+/* The part's volume has answered: keeps what it took, where a standby may lack it. */
 void smtp_safety_keep(struct smtp_conn *c, const struct handover_part *p);
 
 /* Where a recipient leads: rcpt->host is set, 0 or -POD_E_*, as smtp_status_of_rcpt wants it. */

@@ -153,7 +153,7 @@ static void deliver_part(struct smtp_conn *c, struct handover_part *p, const str
 	struct store_client *client = store_pool_get(c->w->pool, p->volume.volume, &err);
 
 	p->c = c;
-	p->safety_token = smtp_safety_token(c->w, p->volume.volume);
+	p->safety = smtp_safety_watch(c->w, p->volume.volume);
 	h->pending++;
 	if (client)
 		p->call = deliver_start(client, m, p->volume.mailboxes, p->volume.n_mailboxes,

@@ -4,19 +4,21 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "mta/conn/internal.h"
-#include "mta/safetynet/safetynet.h"
 
 #define LOOKUP_ARENA (64u << 10)
 
-uint64_t smtp_safety_token(struct worker *w, const char *volume)
+struct safetynet_watch smtp_safety_watch(struct worker *w, const char *volume)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(LOOKUP_ARENA);
-	struct directory_volume v;
 
-	if (!w->conf->mta.safetynet || !a || directory_volume_find(w->dir, a, span_of(volume), &v, NULL) < 0 ||
-	    !v.standby_behind)
-		return 0;
-	return v.token;
+	return w->conf->mta.safetynet ? safetynet_watch(w->dir, a, volume) : (struct safetynet_watch){ 0, false };
+}
+
+static bool wanted(const struct handover_part *p)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(LOOKUP_ARENA);
+
+	return safetynet_wants(&p->safety, p->c->w->dir, a, p->volume.volume);
 }
 
 /* The message as the queue would take it over, for the recipients that this volume has now. */
@@ -54,12 +56,12 @@ static int pack_part(struct smtp_conn *c, const struct plan_volume *v, struct sp
 
 void smtp_safety_keep(struct smtp_conn *c, const struct handover_part *p)
 {
-	struct safetynet_message m = { .volume = p->volume.volume, .id = c->handover->id, .token = p->safety_token,
+	struct safetynet_message m = { .volume = p->volume.volume, .id = c->handover->id, .token = p->safety.token,
 		                       .acked_ms = clock_wall_ms(), .fd = -1, .size = c->handover->size };
 	struct err err = { 0 };
 	int r;
 
-	if (!p->safety_token)
+	if (!wanted(p))
 		return;
 	r = pack_part(c, &p->volume, &m.envelope);
 	if (r == 0 && m.envelope.len)

@@ -22,6 +22,7 @@
 #include "mta/queue/queue.h"
 #include "mta/queue/schedule.h"
 #include "mta/queue/shelf.h"
+#include "mta/safetynet/safetynet.h"
 #include "storeproto/client.h"
 
 struct queue;
@@ -47,7 +48,7 @@ struct attempt {
 	int body_fd;
 	Queue__Summary *summary;
 	struct deliver_mailbox *mailboxes; /* of a volume */
-	uint64_t safety_token; /* of a volume; 0: what it takes is not kept */
+	struct safetynet_watch safety; /* of a volume, as it was when it was asked */
 	struct deliver_call *deliver_call;
 	struct outbound_call *outbound_call;
 	const Queue__Recipient *first; /* of a job; in the record, while that is asked for */
@@ -198,10 +199,10 @@ int queue_settle(struct queue *q, struct settle *st, struct shelf_change **ret_c
 struct queue_safety;
 int queue_safety_start(struct queue *q, struct queue_safety **ret_safety, struct err *err);
 struct queue_safety *queue_safety_stop(struct queue_safety *s);
-/* The volume's token where what it takes is to be kept, asked before it is given anything; else 0. */
-uint64_t queue_safety_token(struct queue *q, struct arena *a, const char *volume);
-/* Keeps what an attempt has just delivered to its volume. */
-void queue_safety_keep(const struct attempt *at, uint64_t token);
+/* Before a volume is given anything; nothing is watched where the safety net is off. */
+struct safetynet_watch queue_safety_watch(struct queue *q, struct arena *a, const char *volume);
+/* Keeps what an attempt has just delivered to its volume, where a standby may lack it. */
+void queue_safety_keep(const struct attempt *at);
 
 /* ---- submit.c, control.c: the sockets ---- */
 

@@ -61,8 +61,8 @@ static void on_delivered(void *arg, const struct deliver_result *results, size_t
 		reason = at->said[i].text;
 		k++;
 	}
-	if (at->safety_token && results)
-		queue_safety_keep(at, at->safety_token);
+	if (results)
+		queue_safety_keep(at);
 	queue_attempt_end(at, outcome, reason);
 }
 
@@ -147,7 +147,7 @@ static int ask(struct attempt *at, size_t n, struct err *err)
 	summary.bodystructure = at->summary->bodystructure;
 	summary.parts = at->summary->parts;
 	summary.headers = at->summary->headers;
-	at->safety_token = queue_safety_token(q, at->arena, at->work->unit.lane->name);
+	at->safety = queue_safety_watch(q, at->arena, at->work->unit.lane->name);
 	c = store_pool_get(q->pool, at->work->unit.lane->name, err);
 	if (!c)
 		return -POD_E_UNAVAILABLE;

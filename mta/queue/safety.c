@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mta/queue/control_internal.h"
-#include "mta/safetynet/safetynet.h"
 #include "mta/service/metrics.h"
 #include "mta/smtp/smtp.h"
 
@@ -290,16 +289,18 @@ static Queue__Item *delivered_part(const struct attempt *at)
 	return item;
 }
 
-void queue_safety_keep(const struct attempt *at, uint64_t token)
+void queue_safety_keep(const struct attempt *at)
 {
 	const char *queue_dir = at->q->conf->mta.queue_dir;
 	Queue__Submission submission = QUEUE__SUBMISSION__INIT;
-	struct safetynet_message m = { .volume = at->work->unit.lane->name, .id = at->it->id, .token = token,
+	struct safetynet_message m = { .volume = at->work->unit.lane->name, .id = at->it->id, .token = at->safety.token,
 		                       .acked_ms = clock_wall_ms(), .fd = at->body_fd, .size = at->it->record->size };
 	struct err err = { 0 };
 	uint8_t *packed = NULL;
 	int r = 0;
 
+	if (!safetynet_wants(&at->safety, at->q->dir, at->arena, m.volume))
+		return;
 	submission.item = delivered_part(at);
 	submission.summary = at->summary;
 	if (submission.item && submission.item->n_recipients) {
@@ -319,13 +320,9 @@ void queue_safety_keep(const struct attempt *at, uint64_t token)
 		queue__item__free_unpacked(submission.item, NULL);
 }
 
-uint64_t queue_safety_token(struct queue *q, struct arena *a, const char *volume)
+struct safetynet_watch queue_safety_watch(struct queue *q, struct arena *a, const char *volume)
 {
-	struct directory_volume v;
-
-	if (!q->conf->mta.safetynet || directory_volume_find(q->dir, a, span_of(volume), &v, NULL) < 0 || !v.standby_behind)
-		return 0;
-	return v.token;
+	return q->conf->mta.safetynet ? safetynet_watch(q->dir, a, volume) : (struct safetynet_watch){ 0, false };
 }
 
 /* ---- what it looks like ---- */

@@ -22,6 +22,22 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/span.h"
+#include "directory/directory.h"
+
+/*
+ * Which primary is about to be asked, and whether what it takes has to be kept. The net is wanted where a standby is behind
+ * when the volume is asked, and where one is when it has answered: a standby may be struck while the answer waits for it,
+ * and then it is the primary alone that has the message. podd enters a strike before the primary acknowledges without that
+ * standby, so the directory says so in time.
+ */
+struct safetynet_watch {
+	uint64_t token; /* the volume's, when it was asked; 0: not in the directory, nothing is kept */
+	bool behind;    /* one was behind then */
+};
+/* Before a volume is given anything. Scratch comes from a. */
+struct safetynet_watch safetynet_watch(struct directory *dir, struct arena *a, const char *volume);
+/* When it has taken it: whether that is to be kept, under the token of the watch. */
+bool safetynet_wants(const struct safetynet_watch *w, struct directory *dir, struct arena *a, const char *volume);
 
 /* Makes a volume's folder where it is missing, and keeps a message of it: body from fd's start, or, fd being -1, bytes. */
 struct safetynet_message {

@@ -43,8 +43,13 @@ static int teardown(void **state)
 
 static struct guid keep(struct fixture *f, const char *volume, int64_t acked_ms, const char *text, int fd)
 {
-	struct safetynet_message m = { .volume = volume, .id = guid_new(), .token = 7, .acked_ms = acked_ms,
-		                       .envelope = SPAN_LIT("envelope"), .fd = fd, .bytes = span_of(text),
+	struct safetynet_message m = { .volume = volume,
+		                       .id = guid_new(),
+		                       .token = 7,
+		                       .acked_ms = acked_ms,
+		                       .envelope = SPAN_LIT("envelope"),
+		                       .fd = fd,
+		                       .bytes = span_of(text),
 		                       .size = strlen(text) };
 	struct err err = { 0 };
 
@@ -137,7 +142,8 @@ static void what_the_standby_has_goes_and_what_a_promoted_one_may_lack_comes_aga
 		{ 3000, 7, 2000, 7, 7, SAFETYNET_STAYS },
 		{ 3000, 7, 2000, 7, 8, SAFETYNET_AGAIN },
 		{ 1000, 7, 2000, 7, 8, SAFETYNET_GOES }, /* it was safe before the failover */
-		{ 1000, 7, 9000, 8, 8, SAFETYNET_AGAIN }, /* the new primary's standby says nothing about it */
+		{ 1000, 7, 9000, 8, 8,
+		  SAFETYNET_AGAIN }, /* the new primary's standby says nothing about it */
 		{ 1000, 7, 0, 0, 7, SAFETYNET_STAYS },
 	};
 
@@ -151,9 +157,10 @@ static void what_the_standby_has_goes_and_what_a_promoted_one_may_lack_comes_aga
 
 static bool take(struct safe_mark *m, int64_t asked_ms, uint64_t own, uint64_t peer, const char *trouble)
 {
-	json_t *status = json_pack("{s{sI}, s[{sb, sI, sI}]}", "cursors", "durable", (json_int_t) own, "peers", "connected",
-	                           strcmp(trouble, "gone") != 0, "dirty_bytes",
-	                           (json_int_t) (strcmp(trouble, "dirty") == 0 ? 512 : 0), "durable_lsn", (json_int_t) peer);
+	json_t *status = json_pack("{s{sI}, s[{sb, sI, sI}]}", "cursors", "durable", (json_int_t) own,
+	                           "peers", "connected", strcmp(trouble, "gone") != 0, "dirty_bytes",
+	                           (json_int_t) (strcmp(trouble, "dirty") == 0 ? 512 : 0), "durable_lsn",
+	                           (json_int_t) peer);
 	bool moved = safe_mark_take(m, status, asked_ms, 1);
 
 	json_decref(status);
@@ -196,6 +203,89 @@ static void a_mark_travels_from_podd_to_the_mta(void **state)
 	assert_true(got.safe_ms == 1795651200123 && got.token == 9);
 }
 
+/* ---- whether it is wanted ---- */
+
+static void literal(const char *text, char **ret)
+{
+	*ret = (char *) (uintptr_t) text;
+}
+
+/* The volume's record as podd would write it, with one standby. */
+static void write_volume(struct directory *dir, bool create, const char *mode, bool in_sync, uint64_t token)
+{
+	Directory__Volume v = DIRECTORY__VOLUME__INIT;
+	Directory__Replica one = DIRECTORY__REPLICA__INIT, two = DIRECTORY__REPLICA__INIT,
+			   *both[] = { &one, &two };
+	struct err err = { 0 };
+
+	literal("0123", &v.id);
+	literal("unix:/run/vol01.sock", &v.endpoint);
+	literal("host1", &v.primary_host);
+	literal("host1", &one.host);
+	literal("host1", &two.host);
+	literal("replicated", &v.kind);
+	literal("site1", &v.primary_site);
+	literal("site1", &one.site);
+	literal("site2", &two.site);
+	literal("sync", &one.mode);
+	literal(mode, &two.mode);
+	literal("active", &v.state);
+	one.in_sync = true;
+	two.in_sync = in_sync;
+	v.token = token;
+	v.replicas = both;
+	v.n_replicas = ARRAY_SIZE(both);
+	if ((create ? directory_create : directory_replace)(dir, DIRECTORY_VOLUME, SPAN_LIT("vol01"), &v.base,
+	                                                    &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static struct directory *open_directory(const struct fixture *f)
+{
+	Directory__Host host = DIRECTORY__HOST__INIT;
+	Directory__Site site = DIRECTORY__SITE__INIT;
+	struct directory *dir = NULL;
+	char path[64];
+
+	(void) snprintf(path, sizeof(path), "%s/directory", f->dir);
+	assert_int_equal(directory_open_writer(path, &dir, NULL), 0);
+	literal("site1", &host.site);
+	assert_int_equal(directory_create(dir, DIRECTORY_SITE, SPAN_LIT("site1"), &site.base, NULL), 0);
+	assert_int_equal(directory_create(dir, DIRECTORY_SITE, SPAN_LIT("site2"), &site.base, NULL), 0);
+	assert_int_equal(directory_create(dir, DIRECTORY_HOST, SPAN_LIT("host1"), &host.base, NULL), 0);
+	return dir;
+}
+
+/* The answer to a message may wait for the standby until that is struck: then it is the primary's alone. */
+static void what_was_asked_while_the_standby_had_all_is_kept_where_it_is_struck_meanwhile(void **state)
+{
+	static const struct {
+		const char *mode;
+		bool before, after; /* in sync */
+		bool kept;
+	} cases[] = {
+		{ "sync", true, true, false },     { "sync", true, false, true },
+		{ "sync", false, false, true },    { "sync", false, true, true },
+		{ "semi-sync", true, true, true }, { "async", false, false, true },
+		{ "none", false, false, false },
+	};
+	struct fixture *f = *state;
+	struct directory *dir = open_directory(f);
+
+	assert_int_equal(safetynet_watch(dir, f->a, "vol01").token, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct safetynet_watch w;
+
+		write_volume(dir, i == 0, cases[i].mode, cases[i].before, 10 + 2 * i);
+		w = safetynet_watch(dir, f->a, "vol01");
+		write_volume(dir, false, cases[i].mode, cases[i].after, 11 + 2 * i);
+		assert_int_equal(w.token, 10 + 2 * i); /* who was asked, not who is primary now */
+		assert_int_equal(safetynet_wants(&w, dir, f->a, "vol01"), cases[i].kept);
+	}
+	assert_false(safetynet_wants(&(struct safetynet_watch){ 0, false }, dir, f->a, "vol01"));
+	(void) directory_close(dir);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -203,6 +293,7 @@ int main(void)
 		TEST(what_is_kept_is_found_oldest_first_and_whole),
 		TEST(a_file_cut_short_is_told_apart),
 		TEST(a_mark_travels_from_podd_to_the_mta),
+		TEST(what_was_asked_while_the_standby_had_all_is_kept_where_it_is_struck_meanwhile),
 		cmocka_unit_test(what_the_standby_has_goes_and_what_a_promoted_one_may_lack_comes_again),
 		cmocka_unit_test(a_mark_is_a_moment_before_which_the_standby_has_all),
 	};
