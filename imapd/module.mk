@@ -3,7 +3,7 @@ imapd_core_SRCS := $(filter-out imapd/main.c,$(wildcard imapd/*.c imapd/*/*.c im
 
 PROGRAMS += $(if $(wildcard imapd/main.c),imapd)
 imapd_MAIN := imapd/main.c
-imapd_USES := imapd_core tally storeproto directory net proc conf sasl kv mime base
+imapd_USES := imapd_core submit smtp tally storeproto directory net proc conf sasl kv mime base
 
 # The tags of ActiveSync are a table of facts; names and numbers are made out of it.
 GENERATED_HDRS += $(BUILD)/gen/imapd/eas/wbxml/tags.gen.h

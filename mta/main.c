@@ -2,6 +2,8 @@
  * mta: the SMTP front end. A small parent binds the ports, forks workers that parse, one process that owns
  * the queue and those that send to other servers, and restarts what dies.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 #include "base/version.h"
 #include "conf/conf.h"
 #include "mta/conn/conn.h"
+#include "mta/conn/gateway.h"
 #include "mta/conn/own_filter.h"
 #include "mta/outbound/outbound.h"
 #include "mta/queue/queue.h"
@@ -28,8 +31,11 @@
 #define DRAIN_MS 20000
 #define PROBLEMS_ARENA (1u << 20)
 
-static const enum conf_listener door_kinds[SMTP_DOORS] = { CONF_LISTEN_SMTP, CONF_LISTEN_LMTP, CONF_LISTEN_SUBMISSION,
-	                                                   CONF_LISTEN_SUBMISSIONS };
+static const struct smtp_door door_kinds[SMTP_DOORS] = {
+	{ CONF_LISTEN_SMTP, false, -1 },       { CONF_LISTEN_LMTP, false, -1 },
+	{ CONF_LISTEN_SUBMISSION, false, -1 }, { CONF_LISTEN_SUBMISSIONS, false, -1 },
+	{ CONF_LISTEN_SUBMISSION, true, -1 },
+};
 
 struct mta {
 	const struct conf *conf;
@@ -41,7 +47,7 @@ struct mta {
 	struct srs *srs; /* NULL: forwarded mail keeps its sender */
 	struct queue_options queue;
 	int *outbound_fds; /* of each outbound process */
-	int reports_fd;
+	int reports_fd, gateway_fd;
 	const struct metric_item *metrics; /* of every process of the mta */
 	size_t n_metrics;
 	struct milter_counted counted;
@@ -99,6 +105,17 @@ static int open_door(const struct conf *conf, struct smtp_door *door, struct err
 	return r < 0 ? err_wrap(err, r, "%s", e->name) : 0;
 }
 
+/* A unix socket is one for all of them. */
+static int open_gateway(struct mta *m, struct smtp_door *door, struct err *err)
+{
+	int r = m->gateway_fd < 0 ? smtp_gateway_listen(m->conf, &m->gateway_fd, err) : 0;
+
+	if (r < 0)
+		return err_wrap(err, r, "gateway");
+	door->fd = fcntl(m->gateway_fd, F_DUPFD_CLOEXEC, 0);
+	return door->fd < 0 ? err_errno(err, errno, "gateway") : 0;
+}
+
 /* Each worker has sockets of its own, so that the kernel spreads connections; the parent keeps them all. */
 static int open_doors(struct mta *m, struct err *err)
 {
@@ -110,9 +127,10 @@ static int open_doors(struct mta *m, struct err *err)
 		return err_set(err, POD_E_NOMEM, "no memory for listeners");
 	for (unsigned int i = 0; i < n; i++)
 		for (size_t k = 0; k < SMTP_DOORS; k++) {
-			m->doors[i][k] = (struct smtp_door){ door_kinds[k], -1 };
+			m->doors[i][k] = door_kinds[k];
 			if (r == 0)
-				r = open_door(m->conf, &m->doors[i][k], err);
+				r = door_kinds[k].gateway ? open_gateway(m, &m->doors[i][k], err)
+				                          : open_door(m->conf, &m->doors[i][k], err);
 		}
 	return r;
 }
@@ -275,6 +293,7 @@ static void close_all(struct mta *m)
 	closep(&m->queue.submit_fd);
 	closep(&m->queue.control_fd);
 	closep(&m->reports_fd);
+	closep(&m->gateway_fd);
 	m->tally = tally_close(m->tally);
 	m->tls = tls_unref(m->tls);
 	m->store_tls = tls_unref(m->store_tls);
@@ -299,7 +318,7 @@ static int run(struct mta *m, struct err *err)
 int main(int argc, char **argv)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(PROBLEMS_ARENA);
-	struct mta m = { .queue = { .submit_fd = -1, .control_fd = -1 }, .reports_fd = -1 };
+	struct mta m = { .queue = { .submit_fd = -1, .control_fd = -1 }, .reports_fd = -1, .gateway_fd = -1 };
 	struct err err = { 0 };
 	const char *config = NULL;
 	int r = parse_options(argc, argv, &config);

@@ -273,8 +273,7 @@ static void log_opened(struct smtp_conn *c)
 
 	metric_add(counters[c->door->settings.service], 1);
 	metric_add(M_SESSIONS_OPEN, 1);
-	log_event(&c->log, LOGL_DEBUG, "session.opened",
-	          F_STR("service", conf_listener_name(c->door->which)));
+	log_event(&c->log, LOGL_DEBUG, "session.opened", F_STR("service", smtp_door_name(c->door)));
 }
 
 static struct smtp_conn *conn_create(struct door *door, const struct accepted *a,

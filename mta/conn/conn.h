@@ -19,9 +19,10 @@
 /* One way in. */
 struct smtp_door {
 	enum conf_listener which; /* CONF_LISTEN_SMTP, _LMTP, _SUBMISSION or _SUBMISSIONS */
+	bool gateway; /* of submission: the unix socket of the pod's own programs, who say for which user they come */
 	int fd; /* bound and listening, opened by the parent; -1: this door is shut */
 };
-#define SMTP_DOORS 4
+#define SMTP_DOORS 5
 
 struct smtp_worker_options {
 	const struct conf *conf;

@@ -58,7 +58,7 @@ void conn_filter_facts_connection(struct smtp_conn *c, const struct accepted *a)
 		.client_ptr = f->client_name,
 		.client_port = f->client_port,
 		.client = f->client,
-		.daemon_name = conf_listener_name(c->door->which),
+		.daemon_name = smtp_door_name(c->door),
 		.daemon_addr = f->local_addr,
 		.daemon_port = f->local_port,
 		.if_name = hostname,

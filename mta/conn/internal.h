@@ -26,7 +26,7 @@ struct worker;
 struct door {
 	struct worker *w;
 	enum conf_listener which;
-	bool implicit_tls;
+	bool implicit_tls, gateway;
 	struct smtp_settings settings;
 	struct listener *listener;
 	struct milter_set *milters; /* NULL: none */
@@ -128,6 +128,11 @@ struct smtp_conn {
 	char *auth_user;
 	bool auth_finished; /* the store said yes and sent a last message, which the client has to answer */
 };
+
+/* ---- worker.c ---- */
+
+/* For logs and filters: its listener's, or "gateway". */
+const char *smtp_door_name(const struct door *d);
 
 /* ---- burl.c ---- */
 

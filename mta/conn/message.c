@@ -222,7 +222,7 @@ static int prepare(struct smtp_conn *c, struct smtp_mail *mail, struct span *ret
 	c->handover = h;
 	h->mail = mail;
 	h->began_us = clock_mono_us();
-	h->id = guid_new();
+	h->id = guid_eq(&mail->transaction, &(struct guid){ 0 }) ? guid_new() : mail->transaction;
 	h->size = spool_size(c->spool);
 	h->n_statuses = lmtp ? mail->n_rcpts : 1;
 	if (smtp_sending_undo_s(c))

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "mta/conn/gateway.h"
 #include "mta/conn/internal.h"
 #include "mta/conn/own_filter.h"
 
@@ -23,6 +24,11 @@ static enum smtp_service service_of(enum conf_listener which)
 	case CONF_LISTEN_SUBMISSIONS: return SMTP_SERVICE_SUBMISSION;
 	default: return SMTP_SERVICE_MX;
 	}
+}
+
+const char *smtp_door_name(const struct door *d)
+{
+	return d->gateway ? "gateway" : conf_listener_name(d->which);
 }
 
 static void door_configure(struct door *d)
@@ -45,8 +51,9 @@ static void door_configure(struct door *d)
 		.errors_max = m->max_errors,
 		.errors_slow = ERRORS_SLOW,
 		.hops_max = m->max_hops,
-		.starttls = d->w->tls != NULL,
-		.auth = service == SMTP_SERVICE_SUBMISSION,
+		.starttls = d->w->tls != NULL && !d->gateway,
+		.auth = service == SMTP_SERVICE_SUBMISSION && !d->gateway,
+		.trusts_login = d->gateway,
 		.cleartext_auth = m->allow_cleartext_auth,
 		.mend_line_ends = service == SMTP_SERVICE_SUBMISSION,
 	};
@@ -80,7 +87,7 @@ static int door_set_milters(struct door *d, struct err *err)
 	if (r == 0)
 		r = milter_set_create(d->w->base, &o, &set, err);
 	if (r < 0)
-		return err_wrap(err, r, "milters of %s", conf_listener_name(d->which));
+		return err_wrap(err, r, "milters of %s", smtp_door_name(d));
 	d->milters = milter_set_unref(d->milters);
 	d->milters = set;
 	return 0;
@@ -88,7 +95,12 @@ static int door_set_milters(struct door *d, struct err *err)
 
 static void on_accept(void *arg, const struct accepted *a)
 {
-	smtp_conn_open(arg, a);
+	struct door *d = arg;
+
+	if (d->gateway && !smtp_gateway_may_enter(d->w->conf, a->fd))
+		(void) close(a->fd);
+	else
+		smtp_conn_open(d, a);
 }
 
 static int door_open(struct door *d, int fd, struct err *err)
@@ -101,7 +113,7 @@ static int door_open(struct door *d, int fd, struct err *err)
 		return r;
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
-		return err_set(err, POD_E_LIMIT, "no descriptor for listener %s", conf_listener_name(d->which));
+		return err_set(err, POD_E_LIMIT, "no descriptor for listener %s", smtp_door_name(d));
 	return listener_create(d->w->base, own, d->w->proxy_from, on_accept, d, &d->listener, err);
 }
 
@@ -112,6 +124,7 @@ static int open_doors(struct worker *w, const struct smtp_door *doors, struct er
 	for (size_t i = 0; r == 0 && i < SMTP_DOORS; i++) {
 		w->doors[i].w = w;
 		w->doors[i].which = doors[i].which;
+		w->doors[i].gateway = doors[i].gateway;
 		if (doors[i].fd >= 0 && (w->tls || doors[i].which != CONF_LISTEN_SUBMISSIONS))
 			r = door_open(&w->doors[i], doors[i].fd, err);
 	}

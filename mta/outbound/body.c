@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "mta/client/stuff.h"
+#include "smtp/stuff.h"
 #include "mta/outbound/mail_name.h"
 
 static struct span header_of(struct span message)

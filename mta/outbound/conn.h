@@ -1,5 +1,5 @@
 /*
- * One connection to another server: socket, TLS and its check, and the machine of mta/client on them. It
+ * One connection to another server: socket, TLS and its check, and the machine of lib/smtp on them. It
  * belongs to the job that opened it, then to the pool (pool.h), then to the next job.
  */
 #ifndef POD_MTA_OUTBOUND_CONN_H
@@ -8,8 +8,8 @@
 #include <event2/event_struct.h>
 #include <sys/queue.h>
 
-#include "mta/client/client.h"
-#include "mta/client/stuff.h"
+#include "smtp/client.h"
+#include "smtp/stuff.h"
 #include "mta/outbound/body.h"
 #include "mta/tlspolicy/tlspolicy.h"
 #include "net/listener.h"

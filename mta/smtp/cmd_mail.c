@@ -20,6 +20,7 @@ static bool open_mail(struct smtp_session *s, struct span path, const struct smt
 		.arena = s->arena, .size = p->size, .body = p->body, .ret = p->ret, .utf8 = p->utf8
 	};
 	m->sender = sender.local.len ? address_format(s->arena, &sender) : SPAN_LIT("");
+	m->transaction = p->transaction;
 	m->envid = arena_dup(s->arena, p->envid);
 	if (smtp_terms_apply(s, p, ret_status) < 0) {
 		smtp_reply_status(s, ret_status);
@@ -30,7 +31,20 @@ static bool open_mail(struct smtp_session *s, struct span path, const struct smt
 
 static unsigned int params_here(const struct smtp_session *s)
 {
-	return PARAMS_OF_MAIL | (s->set->service == SMTP_SERVICE_SUBMISSION ? PARAMS_OF_SUBMISSION : 0);
+	return PARAMS_OF_MAIL | (s->set->service == SMTP_SERVICE_SUBMISSION ? PARAMS_OF_SUBMISSION : 0) |
+	       (s->set->trusts_login ? PARAMS_OF_GATEWAY : 0);
+}
+
+/* Each message of such a session is one user's, of whom the peer knows that it is theirs. */
+static bool take_login(struct smtp_session *s, const struct smtp_params *p)
+{
+	if (!s->set->trusts_login)
+		return true;
+	if (p->login.len && smtp_xtext_decode(p->login, s->user, sizeof(s->user)) == 0)
+		return true;
+	s->user[0] = '\0';
+	smtp_reply(s, 530, "5.7.0", "AUTH= has to say who submits this");
+	return false;
 }
 
 /* The host and its filters have the last word. */
@@ -73,6 +87,8 @@ void cmd_mail(struct smtp_session *s, struct span argument)
 		           (unsigned long long) s->set->message_size_max);
 		return;
 	}
+	if (!take_login(s, &params))
+		return;
 	arena_reset(s->arena);
 	if (!open_mail(s, path, &params, &status))
 		return;

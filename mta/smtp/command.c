@@ -4,11 +4,12 @@
 
 /*
  * Line limits with the CRLF: RFC 5321 4.5.3.1.4 gives 512, and extensions add to it. MAIL: SIZE 26, BODY 17,
- * SMTPUTF8 10, AUTH 500, RET and ENVID 116, BY 17, MT-PRIORITY 15, HOLDFOR and HOLDUNTIL 34, REQUIRETLS 11. RCPT: NOTIFY 36 and ORCPT 501. Addresses of 254 octets
- * in UTF-8 fit into that. AUTH has what RFC 4954 section 4 asks for.
+ * SMTPUTF8 10, AUTH 500, RET and ENVID 116, BY 17, MT-PRIORITY 15, HOLDFOR and HOLDUNTIL 34, REQUIRETLS 11,
+ * TRANSID 43. RCPT: NOTIFY 36 and ORCPT 501. Addresses of 254 octets in UTF-8 fit into that. AUTH has what
+ * RFC 4954 section 4 asks for.
  */
 #define LINE 512
-#define LINE_MAIL (LINE + 26 + 17 + 10 + 500 + 116 + 17 + 15 + 34 + 11)
+#define LINE_MAIL (LINE + 26 + 17 + 10 + 500 + 116 + 17 + 15 + 34 + 11 + 43)
 #define LINE_BURL (LINE + 2000) /* RFC 4468 3.2 leaves the length of a URL to us */
 #define LINE_RCPT (LINE + 36 + 501)
 

@@ -186,10 +186,13 @@ struct smtp_params {
 	bool has_priority;
 	int priority;
 	bool require_tls;
+	struct span login; /* AUTH=, xtext still on; empty: not said, or "<>" */
+	struct guid transaction;
 };
 #define PARAMS_OF_MAIL 1u
 #define PARAMS_OF_RCPT 2u
 #define PARAMS_OF_SUBMISSION 4u /* and those of MAIL that only submission offers */
+#define PARAMS_OF_GATEWAY    8u /* and those of MAIL for a peer whose word is taken for who submits */
 
 /*
  * Splits "FROM:<path> params" (keyword "FROM:", any case, blanks before "<" forgiven) at the ">" that ends the
@@ -216,5 +219,7 @@ int smtp_terms_apply(struct smtp_session *s, const struct smtp_params *p, struct
 
 /* xtext of RFC 3461 section 4; printable only. */
 bool smtp_is_xtext(struct span s);
+/* Takes the xtext off; -POD_E_LIMIT where it does not fit in buf with its NUL. */
+int smtp_xtext_decode(struct span xtext, char *buf, size_t size);
 
 #endif

@@ -1,5 +1,7 @@
 #include "mta/smtp/internal.h"
 
+#include <stdlib.h>
+
 #include "base/cleanup.h"
 
 #define SIZE_DIGITS_MAX 20 /* RFC 1870 section 4 */
@@ -94,11 +96,42 @@ static int param_envid(struct span v, struct smtp_params *p)
 	return v.len && v.len <= ENVID_MAX && smtp_is_xtext(v) ? 0 : -POD_E_SYNTAX;
 }
 
-/* RFC 4954 section 5: who first submitted it. Checked; nobody but us vouches for our users, so it is not kept. */
+int smtp_xtext_decode(struct span xtext, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < xtext.len; i++, n++) {
+		char hex[3] = { 0 };
+
+		if (n + 1 >= size)
+			return -POD_E_LIMIT;
+		buf[n] = (char) xtext.p[i];
+		if (xtext.p[i] != '+')
+			continue;
+		memcpy(hex, xtext.p + i + 1, 2); /* smtp_is_xtext has seen them */
+		buf[n] = (char) strtoul(hex, NULL, 16);
+		i += 2;
+	}
+	buf[n] = '\0';
+	return 0;
+}
+
+/* RFC 4954 section 5: who first submitted it. Believed of a peer that vouches for our users, else only
+ * checked. */
 static int param_auth(struct span v, struct smtp_params *p)
 {
-	(void) p;
-	return v.len && v.len <= AUTH_MAX && (span_eq(v, SPAN_LIT("<>")) || smtp_is_xtext(v)) ? 0 : -POD_E_SYNTAX;
+	if (!span_eq(v, SPAN_LIT("<>")))
+		p->login = v;
+	return v.len && v.len <= AUTH_MAX && (span_eq(v, SPAN_LIT("<>")) || smtp_is_xtext(v)) ? 0
+	                                                                                      : -POD_E_SYNTAX;
+}
+
+/* transid = "<" 32HEXDIG ">" here (RFC 1845 section 4 leaves it to the client): the id of the delivery. */
+static int param_transid(struct span v, struct smtp_params *p)
+{
+	if (v.len < 2 || v.p[0] != '<' || v.p[v.len - 1] != '>')
+		return -POD_E_SYNTAX;
+	return guid_parse(span_make(v.p + 1, v.len - 2), &p->transaction);
 }
 
 /* "NEVER", or a list of the others (RFC 3461 4.1). */
@@ -156,6 +189,7 @@ static const struct param {
 	{ "REQUIRETLS", PARAMS_OF_MAIL, smtp_param_requiretls },
 	{ "HOLDFOR",  PARAMS_OF_MAIL | PARAMS_OF_SUBMISSION, smtp_param_holdfor },
 	{ "HOLDUNTIL", PARAMS_OF_MAIL | PARAMS_OF_SUBMISSION, smtp_param_holduntil },
+	{ "TRANSID",  PARAMS_OF_MAIL | PARAMS_OF_GATEWAY, param_transid },
 	{ "NOTIFY",   PARAMS_OF_RCPT, param_notify },
 	{ "ORCPT",    PARAMS_OF_RCPT, param_orcpt },
 };

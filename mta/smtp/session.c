@@ -163,7 +163,8 @@ static void run_command(struct smtp_session *s, struct span line)
 		smtp_reply(s, 500, "5.5.2", "Line too long");
 	else if ((c->flags & CMD_NO_ARGUMENT) && span_trim(argument).len)
 		smtp_reply(s, 501, "5.5.4", "%s takes no argument", c->verb);
-	else if ((c->flags & CMD_NEEDS_AUTH) && s->set->service == SMTP_SERVICE_SUBMISSION && !*s->user)
+	else if ((c->flags & CMD_NEEDS_AUTH) && s->set->service == SMTP_SERVICE_SUBMISSION &&
+	         !s->set->trusts_login && !*s->user)
 		smtp_reply(s, 530, "5.7.0", "Authentication required");
 	else if (!(c->legal_in & (1u << s->state)))
 		smtp_reply(s, 503, "5.5.1", s->state == SMTP_STATE_NEW ? "Say %s first" : "%s is out of order here",
@@ -255,7 +256,9 @@ const char *smtp_session_helo(const struct smtp_session *s)
 
 const char *smtp_session_auth_type(const struct smtp_session *s)
 {
-	return *s->user ? sasl_mechanisms[s->mechanism].name : "";
+	if (!*s->user)
+		return "";
+	return s->set->trusts_login ? "EXTERNAL" : sasl_mechanisms[s->mechanism].name;
 }
 
 bool smtp_session_is_tls(const struct smtp_session *s)

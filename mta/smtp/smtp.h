@@ -43,6 +43,7 @@ struct smtp_settings {
 	uint32_t future_release_max_s; /* longest hold a submitter may ask for (RFC 4865); 0: FUTURERELEASE is not offered */
 	int priority_user_max; /* highest MT-PRIORITY (RFC 6710) of authenticated users; others may go as high as 0 */
 	bool hide_client; /* the Received field of an authenticated user's message does not say where from */
+	bool trusts_login; /* who submits is said with AUTH= of MAIL (RFC 4954 section 5) by a peer that has seen to it */
 	bool mend_line_ends; /* a bare CR or LF in a message becomes CRLF; else such a message is refused */
 };
 
@@ -96,6 +97,7 @@ struct smtp_mail {
 	bool by_trace;
 	int priority; /* MT-PRIORITY, -9 to 9, as far as policy grants it */
 	bool require_tls; /* REQUIRETLS (RFC 8689): only on over authenticated TLS */
+	struct guid transaction; /* TRANSID, where the login is trusted: the same again is the same message; else zeros */
 	unsigned int hops; /* Received fields, ours with them; known at body_end */
 	struct smtp_rcpt **rcpts; /* those accepted */
 	size_t n_rcpts, cap_rcpts;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "mta/client/client.h"
+#include "smtp/client.h"
 
 #define MUST(x)                  \
 	do {                     \

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "mta/client/client.h"
+#include "smtp/client.h"
 
 #define RCPTS 4
 
@@ -560,6 +560,46 @@ static void a_scram_server_that_proves_nothing_is_not_believed(void **state)
 	we_fail(r, SMTP_FAULT_AUTH);
 }
 
+static void a_users_program_names_the_user_and_the_transaction(void **state)
+{
+	struct rig *r = *state;
+
+	greet(r, "250-PIPELINING\r\n250-CHUNKING\r\n");
+	r->mail.login = SPAN_LIT("a+b=c@us.test");
+	r->mail.transid = SPAN_LIT("1@x");
+	smtp_client_mail(r->client, &r->mail);
+	assert_non_null(
+		strstr(buf_str(&r->out), "MAIL FROM:<me@us.test> AUTH=a+2Bb+3Dc@us.test TRANSID=<1@x>\r\n"));
+}
+
+static void all_or_none_means_that_one_refusal_is_everybodys(void **state)
+{
+	struct rig *r = *state;
+
+	greet(r, "250-PIPELINING\r\n250-CHUNKING\r\n250-LIMITS RCPTMAX=2\r\n");
+	r->mail.all_or_none = true;
+	r->mail.n_rcpts = 3;
+	smtp_client_mail(r->client, &r->mail);
+	we_say(r, "MAIL FROM:<me@us.test>\r\nRCPT TO:<r0@there.test>\r\nRCPT TO:<r1@there.test>\r\nRCPT "
+	          "TO:<r2@there.test>\r\n");
+	server(r, "250 ok\r\n250 ok\r\n550 5.1.1 who\r\n");
+	we_want(r, SMTP_CLIENT_READ);
+	server(r, "250 ok\r\n");
+	we_want(r, SMTP_CLIENT_READY);
+	verdict(r, 0, SMTP_VERDICT_LOST, 451, "4.5.0");
+	verdict(r, 1, SMTP_VERDICT_REFUSED, 550, "5.1.1");
+	verdict(r, 2, SMTP_VERDICT_LOST, 451, "4.5.0");
+	assert_int_equal(r->mail.refused_at, SMTP_AT_RCPT);
+	/* And where nobody is refused it goes, after the last answer. */
+	buf_clear(&r->out);
+	smtp_client_mail(r->client, &r->mail);
+	server(r, "250 reset\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n");
+	send_body(r, true);
+	server(r, "554 5.6.0 not such a thing\r\n");
+	we_want(r, SMTP_CLIENT_READY);
+	assert_int_equal(r->mail.refused_at, SMTP_AT_MESSAGE);
+}
+
 static void quit_waits_for_nobody(void **state)
 {
 	struct rig *r = *state;
@@ -602,6 +642,8 @@ int main(void)
 		TEST(plain_under_tls),
 		TEST(login_under_tls_and_a_refusal),
 		TEST(a_scram_server_that_proves_nothing_is_not_believed),
+		TEST(a_users_program_names_the_user_and_the_transaction),
+		TEST(all_or_none_means_that_one_refusal_is_everybodys),
 		TEST(quit_waits_for_nobody),
 	};
 

@@ -18,6 +18,7 @@ struct fake {
 	unsigned int begun, ended;
 	bool hold; /* questions are not answered */
 	char last_envelope[512];
+	struct guid transaction; /* of the last message */
 };
 
 static void fake_mail_begin(void *arg, char trace[TRACE_ID_SIZE])
@@ -70,6 +71,7 @@ static void fake_body_end(void *arg, struct smtp_mail *m)
 	(void) snprintf(f->last_envelope + strlen(f->last_envelope), sizeof(f->last_envelope) - strlen(f->last_envelope),
 	                " hold=%lld by=%d/%lld/%d prio=%d tls=%d", (long long) m->hold_until_s, (int) m->by,
 	                (long long) m->by_at_s, m->by_trace, m->priority, m->require_tls);
+	f->transaction = m->transaction;
 	if (!f->hold)
 		smtp_session_mail_done(f->s, f->delivered, f->n_delivered);
 }
@@ -418,6 +420,63 @@ static void a_submitted_message_keeps_the_fields_it_has(void **state)
 	finish(&f);
 }
 
+static const struct smtp_settings gateway = { .service = SMTP_SERVICE_SUBMISSION,
+	                                      .hostname = "mx.example.test",
+	                                      .message_size_max = 1000,
+	                                      .header_max = 100000,
+	                                      .recipients_max = 3,
+	                                      .errors_max = 100,
+	                                      .errors_slow = 100,
+	                                      .hops_max = 4,
+	                                      .trusts_login = true };
+
+static void a_gateway_says_who_submits_each_message(void **state)
+{
+	static const char id[] = "0193b1c2d3e47f00a1b2c3d4e5f60718";
+	char text[ID_TEXT_SIZE];
+	struct fake f;
+
+	start(&f, &gateway, &local);
+	say(&f, "EHLO x\r\n");
+	assert_null(strstr(buf_str(&f.out), "AUTH"));
+	buf_clear(&f.out);
+	EXCHANGE(
+		&f,
+		"MAIL FROM:<a@b.test>\r\nMAIL FROM:<a@b.test> AUTH=<>\r\nAUTH PLAIN AGFsaWNlAHNlc2FtZQ==\r\n",
+		"530 5.7.0 AUTH= has to say who submits this\r\n530 5.7.0 AUTH= has to say who submits "
+		"this\r\n"
+		"502 5.5.1 AUTH is not offered\r\n");
+	EXCHANGE(&f,
+	         "MAIL FROM:<a@b.test> AUTH=al+2Bice@b.test TRANSID=<0193b1c2d3e47f00a1b2c3d4e5f60718>\r\n"
+	         "RCPT TO:<r@b.test>\r\n",
+	         "250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n");
+	assert_string_equal(smtp_session_user(f.s), "al+ice@b.test");
+	assert_string_equal(smtp_session_auth_type(f.s), "EXTERNAL");
+	say(&f, "DATA\r\n");
+	(void) smtp_session_data(f.s, SPAN_LIT("Subject: hi\r\n\r\nhi\r\n.\r\n"));
+	guid_format(&f.transaction, text);
+	assert_string_equal(text, id);
+	buf_clear(&f.out);
+	/* The next one is another user's, or nobody's. */
+	EXCHANGE(&f,
+	         "MAIL FROM:<a@b.test>\r\nMAIL FROM:<> AUTH=bob@b.test TRANSID=<1234>\r\n"
+	         "MAIL FROM:<> AUTH=bob@b.test\r\n",
+	         "530 5.7.0 AUTH= has to say who submits this\r\n501 5.5.4 Malformed parameter\r\n"
+	         "250 2.1.0 Sender ok\r\n");
+	assert_string_equal(smtp_session_user(f.s), "bob@b.test");
+	finish(&f);
+	/* Anybody else's word is not taken, nor may he name transactions. */
+	start(&f, &mx, &stranger);
+	say(&f, "EHLO x\r\n");
+	buf_clear(&f.out);
+	EXCHANGE(&f,
+	         "MAIL FROM:<a@b.test> TRANSID=<0193b1c2d3e47f00a1b2c3d4e5f60718>\r\nMAIL FROM:<a@b.test> "
+	         "AUTH=c@d.test\r\n",
+	         "555 5.5.4 Parameter not recognised\r\n250 2.1.0 Sender ok\r\n");
+	assert_string_equal(smtp_session_user(f.s), "");
+	finish(&f);
+}
+
 static const struct smtp_settings scheduling = { .service = SMTP_SERVICE_SUBMISSION,
 	                                         .hostname = "mx.example.test",
 	                                         .message_size_max = 1000,
@@ -686,6 +745,7 @@ int main(void)
 		cmocka_unit_test(a_user_may_set_terms_for_a_message_as_far_as_policy_goes),
 		cmocka_unit_test(a_stranger_may_not_push_his_mail_nor_have_it_held),
 		cmocka_unit_test(requiretls_is_offered_and_taken_over_tls_alone),
+		cmocka_unit_test(a_gateway_says_who_submits_each_message),
 		cmocka_unit_test(a_session_has_an_end_and_says_so_beforehand),
 		cmocka_unit_test(a_submitted_header_is_put_right_or_refused),
 		cmocka_unit_test(a_header_that_is_too_large_is_refused_and_where_from_may_be_hidden),

@@ -1,8 +1,8 @@
-/* What the files of mta/client share. */
-#ifndef POD_MTA_CLIENT_INTERNAL_H
-#define POD_MTA_CLIENT_INTERNAL_H
+/* What the files of lib/smtp share. */
+#ifndef POD_SMTP_INTERNAL_H
+#define POD_SMTP_INTERNAL_H
 
-#include "mta/client/client.h"
+#include "smtp/client.h"
 
 #define SMTP_WORDS_MAX 500
 

@@ -1,6 +1,6 @@
 /* What a server says in its reply to EHLO (RFC 5321 4.1.1.1). Pure. */
-#ifndef POD_MTA_CLIENT_CAPABILITIES_H
-#define POD_MTA_CLIENT_CAPABILITIES_H
+#ifndef POD_SMTP_CAPABILITIES_H
+#define POD_SMTP_CAPABILITIES_H
 
 #include "base/span.h"
 

@@ -1,4 +1,4 @@
-#include "mta/client/sasl.h"
+#include "smtp/sasl.h"
 
 #include <sasl/sasl.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "mta/client/capabilities.h"
+#include "smtp/capabilities.h"
 
 #include "base/cleanup.h"
 

@@ -1,5 +1,5 @@
 /* From the greeting to the first transaction: EHLO, STARTTLS, EHLO again, AUTH. */
-#include "mta/client/internal.h"
+#include "smtp/internal.h"
 
 void client_say_ehlo(struct smtp_client *c)
 {

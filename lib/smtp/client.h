@@ -14,14 +14,14 @@
  *
  * A client belongs to one thread and to one connection.
  */
-#ifndef POD_MTA_CLIENT_H
-#define POD_MTA_CLIENT_H
+#ifndef POD_SMTP_H
+#define POD_SMTP_H
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "mta/client/capabilities.h"
-#include "mta/client/reply.h"
+#include "smtp/capabilities.h"
+#include "smtp/reply.h"
 
 enum smtp_client_tls {
 	SMTP_CLIENT_TLS_NEVER, /* STARTTLS is not asked for */
@@ -86,6 +86,9 @@ struct smtp_client_rcpt {
 	const char *text;
 };
 
+/* What of a transaction was refused. */
+enum smtp_client_at { SMTP_AT_NOTHING, SMTP_AT_MAIL, SMTP_AT_RCPT, SMTP_AT_MESSAGE };
+
 enum smtp_client_ret { SMTP_CLIENT_RET_UNSAID, SMTP_CLIENT_RET_FULL, SMTP_CLIENT_RET_HDRS };
 
 /* A transaction. Everything outlives it. */
@@ -100,10 +103,17 @@ struct smtp_client_mail {
 	enum smtp_client_ret ret;
 	char by_mode; /* 'R', 'N' or 0 */
 	bool by_trace;
-	int64_t by_s; /* seconds left */
-	int priority; /* 0: not said */
+	int64_t by_s;      /* seconds left */
+	int priority;      /* 0: not said */
+	struct span login; /* who submitted it, for a server that takes our word (RFC 4954 section 5); empty:
+	                      not said */
+	struct span transid; /* the transaction's name there, by which a repeated one is known (RFC 1845);
+	                        empty: none */
+	bool all_or_none;    /* where one recipient is refused, nobody gets it; the others are told so
+	                        (SMTP_VERDICT_LOST) */
 	struct smtp_client_rcpt *rcpts;
 	size_t n_rcpts;
+	enum smtp_client_at refused_at; /* a result: where the first refusal came, for good or for now */
 };
 
 /* How a body is to be written. */

@@ -1,7 +1,7 @@
 /* AUTH (RFC 4954) as a client: to smart hosts only. */
 #include "base/cleanup.h"
-#include "mta/client/internal.h"
-#include "mta/client/sasl.h"
+#include "smtp/internal.h"
+#include "smtp/sasl.h"
 #include "sasl/sasl.h"
 
 #define ARENA_MAX (64u << 10)

@@ -1,6 +1,6 @@
 /* Dot-stuffing (RFC 5321 4.5.2) in runs: most of a message goes out as it is. Pure. */
-#ifndef POD_MTA_CLIENT_STUFF_H
-#define POD_MTA_CLIENT_STUFF_H
+#ifndef POD_SMTP_STUFF_H
+#define POD_SMTP_STUFF_H
 
 #include "base/span.h"
 

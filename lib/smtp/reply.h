@@ -2,8 +2,8 @@
  * Replies of an SMTP server (RFC 5321 4.2), cut from its bytes: strict about what a reply is, patient about
  * its words. Pure; bounded however much a server says.
  */
-#ifndef POD_MTA_CLIENT_REPLY_H
-#define POD_MTA_CLIENT_REPLY_H
+#ifndef POD_SMTP_REPLY_H
+#define POD_SMTP_REPLY_H
 
 #include "base/buf.h"
 #include "base/err.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/cleanup.h"
-#include "mta/client/internal.h"
+#include "smtp/internal.h"
 
 #define NOTIFY_NEVER 1u /* as SMTP_NOTIFY_* of mta/smtp/smtp.h */
 
@@ -61,6 +61,16 @@ static void put_by(struct smtp_client *c, const struct smtp_client_mail *m)
 	buf_printf(c->out, " BY=%lld;%c%s", (long long) s, m->by_mode, m->by_trace ? "T" : "");
 }
 
+/* RFC 3461 section 4. */
+static void put_xtext(struct buf *out, struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] < '!' || s.p[i] > '~' || s.p[i] == '+' || s.p[i] == '=')
+			buf_printf(out, "+%02X", s.p[i]);
+		else
+			buf_add_byte(out, s.p[i]);
+}
+
 void client_put_mail(struct smtp_client *c, const struct smtp_client_mail *m)
 {
 	buf_printf(c->out, "MAIL FROM:<" SPAN_FMT ">", SPAN_ARG(m->sender));
@@ -75,6 +85,12 @@ void client_put_mail(struct smtp_client *c, const struct smtp_client_mail *m)
 	if (m->priority && offers(c, SMTP_CAP_MT_PRIORITY))
 		buf_printf(c->out, " MT-PRIORITY=%d", m->priority);
 	put_by(c, m);
+	if (m->login.len) {
+		buf_add_str(c->out, " AUTH=");
+		put_xtext(c->out, m->login);
+	}
+	if (m->transid.len)
+		buf_printf(c->out, " TRANSID=<" SPAN_FMT ">", SPAN_ARG(m->transid));
 	if (offers(c, SMTP_CAP_DSN)) {
 		if (m->ret != SMTP_CLIENT_RET_UNSAID)
 			buf_printf(c->out, " RET=%s", m->ret == SMTP_CLIENT_RET_FULL ? "FULL" : "HDRS");

@@ -1,5 +1,5 @@
 /* A transaction: RSET where the last one came to nothing, MAIL, RCPT for each, the message. */
-#include "mta/client/internal.h"
+#include "smtp/internal.h"
 
 static bool has(const struct smtp_client *c, unsigned int cap)
 {
@@ -27,6 +27,13 @@ static void verdict_for_all(struct smtp_client *c, const struct smtp_reply *repl
 
 static void mail_over(struct smtp_client *c)
 {
+	for (size_t i = 0; i < c->mail->n_rcpts; i++)
+		if (c->mail->rcpts[i].verdict == SMTP_VERDICT_ACCEPTED) {
+			/* Others were refused, and it goes to all or none. */
+			c->mail->rcpts[i].verdict = SMTP_VERDICT_LOST;
+			client_words_of_ours(&c->mail->rcpts[i], 451, "4.5.0",
+			                     "not sent, for another recipient was refused");
+		}
 	c->mail = NULL;
 	c->want = SMTP_CLIENT_READY;
 }
@@ -45,6 +52,7 @@ void smtp_client_mail(struct smtp_client *c, struct smtp_client_mail *mail)
 	}
 	if (!good)
 		return;
+	mail->refused_at = SMTP_AT_NOTHING;
 	c->mail = mail;
 	c->step = c->must_reset ? STEP_RSET : STEP_MAIL;
 	c->next_rcpt = c->accepted = 0;
@@ -79,7 +87,7 @@ static size_t rcpts_end(const struct smtp_client *c)
 {
 	size_t n = c->mail->n_rcpts;
 
-	return c->rcpts_max && c->rcpts_max < n ? c->rcpts_max : n;
+	return c->rcpts_max && c->rcpts_max < n && !c->mail->all_or_none ? c->rcpts_max : n;
 }
 
 static void say_rset(struct smtp_client *c)
@@ -119,7 +127,7 @@ static void say_data(struct smtp_client *c)
 /* Whether the message may be announced before it is known that somebody takes it. */
 static bool data_may_go_ahead(const struct smtp_client *c)
 {
-	return has(c, SMTP_CAP_PIPELINING) &&
+	return has(c, SMTP_CAP_PIPELINING) && !c->mail->all_or_none &&
 	       (!c->chunked || c->mail->size <= c->settings->pipelined_body_max);
 }
 
@@ -131,9 +139,16 @@ static bool may_speak(const struct smtp_client *c)
 	return c->step == STEP_DATA ? data_may_go_ahead(c) : has(c, SMTP_CAP_PIPELINING);
 }
 
+/* One of all was refused, of whom none may be. */
+static bool is_spoilt(const struct smtp_client *c)
+{
+	return c->mail->all_or_none && c->n_expected == 0 && c->accepted < c->next_rcpt;
+}
+
 static bool is_fruitless(const struct smtp_client *c)
 {
-	return c->refused || (c->step == STEP_DATA && c->n_expected == 0 && c->accepted == 0);
+	return c->refused || (c->step == STEP_DATA && is_spoilt(c)) ||
+	       (c->step == STEP_DATA && c->n_expected == 0 && c->accepted == 0);
 }
 
 void client_mail_advance(struct smtp_client *c)
@@ -157,6 +172,12 @@ void client_mail_advance(struct smtp_client *c)
 
 /* ---- what is answered ---- */
 
+static void note_refusal(struct smtp_client *c, enum smtp_client_at at)
+{
+	if (c->mail->refused_at == SMTP_AT_NOTHING)
+		c->mail->refused_at = at;
+}
+
 void client_on_rset(struct smtp_client *c, const struct expected *e, const struct smtp_reply *reply)
 {
 	if (reply->code / 100 == 2)
@@ -173,6 +194,7 @@ void client_on_mail(struct smtp_client *c, const struct expected *e, const struc
 	} else if (reply->code / 100 == 3) {
 		client_fail(c, SMTP_FAULT_PROTOCOL, reply, NULL);
 	} else {
+		note_refusal(c, SMTP_AT_MAIL);
 		c->refused = true;
 		verdict_for_all(c, reply, false);
 		for (size_t i = 0; i < c->mail->n_rcpts; i++)
@@ -205,9 +227,10 @@ void client_on_rcpt(struct smtp_client *c, const struct expected *e, const struc
 		c->accepted++;
 	} else if (reply->code / 100 == 3) {
 		client_fail(c, SMTP_FAULT_PROTOCOL, reply, NULL);
-	} else if (c->accepted && says_too_many(reply)) {
+	} else if (c->accepted && !c->mail->all_or_none && says_too_many(reply)) {
 		c->rcpts_max = (uint32_t) c->accepted; /* it goes on waiting */
 	} else {
+		note_refusal(c, SMTP_AT_RCPT);
 		verdict_of_reply(c, r, reply);
 	}
 }
@@ -218,6 +241,7 @@ void client_on_data(struct smtp_client *c, const struct expected *e, const struc
 	if (reply->code / 100 == 2 || (reply->code / 100 == 3 && reply->code != 354)) {
 		client_fail(c, SMTP_FAULT_PROTOCOL, reply, NULL);
 	} else if (reply->code != 354) {
+		note_refusal(c, SMTP_AT_MESSAGE);
 		verdict_for_all(c, reply, true);
 	} else if (c->accepted) {
 		client_ask(c, CMD_BODY, 0);
@@ -239,6 +263,8 @@ void client_on_body(struct smtp_client *c, const struct expected *e, const struc
 		client_fail(c, SMTP_FAULT_PROTOCOL, reply, NULL);
 		return;
 	}
+	if (class != 2)
+		note_refusal(c, SMTP_AT_MESSAGE);
 	verdict_for_all(c, reply, true);
 	if (class == 2)
 		c->must_reset = false;

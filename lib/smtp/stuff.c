@@ -1,4 +1,4 @@
-#include "mta/client/stuff.h"
+#include "smtp/stuff.h"
 
 /* A LF alone counts as a line's end: there are servers to which it is one. */
 static size_t next_dotted_line(struct span s)

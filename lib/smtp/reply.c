@@ -1,4 +1,4 @@
-#include "mta/client/reply.h"
+#include "smtp/reply.h"
 
 #include <stdio.h>
 

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "mta/client/internal.h"
-#include "mta/client/sasl.h"
+#include "smtp/internal.h"
+#include "smtp/sasl.h"
 
 #define ARENA_MAX 4096
 

@@ -1,6 +1,6 @@
 /* The client's side of SASL, by libsasl2: PLAIN, LOGIN and SCRAM-SHA-256. One thread. */
-#ifndef POD_MTA_CLIENT_SASL_H
-#define POD_MTA_CLIENT_SASL_H
+#ifndef POD_SMTP_SASL_H
+#define POD_SMTP_SASL_H
 
 #include "base/err.h"
 #include "base/span.h"

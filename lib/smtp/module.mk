@@ -1,0 +1,3 @@
+MODULES += smtp
+smtp_SRCS := $(wildcard lib/smtp/*.c)
+smtp_LDLIBS := -lsasl2

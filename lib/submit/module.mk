@@ -1,0 +1,3 @@
+MODULES += submit
+submit_SRCS := $(wildcard lib/submit/*.c)
+submit_LDLIBS := -levent_core
