@@ -10,7 +10,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-s
             -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wundef \
             -Wno-unused-parameter -Wno-missing-field-initializers
 # For quoted includes only: <sasl/sasl.h> is libsasl2's, "sasl/sasl.h" is ours.
-CPPFLAGS += -D_GNU_SOURCE -iquote . -iquote lib -isystem $(BUILD)/gen -isystem $(BUILD)/gen/lib
+CPPFLAGS += -D_GNU_SOURCE -iquote . -iquote lib -isystem $(BUILD)/gen -isystem $(BUILD)/gen/lib -isystem /usr/include/libxml2
 CFLAGS   += -std=gnu17 -g -fPIC -fno-strict-aliasing -fvisibility=hidden $(WARNINGS)
 LDFLAGS  += -Wl,--as-needed
 

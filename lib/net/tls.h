@@ -8,6 +8,7 @@
 
 #include <openssl/ssl.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
 
@@ -55,6 +56,9 @@ struct tls_facts {
 void tls_facts_of(SSL *ssl, struct tls_facts *ret_facts);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", for logs and Received. */
 void tls_describe(SSL *ssl, char *buf, size_t size);
+
+/* A text as a signed document (CMS SignedData, DER) with the default certificate of a server's context. */
+int tls_sign(struct tls_context *ctx, struct span text, struct buf *out, struct err *err);
 
 /* Why the last OpenSSL call failed, in words; ssl may be NULL. Empties the thread's error queue. Returns buf. */
 char *tls_error_text(SSL *ssl, char *buf, size_t size);

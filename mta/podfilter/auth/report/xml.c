@@ -2,34 +2,14 @@
 #include <inttypes.h>
 #include <jansson.h>
 
+#include "base/xml.h"
 #include "mta/podfilter/auth/report/report.h"
 
-static void add_text(struct buf *out, const char *text)
-{
-	for (; text && *text; text++) {
-		switch (*text) {
-		case '&': buf_add_str(out, "&amp;"); break;
-		case '<': buf_add_str(out, "&lt;"); break;
-		case '>': buf_add_str(out, "&gt;"); break;
-		default:
-			if ((uint8_t) *text >= ' ' && *text != 0x7f) /* XML 1.0 2.2 has no others */
-				buf_add_byte(out, (uint8_t) *text);
-		}
-	}
-}
-
-static void add_element(struct buf *out, const char *name, const char *text)
-{
-	buf_printf(out, "<%s>", name);
-	add_text(out, text);
-	buf_printf(out, "</%s>\n", name);
-}
-
-static const char *string_of(const json_t *object, const char *name)
+static struct span string_of(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
-	return text ? text : "";
+	return span_of(text ? text : "");
 }
 
 void report_xml_begin(struct buf *out, const struct report_about *about)
@@ -39,19 +19,19 @@ void report_xml_begin(struct buf *out, const struct report_about *about)
 
 	buf_add_str(out, "<?xml version=\"1.0\" "
 	                 "encoding=\"UTF-8\"?>\n<feedback>\n<version>1.0</version>\n<report_metadata>\n");
-	add_element(out, "org_name", about->organization);
-	add_element(out, "email", about->contact);
-	add_element(out, "report_id", about->id);
+	xml_element(out, "org_name", span_of(about->organization));
+	xml_element(out, "email", span_of(about->contact));
+	xml_element(out, "report_id", span_of(about->id));
 	buf_printf(out,
 	           "<date_range><begin>%" PRIu64 "</begin><end>%" PRIu64
 	           "</end></date_range>\n</report_metadata>\n",
 	           (uint64_t) about->day * 86400, ((uint64_t) about->day + 1) * 86400 - 1);
 	buf_add_str(out, "<policy_published>\n");
-	add_element(out, "domain", about->domain);
+	xml_element(out, "domain", span_of(about->domain));
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
-		add_element(out, copied[i], string_of(policy, copied[i]));
+		xml_element(out, copied[i], string_of(policy, copied[i]));
 	buf_printf(out, "<pct>%d</pct>\n", (int) json_integer_value(json_object_get(policy, "pct")));
-	add_element(out, "fo", string_of(policy, "fo"));
+	xml_element(out, "fo", string_of(policy, "fo"));
 	buf_add_str(out, "</policy_published>\n");
 	json_decref(policy);
 }
@@ -81,15 +61,15 @@ static void add_auth_results(struct buf *out, const json_t *row)
 	json_array_foreach(json_object_get(row, "auth_dkim"), i, sig)
 	{
 		buf_add_str(out, "<dkim>\n");
-		add_element(out, "domain", string_of(sig, "domain"));
-		add_element(out, "selector", string_of(sig, "selector"));
-		add_element(out, "result", string_of(sig, "result"));
+		xml_element(out, "domain", string_of(sig, "domain"));
+		xml_element(out, "selector", string_of(sig, "selector"));
+		xml_element(out, "result", string_of(sig, "result"));
 		buf_add_str(out, "</dkim>\n");
 	}
 	buf_add_str(out, "<spf>\n");
-	add_element(out, "domain", string_of(row, "spf_domain"));
-	add_element(out, "scope", string_of(row, "spf_scope"));
-	add_element(out, "result", string_of(row, "spf_result"));
+	xml_element(out, "domain", string_of(row, "spf_domain"));
+	xml_element(out, "scope", string_of(row, "spf_scope"));
+	xml_element(out, "result", string_of(row, "spf_result"));
 	buf_add_str(out, "</spf>\n</auth_results>\n");
 }
 
@@ -102,15 +82,15 @@ int report_xml_row(struct buf *out, struct span row, uint64_t count)
 		return -POD_E_CORRUPT;
 	}
 	buf_add_str(out, "<record>\n<row>\n");
-	add_element(out, "source_ip", string_of(json, "ip"));
+	xml_element(out, "source_ip", string_of(json, "ip"));
 	buf_printf(out, "<count>%" PRIu64 "</count>\n<policy_evaluated>\n", count);
-	add_element(out, "disposition", string_of(json, "disposition"));
-	add_element(out, "dkim", pass_or_fail(json, "dkim"));
-	add_element(out, "spf", pass_or_fail(json, "spf"));
+	xml_element(out, "disposition", string_of(json, "disposition"));
+	xml_element(out, "dkim", span_of(pass_or_fail(json, "dkim")));
+	xml_element(out, "spf", span_of(pass_or_fail(json, "spf")));
 	add_reason(out, json);
 	buf_add_str(out, "</policy_evaluated>\n</row>\n<identifiers>\n");
-	add_element(out, "envelope_from", string_of(json, "envelope_from"));
-	add_element(out, "header_from", string_of(json, "header_from"));
+	xml_element(out, "envelope_from", string_of(json, "envelope_from"));
+	xml_element(out, "header_from", string_of(json, "header_from"));
 	buf_add_str(out, "</identifiers>\n");
 	add_auth_results(out, json);
 	buf_add_str(out, "</record>\n");
