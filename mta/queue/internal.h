@@ -183,6 +183,7 @@ struct settle {
 	int body_fd;          /* the message, for reports; -1: opened where it is needed */
 	/* of an item that is not in the queue yet; NULL for one that is */
 	const Queue__Summary *summary;
+	bool again; /* it may have been there, and left: it is to be delivered once more all the same */
 	/* results, owned by the caller */
 	bool stays;          /* somebody still waits: next is kept; else it goes */
 	Queue__Item *report; /* what the sender is told, a message of its own; NULL: nothing */

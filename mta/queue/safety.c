@@ -105,7 +105,8 @@ static int deliver_again(struct queue_safety *s, const char *volume, const struc
 	r = a->volume ? read_kept(a, err) : err_set(err, POD_E_NOMEM, "safety net");
 	if (r == 0) {
 		a->settle = (struct settle){ .next = a->submission->item, .body_fd = a->body_fd,
-			                     .summary = a->submission->summary };
+			                     .summary = a->submission->summary,
+			                     .again = true };
 		r = queue_settle(s->q, &a->settle, &change, err);
 	}
 	if (r < 0) {

@@ -151,6 +151,7 @@ static int put_next(struct settle *st, struct shelf_change *change)
 		return -POD_E_NOMEM;
 	p->summary.len = queue__summary__pack(st->summary, to);
 	p->is_new = true;
+	p->again = st->again;
 	p->size = st->next->size;
 	p->body_fd = dup(st->body_fd);
 	return p->body_fd < 0 ? -POD_E_NOMEM : 0;

@@ -90,8 +90,8 @@ static int write_body(struct shelf *s, struct shelf_put *p, struct err *err)
 	                       : files_write(s->dir_fd, &p->id, buf_span(&p->body), err);
 }
 
-/* Whether a new item is in the index already, or was: a session sent it again after a lost answer. */
-static int check_new(struct shelf *s, const struct guid *id, struct err *err)
+/* Whether a new item is in the index already, or was, where that counts: a session sent it again after a lost answer. */
+static int check_new(struct shelf *s, const struct guid *id, bool again, struct err *err)
 {
 	struct span key = span_make(id->b, ID_SIZE), value;
 	KV_TXN txn = { 0 };
@@ -99,7 +99,7 @@ static int check_new(struct shelf *s, const struct guid *id, struct err *err)
 
 	if (r == 0)
 		r = kv_get(&txn, s->items, key, &value, err);
-	if (r == -POD_E_NOTFOUND)
+	if (r == -POD_E_NOTFOUND && !again)
 		r = kv_get(&txn, s->over, key, &value, err);
 	return r == 0 ? -POD_E_EXISTS : r == -POD_E_NOTFOUND ? 0 : r;
 }
@@ -107,11 +107,11 @@ static int check_new(struct shelf *s, const struct guid *id, struct err *err)
 static void write_bodies(struct shelf *s, struct shelf_change *c)
 {
 	if (c->over)
-		c->r = check_new(s, &c->over_id, &c->err);
+		c->r = check_new(s, &c->over_id, false, &c->err);
 	for (size_t i = 0; c->r == 0 && i < c->n_puts; i++) {
 		if (!c->puts[i].is_new)
 			continue;
-		c->r = check_new(s, &c->puts[i].id, &c->err);
+		c->r = check_new(s, &c->puts[i].id, c->puts[i].again, &c->err);
 		if (c->r == 0)
 			c->r = write_body(s, &c->puts[i], &c->err);
 	}

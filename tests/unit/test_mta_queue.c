@@ -196,6 +196,36 @@ static void a_removed_message_takes_its_file_along(void **state)
 	assert_int_equal(files(f), 0);
 }
 
+/* A session's doubt is answered from what is remembered; the safety net knows that it was here, and means it. */
+static void a_message_that_left_comes_again_only_on_purpose(void **state)
+{
+	const uint8_t lately = 2; /* as the first byte of an id: a moment that is not over yet */
+	struct fixture *f = *state;
+	struct shelf_change *c = shelf_change_new();
+
+	open_shelf(f);
+	shelf_commit(f->shelf, change_put(f, lately, "x"));
+	c->remove = true;
+	c->removed = id_of(lately);
+	c->done = on_done;
+	c->arg = f;
+	shelf_commit(f->shelf, c);
+	run_until(f, 2);
+	shelf_commit(f->shelf, change_put(f, lately, "x"));
+	run_until(f, 3);
+	assert_int_equal(f->last, -POD_E_EXISTS);
+	assert_int_equal(items(f), 0);
+	for (unsigned int turn = 0; turn < 2; turn++) {
+		c = change_put(f, lately, "x");
+		c->puts[0].again = true;
+		shelf_commit(f->shelf, c);
+		run_until(f, 4 + turn);
+		assert_int_equal(f->last, turn == 0 ? 0 : -POD_E_EXISTS); /* it is there */
+		assert_int_equal(items(f), 1);
+	}
+	close_shelf(f);
+}
+
 static const char *dies_at;
 
 /* As a kill would: no cleanup, no answer. */
@@ -397,6 +427,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(many_changes_become_durable_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_same_message_handed_over_twice_is_there_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_message_that_left_comes_again_only_on_purpose, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_removed_message_takes_its_file_along, setup, teardown),
 		cmocka_unit_test(a_crash_at_any_step_leaves_all_or_nothing_of_a_change),
 		cmocka_unit_test_setup_teardown(a_commit_that_fails_leaves_no_file_and_says_so, setup, teardown),
