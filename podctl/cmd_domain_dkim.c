@@ -52,8 +52,9 @@ const char domain_dkim_details[] =
 	"activates it "
 	"when its record is there\n"
 	"  remove SELECTOR      deletes a key; its record can then go, too\n"
-	"Mail that users of the domain submit is signed with all of its active keys. A retired key's record "
-	"has to stay in the "
+	"Mail that users of the domain submit, and reports that the pod sends in its name, are signed with "
+        "all "
+	"of its active keys. A retired key's record has to stay in the "
 	"DNS for a while (auth.dkim_grace), for mail that is on its way.";
 
 static const char *path_of(struct cli *cli, const char *selector, const char *doing)

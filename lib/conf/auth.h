@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Where podfilter signs for the mta, in pod.run_dir. */
+#define AUTH_SIGNING_SOCKET_NAME "podfilter-sign.sock"
+
 enum auth_dmarc { AUTH_DMARC_OBSERVE, AUTH_DMARC_JUNK, AUTH_DMARC_ENFORCE };
 enum auth_arc { AUTH_ARC_OFF, AUTH_ARC_FORWARDED, AUTH_ARC_ALL };
 

@@ -31,7 +31,8 @@ static const struct conf_item items[] = {
 	        "Domains whose ARC seals are believed: a message that fails DMARC and had passed it where they got it is not "
 	        "treated as a failure."),
 	CONF_BOOL(auth_conf, sign, "yes",
-	        "Whether what users submit is signed with DKIM where their domain has an active key."),
+	        "Whether what users submit, and what the pod itself sends to other servers, is signed with DKIM where its domain "
+	        "has an active key."),
 	CONF_TIME(auth_conf, dkim_grace, "7d", "0", "365d",
 	        "How long a key that another has replaced stays, for mail on its way; then the schedule of \"podctl domain dkim "
 	        "rotate --every\" removes it."),

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "smtp/stuff.h"
@@ -66,6 +67,37 @@ int body_open(int fd, uint64_t size, struct body *ret_body, struct err *err)
 	b.header_eight_bit = b.eight_bit && !mail_name_is_ascii(header_of(b.bytes));
 	b.plain = size > 0 && b.bytes.p[size - 1] == '\n' && smtp_stuff_is_needless(b.bytes);
 	*ret_body = b;
+	return 0;
+}
+
+static bool write_all(int fd, struct span bytes)
+{
+	while (bytes.len) {
+		ssize_t n = write(fd, bytes.p, bytes.len);
+
+		if (n <= 0 && errno != EINTR)
+			return false;
+		bytes = span_skip(bytes, n > 0 ? (size_t) n : 0);
+	}
+	return true;
+}
+
+int body_prepend(struct body *b, struct span fields, struct err *err)
+{
+	struct body longer;
+	int r, fd = fields.len ? memfd_create("signed", MFD_CLOEXEC) : -1;
+
+	if (!fields.len)
+		return 0;
+	if (fd < 0 || !write_all(fd, fields) || !write_all(fd, b->bytes)) {
+		closep(&fd);
+		return err_set(err, POD_E_NOMEM, "no memory for a signed message");
+	}
+	r = body_open(fd, fields.len + b->bytes.len, &longer, err);
+	if (r < 0)
+		return r;
+	body_close(b);
+	*b = longer;
 	return 0;
 }
 

@@ -16,6 +16,11 @@ struct body {
 
 /* Takes fd, also on failure. -POD_E_CORRUPT: the file is shorter than size. */
 int body_open(int fd, uint64_t size, struct body *ret_body, struct err *err);
+/*
+ * Puts whole header fields in front of an open body, which becomes a copy in memory. Nothing to put: nothing
+ * happens. On failure it is as it was.
+ */
+int body_prepend(struct body *b, struct span fields, struct err *err);
 void body_close(struct body *b); /* fine for one that is not open: fd -1 */
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "dns/dns.h"
+#include "http/http.h"
 #include "mta/outbound/memory.h"
 #include "mta/outbound/outbound.h"
 #include "mta/outbound/pool.h"
@@ -21,6 +22,7 @@ struct outbound {
 	struct outbound_queue *queue;
 	struct dns *dns;
 	struct tlspolicy *policy;
+	struct http_client *http; /* to podfilter */
 	struct routes *routes; /* NULL: none */
 	struct memory *memory;
 	struct pool *pool;

@@ -16,6 +16,7 @@
 
 static void job_free(struct job *j)
 {
+	j->sign_call = sign_cancel(j->sign_call);
 	job_hosts_cancel(j);
 	j->conn = conn_free(j->conn);
 	(void) event_del(&j->due);
@@ -213,6 +214,31 @@ static void begin(struct job *j)
 		job_look_up(j);
 }
 
+static void job_on_signed(void *arg, struct span fields)
+{
+	struct job *j = arg;
+	struct err err = { 0 };
+
+	j->sign_call = NULL;
+	if (body_prepend(&j->body, fields, &err) == 0) {
+		j->record->size = j->body.bytes.len;
+		begin(j);
+		return;
+	}
+	job_note_ours(j, OUTBOUND__TROUBLE__LOCAL, 451, "4.3.0", err_text(&err));
+	job_finish(j);
+}
+
+/* What no user submitted and no milter saw is signed only here. */
+static bool asks_for_signature(struct job *j)
+{
+	const struct conf *conf = j->o->conf;
+
+	if (j->record->own && conf->filter.enabled && conf->auth.sign)
+		j->sign_call = sign_start(j->o, j->record->trace, j->body.bytes, job_on_signed, j);
+	return j->sign_call != NULL;
+}
+
 static void on_due(evutil_socket_t fd, short what, void *job)
 {
 	struct job *j = job;
@@ -220,7 +246,7 @@ static void on_due(evutil_socket_t fd, short what, void *job)
 	/* A message that cannot be read is our trouble, and was noted. */
 	if (j->temporary)
 		job_finish(j);
-	else
+	else if (!asks_for_signature(j))
 		begin(j);
 }
 

@@ -4,6 +4,7 @@
 
 #include "mta/outbound/hosts.h"
 #include "mta/outbound/internal.h"
+#include "mta/outbound/sign.h"
 
 #define JOB_ADDRESSES_MAX 16 /* of one host */
 #define JOB_PUT_OFF_MAX   16
@@ -29,6 +30,7 @@ struct job {
 	Outbound__Job *record;
 	struct body body;
 	struct arena *arena;
+	struct sign_call *sign_call;
 	struct event due; /* the next step is taken from the loop */
 	job_done_fn *fn;
 	void *arg;

@@ -146,6 +146,8 @@ static int open_all(struct outbound *o, unsigned int index, struct err *err)
 	policy.dns = o->dns;
 	if (r == 0)
 		r = tlspolicy_create(&policy, &o->policy, err);
+	if (r == 0)
+		r = http_client_create(o->base, &o->http, err);
 	o->memory = memory_create();
 	o->pool = pool_create(o);
 	return r == 0 && (!o->memory || !o->pool) ? err_set(err, POD_E_NOMEM, "no memory for connections")
@@ -158,6 +160,7 @@ static void close_all(struct outbound *o)
 	o->pool = pool_free(o->pool);
 	o->memory = memory_free(o->memory);
 	o->policy = tlspolicy_free(o->policy);
+	o->http = http_client_free(o->http);
 	o->dns = dns_free(o->dns);
 	o->routes = routes_free(o->routes);
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "mta/podfilter/answers.h"
 #include "mta/podfilter/checks.h"
+#include "mta/podfilter/control/signing.h"
 #include "mta/podfilter/filter_internal.h"
 #include "mta/podfilter/sender.h"
 #include "proc/proc.h"
@@ -206,13 +207,17 @@ int service_run(struct filter *f, const char *config_file, struct err *err)
 {
 	struct service v = { .filter = f, .config_file = config_file };
 	struct control *control = NULL;
+	struct signing *signing = NULL;
 	int r;
 
 	if (evthread_use_pthreads() < 0 || !(v.base = event_base_new()))
 		return err_set(err, POD_E_NOMEM, "event loop");
 	r = start_control(f, &control, err);
 	if (r == 0)
+		r = signing_start(f->mailauth, f->settings->conf, &signing, err);
+	if (r == 0)
 		r = run_loop(&v, err);
+	(void) signing_stop(signing);
 	(void) control_stop(control);
 	event_base_free(v.base);
 	return r;

@@ -165,6 +165,7 @@ static void fill_job(struct attempt *at, Outbound__Job *job)
 	job->body8 = item->body8;
 	job->size = item->size;
 	job->require_tls = item->require_tls;
+	job->own = item->own;
 	job->priority = item->priority;
 	job->destination = unconst(at->work->unit.lane->name);
 	if (item->by && item->by->at_s && !item->by->told) {

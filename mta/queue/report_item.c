@@ -142,6 +142,7 @@ int queue_report_make(struct queue *q, struct arena *a, struct report *rep, stru
 		return r < 0 ? r : err_set(err, POD_E_NOMEM, "no memory for a report");
 	item->utf8 = utf8;
 	item->body8 = body8;
+	item->own = true;
 	if (put_report(change, item, &body, a) < 0) {
 		queue__item__free_unpacked(item, NULL);
 		return err_set(err, POD_E_NOMEM, "no memory for a report");

@@ -62,7 +62,8 @@
 	X(OUTBOUND_TLS_VERIFY, COUNTER, "podmail_mta_outbound_sessions_total{tls=\"verify\"}", "Sessions with other servers, by what their TLS had to show") \
 	X(OUTBOUND_TLS_DANE,   COUNTER, "podmail_mta_outbound_sessions_total{tls=\"dane\"}", "Sessions with other servers, by what their TLS had to show") \
 	X(OUTBOUND_TLS_RESUMED, COUNTER, "podmail_mta_outbound_tls_resumed_total", "TLS sessions with other servers that were resumed") \
-	X(OUTBOUND_TLS_FAILED, COUNTER, "podmail_mta_outbound_tls_failed_total", "Connections to other servers that ended because of their TLS")
+	X(OUTBOUND_TLS_FAILED, COUNTER, "podmail_mta_outbound_tls_failed_total", "Connections to other servers that ended because of their TLS") \
+	X(OUTBOUND_UNSIGNED,   COUNTER, "podmail_mta_outbound_unsigned_total", "Messages of the pod's own that went out without a signature because podfilter gave none")
 /* clang-format on */
 
 enum mta_metric {

@@ -152,6 +152,7 @@ static int fill(struct sending *s, const struct directory_targets *t, size_t siz
 	item->trace = s->trace;
 	item->size = size;
 	item->arrived_s = clock_wall_s();
+	item->own = true;
 	for (size_t i = 0; i < t->n; i++) {
 		item->recipients[i] = recipient(s->arena, &t->items[i], s->rua->to);
 		if (!item->recipients[i])

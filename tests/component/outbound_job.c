@@ -130,6 +130,7 @@ static void fill_job(Outbound__Job *job, json_t *j)
 	job->destination = text_of(j, "destination");
 	job->ret = (Outbound__Ret) number_of(j, "ret");
 	job->utf8 = json_is_true(json_object_get(j, "utf8"));
+	job->own = json_is_true(json_object_get(j, "own"));
 	job->require_tls = json_is_true(json_object_get(j, "require_tls"));
 	job->tls_optional = json_is_true(json_object_get(j, "tls_optional"));
 	job->priority = (int32_t) number_of(j, "priority");

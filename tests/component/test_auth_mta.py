@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""The way of mail through a whole pod: judged at port 25, signed at submission, sealed where it is sent on."""
+"""The way of mail through a whole pod: judged at port 25, signed at submission and where it is the pod's own, sealed where it is
+sent on."""
 import os
 import re
 import smtplib
 import sys
+import time
 import unittest
 
 sys.path += ["/usr/lib/python3/dist-packages", os.path.dirname(os.path.abspath(__file__))]  # Debian's python3-dkim; test_filter_auth
 import dkim  # pylint: disable=wrong-import-position
-from dns_tree import DnsTree, Zone, txt
+from dns_tree import UNSIGNED, DnsTree, Zone, tls_rpt, txt
+from fake_smtp import FakeSmtp
 from pod import Pod, until
 from test_filter_auth import signed, zone
 
@@ -16,7 +19,10 @@ from test_filter_auth import signed, zone
 class TestAuthMta(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.tree = DnsTree({"example.test": Zone(""), "reject.test": zone(), "none.test": zone("v=DMARC1; p=none"),
+        cls.far = FakeSmtp("127.0.4.1", name="mx.far.test")
+        cls.addClassCleanup(cls.far.close)
+        cls.tree = DnsTree({"far.test": Zone("@ MX 10 mx\nmx A 127.0.4.1\n" + tls_rpt("mailto:tls@far.test"), UNSIGNED),
+                            "example.test": Zone(""), "reject.test": zone(), "none.test": zone("v=DMARC1; p=none"),
                             "quarantine.test": zone("v=DMARC1; p=quarantine")})
         cls.tree.__enter__()
         os.chmod(cls.tree.dir, 0o755)  # the trust anchor, for the programs' own users
@@ -27,7 +33,7 @@ class TestAuthMta(unittest.TestCase):
         with open(path, encoding="utf-8") as f:
             text = re.sub(r"^pod\s*\{", "pod {\n  proxy_protocol_from = 127.0.0.2;", f.read(), flags=re.M)
         with open(path, "w", encoding="utf-8") as f:
-            f.write(text + "\n" + cls.tree.conf() + 'filter { greylist = off\n trusted = "" }\n')
+            f.write(text + f"\n{cls.tree.conf()}outbound {{\n  port = {cls.far.port}\n}}\n" + 'filter { greylist = off\n trusted = "" }\n')
         cls.pod.up()
         cls.pod.podctl("alias", "add", "away@example.test", "somebody@elsewhere.test", "alice@example.test")
         key = cls.pod.podctl("domain", "dkim", "example.test", "create", as_json=True)
@@ -110,6 +116,28 @@ class TestAuthMta(unittest.TestCase):
         raw = self.arrived("bob", "sixth")
         self.assertIn(b"d=example.test", raw)
         self.assertTrue(dkim.verify(raw, dnsfunc=self.dns), raw)
+
+    def sent_far(self, what, signed_by=b"example.test"):
+        """The last message that the other server got and that has these words, which is ours and signed."""
+        def found():
+            return [m for m in self.far.messages if what in m.data]
+        message = until(found, what.decode())[-1]
+        self.assertRegex(message.mail, "^MAIL FROM:<>")
+        self.assertIn(b"d=" + signed_by, message.data.split(b"From:")[0])
+        self.assertTrue(dkim.verify(message.data, dnsfunc=self.dns), message.data)
+        return message.data
+
+    def test_reports_of_the_pod_are_signed_as_they_go_out(self):
+        s = smtplib.SMTP("127.0.0.1", self.pod.port("smtp"), timeout=60)
+        s.sendmail("ann@far.test", ["alice@example.test"], self.mail("far.test", "seventh"),
+                   rcpt_options=["NOTIFY=SUCCESS"], mail_options=["RET=HDRS"])
+        s.quit()
+        # The pod's host has no key: that of the domain above it is as good (aligned).
+        self.assertRegex(self.sent_far(b"multipart/report; report-type=delivery-status"), rb"From: .*<MAILER-DAEMON@mx\.example\.test>")
+        # That was a session with a server without TLS, which is reported in its turn.
+        day = time.strftime("%Y-%m-%d", time.gmtime())
+        until(lambda: self.pod.podctl("tlsrpt", "send", "--day", day, as_json=True)["sent"], "a report to far.test")
+        self.sent_far(b"TLS-Report-Domain: far.test")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dns_tree import UNSIGNED, DnsTree, Zone
 from fake_smtp import CLOSE, DRIP, HANG, RESET, FakeSmtp, Raw
 from outbound import Outbound
 from pod import until
+from unix_http import UnixHttp
 
 SITES = 60  # domains dN.test, each with one server: mx.dN.test, 127.0.1.N
 
@@ -82,6 +83,45 @@ class Case(unittest.TestCase):
     def outcome(self, result, i=0):
         o = result["outcomes"][i]
         return o["state"], o["code"], o["enhanced"]
+
+
+class Signatures(Case):
+    """What the pod itself sends is signed by podfilter, here a stand-in."""
+    body = b"Subject: a report\r\n\r\n.words\r\n"
+    fields = b"DKIM-Signature: v=1; d=us.test;\r\n\tb=AAAA\r\n"
+
+    def podfilter(self, status, answer):
+        return UnixHttp(self.out.path("run/podfilter-sign.sock"), lambda *_: (status, answer))
+
+    def sent(self, **more):
+        server, domain = self.site()
+        self.assertEqual(self.outcome(self.out.send(domain, [f"a@{domain}"], self.body, **more))[0], "delivered")
+        message = server.messages[0]
+        self.assertIn(f"SIZE={len(message.data)}", message.mail)
+        return message.data
+
+    def test_a_message_of_the_pod_gets_the_fields_in_front(self):
+        with self.podfilter(200, self.fields) as podfilter:
+            self.assertEqual(self.sent(own=True), self.fields + self.body)
+            self.assertEqual(podfilter.asked, [("/sign", self.body)])
+            self.assertEqual(self.sent(), self.body)  # not what users sent: that was signed before
+            self.assertEqual(len(podfilter.asked), 1)
+
+    def test_where_nobody_signs_it_goes_as_it_is(self):
+        for status, answer in ((200, b""), (500, b"the key cannot be read"), (413, b"")):
+            with self.podfilter(status, answer) as podfilter:
+                self.assertEqual(self.sent(own=True), self.body)
+                self.assertEqual(len(podfilter.asked), 1)
+        self.assertIn("the key cannot be read", self.out.log_text())
+
+    def test_podfilter_that_is_started_again_is_waited_for(self):
+        server, domain = self.site()
+        job = self.out.begin(domain, [f"a@{domain}"], self.body, own=True, trace="waits")
+        with self.podfilter(200, self.fields):
+            self.assertEqual(self.outcome(self.out.wait(job))[0], "delivered")
+        self.assertEqual(server.messages[0].data, self.fields + self.body)
+        self.assertEqual(self.sent(own=True), self.body)  # but not for ever
+        self.assertIn("dkim.own_unsigned", self.out.log_text())
 
 
 class Transactions(Case):

@@ -5,6 +5,7 @@
 #ifndef PODFILTER_AUTH_MAILAUTH_H
 #define PODFILTER_AUTH_MAILAUTH_H
 
+#include "base/buf.h"
 #include "mta/podfilter/auth/keys/keys.h"
 #include "mta/podfilter/auth/results/results.h"
 
@@ -46,6 +47,14 @@ const char *mailauth_signed_by(const struct mailauth *m, const struct auth_resul
  */
 int mailauth_sign(const struct mailauth *m, struct arena *a, const struct fields *fields, struct span body,
                   const char *domain, struct field *ret_fields, size_t *ret_n, struct err *err);
+/*
+ * A message of the pod's own: signs with the keys of From's domain, or of the closest one above it that has
+ * some, which is as good (aligned, RFC 7489 3.1.1); else with those of other, which may be "". Appends the
+ * fields to be put in front, each with its CRLF, to out; nothing where none of these has keys. *ret_domain,
+ * which may be NULL: whose they are; untouched where nobody's.
+ */
+int mailauth_sign_own(const struct mailauth *m, struct arena *a, struct span message, const char *other,
+                      struct buf *out, const char **ret_domain, struct err *err);
 /* Whether a domain has an active key. */
 bool mailauth_signs_for(const struct mailauth *m, struct arena *a, const char *domain);
 /*

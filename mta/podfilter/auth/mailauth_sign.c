@@ -1,6 +1,10 @@
 /* The signing half of mailauth.h. */
 #include "mta/podfilter/auth/mailauth.h"
 
+#include <string.h>
+
+#include "mime/header.h"
+
 static int sign_with(const struct mailauth *m, struct arena *a, const struct fields *fields, struct span body,
                      const struct signing_key *key, struct field *ret_field, struct err *err)
 {
@@ -49,6 +53,47 @@ bool mailauth_signs_for(const struct mailauth *m, struct arena *a, const char *d
 		if (list.keys[i].state == KEY_ACTIVE)
 			return true;
 	return false;
+}
+
+/* From's domain, or one above it. NULL: none of them has keys. */
+static const char *own_domain(const struct mailauth *m, struct arena *a, const struct fields *fields,
+                              const char *other)
+{
+	const char *domain = NULL;
+
+	if (dmarc_from_domain(a, fields, &domain, NULL) < 0)
+		domain = NULL;
+	while (domain && !mailauth_signs_for(m, a, domain)) {
+		const char *dot = strchr(domain, '.');
+
+		domain = dot ? dot + 1 : NULL;
+	}
+	return domain ? domain : *other && mailauth_signs_for(m, a, other) ? other : NULL;
+}
+
+int mailauth_sign_own(const struct mailauth *m, struct arena *a, struct span message, const char *other,
+                      struct buf *out, const char **ret_domain, struct err *err)
+{
+	struct span header = mime_header_of(message), rest = header;
+	struct field made[KEYS_MAX];
+	struct fields fields = { 0 };
+	const char *domain;
+	struct mime_field f;
+	size_t n = 0;
+	int r = 0;
+
+	while (r == 0 && mime_field_next(&rest, &f))
+		r = fields_add(&fields, a, f.name, f.value, err);
+	domain = r == 0 ? own_domain(m, a, &fields, other) : NULL;
+	if (domain)
+		r = mailauth_sign(m, a, &fields, span_skip(message, header.len), domain, made, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		buf_printf(out, SPAN_FMT ":" SPAN_FMT "\r\n", SPAN_ARG(made[i].name), SPAN_ARG(made[i].value));
+	if (r == 0 && out->failed)
+		r = err_set(err, POD_E_NOMEM, "signing");
+	if (r == 0 && n && ret_domain)
+		*ret_domain = domain;
+	return r;
 }
 
 /* Of RSA, which every verifier of ARC knows. */

@@ -1,13 +1,6 @@
-#include <errno.h>
 #include <event2/buffer.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -18,7 +11,6 @@
 #define ROTATION_WAIT_S 600 /* between looks at the schedules: a record may be published at any time */
 #define REPORTS_WAIT_S  900 /* between looks whether a day is over, or owes reports */
 #define FLUSH_WAIT_S    5   /* what a crash may take of the counts */
-#define BACKLOG         16
 
 static int status_of(int code)
 {
@@ -106,79 +98,38 @@ int control_string(json_t *in, const char *name, const char **ret_text, struct e
 	return 0;
 }
 
-static int listen_at(struct control *c, const char *run_dir, struct err *err)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t mask;
-	int r;
-
-	if ((size_t) snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/" FILTER_CONTROL_SOCKET_NAME,
-	                      run_dir) >= sizeof(sun.sun_path))
-		return err_set(err, POD_E_LIMIT, "%s: too long for a socket in it", run_dir);
-	(void) unlink(sun.sun_path);
-	mask = umask(0177);
-	r = fd < 0 ? -1 : bind(fd, (const struct sockaddr *) &sun, sizeof(sun));
-	(void) umask(mask);
-	if (r < 0 || listen(fd, BACKLOG) < 0)
-		return err_errno(err, errno, "%s", sun.sun_path);
-	if (evhttp_accept_socket(c->http, fd) < 0)
-		return err_set(err, POD_E_NOMEM, "control");
-	(void) take_fd(&fd);
-	return 0;
-}
-
 static int add_clock(struct control *c, struct event **ret_event, event_callback_fn fn, time_t every_s,
                      struct err *err)
 {
 	struct timeval wait = { .tv_sec = every_s };
 
-	*ret_event = event_new(c->base, -1, EV_PERSIST, fn, c);
+	*ret_event = event_new(door_base(c->door), -1, EV_PERSIST, fn, c);
 	return *ret_event && event_add(*ret_event, &wait) == 0 ? 0 : err_set(err, POD_E_NOMEM, "control");
 }
 
 static int prepare(struct control *c, const char *run_dir, struct err *err)
 {
-	int r;
+	const struct door_options o = { .run_dir = run_dir,
+		                        .name = FILTER_CONTROL_SOCKET_NAME,
+		                        .mode = 0600,
+		                        .body_max = BODY_MAX,
+		                        .on_request = control_on_request,
+		                        .arg = c };
+	int r = door_open(&o, &c->door, err);
 
-	c->base = event_base_new();
-	c->http = c->base ? evhttp_new(c->base) : NULL;
-	if (!c->http)
-		return err_set(err, POD_E_NOMEM, "control");
-	r = add_clock(c, &c->rotation, control_on_rotation, ROTATION_WAIT_S, err);
+	if (r == 0)
+		r = add_clock(c, &c->rotation, control_on_rotation, ROTATION_WAIT_S, err);
 	if (r == 0)
 		r = add_clock(c, &c->reports, control_on_reports, REPORTS_WAIT_S, err);
 	if (r == 0)
 		r = add_clock(c, &c->flush, control_on_flush, FLUSH_WAIT_S, err);
-	if (r < 0)
-		return r;
-	evhttp_set_allowed_methods(c->http, EVHTTP_REQ_POST);
-	evhttp_set_max_body_size(c->http, BODY_MAX);
-	evhttp_set_gencb(c->http, control_on_request, c);
-	return listen_at(c, run_dir, err);
+	return r;
 }
 
-static void *control_thread(void *arg)
+/* What a process that was not there would have done. */
+static void control_on_start(void *arg)
 {
-	struct control *c = arg;
-
-	control_on_rotation(-1, 0, c);
-	(void) event_base_dispatch(c->base);
-	return NULL;
-}
-
-/* Signals are the main thread's. */
-static int start_thread(struct control *c, struct err *err)
-{
-	sigset_t all, old;
-	int r;
-
-	(void) sigfillset(&all);
-	(void) pthread_sigmask(SIG_BLOCK, &all, &old);
-	r = pthread_create(&c->thread, NULL, control_thread, c);
-	(void) pthread_sigmask(SIG_SETMASK, &old, NULL);
-	c->running = r == 0;
-	return r == 0 ? 0 : err_errno(err, r, "thread of the control socket");
+	control_on_rotation(-1, 0, arg);
 }
 
 int control_start(const struct control_options *options, const char *run_dir, struct control **ret_control,
@@ -192,7 +143,7 @@ int control_start(const struct control_options *options, const char *run_dir, st
 	c->o = *options;
 	r = prepare(c, run_dir, err);
 	if (r == 0)
-		r = start_thread(c, err);
+		r = door_start(c->door, control_on_start, err);
 	if (r < 0)
 		(void) control_stop(c);
 	else
@@ -206,17 +157,12 @@ struct control *control_stop(struct control *c)
 
 	if (!c)
 		return NULL;
-	if (c->running) {
-		(void) event_base_loopbreak(c->base);
-		(void) pthread_join(c->thread, NULL);
-	}
+	if (c->door)
+		door_close(c->door);
 	for (size_t i = 0; i < ARRAY_SIZE(clocks); i++)
 		if (clocks[i])
 			event_free(clocks[i]);
-	if (c->http)
-		evhttp_free(c->http);
-	if (c->base)
-		event_base_free(c->base);
+	c->door = door_free(c->door);
 	free(c);
 	return NULL;
 }

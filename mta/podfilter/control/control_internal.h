@@ -5,17 +5,14 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <jansson.h>
-#include <pthread.h>
 
 #include "mta/podfilter/control/control.h"
+#include "mta/podfilter/control/door.h"
 
 struct control {
 	struct control_options o;
-	struct event_base *base;
-	struct evhttp *http;
+	struct door *door;
 	struct event *rotation, *reports, *flush;
-	pthread_t thread;
-	bool running;
 };
 
 /* A method: 0 and *ret_answer, which the caller then owns, or -POD_E_* with words. in is an object. */

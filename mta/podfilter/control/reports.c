@@ -51,29 +51,6 @@ static int make_document(struct round *round, const struct report_about *about, 
 	return r == 0 ? report_compress(buf_span(&xml), compressed, err) : r;
 }
 
-/* With the domain's own signatures on top: without one, most receivers do not take a report. */
-static int sign(struct round *round, struct arena *a, const char *from, struct buf *letter, struct buf *out,
-                struct err *err)
-{
-	struct span message = buf_span(letter), header = mime_header_of(message), rest = header;
-	struct field made[KEYS_MAX];
-	struct fields fields = { 0 };
-	struct mime_field f;
-	size_t n = 0;
-	int r = 0;
-
-	while (r == 0 && mime_field_next(&rest, &f))
-		r = fields_add(&fields, a, f.name, f.value, err);
-	if (r == 0)
-		r = mailauth_sign(round->c->o.auth, a, &fields, span_skip(message, header.len),
-		                  strchr(from, '@') + 1, made, &n, err);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		buf_printf(out, SPAN_FMT ":" SPAN_FMT "\r\n", SPAN_ARG(made[i].name),
-		           SPAN_ARG(made[i].value));
-	buf_add(out, message);
-	return r == 0 && out->failed ? err_set(err, POD_E_NOMEM, "report") : r;
-}
-
 static int send_to(struct round *round, const struct report_about *about, const struct report_destination *to,
                    struct span compressed, struct err *err)
 {
@@ -90,7 +67,11 @@ static int send_to(struct round *round, const struct report_about *about, const 
 	report_letter(&letter, about, round->from, to->address, compressed, clock_wall_s());
 	if (letter.failed)
 		return err_set(err, POD_E_NOMEM, "report");
-	r = sign(round, a, round->from, &letter, &message, err);
+	/* Signed: without that most receivers do not take a report. */
+	r = mailauth_sign_own(round->c->o.auth, a, buf_span(&letter), "", &message, NULL, err);
+	buf_add(&message, buf_span(&letter));
+	if (r == 0 && message.failed)
+		r = err_set(err, POD_E_NOMEM, "report");
 	return r == 0 ? control_send(round->c, a, round->conf, buf_span(&message), to->address, err) : r;
 }
 
