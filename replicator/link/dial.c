@@ -7,7 +7,7 @@
 #include "replicator/core/le.h"
 #include "replicator/link/link_internal.h"
 
-#define ASYNC_NAP_MS 1 /* what is written meanwhile goes together */
+#define ASYNC_NAP_MS 2 /* what is written meanwhile goes together */
 #define KEEP_BYTES   (1u << 20)
 #define KEEP_MS      200
 
@@ -261,6 +261,17 @@ static int until_deadline(const struct peer *p)
 	return at > now ? (int) (at - now) : 0;
 }
 
+/*
+ * Nobody waits for an async peer: each time it is sent something it flushes its disk, and takes a processor from
+ * who writes. What it answers meanwhile is no reason to send the little there is.
+ */
+static void nap(struct peer *p)
+{
+	struct pollfd fd = { .fd = p->stop_waiting.fd, .events = POLLIN };
+
+	(void) poll(&fd, 1, ASYNC_NAP_MS);
+}
+
 static int wait_for_work(struct peer *p, bool pending, bool busy, bool async, struct err *err)
 {
 	struct pollfd fds[2] = {
@@ -268,8 +279,8 @@ static int wait_for_work(struct peer *p, bool pending, bool busy, bool async, st
 		{ .fd = p->wake.fd, .events = POLLIN },
 	};
 
-	if (async && !busy && !pending)
-		(void) poll(fds, 1, ASYNC_NAP_MS);
+	if (async && !busy && !pending && p->compare.kind == COMPARE_NONE)
+		nap(p);
 	if (poll(fds, 2, busy ? 1 : until_deadline(p)) < 0 && errno != EINTR)
 		return err_errno(err, errno, "poll");
 	if (fds[1].revents)
