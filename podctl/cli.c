@@ -28,6 +28,7 @@ int cli_exit_of(int code)
 	case POD_E_NOSPACE: return CLI_LIMIT;
 	case POD_E_NOMEM:
 	case POD_E_BUSY:
+	case POD_E_CONFLICT:
 	case POD_E_PROTOCOL:
 	case POD_E_VERSION:
 	case POD_E_CORRUPT:

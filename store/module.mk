@@ -1,6 +1,6 @@
 MODULES += store_core
 store_core_SRCS := $(wildcard store/*/*.c) $(filter-out store/main.c,$(wildcard store/*.c))
-store_core_LDLIBS := -lsasl2 -lcrypt -ljansson -pthread
+store_core_LDLIBS := -lsasl2 -lcrypt -ljansson -lxxhash -pthread
 
 PROGRAMS += $(if $(wildcard store/main.c),stored)
 stored_MAIN := store/main.c

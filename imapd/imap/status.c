@@ -22,6 +22,7 @@ struct imap_status imap_status_of(int code)
 	case POD_E_CANCELLED:
 		return (struct imap_status){ "NO",
 			                     "[UNAVAILABLE] Mail store is not available, try again later" };
+	case POD_E_CONFLICT:
 	case POD_E_BUSY: return (struct imap_status){ "NO", "[INUSE] In use, try again later" };
 	case POD_E_CORRUPT: return (struct imap_status){ "NO", "[CORRUPTION] Stored data is damaged" };
 	case POD_E_UNSUPPORTED: return (struct imap_status){ "NO", "[CANNOT] Not supported" };

@@ -30,7 +30,8 @@
 	X(IO,          "input/output error")                                                                 \
 	X(CONFIG,      "configuration is not valid")                                                         \
 	X(UNSUPPORTED, "not supported")                                                                      \
-	X(INTERNAL,    "internal error")
+	X(INTERNAL,    "internal error")                                                                     \
+	X(CONFLICT,    "changed meanwhile")
 /* clang-format on */
 
 /* The numbers travel in the store protocol: append, never reorder. */

@@ -105,12 +105,14 @@ static void timer_set(struct store_client *c)
 		c->timer_at_ms = first->deadline_ms;
 }
 
-/* Requests of a session carry its number as their first field. */
+/* Requests of a session carry its number as their first field; 0, an admin's, is none. */
 static bool names_session(const ProtobufCMessage *request)
 {
 	const ProtobufCMessageDescriptor *d = request->descriptor;
 
-	return d->n_fields > 0 && strcmp(d->fields[0].name, "session") == 0;
+	if (d->n_fields == 0 || strcmp(d->fields[0].name, "session") != 0)
+		return false;
+	return *(const uint32_t *) (const void *) ((const char *) request + d->fields[0].offset) != 0;
 }
 
 struct store_call *client_call_new(struct store_client *c, enum store_method method, const ProtobufCMessage *request,

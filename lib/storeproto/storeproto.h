@@ -50,6 +50,10 @@
 	X( 53, URL_SIGN,         url_sign,          url_signed,          empty,        STORE_ROLE_GATEWAY) \
 	X( 54, URL_RESET,        url_reset,         empty,               empty,        STORE_ROLE_GATEWAY) \
 	X( 55, URL_OPEN,         url_open,          body_open_reply,     body_open_reply, STORE_ROLE_GATEWAY | STORE_ROLE_MTA) \
+	X( 56, STATE_GET,        state_get,         state_get_reply,     empty,        STORE_ROLE_GATEWAY | STORE_ROLE_ADMIN) \
+	X( 57, STATE_PUT,        state_put,         state_put_reply,     empty,        STORE_ROLE_GATEWAY | STORE_ROLE_ADMIN) \
+	X( 58, STATE_LIST,       state_list,        state_list_reply,    empty,        STORE_ROLE_GATEWAY | STORE_ROLE_ADMIN) \
+	X( 59, STATE_DELETE,     state_delete,      state_delete_reply,  empty,        STORE_ROLE_GATEWAY | STORE_ROLE_ADMIN) \
 	X( 60, USER_ADD,         user_add,          user,                empty,        STORE_ROLE_ADMIN) \
 	X( 61, USER_SET,         user_set,          user,                empty,        STORE_ROLE_ADMIN) \
 	X( 62, USER_GET,         user_get,          user,                empty,        STORE_ROLE_ADMIN) \

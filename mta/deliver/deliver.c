@@ -171,6 +171,7 @@ enum deliver_verdict deliver_judge(int code)
 	case POD_E_CONFIG:
 	case POD_E_UNSUPPORTED:
 	case POD_E_INTERNAL:
+	case POD_E_CONFLICT:
 	case POD_E_END: break;
 	}
 	return DELIVER_QUEUE;

@@ -31,6 +31,7 @@ struct smtp_status smtp_status_of(int code)
 	case POD_E_CORRUPT:
 	case POD_E_IO:
 	case POD_E_INTERNAL:
+	case POD_E_CONFLICT:
 	case POD_E_END:         break;
 	}
 	return STATUS(451, "4.3.0", "Local error, try again later");

@@ -13,6 +13,7 @@ int api_http_status(int code)
 	case POD_E_NOTFOUND: return 404;
 	case POD_E_UNSUPPORTED: return 405;
 	case POD_E_EXISTS:
+	case POD_E_CONFLICT:
 	case POD_E_BUSY: return 409;
 	case POD_E_LIMIT: return 422;
 	case POD_E_QUOTA:
@@ -41,6 +42,7 @@ const char *api_hint(int code)
 	case POD_E_DENIED: return "run podctl as the user that runs the pod, or as root";
 	case POD_E_FULL: return "add a volume: podctl volume add NAME";
 	case POD_E_NOSPACE: return "free space on the disk; podctl volume list shows how much there is";
+	case POD_E_CONFLICT: return "somebody else changed it at the same time; try again";
 	case POD_E_BUSY: return "wait until it is done and try again";
 	case POD_E_PROTOCOL:
 	case POD_E_VERSION: return "programs of different versions are running: restart the pod";

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "store/index/space.h"
+#include "store/index/states.h"
 #include "store/maildir/layout.h"
 
 #define BATCH_MEMORY ((size_t) 1 << 30)
@@ -97,6 +98,7 @@ void batch_abort(struct batch *b)
 {
 	kv_txn_abort(&b->txn);
 	batch_unstage(b, NULL);
+	states_undone(b);
 	batch_done(b);
 }
 
@@ -399,6 +401,7 @@ static void committed(struct batch *b)
 	struct writer *w = &b->vol->writer;
 
 	logins_saved(&b->vol->logins, b->logins);
+	states_committed(b);
 	empty_journal(b);
 	w->sync_owed &= !b->needs_sync;
 	if (b->intents || b->needs_sync)
@@ -424,10 +427,12 @@ int batch_commit(struct batch *b, struct err *err)
 	b->vol->writer.sync_owed = b->needs_sync || b->journaled;
 	if (is_harmless(r) && b->journaled && journal_cut(&b->vol->journal, b->journal_at, &why) < 0)
 		r = -POD_E_IO;
-	if (is_harmless(r))
+	if (is_harmless(r)) {
 		batch_unstage(b, NULL);
-	else
+		states_undone(b);
+	} else {
 		volume_break(b->vol, &why);
+	}
 	if (err)
 		*err = why;
 	return r;

@@ -48,6 +48,8 @@ struct batch {
 	struct user_state *users[BATCH_BUCKETS];
 	struct mailbox_state *mailboxes[BATCH_BUCKETS];
 	struct staged *staged;
+	struct state_made *states; /* files of states that this batch made: see states.h */
+	uint64_t states_n;
 	size_t intents;
 	struct journal_frame journal; /* what this commit changes and no file name says */
 	bool journaled; /* it was added to the journal: */

@@ -31,6 +31,8 @@ int change_url_reset(struct batch *b, struct change *c);
 /* -POD_E_NOTFOUND */
 int url_key_get(struct kv_txn *txn, const struct tables *t, uint32_t mailbox, uint8_t ret_key[VOLUME_URL_KEY_SIZE],
                 struct err *err);
+int change_state_put(struct batch *b, struct change *c);
+int change_state_delete(struct batch *b, struct change *c);
 int change_user_add(struct batch *b, struct change *c);
 int change_user_set(struct batch *b, struct change *c);
 int change_user_remove(struct batch *b, struct change *c);

@@ -4,6 +4,7 @@
 #include "store/index/change.h"
 #include "store/index/folders.h"
 #include "store/index/mailbox.h"
+#include "store/index/states.h"
 #include "store/maildir/account.h"
 #include "store/maildir/layout.h"
 
@@ -258,6 +259,8 @@ static int wipe(struct batch *b, struct user_state *u, struct err *err)
 	}
 	if (r == 0)
 		r = wipe_subscriptions(b, u, err);
+	if (r == 0)
+		r = states_wipe(b, u, err);
 	key_mailbox(&k, u->info.no);
 	if (r == 0)
 		r = kv_delete(&b->txn, b->vol->t.usage, key_span(&k), err);

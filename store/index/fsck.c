@@ -106,6 +106,8 @@ static int check_user(struct fsck *k, const struct volume_user *u, struct err *e
 	int r = check_account(k, u, err);
 
 	if (r == 0)
+		r = fsck_states(k, err);
+	if (r == 0)
 		r = volume_mailbox_list(k->vol, k->a, k->user_id, &list, err);
 	if (r == 0)
 		r = check_folders(k, &list, err);

@@ -19,6 +19,7 @@ struct fsck {
 void fsck_problem(struct fsck *k, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Submits a repair and waits. Only a volume that broke is an error; a refused repair is one more problem. */
 int fsck_repair(struct fsck *k, struct change *c, struct err *err);
+int fsck_states(struct fsck *k, struct err *err);
 int fsck_mailbox(struct fsck *k, const struct volume_mailbox *m, struct err *err);
 
 #endif

@@ -195,6 +195,21 @@ int volume_body_open(struct volume *vol, struct arena *a, struct span user_id, u
 #define VOLUME_URL_KEY_SIZE 32
 int volume_url_key(struct volume *vol, uint32_t mailbox, uint8_t ret_key[VOLUME_URL_KEY_SIZE], struct err *err);
 
+/* A small named value kept with the user's account: see states.h. */
+struct volume_state {
+	struct span name;
+	uint64_t version; /* another with every change, and never one that was before */
+	int64_t changed; /* seconds since 1970 */
+	uint32_t size;
+	struct span value; /* of GET */
+};
+/* -POD_E_NOTFOUND; -POD_E_CORRUPT where its file is lost. Spans in a. */
+int volume_state_get(struct volume *vol, struct arena *a, struct span user_id, struct span name, struct volume_state *ret,
+                     struct err *err);
+/* Those whose name begins with prefix, in name order, without values. */
+int volume_state_list(struct volume *vol, struct arena *a, struct span user_id, struct span prefix,
+                      struct volume_state **ret_items, size_t *ret_n, struct err *err);
+
 /* ---- changing ---- */
 
 /*
@@ -236,6 +251,8 @@ enum change_kind {
 	CHANGE_USER_ADD,
 	CHANGE_USER_SET,
 	CHANGE_USER_REMOVE,
+	CHANGE_STATE_PUT, /* all puts, or -POD_E_CONFLICT and none */
+	CHANGE_STATE_DELETE, /* all with a prefix */
 	/* The volume's own: */
 	CHANGE_CLEAR, /* write-behind did what was pending */
 	CHANGE_FORGET, /* fsck: the files of these uids are gone; as EXPUNGE, \Deleted or not */
@@ -270,6 +287,14 @@ struct volume_lesson {
 };
 int volume_lessons(struct volume *vol, struct arena *a, uint64_t from, struct volume_lesson *lessons, size_t max,
                    size_t *ret_n, struct err *err);
+
+struct state_put {
+	struct span name, value;
+	bool remove; /* that it is not there is no error */
+	bool expects; /* only if its version is this (0: it is not there): */
+	uint64_t expected;
+	uint64_t version; /* result; 0: it is not there now */
+};
 
 struct change {
 	enum change_kind kind;
@@ -347,6 +372,12 @@ struct change {
 			uint8_t key[VOLUME_URL_KEY_SIZE];
 			uint32_t uidvalidity;
 		} url_key;
+		struct {
+			struct state_put *puts;
+			size_t puts_n;
+			struct span prefix; /* DELETE */
+			size_t removed; /* result of DELETE */
+		} state;
 		struct {
 			const struct cleared *rows;
 			size_t rows_n;

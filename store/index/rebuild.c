@@ -119,6 +119,8 @@ static int rebuild_one_user(struct rebuild *b, const char *user_id, struct err *
 	if (r == 0)
 		r = put_subscriptions(b, &u, err);
 	if (r == 0)
+		r = rebuild_states(b, &u, err);
+	if (r == 0)
 		r = usage_put(&b->txn, &b->vol.t, u.no, &u.usage, err);
 	b->counters.users++;
 	b->counters.messages += u.usage.messages;

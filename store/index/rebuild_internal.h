@@ -44,6 +44,7 @@ struct rebuild_user {
 
 void rebuild_problem(struct rebuild *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int rebuild_mailbox(struct rebuild *b, struct rebuild_user *u, struct span name, struct err *err);
+int rebuild_states(struct rebuild *b, const struct rebuild_user *u, struct err *err);
 /* The rows of one message. */
 int rebuild_put_message(struct rebuild *b, struct rebuild_user *u, uint32_t mailbox, struct mailbox_counts *counts,
                         uint32_t uid, const struct record *r, int fd, struct err *err);

@@ -7,6 +7,9 @@
 #include "store/index/rebuild_internal.h"
 #include "store/maildir/account.h"
 #include "store/maildir/body.h"
+#include "store/maildir/state_file.h"
+
+#define STATE_MEMORY ((size_t) 4 << 20)
 
 static DIR *open_staging(const struct rebuild *b, struct err *err)
 {
@@ -96,6 +99,23 @@ static int move_file(struct rebuild *b, const char *name, bool whole, const char
 	return unlinkat(b->vol.staging, name, 0) < 0 ? err_errno(err, errno, "unlink %s", name) : 0;
 }
 
+/* Which of a state's files holds, the user's own turn decides. */
+static int move_state(struct rebuild *b, const char *name, struct err *err)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(STATE_MEMORY);
+	struct scanned_state s;
+	struct state_file f;
+	struct layout_path to;
+	struct span user;
+	int r = a ? state_staged_parse(name, a, &user, &s) : -POD_E_NOMEM;
+
+	if (r != 1)
+		return r < 0 ? err_set(err, POD_E_NOMEM, "rebuild") : 0;
+	r = state_file_read(b->vol.dir, user, s.name, s.version, a, &f, NULL);
+	state_file_path(&to, user, s.name, s.version);
+	return move_file(b, name, r == 0, to.s, err);
+}
+
 static int move_staged(struct rebuild *b, const char *name, struct err *err)
 {
 	const struct span user = span_of(name + 2);
@@ -105,6 +125,8 @@ static int move_staged(struct rebuild *b, const char *name, struct err *err)
 		return 0;
 	if (name[0] == 'm')
 		return move_mailbox(b, name, err);
+	if (name[0] == 'v')
+		return move_state(b, name, err);
 	if (!layout_user_is_valid(user))
 		return 0;
 	layout_user(&to, user);

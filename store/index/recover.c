@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "store/index/intents.h"
 #include "store/index/place.h"
+#include "store/index/states.h"
 
 /* 1: a row of the index has this message. */
 static int is_known(struct volume *vol, struct kv_txn *txn, uint32_t mailbox, const struct maildir_name *n,
@@ -63,9 +64,13 @@ static int sweep_entry(struct volume *vol, const char *name, struct err *err)
 {
 	struct maildir_name n;
 	uint32_t mailbox;
+	int r;
 
 	if (staged_name_parse(span_of(name), &mailbox, &n) == 0)
 		return sweep_message(vol, name, mailbox, &n, err);
+	r = states_recover(vol, name, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	/* Trees and small files of changes: those of committed ones have been moved just now. */
 	log_event(NULL, LOGL_NOTICE, "staging.removed", F_STR("name", name));
 	if (unlinkat(vol->staging, name, 0) == 0 || errno == ENOENT)

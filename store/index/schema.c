@@ -5,6 +5,14 @@
 _Static_assert(sizeof(struct record) == 56, "records are compact");
 _Static_assert(sizeof(struct mailbox_counts) == 56, "counts are compact");
 
+/* Whoever only reads an index of before, a restore's source, does without. */
+static int add_states(struct kv *kv, kv_table *ret_table, struct err *err)
+{
+	int r = kv_table_open(kv, "states", KV_TABLE_CREATE, ret_table, err);
+
+	return r == -POD_E_DENIED ? 0 : r;
+}
+
 int schema_open(struct kv *kv, bool create, struct tables *ret_tables, struct err *err)
 {
 	struct tables t = { 0 };
@@ -15,11 +23,14 @@ int schema_open(struct kv *kv, bool create, struct tables *ret_tables, struct er
 		{ "meta", &t.meta },           { "users", &t.users },           { "usage", &t.usage },
 		{ "mailboxes", &t.mailboxes }, { "names", &t.names },           { "subscribed", &t.subscribed },
 		{ "mail", &t.mail },           { "pending", &t.pending },       { "deliveries", &t.deliveries },
-		{ "intents", &t.intents },
+		{ "intents", &t.intents },     { "states", &t.states },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		int r = kv_table_open(kv, all[i].name, create ? KV_TABLE_CREATE : 0, all[i].table, err);
+
+		if (r == -POD_E_NOTFOUND && all[i].table == &t.states)
+			r = add_states(kv, all[i].table, err);
 
 		if (r < 0)
 			return err_wrap(err, r == -POD_E_NOTFOUND ? -POD_E_CORRUPT : r, "index table %s", all[i].name);
@@ -75,6 +86,16 @@ void key_delivery(struct key *k, const struct guid *id, uint32_t user)
 	k->len = 0;
 	(void) key_bytes(k, span_make(id->b, ID_SIZE));
 	key_u32(k, user);
+}
+
+void key_state(struct key *k, uint32_t user, struct span name)
+{
+	key_user_name(k, user, name);
+}
+
+struct span state_key_name(struct span key)
+{
+	return span_skip(key, 4);
 }
 
 bool mail_key_is(struct span key, uint32_t mailbox, enum mail_kind kind)
@@ -359,6 +380,51 @@ int delivery_put(struct kv_txn *txn, const struct tables *t, const struct guid *
 	if (ranges.len)
 		memcpy((uint8_t *) room + sizeof(*d), ranges.p, ranges.len);
 	return 0;
+}
+
+/* ---- states ---- */
+
+int state_row_decode(struct span value, struct state_row *ret, struct err *err)
+{
+	return fixed_decode(value, ret, sizeof(*ret), "states", err);
+}
+
+int state_row_get(struct kv_txn *txn, const struct tables *t, uint32_t user, struct span name, struct state_row *ret,
+                  struct err *err)
+{
+	struct key k;
+
+	key_state(&k, user, name);
+	return fixed_get(txn, t->states, &k, ret, sizeof(*ret), "states", err);
+}
+
+int state_row_put(struct kv_txn *txn, const struct tables *t, uint32_t user, struct span name, const struct state_row *row,
+                  struct err *err)
+{
+	struct key k;
+
+	key_state(&k, user, name);
+	return kv_put(txn, t->states, key_span(&k), span_make(row, sizeof(*row)), err);
+}
+
+int state_totals_get(struct kv_txn *txn, const struct tables *t, uint32_t user, struct state_totals *ret, struct err *err)
+{
+	struct key k;
+	int r;
+
+	*ret = (struct state_totals){ 0 };
+	key_mailbox(&k, user);
+	r = fixed_get(txn, t->states, &k, ret, sizeof(*ret), "states", err);
+	return r == -POD_E_NOTFOUND ? 0 : r;
+}
+
+int state_totals_put(struct kv_txn *txn, const struct tables *t, uint32_t user, const struct state_totals *totals,
+                     struct err *err)
+{
+	struct key k;
+
+	key_mailbox(&k, user);
+	return kv_put(txn, t->states, key_span(&k), span_make(totals, sizeof(*totals)), err);
 }
 
 /* ---- values with strings: each followed by a NUL ---- */

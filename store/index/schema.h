@@ -17,6 +17,8 @@
  *   pending     mailbox id, uid                -> struct pending: what is still to be done to the message's file
  *   deliveries  delivery id, user number       -> struct delivery: answers for repeated requests
  *   intents     sequence                       -> struct intent_fixed, from, to: folders to be moved after the commit
+ *   states      user number, name              -> struct state_row: a value that is in a file of its own; see states.h
+ *               user number                    -> struct state_totals
  */
 #ifndef POD_STORE_INDEX_SCHEMA_H
 #define POD_STORE_INDEX_SCHEMA_H
@@ -30,9 +32,10 @@
 
 struct tables {
 	kv_table meta, users, usage, mailboxes, names, subscribed, mail, pending, deliveries, intents;
+	kv_table states; /* an index made before it was known gets it when it is opened for writing */
 };
 int schema_open(struct kv *kv, bool create, struct tables *ret_tables, struct err *err);
-#define SCHEMA_TABLES 10
+#define SCHEMA_TABLES 11
 
 enum mail_kind {
 	MAIL_COUNTS = 1, /* -> struct mailbox_counts */
@@ -121,7 +124,18 @@ struct intent {
 	const char *from, *to; /* paths inside the volume */
 };
 
+struct state_row {
+	uint64_t version;
+	int64_t changed; /* seconds since 1970 */
+	uint32_t size, unused;
+};
+struct state_totals {
+	uint64_t bytes; /* of values */
+	uint32_t entries, unused;
+};
+
 /* ---- keys ---- */
+
 
 void key_mailbox(struct key *k, uint32_t mailbox); /* mailboxes */
 void key_user_name(struct key *k, uint32_t user, struct span name); /* names, subscribed; the name fits */
@@ -130,6 +144,10 @@ void key_mail_uid(struct key *k, uint32_t mailbox, enum mail_kind kind, uint32_t
 void key_mail_modseq(struct key *k, uint32_t mailbox, enum mail_kind kind, uint64_t modseq, uint32_t uid);
 void key_pending(struct key *k, uint32_t mailbox, uint32_t uid);
 void key_delivery(struct key *k, const struct guid *id, uint32_t user);
+
+void key_state(struct key *k, uint32_t user, struct span name); /* the name fits */
+/* The name in a key of `states`; empty in the one of the totals. */
+struct span state_key_name(struct span key);
 
 /* Whether a key of `mail` belongs to this mailbox and kind, and the numbers at its end. */
 bool mail_key_is(struct span key, uint32_t mailbox, enum mail_kind kind);
@@ -184,6 +202,15 @@ int delivery_get(struct kv_txn *txn, const struct tables *t, const struct guid *
 int delivery_put(struct kv_txn *txn, const struct tables *t, const struct guid *id, uint32_t user,
                  const struct delivery *d, struct span ranges, struct err *err);
 int delivery_decode(struct span value, struct delivery *ret, struct span *ret_ranges, struct err *err);
+int state_row_decode(struct span value, struct state_row *ret, struct err *err);
+int state_row_get(struct kv_txn *txn, const struct tables *t, uint32_t user, struct span name, struct state_row *ret,
+                  struct err *err);
+int state_row_put(struct kv_txn *txn, const struct tables *t, uint32_t user, struct span name, const struct state_row *row,
+                  struct err *err);
+/* Zeros where the user has no states. */
+int state_totals_get(struct kv_txn *txn, const struct tables *t, uint32_t user, struct state_totals *ret, struct err *err);
+int state_totals_put(struct kv_txn *txn, const struct tables *t, uint32_t user, const struct state_totals *totals,
+                     struct err *err);
 int intent_decode(struct span value, struct intent *ret, struct err *err);
 int intent_put(struct kv_txn *txn, const struct tables *t, uint64_t seq, const struct intent *i, struct err *err);
 

@@ -6,6 +6,7 @@
  *   staging/                             linked, not yet in place: messages, u-USER, m-ID
  *   trash/                               folders on their way out
  *   users/XX/USER/account.json
+ *   users/XX/USER/state/NAME.VERSION     see state_file.h
  *   users/XX/USER/Maildir/[.FOLDER/]{cur,new,tmp}, podmail-mailbox.json, subscriptions (INBOX's folder only)
  */
 #ifndef POD_STORE_MAILDIR_LAYOUT_H
@@ -21,6 +22,7 @@
 #define LAYOUT_MAILBOX_FILE "podmail-mailbox.json"
 #define LAYOUT_ACCOUNT_FILE "account.json"
 #define LAYOUT_SUBSCRIPTIONS "subscriptions"
+#define LAYOUT_STATE "state"
 
 #define LAYOUT_USER_MAX 64
 

@@ -269,6 +269,11 @@ int source_subscriptions(struct source *s, struct span **ret_names, size_t *ret_
 	return r < 0 ? r : subscriptions_read(fd, LAYOUT_SUBSCRIPTIONS, s->a, ret_names, ret_n, err);
 }
 
+int source_states_open(const struct source *s, int *ret_fd, struct err *err)
+{
+	return file_open_beneath(s->user, LAYOUT_STATE, O_DIRECTORY, ret_fd, err);
+}
+
 /* ---- messages ---- */
 
 struct reading {

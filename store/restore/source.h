@@ -47,6 +47,9 @@ const char *source_index_trouble(const struct source *s);
 int source_mailboxes(struct source *s, struct scanned_mailboxes *ret, struct err *err);
 int source_subscriptions(struct source *s, struct span **ret_names, size_t *ret_n, struct err *err);
 
+/* A descriptor of his folder of states, the caller's. -POD_E_NOTFOUND: he has none. */
+int source_states_open(const struct source *s, int *ret_fd, struct err *err);
+
 struct source_message {
 	const char *path; /* in the source */
 	struct guid guid; /* of another tool's file: made of its place, the same at each look */

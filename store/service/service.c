@@ -39,6 +39,10 @@ static const struct method_row rows[NUMBER_MAX + 1] = {
 	[STORE_URL_SIGN] = { STORE_URL_SIGN, method_url_sign, ON_LOOP, true, NULL },
 	[STORE_URL_RESET] = { STORE_URL_RESET, method_url_reset, ON_LOOP, true, NULL },
 	[STORE_URL_OPEN] = { STORE_URL_OPEN, method_url_open, ON_READER, false, NULL },
+	[STORE_STATE_GET] = { STORE_STATE_GET, method_state_get, ON_READER, true, NULL },
+	[STORE_STATE_PUT] = { STORE_STATE_PUT, method_state_put, ON_LOOP, true, NULL },
+	[STORE_STATE_LIST] = { STORE_STATE_LIST, method_state_list, ON_READER, true, NULL },
+	[STORE_STATE_DELETE] = { STORE_STATE_DELETE, method_state_delete, ON_LOOP, true, NULL },
 	[STORE_USER_ADD] = { STORE_USER_ADD, method_user_add, ON_SLOW, false, NULL },
 	[STORE_USER_SET] = { STORE_USER_SET, method_user_set, ON_SLOW, false, NULL },
 	[STORE_USER_GET] = { STORE_USER_GET, method_user_get, ON_READER, false, NULL },
@@ -171,6 +175,21 @@ static uint32_t session_number(const ProtobufCMessage *m)
 	return *(const uint32_t *) (const void *) ((const char *) m + m->descriptor->fields[0].offset);
 }
 
+/* An admin has no sessions: where he may ask too, the message names the user. */
+static bool needs_session(const struct method_row *row, const struct store_request *rq)
+{
+	return row->session && store_request_role(rq) != STORE_ROLE_ADMIN;
+}
+
+/* Copied: the session may be closed while the task is on another thread. */
+static bool find_session(struct task *t)
+{
+	const struct sessions *sessions = store_peer_data(store_request_peer(t->rq));
+
+	t->user_id = arena_dup(t->a, session_user(sessions, session_number(t->message)));
+	return t->user_id.len > 0;
+}
+
 static void on_request(void *arg, struct store_request *rq)
 {
 	struct service *svc = arg;
@@ -190,14 +209,10 @@ static void on_request(void *arg, struct store_request *rq)
 	t->message = store_request_message(rq);
 	t->started_us = clock_mono_us();
 	store_request_set_data(rq, t);
-	if (row->session) {
-		/* Copied: the session may be closed while the task is on another thread. */
-		t->user_id = arena_dup(t->a, session_user(store_peer_data(store_request_peer(rq)), session_number(t->message)));
-		if (!t->user_id.len) {
-			(void) err_set(&t->err, POD_E_AUTH, "there is no such session on this connection");
-			task_fail(t, -POD_E_AUTH);
-			return;
-		}
+	if (needs_session(row, rq) && !find_session(t)) {
+		(void) err_set(&t->err, POD_E_AUTH, "there is no such session on this connection");
+		task_fail(t, -POD_E_AUTH);
+		return;
 	}
 	task_start(t);
 }

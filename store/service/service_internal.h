@@ -59,7 +59,7 @@ struct method_row {
 	enum store_method method;
 	void (*run)(struct task *t);
 	enum task_place place;
-	bool session; /* its message begins with a session's number */
+	bool session; /* its message begins with a session's number; an admin's has a user id behind it */
 	void (*cancel)(struct task *t); /* loop's thread; NULL: it ends by itself soon enough */
 };
 
@@ -122,6 +122,10 @@ void method_mailbox_subscribe(struct task *t);
 void method_url_sign(struct task *t);
 void method_url_reset(struct task *t);
 void method_url_open(struct task *t);
+void method_state_get(struct task *t);
+void method_state_put(struct task *t);
+void method_state_list(struct task *t);
+void method_state_delete(struct task *t);
 void method_mailbox_open(struct task *t);
 void method_fetch(struct task *t);
 void method_body_open(struct task *t);

@@ -58,7 +58,17 @@ static int set_name(struct fixture *f)
 	return fixture_run(f, &c);
 }
 
-enum { OPS = 21 };
+static int put_state(struct fixture *f, const char *name, const char *value)
+{
+	struct state_put put = { .name = span_of(name), .value = span_of(value), .remove = !value };
+	struct change c = fixture_change(f, CHANGE_STATE_PUT, "alice");
+
+	c.u.state.puts = &put;
+	c.u.state.puts_n = 1;
+	return fixture_run(f, &c);
+}
+
+enum { OPS = 25 };
 
 static int run_op(struct fixture *f, int i)
 {
@@ -84,6 +94,10 @@ static int run_op(struct fixture *f, int i)
 	case 18: return fixture_mailbox_op(f, CHANGE_USER_REMOVE, "bob", NULL, NULL);
 	case 19: return fixture_deliver(f, "alice", "Junk", "five\r\n", NULL, NULL);
 	case 20: return flags(f, "Old", 1, 3, STORE_FLAG_ANSWERED, NULL);
+	case 21: return put_state(f, "eas/dev/sync/1", "first");
+	case 22: return put_state(f, "eas/dev/sync/1", "second");
+	case 23: return put_state(f, "eas/dev/ping", "third");
+	case 24: return put_state(f, "eas/dev/sync/1", NULL);
 	default: return -POD_E_INTERNAL;
 	}
 }
@@ -127,6 +141,18 @@ static void dump_mailbox(struct dump *d)
 		assert_int_equal(volume_fetch(d->f->vol, span_of(d->user), d->m->id, &uids, 0, 0, dump_row, d, &d->f->err), 0);
 }
 
+static void dump_states(struct fixture *f, const char *user, struct buf *b)
+{
+	struct volume_state *items, s;
+	size_t n;
+
+	assert_int_equal(volume_state_list(f->vol, f->a, span_of(user), SPAN_NONE, &items, &n, &f->err), 0);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(volume_state_get(f->vol, f->a, span_of(user), items[i].name, &s, &f->err), 0);
+		buf_printf(b, "%s state " SPAN_FMT " " SPAN_FMT "\n", user, SPAN_ARG(s.name), SPAN_ARG(s.value));
+	}
+}
+
 static const char *dump(struct fixture *f, bool messages_only)
 {
 	static const char *const users[] = { "alice", "bob" };
@@ -141,6 +167,7 @@ static const char *dump(struct fixture *f, bool messages_only)
 			continue;
 		if (!messages_only)
 			buf_printf(&b, "%s %s %u\n", users[i], u.display_name, u.messages);
+		dump_states(f, users[i], &b);
 		assert_int_equal(volume_mailbox_list(f->vol, f->a, span_of(users[i]), &list, &f->err), 0);
 		for (size_t j = 0; j < list.n; j++) {
 			d.m = &list.items[j];

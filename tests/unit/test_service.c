@@ -35,7 +35,7 @@ struct world {
 	uint64_t bytes, size;
 	uint32_t uid, session;
 	uint8_t token[256];
-	size_t token_len;
+	size_t token_len, states;
 	struct store_call *call;
 };
 
@@ -155,6 +155,10 @@ static void on_reply(void *arg, const struct store_reply *r)
 		if (r->code == 0 && r->message->descriptor == &podstore__session_open_reply__descriptor)
 			w->session = ((const Podstore__SessionOpenReply *) r->message)->session;
 	}
+	if (r->final && r->code == 0 && r->message->descriptor == &podstore__state_list_reply__descriptor)
+		w->states = ((const Podstore__StateListReply *) r->message)->n_entries;
+	if (r->final && r->code == 0 && r->message->descriptor == &podstore__state_get_reply__descriptor)
+		w->states = ((const Podstore__StateGetReply *) r->message)->n_entries;
 	event_base_loopbreak(w->base);
 }
 
@@ -402,6 +406,69 @@ static void restores_are_asked_for_by_admins_and_told_of(void **state)
 	store_call_cancel(w->call);
 }
 
+/* ---- states ---- */
+
+static void put_state(struct world *w, uint32_t session, const char *user, const char *value)
+{
+	Podstore__StatePut m = PODSTORE__STATE_PUT__INIT;
+	Podstore__StateChange change = PODSTORE__STATE_CHANGE__INIT, *changes = &change;
+
+	change.name = str("eas/d/1");
+	change.value = (ProtobufCBinaryData){ strlen(value), (uint8_t *) str(value) };
+	m.session = session;
+	m.user_id = str(user);
+	m.changes = &changes;
+	m.n_changes = 1;
+	ask(w, STORE_STATE_PUT, &m.base, -1);
+}
+
+static void list_states(struct world *w, uint32_t session, const char *user)
+{
+	Podstore__StateList m = PODSTORE__STATE_LIST__INIT;
+
+	m.session = session;
+	m.user_id = str(user);
+	m.prefix = str("eas/");
+	ask(w, STORE_STATE_LIST, &m.base, -1);
+}
+
+static void a_gateway_has_the_states_of_its_session_and_an_admin_those_he_names(void **state)
+{
+	struct world *w = *state;
+	Podstore__StateGet get = PODSTORE__STATE_GET__INIT;
+	Podstore__StateDelete delete = PODSTORE__STATE_DELETE__INIT;
+	char *name = str("eas/d/1");
+
+	add_alice(w);
+	open_session(w);
+	put_state(w, w->session, "nobody", "value");
+	assert_int_equal(w->code, 0);
+	put_state(w, w->session + 1, "alice", "value");
+	assert_int_equal(w->code, -POD_E_AUTH);
+	list_states(w, w->session, "");
+	assert_int_equal(w->code, 0);
+	assert_int_equal(w->states, 1);
+	get.session = w->session;
+	get.names = &name;
+	get.n_names = 1;
+	ask(w, STORE_STATE_GET, &get.base, -1);
+	assert_int_equal(w->states, 1);
+	become(w, "mta");
+	list_states(w, 0, "alice");
+	assert_int_equal(w->code, -POD_E_DENIED);
+	become(w, "admin");
+	list_states(w, 0, "nobody");
+	assert_int_equal(w->code, -POD_E_NOTFOUND);
+	list_states(w, 0, "alice");
+	assert_int_equal(w->states, 1);
+	delete.user_id = str("alice");
+	delete.prefix = str("eas/d/");
+	ask(w, STORE_STATE_DELETE, &delete.base, -1);
+	assert_int_equal(w->code, 0);
+	list_states(w, 0, "alice");
+	assert_int_equal(w->states, 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -411,6 +478,7 @@ int main(void)
 		T(a_stream_that_nobody_reads_stops_and_goes_on_or_ends),
 		T(exchanges_may_be_cancelled_at_any_time),
 		T(restores_are_asked_for_by_admins_and_told_of),
+		T(a_gateway_has_the_states_of_its_session_and_an_admin_those_he_names),
 		T(the_service_ends_with_everything_under_way),
 	};
 
