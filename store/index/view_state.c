@@ -70,8 +70,9 @@ int volume_state_list(struct volume *vol, struct arena *a, struct span user_id, 
 	uint32_t no = 0;
 	int r = find_user(vol, &txn, user_id, &no, err);
 
-	if (r == 0)
-		r = kv_cursor_open(&txn, vol->t.states, &c, err);
+	if (r < 0)
+		return r;
+	r = kv_cursor_open(&txn, vol->t.states, &c, err);
 	key_state(&k, no, prefix);
 	if (r == 0)
 		r = kv_cursor_seek(&c, key_span(&k), &key, &value);
