@@ -1,6 +1,6 @@
 /*
  * Content-Type and Content-Disposition values (RFC 2045 5.1, RFC 2183), read leniently: what clients show as
- * an attachment is decided by values that no grammar allows. Internal to lib/mime.
+ * an attachment is decided by values that no grammar allows.
  */
 #ifndef POD_MIME_CONTENT_H
 #define POD_MIME_CONTENT_H
