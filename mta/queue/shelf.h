@@ -1,7 +1,11 @@
 /*
- * The queue on disk. All writing goes through one committer thread, which makes everything that came in while
- * it was at the disk durable at once: body files and their names, then the index. Reading is the owner's
- * (the loop's) thread alone.
+ * The queue on disk. A change is durable when it is in the journal (journal.h): a committing thread writes
+ * everything that came in while it was at the disk by one write, one flush. What was written in the last
+ * seconds is kept in memory (recent.h), too, and a settling thread puts it into files and index later: one
+ * file for each message's body, however soon most of them leave before that. Bodies over
+ * SHELF_BODY_IN_JOURNAL have their file from the start.
+ *
+ * All functions are the owner's (the loop's) thread's alone.
  */
 #ifndef POD_MTA_QUEUE_SHELF_H
 #define POD_MTA_QUEUE_SHELF_H
@@ -13,6 +17,7 @@
 #include "mta/queue/queue.h"
 
 struct shelf;
+struct recent;
 
 /* An item to be written: a new one with its body and summary, or one whose item changed. */
 struct shelf_put {
@@ -23,13 +28,14 @@ struct shelf_put {
 	struct buf body; /* of a new one: these bytes, */
 	int body_fd;     /* or this descriptor, owned */
 	uint64_t size;
+	bool in_file; /* inside of the shelf: the body has its file */
 };
 
 #define SHELF_PUTS_MAX 2
 
 /*
- * A session that lost the answer hands its message over again, which is known by its id: also for a while after it
- * left the queue, for that may have been at once.
+ * A session that lost the answer hands its message over again, which is known by its id: also for a while
+ * after it left the queue, for that may have been at once.
  */
 #define SHELF_REMEMBER_MS (15 * 60000)
 
@@ -46,13 +52,20 @@ struct shelf_change {
 	 * again (nothing changed). */
 	void (*done)(void *arg, struct shelf_change *change, int r, const struct err *err);
 	void *arg;
+	/* inside of the shelf */
 	int r;
 	struct err err;
+	uint64_t segment;                           /* of the journal that it is in; 0: it came to none */
+	bool turn;                                  /* no change: go on with the next segment */
+	struct recent *recents[SHELF_PUTS_MAX + 1]; /* to become what is known of its messages */
 };
 
-/* Opens queue_dir, starts the thread and clears away what a crash left. */
+/* Opens queue_dir, reads the journal, starts the threads and clears away what a crash left. */
 int shelf_open(struct event_base *base, const char *queue_dir, struct shelf **ret_shelf, struct err *err);
-/* Waits for the commit under way; changes not begun are dropped, their done is not called. */
+/*
+ * Waits for the commit under way and settles what is in the journal; changes not begun are dropped, no done
+ * is called any more.
+ */
 struct shelf *shelf_close(struct shelf *s);
 
 struct shelf_change *shelf_change_new(void);
@@ -62,21 +75,27 @@ struct shelf_put *shelf_change_put(struct shelf_change *change, const Queue__Ite
 /* Takes the change. */
 void shelf_commit(struct shelf *s, struct shelf_change *change);
 
-/* Every item behind after (NULL: all), in id order; the item is fn's. Non-zero from fn ends it, and is
- * returned. */
+/* Every item behind after (NULL: all), in id order; the item is fn's, which changes nothing here. Non-zero
+ * from fn ends it, and is returned. */
 typedef int shelf_each_fn(void *arg, Queue__Item *item);
 int shelf_each(struct shelf *s, const struct guid *after, shelf_each_fn *fn, void *arg, struct err *err);
 /* One, to be freed with queue__item__free_unpacked. */
 int shelf_item(struct shelf *s, const struct guid *id, Queue__Item **ret_item, struct err *err);
 /* The summary of an item, to be freed with queue__summary__free_unpacked. */
 int shelf_summary(struct shelf *s, const struct guid *id, Queue__Summary **ret_summary, struct err *err);
+/* The message's bytes where they are in memory, until the loop goes on. False: shelf_body has them. */
+bool shelf_body_in_memory(const struct shelf *s, const struct guid *id, struct span *ret_bytes);
 /* The message's bytes; the caller closes it. */
 int shelf_body(struct shelf *s, const struct guid *id, int *ret_fd, struct err *err);
 
 /*
- * For tests of crashes: called with the name of each step before it is taken ("body", "folder", "index",
- * "unlink"); returning non-zero stops the committer as a kill would. NULL: none.
+ * For tests of crashes: called with the name of each step before it is taken ("body", "folder", "journal";
+ * when a segment is settled "files", "index", "unlink"); returning non-zero stops there as a kill would.
+ * NULL: none.
  */
 void shelf_set_probe(struct shelf *s, int (*probe)(const char *step));
+/* For tests: settles what is in the journal now, and not in a few seconds; whether that is done. */
+void shelf_settle_now(struct shelf *s);
+bool shelf_is_settled(const struct shelf *s);
 
 #endif

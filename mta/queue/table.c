@@ -43,6 +43,18 @@ static int grow(struct table *t)
 	return 0;
 }
 
+int table_reserve(struct table *t)
+{
+	return t->cap ? 0 : grow(t);
+}
+
+void table_clear(struct table *t)
+{
+	if (t->cap)
+		memset(t->buckets, 0, t->cap * sizeof(struct table_entry *));
+	t->n = 0;
+}
+
 int table_add(struct table *t, struct table_entry *e, uint64_t hash)
 {
 	struct table_entry **b;

@@ -31,6 +31,10 @@ int table_add(struct table *t, struct table_entry *e, uint64_t hash);
 void table_remove(struct table *t, struct table_entry *e);
 /* Calls fn for each; fn may remove (and free) the entry it is given, and no other. */
 void table_each(const struct table *t, void (*fn)(void *arg, struct table_entry *e), void *arg);
+/* Buckets are there: table_add cannot fail from now on. -POD_E_NOMEM. */
+int table_reserve(struct table *t);
+/* Forgets the entries, which are the caller's, and keeps the buckets. */
+void table_clear(struct table *t);
 /* Frees the buckets; the entries are the caller's. */
 void table_done(struct table *t);
 

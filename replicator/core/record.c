@@ -4,7 +4,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "replicator/core/crc32c.h"
+#include "base/crc32c.h"
 #include "replicator/core/le.h"
 
 enum {

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "replicator/core/crc32c.h"
+#include "base/crc32c.h"
 #include "replicator/core/le.h"
 #include "replicator/core/record.h"
 

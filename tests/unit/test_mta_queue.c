@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
+#include "kv/kv.h"
 #include "mta/queue/agenda.h"
 #include "mta/queue/report.h"
 #include "mta/queue/schedule.h"
@@ -140,25 +141,51 @@ static unsigned int files(const struct fixture *f)
 	return n;
 }
 
+static void expect_body(struct fixture *f, uint8_t n, const char *body)
+{
+	struct guid id = id_of(n);
+	char text[16] = "";
+	int fd = -1;
+
+	assert_int_equal(shelf_body(f->shelf, &id, &fd, NULL), 0);
+	assert_int_equal(read(fd, text, sizeof(text) - 1), strlen(body));
+	assert_string_equal(text, body);
+	(void) close(fd);
+}
+
+static void remove_id(struct fixture *f, struct shelf_change *c, uint8_t n)
+{
+	c->remove = true;
+	c->removed = id_of(n);
+	c->done = on_done;
+	c->arg = f;
+	shelf_commit(f->shelf, c);
+}
+
+/* Everything that is in the journal goes into files and index. */
+static void settle(struct fixture *f)
+{
+	shelf_settle_now(f->shelf);
+	while (!shelf_is_settled(f->shelf))
+		assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE), 0);
+}
+
 static void many_changes_become_durable_together(void **state)
 {
 	struct fixture *f = *state;
-	int fd = -1;
-	char text[16] = "";
-	struct guid id = id_of(7);
 
 	open_shelf(f);
 	for (uint8_t i = 0; i < 50; i++)
 		shelf_commit(f->shelf, change_put(f, i, "body"));
 	run_until(f, 50);
 	assert_int_equal(f->failed, 0);
+	assert_int_equal(items(f), 50);
+	expect_body(f, 7, "body");
 	close_shelf(f);
+	assert_int_equal(files(f), 50);
 	open_shelf(f);
 	assert_int_equal(items(f), 50);
-	assert_int_equal(shelf_body(f->shelf, &id, &fd, NULL), 0);
-	assert_int_equal(read(fd, text, sizeof(text)), 4);
-	assert_string_equal(text, "body");
-	(void) close(fd);
+	expect_body(f, 7, "body");
 	close_shelf(f);
 }
 
@@ -168,32 +195,121 @@ static void the_same_message_handed_over_twice_is_there_once(void **state)
 
 	open_shelf(f);
 	shelf_commit(f->shelf, change_put(f, 1, "first"));
-	run_until(f, 1);
-	shelf_commit(f->shelf, change_put(f, 1, "second"));
+	shelf_commit(f->shelf, change_put(f, 1, "second")); /* while the first is under way */
 	run_until(f, 2);
 	assert_int_equal(f->last, -POD_E_EXISTS);
+	shelf_commit(f->shelf, change_put(f, 1, "third"));
+	run_until(f, 3);
+	assert_int_equal(f->last, -POD_E_EXISTS);
 	assert_int_equal(items(f), 1);
-	assert_int_equal(files(f), 1);
+	expect_body(f, 1, "first");
 	close_shelf(f);
+	open_shelf(f);
+	shelf_commit(f->shelf, change_put(f, 1, "fourth"));
+	run_until(f, 4);
+	assert_int_equal(f->last, -POD_E_EXISTS);
+	close_shelf(f);
+	assert_int_equal(files(f), 1);
 }
 
 static void a_removed_message_takes_its_file_along(void **state)
 {
 	struct fixture *f = *state;
-	struct shelf_change *c = shelf_change_new();
 
 	open_shelf(f);
 	shelf_commit(f->shelf, change_put(f, 1, "x"));
-	c->remove = true;
-	c->removed = id_of(1);
-	c->done = on_done;
-	c->arg = f;
-	shelf_commit(f->shelf, c);
+	run_until(f, 1);
+	close_shelf(f);
+	assert_int_equal(files(f), 1);
+	open_shelf(f);
+	remove_id(f, shelf_change_new(), 1);
 	run_until(f, 2);
 	assert_int_equal(f->failed, 0);
 	assert_int_equal(items(f), 0);
 	close_shelf(f);
 	assert_int_equal(files(f), 0);
+	open_shelf(f);
+	assert_int_equal(items(f), 0);
+	close_shelf(f);
+}
+
+static void a_message_that_leaves_at_once_never_gets_a_file(void **state)
+{
+	struct fixture *f = *state;
+
+	open_shelf(f);
+	shelf_commit(f->shelf, change_put(f, 1, "x"));
+	remove_id(f, shelf_change_new(), 1);
+	run_until(f, 2);
+	assert_int_equal(f->failed, 0);
+	assert_int_equal(items(f), 0);
+	close_shelf(f);
+	assert_int_equal(files(f), 0);
+}
+
+static void what_is_settled_is_read_from_files_and_index(void **state)
+{
+	struct fixture *f = *state;
+	struct shelf_change *c;
+
+	open_shelf(f);
+	for (uint8_t i = 1; i <= 3; i++)
+		shelf_commit(f->shelf, change_put(f, i, "body"));
+	run_until(f, 3);
+	assert_int_equal(files(f), 0);
+	settle(f);
+	assert_int_equal(files(f), 3);
+	c = change_put(f, 2, "");
+	c->puts[0].is_new = false;
+	shelf_commit(f->shelf, c); /* changed, and its body is where it was */
+	remove_id(f, shelf_change_new(), 3);
+	shelf_commit(f->shelf, change_put(f, 4, "four"));
+	run_until(f, 6);
+	assert_int_equal(f->failed, 0);
+	assert_int_equal(items(f), 3);
+	expect_body(f, 1, "body");
+	expect_body(f, 2, "body");
+	expect_body(f, 4, "four");
+	settle(f);
+	assert_int_equal(items(f), 3);
+	assert_int_equal(files(f), 3);
+	close_shelf(f);
+}
+
+static int list_id(void *arg, Queue__Item *item)
+{
+	char *text = arg;
+
+	(void) sprintf(text + strlen(text), "%u ", item->id.data[0]);
+	queue__item__free_unpacked(item, NULL);
+	return 0;
+}
+
+static void a_walk_is_in_order_over_what_is_settled_and_what_is_not(void **state)
+{
+	static const struct {
+		uint8_t after;
+		const char *rest;
+	} cases[] = { { 0, "1 2 4 5 6 " }, { 1, "2 4 5 6 " }, { 2, "4 5 6 " }, { 3, "4 5 6 " }, { 6, "" }, { 7, "" } };
+	struct fixture *f = *state;
+
+	open_shelf(f);
+	for (uint8_t i = 0; i < 3; i++)
+		shelf_commit(f->shelf, change_put(f, (uint8_t[]){ 3, 1, 5 }[i], "x"));
+	run_until(f, 3);
+	settle(f);
+	for (uint8_t i = 0; i < 3; i++)
+		shelf_commit(f->shelf, change_put(f, (uint8_t[]){ 2, 6, 4 }[i], "x"));
+	remove_id(f, shelf_change_new(), 3);
+	run_until(f, 7);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct guid after = id_of(cases[i].after);
+		char text[64] = "";
+
+		assert_int_equal(shelf_each(f->shelf, cases[i].after ? &after : NULL, list_id, text, NULL), 0);
+		assert_string_equal(text, cases[i].rest);
+	}
+	close_shelf(f);
 }
 
 /* A session's doubt is answered from what is remembered; the safety net knows that it was here, and means it. */
@@ -236,6 +352,16 @@ static int die(const char *step)
 	return 0;
 }
 
+static struct shelf_change *change_put_large(struct fixture *f, uint8_t n)
+{
+	struct shelf_change *c = change_put(f, n, "");
+
+	while (c->puts[0].body.len < 100000)
+		buf_add_str(&c->puts[0].body, "a line of a large message\r\n");
+	c->puts[0].size = c->puts[0].body.len;
+	return c;
+}
+
 /* In a process of its own: message 1 durable, then message 2 put and 1 removed in one change, killed at step. */
 static void crash_at(struct fixture *f, const char *step)
 {
@@ -243,18 +369,15 @@ static void crash_at(struct fixture *f, const char *step)
 	int status;
 
 	if (pid == 0) {
-		struct shelf_change *c;
-
 		open_shelf(f);
 		shelf_commit(f->shelf, change_put(f, 1, "one"));
 		run_until(f, 1);
+		settle(f);
 		dies_at = step;
 		shelf_set_probe(f->shelf, die);
-		c = change_put(f, 2, "two");
-		c->remove = true;
-		c->removed = id_of(1);
-		shelf_commit(f->shelf, c);
+		remove_id(f, change_put_large(f, 2), 1);
 		run_until(f, 2);
+		settle(f);
 		_exit(1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -266,7 +389,8 @@ static void a_crash_at_any_step_leaves_all_or_nothing_of_a_change(void **state)
 	static const struct {
 		const char *step;
 		uint8_t left; /* the message that is in the queue afterwards */
-	} cases[] = { { "body", 1 }, { "folder", 1 }, { "index", 1 }, { "unlink", 2 } };
+	} cases[] = { { "body", 1 },  { "folder", 1 }, { "journal", 1 }, { "files", 2 },
+		      { "index", 2 }, { "unlink", 2 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct fixture *f;
@@ -275,20 +399,60 @@ static void a_crash_at_any_step_leaves_all_or_nothing_of_a_change(void **state)
 
 		(void) setup((void **) &f);
 		crash_at(f, cases[i].step);
-		open_shelf(f);
-		assert_int_equal(items(f), 1);
-		assert_int_equal(files(f), 1); /* nothing is left over */
-		assert_int_equal(shelf_body(f->shelf, &id, &fd, NULL), 0);
-		(void) close(fd);
-		assert_int_equal(shelf_body(f->shelf, &other, &fd, NULL), -POD_E_NOTFOUND);
-		close_shelf(f);
+		for (int again = 0; again < 2; again++) {
+			open_shelf(f);
+			assert_int_equal(items(f), 1);
+			assert_int_equal(shelf_body(f->shelf, &id, &fd, NULL), 0);
+			(void) close(fd);
+			assert_int_equal(shelf_body(f->shelf, &other, &fd, NULL), -POD_E_NOTFOUND);
+			close_shelf(f);
+			assert_int_equal(files(f), 1); /* nothing is left over */
+		}
 		(void) teardown((void **) &f);
 	}
 }
 
-static int fail_index(const char *step)
+/* Enough for several segments of the journal. */
+static void a_killed_process_leaves_what_it_acknowledged_in_the_journal(void **state)
 {
-	return strcmp(step, "index") == 0;
+	enum { MESSAGES = 200 };
+	struct fixture *f = *state;
+	char body[40000] = "";
+	pid_t pid = fork();
+	int status;
+
+	memset(body, 'x', sizeof(body) - 1);
+	if (pid == 0) {
+		open_shelf(f);
+		for (uint8_t i = 0; i < MESSAGES; i++)
+			shelf_commit(f->shelf, change_put(f, i, body));
+		run_until(f, MESSAGES);
+		for (uint8_t i = 0; i < MESSAGES; i += 2)
+			remove_id(f, shelf_change_new(), i);
+		run_until(f, MESSAGES + MESSAGES / 2);
+		_exit((int) f->failed);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	open_shelf(f);
+	assert_int_equal(items(f), MESSAGES / 2);
+	for (uint8_t i = 1; i < MESSAGES; i += 2) {
+		struct guid id = id_of(i);
+		struct stat st;
+		int fd;
+
+		assert_int_equal(shelf_body(f->shelf, &id, &fd, NULL), 0);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(st.st_size, sizeof(body) - 1);
+		(void) close(fd);
+	}
+	close_shelf(f);
+	assert_int_equal(files(f), MESSAGES / 2);
+}
+
+static int fail_journal(const char *step)
+{
+	return strcmp(step, "journal") == 0;
 }
 
 static void a_commit_that_fails_leaves_no_file_and_says_so(void **state)
@@ -296,8 +460,8 @@ static void a_commit_that_fails_leaves_no_file_and_says_so(void **state)
 	struct fixture *f = *state;
 
 	open_shelf(f);
-	shelf_set_probe(f->shelf, fail_index);
-	shelf_commit(f->shelf, change_put(f, 1, "x"));
+	shelf_set_probe(f->shelf, fail_journal);
+	shelf_commit(f->shelf, change_put_large(f, 1));
 	run_until(f, 1);
 	assert_int_equal(f->failed, 1);
 	shelf_set_probe(f->shelf, NULL);
@@ -307,6 +471,83 @@ static void a_commit_that_fails_leaves_no_file_and_says_so(void **state)
 	run_until(f, 2);
 	assert_int_equal(f->last, 0);
 	close_shelf(f);
+}
+
+static bool files_fail;
+
+static int fail_files(const char *step)
+{
+	return files_fail && strcmp(step, "files") == 0;
+}
+
+/* A disk that is full, or broken, when messages get their files. */
+static void what_cannot_be_settled_stops_new_mail_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t n = 10; /* the next message */
+
+	open_shelf(f);
+	files_fail = true;
+	shelf_set_probe(f->shelf, fail_files);
+	shelf_commit(f->shelf, change_put(f, 1, "one"));
+	shelf_commit(f->shelf, change_put(f, 2, "two"));
+	run_until(f, 2);
+	shelf_settle_now(f->shelf);
+	for (; !f->failed; n++) {
+		shelf_commit(f->shelf, change_put(f, n, "more"));
+		run_until(f, f->done + 1);
+	}
+	assert_int_equal(f->last, -POD_E_CANCELLED);
+	f->failed = 0;
+	remove_id(f, shelf_change_new(), 1);
+	run_until(f, f->done + 1);
+	assert_int_equal(f->failed, 0);
+	expect_body(f, 2, "two");
+	files_fail = false;
+	while (!shelf_is_settled(f->shelf)) /* it tries again by itself */
+		assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE), 0);
+	shelf_commit(f->shelf, change_put(f, n, "last"));
+	run_until(f, f->done + 1);
+	assert_int_equal(f->failed, 0);
+	assert_int_equal(items(f), n - 10u + 1); /* 2, and those but the one refused */
+	close_shelf(f);
+	assert_int_equal(files(f), n - 10u + 1);
+}
+
+/* A queue of a podmail that knew no journal. */
+static void an_older_queue_is_taken_over(void **state)
+{
+	struct fixture *f = *state;
+	struct shelf_change *c = change_put(f, 9, "old");
+	char path[160], name[ID_TEXT_SIZE];
+	struct guid id = id_of(9);
+	KV_TXN txn = { 0 };
+	struct kv *kv;
+	kv_table items_table;
+	int fd;
+
+	(void) snprintf(path, sizeof(path), "%s/index", f->dir);
+	assert_int_equal(kv_open(path, &(struct kv_options){ .map_bytes = 1 << 20, .flags = KV_CREATE }, &kv, NULL), 0);
+	assert_int_equal(kv_table_open(kv, "items", KV_TABLE_CREATE, &items_table, NULL), 0);
+	assert_int_equal(kv_txn_begin(kv, KV_WRITE, &txn, NULL), 0);
+	assert_int_equal(kv_put(&txn, items_table, span_make(id.b, ID_SIZE), buf_span(&c->puts[0].item), NULL), 0);
+	assert_int_equal(kv_txn_commit(&txn, NULL), 0);
+	kv = kv_close(kv);
+	shelf_change_free(c);
+	(void) snprintf(path, sizeof(path), "%s/messages", f->dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	guid_format(&id, name);
+	(void) snprintf(path, sizeof(path), "%s/messages/%s", f->dir, name);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, "old", 3), 3);
+	(void) close(fd);
+	open_shelf(f);
+	assert_int_equal(items(f), 1);
+	expect_body(f, 9, "old");
+	remove_id(f, shelf_change_new(), 9);
+	run_until(f, 1);
+	close_shelf(f);
+	assert_int_equal(files(f), 0);
 }
 
 static void waits_double_up_to_a_limit(void **state)
@@ -430,6 +671,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_message_that_left_comes_again_only_on_purpose, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_removed_message_takes_its_file_along, setup, teardown),
 		cmocka_unit_test(a_crash_at_any_step_leaves_all_or_nothing_of_a_change),
+		cmocka_unit_test_setup_teardown(what_is_settled_is_read_from_files_and_index, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_walk_is_in_order_over_what_is_settled_and_what_is_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_message_that_leaves_at_once_never_gets_a_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_killed_process_leaves_what_it_acknowledged_in_the_journal, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_settled_stops_new_mail_and_nothing_else, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_older_queue_is_taken_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_commit_that_fails_leaves_no_file_and_says_so, setup, teardown),
 		cmocka_unit_test(waits_double_up_to_a_limit),
 		cmocka_unit_test(the_agenda_gives_the_earliest_first),

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "replicator/core/crc32c.h"
+#include "base/crc32c.h"
 #include "replicator/core/record.h"
 
 #define VOLUME (UINT64_C(1) << 30)

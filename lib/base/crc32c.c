@@ -1,6 +1,7 @@
-#include "replicator/core/crc32c.h"
+#include "base/crc32c.h"
 
-#include "replicator/core/le.h"
+#include <endian.h>
+#include <string.h>
 
 /* Of four bits, reflected polynomial 0x82f63b78: small enough to be checked by eye, fast enough where it is
  * used. */
@@ -22,10 +23,12 @@ static uint32_t crc_portable(uint32_t crc, const uint8_t *p, size_t size)
 #if defined(__x86_64__)
 __attribute__((target("sse4.2"))) static uint32_t crc_sse42(uint32_t crc, const uint8_t *p, size_t size)
 {
-	uint64_t wide = crc;
+	uint64_t wide = crc, eight;
 
-	for (; size >= 8; p += 8, size -= 8)
-		wide = __builtin_ia32_crc32di(wide, le_get64(p));
+	for (; size >= sizeof(eight); p += sizeof(eight), size -= sizeof(eight)) {
+		memcpy(&eight, p, sizeof(eight));
+		wide = __builtin_ia32_crc32di(wide, le64toh(eight));
+	}
 	crc = (uint32_t) wide;
 	for (; size > 0; p++, size--)
 		crc = __builtin_ia32_crc32qi(crc, *p);

@@ -1,0 +1,81 @@
+/*
+ * Inside of the shelf.
+ *
+ *   shelf.c         the owner's (the loop's) side: changes given and answered, when to settle
+ *   shelf_open.c    opening and closing    shelf_read.c  looking things up
+ *   shelf_commit.c  the committing thread: changes become durable in the journal
+ *   shelf_settle.c  the settling thread: what a segment of the journal says goes into files and index
+ */
+#ifndef POD_MTA_QUEUE_SHELF_INTERNAL_H
+#define POD_MTA_QUEUE_SHELF_INTERNAL_H
+
+#include <event2/event_struct.h>
+#include <pthread.h>
+
+#include "mta/queue/journal.h"
+#include "mta/queue/recent.h"
+#include "mta/queue/shelf.h"
+#include "mta/queue/shelf_index.h"
+
+/* Bodies up to this size travel through the journal; larger ones are in their file before. */
+#define SHELF_BODY_IN_JOURNAL (64u << 10)
+
+struct shelf {
+	struct shelf_index index;      /* read by the loop, changed by the settling thread */
+	struct queue_journal *journal; /* the committing thread's */
+	int dir_fd;                    /* messages/ */
+	int (*probe)(const char *step);
+
+	/* the loop's */
+	struct recents generations[2];
+	struct recents *now,
+		*before;            /* of the segment that is written, and of the one that is being settled */
+	struct recents pending;     /* new ones that are being committed: of each its id */
+	struct shelf_change *twins; /* whose new one is pending already */
+	struct event answers;       /* done_event_fd */
+	struct event timer;         /* to settle what is old, or again what could not be */
+	bool complained;
+
+	pthread_t committer, settler;
+	pthread_mutex_t lock;
+	/* under lock */
+	pthread_cond_t wake;        /* the committer */
+	pthread_cond_t settle_wake; /* the settler */
+	struct shelf_change *todo, **todo_end;
+	struct shelf_change *done, **done_end;
+	bool stop;
+	bool other_is_free; /* the journal's file that is not written */
+	bool turned_full;   /* a segment was full, and not only old */
+	const struct recents *to_settle;
+	bool settle_ended;
+	int settle_r; /* how it ended */
+	struct err settle_err;
+	int trouble; /* what is committed cannot be settled: new messages are refused */
+	struct err trouble_err;
+	int done_event_fd;
+};
+
+/* 0, or -POD_E_CANCELLED where a test stops here. */
+int shelf_probe(const struct shelf *s, const char *step);
+
+/* ---- the loop's ---- */
+
+/* The newest that is known of a message since the index was last told; NULL: nothing. */
+const struct recent *shelf_find_recent(const struct shelf *s, const struct guid *id);
+void shelf_on_answers(evutil_socket_t fd, short what, void *shelf);
+void shelf_on_timer(evutil_socket_t fd, short what, void *shelf);
+/* What is in the journal is settled after a while. */
+void shelf_set_timer(struct shelf *s);
+/* When both threads have ended: what is durable and was not answered is known, too. */
+void shelf_note_rest(struct shelf *s);
+
+/* ---- the threads' ---- */
+
+void *shelf_committer(void *shelf);
+void *shelf_settler(void *shelf);
+/* Wakes the loop for what is under lock. */
+void shelf_poke(const struct shelf *s);
+/* Files and index as a segment says; the settler's work, or the owner's when there is no settler. */
+int shelf_settle(struct shelf *s, const struct recents *rs, struct err *err);
+
+#endif
