@@ -3,8 +3,9 @@
  * has taken over is durable before it says so. Sessions hand messages to it over a unix socket, with the body
  * as a descriptor; podd looks into it and acts on it over another (control.c).
  *
- * On disk, under queue_dir: index/ (LMDB: items and MIME summaries) and messages/ID, one file per message.
- * A message is in the queue when the index says so; a file without an entry is left over from a crash.
+ * On disk, under queue_dir: journal/ (two files, where a change becomes durable first), and, a few seconds behind it,
+ * index/ (LMDB: items and MIME summaries) and messages/ID, one file per message (a large one from the start). What is in
+ * neither journal nor index is not in the queue: a file alone is left over from a crash.
  */
 #ifndef POD_MTA_QUEUE_H
 #define POD_MTA_QUEUE_H

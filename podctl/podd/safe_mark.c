@@ -64,7 +64,7 @@ static bool reach(struct safe_mark *m, uint64_t lsn)
 
 bool safe_mark_take(struct safe_mark *m, const json_t *status, int64_t asked_ms, uint64_t token)
 {
-	uint64_t own = number(json_object_get(status, "cursors"), "durable"), lsn;
+	uint64_t own = number(json_object_get(status, "cursors"), "durable"), lsn = 0;
 	bool known = standbys_at(status, &lsn);
 
 	if (m->token != token || !m->every)
