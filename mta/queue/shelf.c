@@ -270,8 +270,8 @@ static void refuse(struct shelf *s, struct shelf_change *c, int r)
 }
 
 /*
- * A new one: 0, or why it is not taken. -POD_E_BUSY: it is just being committed. Of one that comes again on purpose a
- * large body waits until the file of the one that left is surely gone.
+ * A new one: 0, or why it is not taken. -POD_E_BUSY: it is just being committed. Of one that comes again on
+ * purpose a large body waits until the file of the one that left is surely gone.
  */
 static int check_new(struct shelf *s, const struct guid *id, const struct shelf_put *p, struct err *err)
 {
@@ -284,7 +284,9 @@ static int check_new(struct shelf *s, const struct guid *id, const struct shelf_
 	if (m && !(m->gone && again))
 		return -POD_E_EXISTS;
 	if (m)
-		return p->size <= SHELF_BODY_IN_JOURNAL ? 0 : err_set(err, POD_E_UNAVAILABLE, "it left the queue just now");
+		return p->size <= SHELF_BODY_IN_JOURNAL
+		               ? 0
+		               : err_set(err, POD_E_UNAVAILABLE, "it left the queue just now");
 	r = shelf_index_knows(&s->index, id, again, err);
 	return r == 1 ? -POD_E_EXISTS : r;
 }

@@ -24,7 +24,7 @@ struct shelf_put {
 	struct guid id;
 	struct buf item, summary; /* packed; summary empty: as it was */
 	bool is_new;
-	bool again; /* new, though it may have been here before: it is to be delivered once more */
+	bool again;      /* new, though it may have been here before: it is to be delivered once more */
 	struct buf body; /* of a new one: these bytes, */
 	int body_fd;     /* or this descriptor, owned */
 	uint64_t size;
@@ -48,8 +48,8 @@ struct shelf_change {
 	struct guid removed;
 	bool over; /* this new item is over before it got here: it only must not come again */
 	struct guid over_id;
-	/* On the loop's thread. r: 0 it is durable, -POD_E_EXISTS a new item is there already, or was and does not come
-	 * again (nothing changed). */
+	/* On the loop's thread. r: 0 it is durable, -POD_E_EXISTS a new item is there already, or was and
+	 * does not come again (nothing changed). */
 	void (*done)(void *arg, struct shelf_change *change, int r, const struct err *err);
 	void *arg;
 	/* inside of the shelf */

@@ -120,7 +120,7 @@ static int put_item(struct shelf_index *ix, struct kv_txn *txn, const struct rec
 	int r = kv_put(txn, ix->items, key_of(&m->id), buf_span(&m->item), err);
 
 	return r == 0 && m->whole ? kv_put(txn, ix->summaries, key_of(&m->id), buf_span(&m->summary), err)
-	                           : r;
+	                          : r;
 }
 
 static int settle_one(struct shelf_index *ix, struct kv_txn *txn, const struct recent *m, int64_t now_ms,
