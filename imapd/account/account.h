@@ -88,8 +88,8 @@ int account_call_parts(struct account *ac, struct arena *a, enum store_method me
 /* A message's bytes, read from a mapped file, or from memory of its own. */
 struct account_body {
 	struct span bytes;
-	struct span parts;  /* what lib/mime packed of its structure when it came in; with the bytes */
-	void *map, *memory; /* who owns them */
+	struct span parts;                 /* what lib/mime packed of its structure when it came in */
+	void *map, *memory, *parts_memory; /* who owns them */
 	size_t map_len;
 };
 /* Suspends. -POD_E_NOTFOUND: expunged. */
@@ -107,9 +107,10 @@ int account_watch(struct account *ac);
 /* How often something changed: the same number twice, nothing was told between. */
 uint64_t account_changes(const struct account *ac);
 
-/* Somebody who is told. Embedded; all fields are the caller's to set before account_listen. */
+/* Somebody who is told. Embedded; on_change is the caller's to set, the rest is ours. */
 struct account_listener {
 	struct account_listener *next, **at;
+	uint64_t told;
 	/*
 	 * mailbox 0: the list of mailboxes changed. UINT32_MAX: events may be missing (the store was away),
 	 * or none come any more as the account is refused: look again. May end its listening, and that of

@@ -81,7 +81,8 @@ static bool host_is_user(void *host, const char *address)
 	_cleanup_(arena_freep) struct arena *a = arena_create(4096);
 	struct directory_user user;
 
-	return a && c->user_id && directory_user_find(c->worker->directory, a, span_of(address), &user, NULL) == 0 &&
+	return a && c->user_id &&
+	       directory_user_find(c->worker->directory, a, span_of(address), &user, NULL) == 0 &&
 	       strcmp(user.user_id, c->user_id) == 0;
 }
 
@@ -156,8 +157,7 @@ static void conn_free(struct imap_conn *c)
 	log_event(&c->log, LOGL_DEBUG, "connection.closed");
 	free(c->peer);
 	free(c);
-	if (w->draining && w->connections == 0)
-		(void) event_base_loopexit(w->base, NULL);
+	imapd_worker_end_if_idle(w);
 }
 
 void imap_conn_pump(struct imap_conn *c)

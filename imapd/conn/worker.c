@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "imapd/conn/conn.h"
-#include "imapd/http/http.h"
+#include "imapd/conn/https.h"
 #include "imapd/metrics.h"
 
 static void on_imap(void *arg, const struct accepted *accepted)
@@ -23,7 +23,17 @@ static void close_listeners(struct imapd_worker *w)
 {
 	for (size_t i = 0; i < CONF_LISTENERS; i++)
 		w->listeners[i] = listener_free(w->listeners[i]);
-	w->http = http_free(w->http);
+}
+
+void imapd_worker_end_if_idle(struct imapd_worker *w)
+{
+	if (w->draining && w->connections == 0 && https_is_idle(w->https))
+		(void) event_base_loopexit(w->base, NULL);
+}
+
+static void on_https_idle(void *arg)
+{
+	imapd_worker_end_if_idle(arg);
 }
 
 /* No more connections; those that are in a command finish it. */
@@ -40,8 +50,8 @@ static void on_term(evutil_socket_t sig, short what, void *arg)
 		next = c->next;
 		imap_conn_drain(c);
 	}
-	if (w->connections == 0)
-		(void) event_base_loopexit(w->base, NULL);
+	https_drain(w->https, on_https_idle, w);
+	imapd_worker_end_if_idle(w);
 }
 
 /* New certificates; running connections keep what they have. Other options take effect at the next start. */
@@ -57,7 +67,7 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 	}
 	(void) tls_unref(w->tls);
 	w->tls = fresh;
-	http_set_tls(w->http, fresh);
+	https_set_tls(w->https, fresh);
 	log_event(NULL, LOGL_NOTICE, "tls.reloaded");
 }
 
@@ -66,8 +76,7 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 static int open_listener(struct imapd_worker *w, const struct imapd_listen *l, struct err *err)
 {
 	if (l->which == CONF_LISTEN_HTTPS)
-		return http_create(&(struct http_options){ w->base, w->tls, w->conf, w->directory }, l->fd, &w->http,
-		                   err);
+		return https_create(w, l->fd, &w->https, err);
 	return listener_create(w->base, l->fd, w->proxy_from,
 	                       l->which == CONF_LISTEN_IMAPS ? on_imaps : on_imap, w, &w->listeners[l->which],
 	                       err);
@@ -90,7 +99,8 @@ static int open_parts(struct imapd_worker *w, unsigned int index, struct err *er
 	if (r == 0)
 		r = tls_server_create(w->o->tls, &w->tls, err);
 	if (r == 0)
-		r = store_pool_create(w->base, w->directory, "imapd", "gateway", w->o->store_tls, &w->stores, err);
+		r = store_pool_create(w->base, w->directory, "imapd", "gateway", w->o->store_tls, &w->stores,
+		                      err);
 	for (size_t i = 0; r == 0 && i < w->o->listen_n; i++)
 		if (w->o->listen[i].fd >= 0)
 			r = open_listener(w, &w->o->listen[i], err);
@@ -102,6 +112,7 @@ static void close_parts(struct imapd_worker *w)
 	struct imap_conn *next;
 
 	close_listeners(w);
+	w->https = https_free(w->https);
 	for (struct imap_conn *c = w->conns; c; c = next) {
 		next = c->next;
 		imap_conn_close(c);

@@ -22,13 +22,13 @@ struct imapd_options {
 	const char *config_file; /* read again on SIGHUP */
 	const struct conf *conf;
 	const struct tls_server_options *tls;
-	struct tally *tally; /* counts that all front ends of the host share */
+	struct tally *tally;           /* counts that all front ends of the host share */
 	struct tls_context *store_tls; /* for volumes on other hosts; NULL: local ones only */
 	const struct imapd_listen *listen;
 	size_t listen_n;
 };
 
-struct http;
+struct https;
 struct imap_conn;
 
 struct imapd_worker {
@@ -45,11 +45,13 @@ struct imapd_worker {
 	struct imap_conn *conns; /* all of them */
 	unsigned int connections;
 	struct listener *listeners[CONF_LISTENERS];
-	struct http *http;
+	struct https *https;
 	bool draining;
 };
 
 /* Runs until SIGTERM; the exit status. Opens the directory and metrics, so call it after fork. */
 int imapd_worker_run(const struct imapd_options *o, unsigned int index);
+/* Where it is to end and nobody is left whom it serves, its loop ends. */
+void imapd_worker_end_if_idle(struct imapd_worker *w);
 
 #endif

@@ -16,7 +16,6 @@ struct eas_command {
 	unsigned int flags;
 	enum wbxml_tag root; /* of its request and of an answer that is only a status; 0: it has no WBXML */
 	void (*run)(struct eas_request *rq);
-	size_t metric; /* enum imapd_metric: how often it was asked for */
 };
 
 /* NULL: none. */

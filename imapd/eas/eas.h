@@ -58,7 +58,7 @@ struct eas_answer;
 struct http_exchange;
 
 /* What all requests of a worker share; stays for its life. */
-struct eas_service_parts {
+struct eas_parts {
 	struct event_base *base;
 	const struct conf *conf;
 	struct directory *directory;
@@ -69,7 +69,8 @@ struct eas_service_parts {
 struct eas_request {
 	struct arena *a; /* of this request */
 	struct log log;  /* user=, device=, command= */
-	const struct eas_service_parts *parts;
+	struct eas_service *service;
+	const struct eas_parts *parts; /* the service's */
 	const struct eas_command *command;
 	unsigned int version; /* enum eas_version */
 	struct account *account;

@@ -15,6 +15,11 @@ static const struct conf_item items[] = {
 	CONF_COUNT(imapd_conf, max_connections, "10000", "1", "1000000", "Most connections of one worker."),
 	CONF_COUNT(imapd_conf, max_user_connections, "100", "1", "100000",
 	           "Most connections of one user to one worker."),
+	CONF_COUNT(imapd_conf, max_https_connections, "20000", "1", "1000000",
+	           "Most HTTPS connections of one worker; more wait until one ends."),
+	CONF_TIME(imapd_conf, https_idle_timeout, "5m", "10s", "1h",
+	        "An HTTPS connection on which nothing is asked for so long ends. One whose client waits for new mail is not "
+	        "idle."),
 	CONF_TIME(imapd_conf, idle_timeout, "30m", "30m", "1d",
 	        "A client that is silent for so long is logged out; RFC 3501 5.4 asks for 30 minutes at "
 	        "least."),

@@ -1,0 +1,41 @@
+#include "imapd/eas/commands.h"
+
+#include "base/cleanup.h"
+
+/* clang-format off */
+static const struct eas_command commands[] = {
+	/* code  name  since  until  flags  root  run */
+	{ 0 },
+};
+/* clang-format on */
+
+/* The empty row ends it. */
+static const struct eas_command *end(void)
+{
+	return &commands[ARRAY_SIZE(commands) - 1];
+}
+
+const struct eas_command *eas_command_by_name(struct span name)
+{
+	for (const struct eas_command *c = commands; c < end(); c++)
+		if (span_eq_nocase(name, span_of(c->name)))
+			return c;
+	return NULL;
+}
+
+const struct eas_command *eas_command_by_code(unsigned int code)
+{
+	for (const struct eas_command *c = commands; c < end(); c++)
+		if (c->code == code)
+			return c;
+	return NULL;
+}
+
+void eas_commands_list(struct buf *out)
+{
+	for (const struct eas_command *c = commands; c < end(); c++) {
+		if (out->len)
+			buf_add_byte(out, ',');
+		buf_add_str(out, c->name);
+	}
+}

@@ -1,0 +1,22 @@
+/* What the files of this folder share beside eas.h. */
+#ifndef POD_IMAPD_EAS_INTERNAL_H
+#define POD_IMAPD_EAS_INTERNAL_H
+
+#include "imapd/eas/answer.h"
+#include "imapd/eas/commands.h"
+#include "imapd/eas/service.h"
+#include "imapd/http/http.h"
+
+struct eas_service {
+	struct eas_parts parts;
+	bool draining;
+};
+
+/* serve.c: the memory of a request, and its fields that hold for all of its life. NULL where memory is out.
+ */
+struct arena *eas_request_init(struct eas_request *rq, struct eas_service *s, struct http_exchange *x);
+void eas_request_log(struct eas_request *rq);
+/* Sends the answer, writes the line of the log, counts. */
+void eas_request_finish(struct eas_request *rq, uint64_t began_us);
+
+#endif

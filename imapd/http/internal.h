@@ -1,0 +1,43 @@
+/* What server.c and exchange.c share. */
+#ifndef POD_IMAPD_HTTP_INTERNAL_H
+#define POD_IMAPD_HTTP_INTERNAL_H
+
+#include <event2/http.h>
+#include <event2/http_struct.h>
+#include <event2/keyvalq_struct.h>
+
+#include "imapd/http/http.h"
+
+struct http {
+	struct evhttp *server;
+	struct evhttp_bound_socket *bound; /* NULL: draining */
+	struct tls_context *tls;
+	const struct http_route *routes;
+	struct http_exchange *all;
+	unsigned int exchanges, connections, max_connections;
+	uint32_t last_conn;
+	unsigned int idle_timeout_s;
+	bool draining;
+	void (*on_drained)(void *arg);
+	void *arg;
+};
+
+/* A connection, as long as its SSL object is there. */
+struct http_conn {
+	struct http *http;
+	uint32_t id;
+};
+/* NULL: not one of TLS. */
+const struct http_conn *http_conn_of(struct evhttp_connection *evcon);
+
+/* exchange.c: a request has come. NULL: it was answered already, memory is out. */
+struct http_exchange *http_exchange_create(struct http *h, struct evhttp_request *rq);
+/* Its client is gone. */
+void http_exchange_lose(struct http_exchange *x);
+
+/* gzip.c: whether the client takes it; and the bytes of buf compressed. Where that fails, buf is as it was.
+ */
+bool http_takes_gzip(const char *accept_encoding);
+bool http_gzip(struct evbuffer *buf);
+
+#endif

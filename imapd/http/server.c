@@ -1,0 +1,234 @@
+#include <event2/bufferevent_ssl.h>
+#include <event2/listener.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "imapd/http/internal.h"
+#include "imapd/metrics.h"
+
+#define HEADERS_MAX (32 << 10)
+
+/* ---- connections ---- */
+
+/* Where a connection is kept in its SSL object, which goes with it: evhttp does not tell when that is. */
+static int conn_index = -1;
+
+static void listen_or_not(struct http *h)
+{
+	struct evconnlistener *l = h->bound ? evhttp_bound_socket_get_listener(h->bound) : NULL;
+
+	if (!l)
+		return;
+	if (h->connections >= h->max_connections)
+		(void) evconnlistener_disable(l);
+	else
+		(void) evconnlistener_enable(l);
+}
+
+static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)
+{
+	struct http_conn *c = ptr;
+
+	if (!c)
+		return;
+	c->http->connections--;
+	metric_add(IMAPD_HTTP_CONNECTIONS_OPEN, -1);
+	listen_or_not(c->http);
+	free(c);
+}
+
+static bool attach_conn(struct http *h, SSL *ssl)
+{
+	struct http_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return false;
+	*c = (struct http_conn){ h, ++h->last_conn };
+	if (SSL_set_ex_data(ssl, conn_index, c) != 1) {
+		free(c);
+		return false;
+	}
+	h->connections++;
+	metric_add(IMAPD_HTTP_CONNECTIONS_OPEN, 1);
+	listen_or_not(h);
+	return true;
+}
+
+const struct http_conn *http_conn_of(struct evhttp_connection *evcon)
+{
+	SSL *ssl = bufferevent_openssl_get_ssl(evhttp_connection_get_bufferevent(evcon));
+
+	return ssl ? SSL_get_ex_data(ssl, conn_index) : NULL;
+}
+
+/* Where this returns NULL libevent goes on in clear; on_request sees to it that nothing is said then. */
+static struct bufferevent *on_connection(struct event_base *base, void *arg)
+{
+	struct http *h = arg;
+	SSL *ssl = tls_accept_ssl(h->tls);
+	struct bufferevent *bev;
+
+	if (!ssl)
+		return NULL;
+	if (!attach_conn(h, ssl)) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	bev = bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+	if (!bev)
+		SSL_free(ssl);
+	else
+		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	return bev;
+}
+
+/* ---- requests ---- */
+
+static bool route_fits(const struct http_route *r, const char *path)
+{
+	size_t len = strlen(r->path);
+
+	return r->below ? strncasecmp(path, r->path, len) == 0 : strcasecmp(path, r->path) == 0;
+}
+
+static const struct http_route *find_route(const struct http *h, const char *path)
+{
+	for (const struct http_route *r = h->routes; r->path; r++)
+		if (route_fits(r, path))
+			return r;
+	return NULL;
+}
+
+static void answer_method(struct http_exchange *x, unsigned int methods)
+{
+	static const struct {
+		unsigned int method;
+		const char *name;
+	} names[] = {
+		{ HTTP_OPTIONS, "OPTIONS" }, { HTTP_GET, "GET" }, { HTTP_HEAD, "HEAD" }, { HTTP_POST, "POST" }
+	};
+	char allow[64] = "";
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (methods & names[i].method) {
+			if (*allow)
+				(void) strcat(allow, ", ");
+			(void) strcat(allow, names[i].name);
+		}
+	http_add_header(x, "Allow", allow);
+	http_reply_text(x, 405, "This method does not work here.");
+}
+
+static void on_request(struct evhttp_request *rq, void *arg)
+{
+	struct http *h = arg;
+	struct http_exchange *x;
+	const struct http_route *r;
+
+	if (!http_conn_of(evhttp_request_get_connection(rq))) {
+		evhttp_send_error(rq, HTTP_SERVUNAVAIL, NULL);
+		return;
+	}
+	metric_add(IMAPD_HTTP_REQUESTS, 1);
+	x = http_exchange_create(h, rq);
+	if (!x)
+		return;
+	r = find_route(h, http_path(x));
+	if (!r)
+		http_reply_text(x, 404, "There is no such page.");
+	else if (!(r->methods & http_method(x)))
+		answer_method(x, r->methods);
+	else if (http_body(x).len > r->body_max)
+		http_reply_text(x, 413, "The request is too large.");
+	else
+		r->handle(r->arg, x);
+}
+
+/* ---- life ---- */
+
+static size_t largest_body(const struct http_route *routes)
+{
+	size_t max = 0;
+
+	for (; routes->path; routes++)
+		if (routes->body_max > max)
+			max = routes->body_max;
+	return max;
+}
+
+/* All that evhttp knows, so that it is we who answer. */
+static const unsigned int all_methods = EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
+                                        EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+                                        EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH;
+
+static void set_up(struct http *h, const struct http_options *o)
+{
+	h->tls = tls_ref(o->tls);
+	h->routes = o->routes;
+	h->max_connections = o->max_connections;
+	h->idle_timeout_s = o->idle_timeout_s;
+	evhttp_set_bevcb(h->server, on_connection, h);
+	evhttp_set_gencb(h->server, on_request, h);
+	evhttp_set_timeout(h->server, (int) o->idle_timeout_s);
+	evhttp_set_max_body_size(h->server, (ev_ssize_t) largest_body(o->routes));
+	evhttp_set_max_headers_size(h->server, HEADERS_MAX);
+	evhttp_set_default_content_type(h->server, NULL);
+	evhttp_set_allowed_methods(h->server, (ev_uint16_t) all_methods);
+}
+
+int http_create(const struct http_options *o, int fd, struct http **ret_http, struct err *err)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (conn_index < 0)
+		conn_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_ssl_free);
+	if (h && conn_index >= 0)
+		h->server = evhttp_new(o->base);
+	if (h && h->server)
+		h->bound = evhttp_accept_socket_with_handle(h->server, fd);
+	if (!h || !h->bound) {
+		(void) close(fd);
+		(void) http_free(h);
+		return err_set(err, POD_E_NOMEM, "HTTPS listener");
+	}
+	set_up(h, o);
+	*ret_http = h;
+	return 0;
+}
+
+void http_set_tls(struct http *h, struct tls_context *tls)
+{
+	if (!h)
+		return;
+	(void) tls_unref(h->tls);
+	h->tls = tls_ref(tls);
+}
+
+void http_drain(struct http *h, void (*on_drained)(void *arg), void *arg)
+{
+	h->draining = true;
+	h->on_drained = on_drained;
+	h->arg = arg;
+	if (h->bound)
+		evhttp_del_accept_socket(h->server, h->bound);
+	h->bound = NULL;
+}
+
+unsigned int http_exchanges(const struct http *h)
+{
+	return h ? h->exchanges : 0;
+}
+
+struct http *http_free(struct http *h)
+{
+	if (!h)
+		return NULL;
+	h->on_drained = NULL;
+	h->bound = NULL; /* which the server closes */
+	if (h->server)
+		evhttp_free(h->server);
+	(void) tls_unref(h->tls);
+	free(h);
+	return NULL;
+}
