@@ -4,7 +4,7 @@ imapd_core_LDLIBS := -lxml2 -ljansson -lxxhash -lz
 
 PROGRAMS += $(if $(wildcard imapd/main.c),imapd)
 imapd_MAIN := imapd/main.c
-imapd_USES := imapd_core submit smtp tally storeproto directory net proc conf sasl kv mime base
+imapd_USES := imapd_core device submit smtp tally storeproto directory net proc conf sasl kv mime base
 
 # The tags of ActiveSync are a table of facts; names and numbers are made out of it.
 GENERATED_HDRS += $(BUILD)/gen/imapd/eas/wbxml/tags.gen.h

@@ -67,8 +67,8 @@ static const struct command commands[] = {
 	{ "dkim", "DOMAIN ACTION [SELECTOR]", 2, 3, "Keys that a domain signs its mail with.",
 	  domain_dkim_details, domain_dkim_options, domain_dkim_run },
 	{ "dns", "DOMAIN", 1, 1, "Prints the records that the domain's DNS should have.",
-	  "As lines of a zone file: MX, SPF, DMARC, TLS-RPT, TLSA of the server's key, MTA-STS where imapd.mta_sts says so, and "
-	  "the domain's DKIM keys.",
+	  "As lines of a zone file: MX, SPF, DMARC, TLS-RPT, where clients find IMAP, submission and autodiscover, TLSA of the "
+	  "server's key, MTA-STS where imapd.mta_sts says so, and the domain's DKIM keys.",
 	  NULL, domain_dns_run },
 	{ "list", "", 0, 0, "Lists the domains.", NULL, NULL, run_list },
 	{ "remove", "DOMAIN", 1, 1, "Takes no more mail for a domain.",

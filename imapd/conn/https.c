@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/fiber.h"
+#include "imapd/autodiscover/serve.h"
 #include "imapd/eas/service.h"
 #include "imapd/http/http.h"
 #include "imapd/http/pages.h"
@@ -16,6 +17,7 @@
 
 struct https {
 	struct pages pages;
+	struct discovery discovery;
 	struct accounts *accounts;
 	struct eas_service *eas;
 	struct http *http;
@@ -28,6 +30,15 @@ static void fill_routes(struct https *hs, const struct conf *conf)
 		{ "/", false, HTTP_GET | HTTP_HEAD, PAGE_BODY_MAX, page_front, &hs->pages },
 		{ "/.well-known/mta-sts.txt", false, HTTP_GET | HTTP_HEAD, PAGE_BODY_MAX, page_policy,
 		  &hs->pages },
+		{ "/autodiscover/autodiscover.xml", false, HTTP_POST, PAGE_BODY_MAX, discover_pox,
+		  &hs->discovery },
+		{ "/autodiscover/autodiscover.json", true, HTTP_GET, PAGE_BODY_MAX, discover_json,
+		  &hs->discovery },
+		{ "/mail/config-v1.1.xml", false, HTTP_GET, PAGE_BODY_MAX, discover_thunderbird,
+		  &hs->discovery },
+		{ "/.well-known/autoconfig/mail/config-v1.1.xml", false, HTTP_GET, PAGE_BODY_MAX,
+		  discover_thunderbird, &hs->discovery },
+		{ "/mobileconfig", false, HTTP_GET, PAGE_BODY_MAX, discover_apple, &hs->discovery },
 		{ EAS_PATH, false, HTTP_OPTIONS | HTTP_POST, conf->mta.max_message_size + EAS_BODY_EXTRA,
 		  eas_serve, hs->eas },
 		{ EAS_PATH "/default.eas", false, HTTP_OPTIONS | HTTP_POST,
@@ -76,6 +87,7 @@ int https_create(struct imapd_worker *w, int fd, struct https **ret_https, struc
 	if (r < 0) {
 		(void) close(fd);
 	} else {
+		hs->discovery = (struct discovery){ w->conf, w->directory, hs->accounts, &w->tls };
 		fill_routes(hs, w->conf);
 		o.routes = hs->routes;
 		r = http_create(&o, fd, &hs->http, err);

@@ -1,10 +1,14 @@
 #include "imapd/eas/commands.h"
 
 #include "base/cleanup.h"
+#include "imapd/eas/provision/provision.h"
+#include "imapd/eas/settings/settings.h"
 
 /* clang-format off */
 static const struct eas_command commands[] = {
 	/* code  name  since  until  flags  root  run */
+	{ 17, "Settings", EAS_12_0, EAS_16_1, EAS_NEEDS_POLICY, SETTINGS_SETTINGS, eas_cmd_settings },
+	{ 20, "Provision", EAS_2_5, EAS_16_1, 0, PROVISION_PROVISION, eas_cmd_provision },
 	{ 0 },
 };
 /* clang-format on */

@@ -130,6 +130,8 @@ void conf_derive(struct conf_loaded *l, struct problems *problems)
 	resolve_workers(&c->imapd.workers);
 	if (!c->mta.hostname[0])
 		c->mta.hostname = keep(l, arena_printf(l->arena, "mx.%s", c->pod.domain), problems);
+	if (!c->imapd.client_host[0])
+		c->imapd.client_host = c->mta.hostname;
 	conf_derive_endpoints(l, problems);
 	require_paths(l, problems);
 	check_pairs(l, problems);

@@ -7,8 +7,9 @@
 
 struct imapd_conf {
 	unsigned int workers;
+	const char *client_host;
 	const char *imap, *imaps, *https; /* as written: ask conf_listen() */
-	unsigned int max_connections, max_user_connections, max_https_connections;
+	unsigned int max_connections, max_user_connections, max_https_connections, max_devices;
 	uint64_t idle_timeout_ms, https_idle_timeout_ms, preauth_timeout_ms, store_timeout_ms;
 	uint64_t max_literal, max_line;
 	bool allow_cleartext_auth;

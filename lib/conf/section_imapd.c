@@ -31,6 +31,9 @@ static const struct conf_item items[] = {
 	        "How long a volume may take to answer before a command fails with UNAVAILABLE."),
 	CONF_BOOL(imapd_conf, allow_cleartext_auth, "no",
 	        "Whether passwords are taken without TLS from other hosts. Loopback addresses always may."),
+	CONF_COUNT(imapd_conf, max_devices, "50", "1", "10000", "Most ActiveSync devices of one user; podctl device remove makes room."),
+	CONF_DOMAIN(imapd_conf, client_host, "", "mta.hostname", conf_check_domain_or_empty,
+	        "Name under which clients reach IMAP, submission and HTTPS: what autodiscover tells them."),
 	CONF_CHOICE(imapd_conf, mta_sts, "off", mta_sts,
 	        "Mode of the MTA-STS policy (RFC 8461) shown at https://mta-sts.DOMAIN/.well-known/mta-sts.txt for every hosted "
 	        "domain; off: none. It needs port 443, a certificate for that name (tls.sni_dir) and the records that podctl "

@@ -101,6 +101,8 @@ api_handler api_user_list, api_user_add, api_user_get, api_user_set, api_user_re
 api_handler api_alias_list, api_alias_add, api_alias_get, api_alias_remove;
 api_handler api_group_list, api_group_add, api_group_get, api_group_remove, api_group_member_add,
 	api_group_member_remove;
+api_handler api_device_list, api_device_get, api_device_remove, api_device_wipe, api_device_access;
+api_handler api_user_policies_get, api_user_policies_set, api_domain_policies_get, api_domain_policies_set;
 api_handler api_user_send_as_add, api_user_send_as_remove, api_group_send_as_add, api_group_send_as_remove;
 api_handler api_volume_list, api_volume_add, api_volume_get, api_volume_fsck, api_volume_grow;
 api_handler api_replication_list, api_replication_get, api_replication_do, api_operation_get;

@@ -49,6 +49,38 @@ static void add_sts(struct records *r)
 	          r->conf->mta.hostname);
 }
 
+/* What clients look for that know an address only (RFC 6186, RFC 8314; MS-OXDISCO 3.1.5.1). */
+static void add_services(struct records *r)
+{
+	static const struct {
+		enum conf_listener listener;
+		const char *prefix, *why;
+	} services[] = {
+		{ CONF_LISTEN_IMAPS, "_imaps._tcp.", "where IMAP is, over TLS (RFC 8314)" },
+		{ CONF_LISTEN_IMAP, "_imap._tcp.", "where IMAP is, with STARTTLS (RFC 6186)" },
+		{ CONF_LISTEN_SUBMISSIONS, "_submissions._tcp.",
+		  "where mail is submitted, over TLS (RFC 8314)" },
+		{ CONF_LISTEN_SUBMISSION, "_submission._tcp.",
+		  "where mail is submitted, with STARTTLS (RFC 6186)" },
+		{ CONF_LISTEN_HTTPS, "_autodiscover._tcp.",
+		  "where Outlook and phones ask for their settings" },
+	};
+	const char *host = r->conf->imapd.client_host;
+
+	for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
+		const struct conf_endpoint *at = conf_listen(r->conf, services[i].listener);
+
+		if (at)
+			add_under(r, services[i].prefix, "SRV", services[i].why, "0 1 %u %s.", at->port,
+			          host);
+	}
+	add_under(r, "autodiscover.", "CNAME",
+	          "the same for those that ask no SRV record; it needs a certificate of this name", "%s.",
+	          host);
+	add_under(r, "autoconfig.", "CNAME",
+	          "where Thunderbird and its kin ask; it needs a certificate of this name", "%s.", host);
+}
+
 /* Of the server, not of the domain: once is enough for all of them. */
 static int add_tlsa(struct records *r, struct err *err)
 {
@@ -90,6 +122,7 @@ void api_domain_dns(struct api_call *call)
 	add_under(&r, "_smtp._tls.", "TXT",
 	          "TLS-RPT (RFC 8460): where others report how TLS with our servers went",
 	          "\"v=TLSRPTv1; rua=mailto:postmaster@%s\"", r.domain);
+	add_services(&r);
 	if (add_tlsa(&r, &err) < 0) {
 		json_decref(r.list);
 		api_fail(call, &err);

@@ -79,6 +79,8 @@ class Line:
             self.http.close()
         self.http = None
 
+    __del__ = close
+
 
 class Folder:
     def __init__(self, e):
