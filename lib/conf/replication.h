@@ -20,7 +20,7 @@ struct replication_conf {
 	const char *sites_dir, *stage_dir;
 	const char *link_address;
 	unsigned int first_port; /* 0: pod.base_port + 200, or 7200 where that is a port for root */
-	uint64_t volume_size, log_size;
+	uint64_t volume_size, log_size, resync_rate;
 	uint64_t sync_wait_ms, failover_after_ms;
 	bool snapshots;
 	uint64_t freeze_limit_ms;

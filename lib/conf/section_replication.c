@@ -42,6 +42,9 @@ static const struct conf_item items[] = {
 	CONF_TIME(replication_conf, sync_wait, "5s", "100ms", "10m",
 	        "How long a flush waits for a standby that does not answer, before that is struck from the "
 	        "list of those in sync and mail goes on without it."),
+	CONF_SIZE(replication_conf, resync_rate, "0", "0", "1T",
+	        "So much of a volume is compared a second, at most, while a replica is resynchronised or verified: what "
+	        "is left of disks and lines is for the mail. 0: as fast as it goes. Taken when a replicator starts."),
 	CONF_TIME(replication_conf, failover_after, "10s", "0", "1h",
 	        "When a primary has been dead for so long and the standby is in sync, the standby takes over "
 	        "by itself. 0: only when an admin says so."),

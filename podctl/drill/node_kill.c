@@ -174,7 +174,7 @@ static int kill_and_promote(struct drill *x)
 {
 	const char *max_loss = strcmp(x->d->mode, "async") == 0 ? "any" : NULL;
 	uint64_t ended_ms = 0;
-	int r = drill_volume_find(x->cli, &(struct drill_options){ .volume = x->d->volume }, x->d);
+	int r = drill_volume_look(x->cli, x->d);
 
 	if (r < 0)
 		return r;

@@ -93,11 +93,14 @@ static int check_ready(struct cli *cli, const json_t *volume, const json_t *stan
 	if (strcmp(d->mode, "async") != 0 && !json_is_true(json_object_get(standby, "in_sync")))
 		return err_set(&cli->err, POD_E_UNAVAILABLE, "the standby of %s at %s is not in sync",
 		               d->volume, d->to);
+	if (strcmp(d->mode, "async") == 0 && strcmp(text_of(standby, "state"), "following") != 0)
+		return err_set(&cli->err, POD_E_UNAVAILABLE, "the standby of %s at %s does not follow: %s", d->volume,
+		               d->to, text_of(standby, "state"));
 	cli->hint = NULL;
 	return 0;
 }
 
-static int take_volume(struct cli *cli, const json_t *volume, struct drill_result *d)
+static int take_state(struct cli *cli, const json_t *volume, struct drill_result *d)
 {
 	const json_t *standby = standby_of(volume);
 
@@ -109,7 +112,13 @@ static int take_volume(struct cli *cli, const json_t *volume, struct drill_resul
 	d->lag_known = json_is_integer(json_object_get(standby, "lag_bytes"));
 	d->lag_bytes = (uint64_t) json_integer_value(json_object_get(standby, "lag_bytes"));
 	d->lag_ms = (uint64_t) json_integer_value(json_object_get(standby, "lag_ms"));
-	return check_ready(cli, volume, standby, d);
+	return 0;
+}
+
+static int take_ready(struct cli *cli, const json_t *volume, struct drill_result *d)
+{
+	(void) take_state(cli, volume, d);
+	return check_ready(cli, volume, standby_of(volume), d);
 }
 
 static int choose(struct cli *cli, const json_t *volumes, const struct drill_options *o, const json_t **ret)
@@ -132,7 +141,8 @@ static int choose(struct cli *cli, const json_t *volumes, const struct drill_opt
 	                           "no volume of this pod is replicated: there is nothing to take over");
 }
 
-int drill_volume_find(struct cli *cli, const struct drill_options *o, struct drill_result *ret)
+static int find(struct cli *cli, const struct drill_options *o,
+                int (*take)(struct cli *cli, const json_t *volume, struct drill_result *d), struct drill_result *ret)
 {
 	const json_t *volume = NULL;
 	json_t *answer;
@@ -142,9 +152,19 @@ int drill_volume_find(struct cli *cli, const struct drill_options *o, struct dri
 		return r;
 	r = choose(cli, json_object_get(answer, "volumes"), o, &volume);
 	if (r == 0)
-		r = take_volume(cli, volume, ret);
+		r = take(cli, volume, ret);
 	json_decref(answer);
 	return r;
+}
+
+int drill_volume_find(struct cli *cli, const struct drill_options *o, struct drill_result *ret)
+{
+	return find(cli, o, take_ready, ret);
+}
+
+int drill_volume_look(struct cli *cli, struct drill_result *d)
+{
+	return find(cli, &(struct drill_options){ .volume = d->volume }, take_state, d);
 }
 
 static const char *path_of(struct cli *cli, const char *volume, const char *what)

@@ -10,6 +10,8 @@
 /* The volume meant, its sites, its mode and the standby's lag; -POD_E_UNSUPPORTED: it is not ready for a
  * drill. */
 int drill_volume_find(struct cli *cli, const struct drill_options *o, struct drill_result *ret);
+/* The same of the drill's volume as it is now, ready or not. */
+int drill_volume_look(struct cli *cli, struct drill_result *d);
 /* SIGKILL to replicator, mount and store of the primary. */
 int drill_volume_kill(struct cli *cli, struct drill_result *d);
 /*

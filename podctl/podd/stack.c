@@ -100,6 +100,7 @@ static void stack_on_poll(evutil_socket_t fd, short events, void *arg)
 
 	for (size_t i = 0; i < s->core.n; i++)
 		stack_site_poll(&s->sites[i]);
+	stack_make_look(s);
 	stack_order_look(s);
 	volume_snapshots_look(s);
 }

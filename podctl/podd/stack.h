@@ -54,12 +54,20 @@ struct operation {
 	char text[160];
 };
 
+/* A new volume whose store is there, and whose standbys may not have it yet. */
+struct stack_making {
+	bool waits;
+	uint64_t lsn;      /* what they have to have; 0: its primary was asked */
+	uint64_t until_ms; /* clock_mono_ms: then it is served without */
+};
+
 struct stack {
 	struct podd *podd;
 	char name[64];
 	struct volume_stack core;
 	struct stack_site sites[STACK_REPLICAS_MAX];
 	struct operation operation;
+	struct stack_making making;
 	struct safe_mark safe;
 	struct event *timer, *poll;
 	bool draining;        /* actions are being carried out */
@@ -128,8 +136,10 @@ void stack_on_unmounted(struct stack *s);
 
 /* ---- stack_make.c ---- */
 
-/* An empty store on the mounted file system; tells the core when it is there. */
+/* An empty store on the mounted file system; tells the core when it is there, and the standbys have it. */
 void stack_make_store(struct stack *s);
+/* Whether they have: after each status of the primary. */
+void stack_make_look(struct stack *s);
 
 /* ---- stack_order.c ---- */
 

@@ -183,10 +183,34 @@ static int check_loss(const struct stack *s, size_t to, uint64_t max_loss_bytes,
 	                       : "; it is in the middle of a resync and would fall back to before it");
 }
 
+/*
+ * Whether there is a volume at all where it would be served: a replica that never got all of a new one, or is in the middle
+ * of the first resync of a new disk, has nothing to go back to. No word of an operator makes it a volume, and under the next
+ * token what the old primary has would not count any more.
+ */
+static int check_whole(const struct stack *s, size_t to, struct err *err)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(RECORD_ARENA);
+	const struct stack_site *site = &s->sites[to];
+	const Directory__Volume *v;
+	uint64_t lsn = number_of(site->status, "promotable_lsn");
+	int r = a ? volume_record_get(s->podd, a, s->name, &v, err) : err_set(err, POD_E_NOMEM, "failover");
+
+	if (r < 0 || !s->core.replicas[to].talks) /* which is refused for that */
+		return r;
+	if (lsn > 0 && lsn >= v->made_lsn)
+		return 0;
+	return err_set(err, POD_E_LIMIT,
+	               "%s never had the whole volume: there is nothing that could take over; what is at %s is all there is",
+	               site->name, s->sites[s->core.primary].name);
+}
+
 int stack_order_failover(struct stack *s, size_t to, uint64_t max_loss_bytes, struct err *err)
 {
-	int r = check_loss(s, to, max_loss_bytes, err);
+	int r = to == s->core.primary ? 0 : check_whole(s, to, err); /* to itself is refused for what it is */
 
+	if (r == 0)
+		r = check_loss(s, to, max_loss_bytes, err);
 	if (r < 0)
 		return r;
 	if (s->core.order)
@@ -261,7 +285,7 @@ const char *stack_order_step(const struct stack *s, char *buf, size_t size)
 		(void) snprintf(buf, size, "%s",
 		                s->operation.state == OPERATION_FAILED ? s->operation.text : "done");
 	} else if (!s->operation.waits) {
-		(void) snprintf(buf, size, "%s", stack_step_name(s->core.step));
+		(void) snprintf(buf, size, "%s", stack_step_text(&s->core));
 	} else {
 		peer = stack_site_peer(&s->sites[s->core.primary], s->operation.to);
 		(void) snprintf(

@@ -219,6 +219,7 @@ static void on_status(void *arg, int r, const json_t *answer, const char *text)
 	tell_safe(site, answer);
 	stack_on_state(&s->core, site->index, says_primary(answer), says(answer, "consistent", true),
 	               json_is_string(json_object_get(answer, "broken")), clock_mono_ms());
+	stack_make_look(s);
 	stack_order_look(s);
 	stack_go_on(s);
 }
@@ -380,7 +381,7 @@ static int process_add(struct stack_site *site, const Directory__Replica *replic
 {
 	struct podd *p = site->stack->podd;
 	const struct conf *conf = p->conf;
-	char program[PATH_MAX], nbd[PATH_MAX + 8], child[CHILD_NAME_SIZE];
+	char program[PATH_MAX], nbd[PATH_MAX + 8], child[CHILD_NAME_SIZE], rate[32];
 	const char *const argv[] = { podd_program(p, "replicator", program, sizeof(program)),
 		                     "serve",
 		                     "--folder",
@@ -403,6 +404,8 @@ static int process_add(struct stack_site *site, const Directory__Replica *replic
 		                     site->files.key,
 		                     "--tls-ca",
 		                     conf->tls.ca,
+		                     "--resync-rate",
+		                     rate,
 		                     "--log-format",
 		                     conf->log.format == LOG_FORMAT_JSON ? "json" : "text",
 		                     "--outlive-parent",
@@ -416,6 +419,7 @@ static int process_add(struct stack_site *site, const Directory__Replica *replic
 	};
 
 	(void) snprintf(nbd, sizeof(nbd), "unix:%s", site->files.nbd);
+	(void) snprintf(rate, sizeof(rate), "%llu", (unsigned long long) conf->replication.resync_rate);
 	return children_add(p->children, stack_site_child(site, child, sizeof(child)), &spec, err);
 }
 

@@ -5,18 +5,23 @@
 
 #define RETRY_MS 500
 
-static const char *const step_names[] = {
+static const char *const step_texts[] = {
 	[STEP_STORE] = "stopping the store",
 	[STEP_UNMOUNT] = "unmounting",
 	[STEP_DEMOTE] = "waiting until the other site has everything",
 	[STEP_FENCE] = "fencing the primary",
 	[STEP_WRITE] = "entering the new primary in the directory",
-	[STEP_SERVE] = "promoting, mounting, starting the store",
 };
 
-const char *stack_step_name(enum stack_step step)
+const char *stack_step_text(const struct volume_stack *s)
 {
-	return step_names[step];
+	const struct stack_replica *p = &s->replicas[s->primary];
+
+	if (s->step != STEP_SERVE)
+		return step_texts[s->step];
+	if (!p->talks || !p->primary)
+		return "promoting";
+	return s->mount != PART_UP || s->mounted != s->primary ? "mounting" : "starting the store";
 }
 
 /* ---- actions ---- */
@@ -480,8 +485,9 @@ void stack_on_time(struct volume_stack *s, uint64_t now)
 		if (now >= s->replicas[i].retry_ms)
 			s->replicas[i].retry_ms = 0;
 	if (s->order && s->deadline_ms && now >= s->deadline_ms) {
-		(void) snprintf(text, sizeof(text), "%s took too long%s", stack_step_name(s->step),
-		                s->step == STEP_SERVE ? "; it goes on" : "; the primary stays where it was");
+		(void) snprintf(text, sizeof(text), "%s took too long; %s", stack_step_text(s),
+		                s->step == STEP_SERVE ? "it goes on, and the log says what is in its way"
+		                                      : "the primary stays where it was");
 		order_end(s, -POD_E_TIMEOUT, text, now);
 	}
 	settle(s, now);

@@ -71,9 +71,6 @@ struct stack_replica {
 
 enum stack_order { ORDER_NONE, ORDER_SWITCHOVER, ORDER_FAILOVER };
 enum stack_step { STEP_STORE, STEP_UNMOUNT, STEP_DEMOTE, STEP_FENCE, STEP_WRITE, STEP_SERVE };
-/* "stopping the store", for who watches. */
-const char *stack_step_name(enum stack_step step);
-
 struct stack_limits {
 	uint64_t failover_after_ms; /* 0: only by order */
 	uint64_t step_ms;           /* each step of an order up to the entry in the directory */
@@ -137,6 +134,8 @@ int stack_failover(struct volume_stack *s, size_t to, bool force, uint64_t now, 
 bool stack_next(struct volume_stack *s, struct stack_action *ret_action);
 /* When stack_on_time wants to be called, or UINT64_MAX. */
 uint64_t stack_deadline(const struct volume_stack *s);
+/* What the order is at, for who watches: "stopping the store". */
+const char *stack_step_text(const struct volume_stack *s);
 /* Promoted, mounted and served where the directory says. */
 bool stack_serves(const struct volume_stack *s);
 

@@ -218,6 +218,9 @@ struct replication_status {
 	uint64_t size_bytes;
 	struct disk_cursors cursors;
 	bool consistent; /* may be promoted without force */
+	/* Where the state ends that it would begin with if it were promoted, with force where it takes that. 0: it has
+	 * none, because it was never written to or is in the middle of its first resync. */
+	uint64_t promotable_lsn;
 	bool lease_over;
 	char primary[PEER_NAME_SIZE]; /* whose stream comes here; "" */
 	uint64_t primary_seen_ms;     /* how long ago it last said something */

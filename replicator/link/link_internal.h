@@ -221,6 +221,8 @@ int keep_log_for(struct replication *r, const char *peer, struct err *err);
 int restore_before_resync(struct replication *r, uint64_t *ret_branch, struct err *err);
 
 void resync_snapshot_drop(struct replication *r);
+/* The LSN of the state that it holds; false: there is none. */
+bool resync_snapshot_find(struct replication *r, uint64_t *ret_lsn);
 
 /* hello.c */
 void hello_make(struct replication *r, struct hello *ret);

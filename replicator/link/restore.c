@@ -26,6 +26,17 @@ static bool find_resync_snapshot(struct replication *r, struct snapshot_info *re
 	return false;
 }
 
+bool resync_snapshot_find(struct replication *r, uint64_t *ret_lsn)
+{
+	struct snapshot_info info;
+	uint64_t branch;
+
+	if (!find_resync_snapshot(r, &info, &branch))
+		return false;
+	*ret_lsn = info.lsn;
+	return true;
+}
+
 void resync_snapshot_drop(struct replication *r)
 {
 	struct snapshot_info info;
@@ -40,29 +51,47 @@ void resync_snapshot_drop(struct replication *r)
 		          F_ERR(&err));
 }
 
-static int copy_back(struct disk *d, const struct snapshot_info *info, struct err *err)
+/* One piece as the snapshot has it, zeros where the volume was smaller; nothing is written where it is that already. */
+static int piece_back(struct disk *d, const struct snapshot_info *info, uint64_t at, size_t n, uint8_t *was,
+                      uint8_t *is, struct err *err)
 {
-	_cleanup_(freep) uint8_t *was = NULL, *is = NULL;
-	uint64_t size = disk_size(d);
+	size_t in = at >= info->size_bytes ? 0 : info->size_bytes - at < n ? (size_t) (info->size_bytes - at) : n;
+	int r = in ? snapshots_read(disk_snapshots(d), info->name, at, was, in, err) : 0;
+
+	memset(was + in, 0, n - in);
+	if (r == 0)
+		r = disk_read(d, at, is, n, err);
+	return r == 0 && memcmp(was, is, n) != 0 ? disk_image_write(d, at, was, n, err) : r;
+}
+
+static int range_back(struct disk *d, const struct snapshot_info *info, uint64_t at, uint64_t end, uint8_t *was,
+                      uint8_t *is, struct err *err)
+{
 	int r = 0;
 
-	was = aligned_alloc(RECORD_ALIGN, PIECE);
-	is = aligned_alloc(RECORD_ALIGN, PIECE);
+	for (; r == 0 && at < end; at += PIECE)
+		r = piece_back(d, info, at, end - at < PIECE ? (size_t) (end - at) : PIECE, was, is, err);
+	return r;
+}
+
+/* Only what was overwritten since: users wait for it, and the volume may be large. */
+static int copy_back(struct disk *d, const struct snapshot_info *info, struct err *err)
+{
+	_cleanup_(freep) uint8_t *was = aligned_alloc(RECORD_ALIGN, PIECE);
+	_cleanup_(freep) uint8_t *is = aligned_alloc(RECORD_ALIGN, PIECE);
+	uint64_t at = 0, length = 0;
+	int r = 0;
+
 	if (!was || !is)
 		return err_set(err, POD_E_NOMEM, "going back to snapshot %s", info->name);
-	for (uint64_t at = 0; r == 0 && at < size; at += PIECE) {
-		size_t n = size - at < PIECE ? (size_t) (size - at) : PIECE;
-		size_t in = at >= info->size_bytes      ? 0
-		            : info->size_bytes - at < n ? (size_t) (info->size_bytes - at)
-		                                        : n;
-
-		memset(was + in, 0, n - in);
-		r = in ? snapshots_read(disk_snapshots(d), info->name, at, was, in, err) : 0;
+	do {
+		r = snapshots_changed_next(disk_snapshots(d), info->name, at, &at, &length, err);
 		if (r == 0)
-			r = disk_read(d, at, is, n, err);
-		if (r == 0 && memcmp(was, is, n) != 0)
-			r = disk_image_write(d, at, was, n, err);
-	}
+			r = range_back(d, info, at, at + length, was, is, err);
+		at += length;
+	} while (r == 0 && length > 0);
+	if (r == 0)
+		r = range_back(d, info, info->size_bytes, disk_size(d), was, is, err);
 	return r < 0 ? r : disk_image_flush(d, err);
 }
 

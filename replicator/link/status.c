@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "replicator/core/record.h"
 #include "replicator/link/link_internal.h"
 
 static uint64_t eta_ms(const struct peer *p, uint64_t dirty_bytes, uint64_t now_ms)
@@ -53,6 +54,15 @@ static void peer_status(struct peer *p, const struct disk_cursors *c, struct rep
 	}
 }
 
+static uint64_t promotable_lsn(struct replication *r, const struct replication_status *s)
+{
+	uint64_t lsn = 0;
+
+	if (s->consistent)
+		return s->cursors.durable > RECORD_ALIGN ? s->cursors.durable : 0;
+	return resync_snapshot_find(r, &lsn) ? lsn : 0;
+}
+
 void replication_status(struct replication *r, struct replication_status *ret)
 {
 	struct superblock sb;
@@ -65,6 +75,7 @@ void replication_status(struct replication *r, struct replication_status *ret)
 	ret->generation = sb.generations[0].id;
 	ret->size_bytes = disk_size(r->disk);
 	ret->consistent = !sb.resync_under_way && sb.consistent_from_lsn <= ret->cursors.durable;
+	ret->promotable_lsn = promotable_lsn(r, ret);
 	ret->lease_over = lease_ms && clock_mono_ms() >= lease_ms;
 	(void) snprintf(ret->broken, sizeof(ret->broken), "%s", broken ? broken : "");
 	(void) pthread_mutex_lock(&r->lock);

@@ -115,10 +115,11 @@ int control_status(struct control_call *c, struct err *err)
 	for (size_t i = 0; i < s.n_peers; i++)
 		(void) json_array_append_new(peers, peer_json(&s.peers[i]));
 	(void) snprintf(generation, sizeof(generation), "%016llx", (unsigned long long) s.generation);
-	more = json_pack("{ss, ss, ss, sI, ss, sI, sb, sb, so, sI, so, so, sI, sI, sI, so}", "name",
+	more = json_pack("{ss, ss, ss, sI, ss, sI, sb, sI, sb, so, sI, so, so, sI, sI, sI, so}", "name",
 	                 settings->name, "site", settings->site, "role", roles[s.role], "token",
 	                 (json_int_t) s.token, "generation", generation, "size", (json_int_t) s.size_bytes,
-	                 "consistent", s.consistent, "lease_over", s.lease_over, "primary",
+	                 "consistent", s.consistent, "promotable_lsn",
+	                 (json_int_t) s.promotable_lsn, "lease_over", s.lease_over, "primary",
 	                 text_or_null(s.primary), "primary_seen_ms", (json_int_t) s.primary_seen_ms,
 	                 "cursors", cursors_json(&s.cursors), "peers", peers, "snapshots",
 	                 (json_int_t) snapshots_list(snapshots, NULL, 0), "snapshots_bytes",

@@ -84,6 +84,7 @@ static int open_link(struct replica *r, struct err *err)
 		.key_file = text_or_null(s->tls_key),
 		.ca_file = text_or_null(s->tls_ca),
 		.listen = text_or_null(s->link_listen),
+		.resync_bytes_per_s = s->resync_rate,
 		.on_event = on_link_event,
 		.arg = r,
 	};

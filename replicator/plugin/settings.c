@@ -46,6 +46,8 @@ const struct conf_item settings_items[] = {
 	CONF_SIZE(settings, snapshot_reserve, "0", "0", "1024T",
 	        "What all snapshots together may take; beyond it the oldest that is not held goes. 0: no bound but "
 	        "the disk."),
+	CONF_SIZE(settings, resync_rate, "0", "0", "1T",
+	        "What is compared a second, at most, in a resync or verify with a peer. 0: no bound."),
 	CONF_STRING(settings, link_listen, "", check_address, "Where peers connect to: HOST:PORT."),
 	CONF_STRING(settings, peer, "", NULL,
 	        "Another replica: NAME,mode=sync|semi-sync|async[,address=HOST:PORT][,wait=5s][,identity=CN][,in_sync=yes]. "

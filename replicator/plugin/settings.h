@@ -23,7 +23,7 @@ struct settings {
 	struct arena *arena;
 	const char *folder, *name, *site, *control, *stage, *link_listen, *tls_cert, *tls_key, *tls_ca;
 	const char *peer, *primary; /* as the row read them last; the whole is below */
-	uint64_t stage_size, snapshot_reserve;
+	uint64_t stage_size, snapshot_reserve, resync_rate;
 	unsigned int parent; /* process to die with; 0: none */
 	enum log_format log_format;
 	enum log_level log_level;

@@ -139,6 +139,52 @@ int snapshots_read(struct snapshots *s, const char *name, uint64_t offset, void 
 	return r;
 }
 
+/* The first page of maps, at or behind page, in which chain[i] or a newer one has something. */
+static uint64_t next_page(const struct snapshots *s, size_t i, uint64_t page)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (; i < s->n; i++) {
+		const struct chunk_map *map = s->chain[i]->map;
+		uint64_t next = map ? chunk_map_next_page(map, (size_t) page) : page;
+
+		first = next < first ? next : first;
+	}
+	return first;
+}
+
+/* The first chunk, at or behind chunk, that is not found in the image; end: there is none. */
+static uint64_t next_changed(const struct snapshots *s, size_t i, uint64_t chunk, uint64_t end)
+{
+	while (chunk < end && chunk_fd(s, i, chunk) == s->o.image_fd) {
+		uint64_t page = chunk / CHUNK_MAP_PAGE_CHUNKS, next = next_page(s, i, page);
+
+		chunk = next > page ? next * CHUNK_MAP_PAGE_CHUNKS : chunk + 1;
+	}
+	return chunk < end ? chunk : end;
+}
+
+int snapshots_changed_next(struct snapshots *s, const char *name, uint64_t offset, uint64_t *ret_offset,
+                           uint64_t *ret_length, struct err *err)
+{
+	size_t i = 0;
+	int r;
+
+	pthread_rwlock_rdlock(&s->lock);
+	r = find_readable(s, name, &i, err);
+	if (r == 0) {
+		uint64_t size = s->chain[i]->info.size_bytes, chunks = (size + SNAPSHOT_CHUNK - 1) / SNAPSHOT_CHUNK;
+		uint64_t from = next_changed(s, i, offset / SNAPSHOT_CHUNK, chunks), to = from;
+
+		while (to < chunks && to - from < RUN_CHUNKS && chunk_fd(s, i, to) != s->o.image_fd)
+			to++;
+		*ret_offset = from * SNAPSHOT_CHUNK > offset ? from * SNAPSHOT_CHUNK : offset;
+		*ret_length = to == from ? 0 : (to * SNAPSHOT_CHUNK < size ? to * SNAPSHOT_CHUNK : size) - *ret_offset;
+	}
+	pthread_rwlock_unlock(&s->lock);
+	return r;
+}
+
 int snapshots_read_begin(struct snapshots *s, const char *name, struct err *err)
 {
 	size_t i = 0;

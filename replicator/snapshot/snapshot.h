@@ -99,6 +99,12 @@ void snapshots_read_end(struct snapshots *s, const char *name);
 /* offset and size multiples of 4096 within its size. */
 int snapshots_read(struct snapshots *s, const char *name, uint64_t offset, void *bytes, size_t size,
                    struct err *err);
+/*
+ * The next piece of a snapshot, at or behind offset, that may not be what the image has now: what was copied since it was
+ * cut, in whole chunks, the last one up to its end. Of a reflink that is all of it. *ret_length 0: nothing more.
+ */
+int snapshots_changed_next(struct snapshots *s, const char *name, uint64_t offset, uint64_t *ret_offset,
+                           uint64_t *ret_length, struct err *err);
 /* XXH3-64 over the whole content, to compare sites; calls progress (may be NULL) now and then, non-zero stops
  * it. */
 int snapshots_checksum(struct snapshots *s, const char *name, int (*progress)(void *arg, uint64_t done),

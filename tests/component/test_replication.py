@@ -38,6 +38,16 @@ class ReplicatedPod(Pod):
         until(lambda: f"number {self.sent}" in subjects(box), "the message to come through the queue")
         box.logout()
 
+    def configure(self, text):
+        """Written behind the configuration, and in force with the pod's next start, which is now."""
+        with open(os.path.join(self.dir, "podmail.conf"), "a", encoding="utf-8") as f:
+            f.write("\n" + text + "\n")
+        assert self.down().returncode == 0
+        self.up()
+
+    def kill_primary(self, volume="vol01"):
+        self.kill(f"replicator:{volume}@site1", f"attach:{volume}", f"stored:{volume}")
+
     def processes_named(self):
         return {p["name"]: p["pid"] for p in self.json("status")["processes"]}
 
@@ -297,7 +307,7 @@ class ItsLife(unittest.TestCase):
             # And the one that was under way when the standby was struck, where it does not wait in the queue.
             self.assertGreaterEqual(kept["messages"], 4)
             pod.kill("mta")  # what is kept outlives who kept it
-            pod.kill("replicator:vol01@site1", "attach:vol01", "stored:vol01")
+            pod.kill_primary()
             self.assertEqual(pod.podctl("failover", "vol01", check=False).returncode, 7)
             pod.podctl("failover", "vol01", "--max-loss", "any")
             expected = [f"number {i + 1}" for i in range(pod.sent)]
@@ -312,15 +322,12 @@ class ItsLife(unittest.TestCase):
 
     def test_what_only_the_old_primary_had_is_kept_as_an_orphan_snapshot(self):
         with ReplicatedPod() as pod:
-            with open(os.path.join(pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
-                f.write("\nmta { safetynet = no; }\n")
-            self.assertEqual(pod.down().returncode, 0)
-            pod.up()
+            pod.configure("mta { safetynet = no; }")
             pod.wait_in_sync()
             pod.send_one()
             pod.pause()
             pod.send_one()  # acknowledged by the primary alone
-            pod.kill("replicator:vol01@site1", "attach:vol01", "stored:vol01")
+            pod.kill_primary()
             self.assertEqual(pod.podctl("failover", "vol01", check=False).returncode, 7)
             pod.podctl("failover", "vol01", "--max-loss", "any")
             box = pod.imap("alice")
@@ -344,6 +351,50 @@ class ItsLife(unittest.TestCase):
             pod.podctl("snapshot", "release", "vol01", kept[0]["name"])
             pod.podctl("snapshot", "delete", "vol01", kept[0]["name"])
             until(lambda: not pod.json("snapshot", "list", "vol01")["snapshots"], "the orphan to be gone")
+
+    def test_a_standby_in_the_middle_of_a_resync_takes_over_as_it_was_before(self):
+        with ReplicatedPod() as pod:
+            pod.configure('replication { resync_rate = "16M" }')  # of a volume of 2G
+            pod.wait_in_sync()
+            pod.send_one()
+            pod.podctl("replication", "resync", "vol01")
+            until(lambda: pod.replica("secondary")["state"] == "resync" and not pod.replica("secondary")["consistent"],
+                  "the resync to be under way")
+            pod.send_one()  # acknowledged by the primary alone
+            pod.kill_primary()
+            refused = pod.podctl("failover", "vol01", check=False)
+            self.assertEqual(refused.returncode, 7)
+            self.assertIn("middle of a resync", refused.stderr)
+            pod.podctl("failover", "vol01", "--max-loss", "any")
+            operation = pod.replication()["operation"]
+            self.assertEqual(operation["state"], "done")
+            self.assertLess(operation["took_ms"], 20000)
+            box = pod.imap("alice")
+            self.assertIn("number 1", subjects(box))
+            until(lambda: sorted(subjects(box)) == ["number 1", "number 2"], "the safety net to bring the rest")
+            pod.send_one()
+            until(lambda: sorted(subjects(box)) == ["number 1", "number 2", "number 3"], "it to be as always")
+            box.logout()
+
+    def test_a_standby_that_never_had_the_whole_volume_does_not_take_over(self):
+        with ReplicatedPod() as pod:
+            pod.podctl("volume", "create", "vol02", "--replicated", "--mode", "async", "--size", "1G", "--log-size", "16M")
+            peer = pod.replication("vol02")["replicas"][1]
+            self.assertEqual((peer["site"], peer["state"], peer["dirty_bytes"]), ("site2", "following", 0))  # it was waited for
+            pod.podctl("user", "add", "dave@example.test", "--volume", "vol02", "--password-stdin", stdin="geheim-1234\n")
+            for number in range(4):
+                pod.send("dave", message(number) + b"0123456789abcdef\r\n" * (6 << 20 >> 4))  # more than the log holds
+            self.assertEqual(pod.down().returncode, 0)
+            subprocess.run(["rm", "-r", os.path.join(pod.dir, "sites", "site2", "vol02")], check=True)
+            pod.configure('replication { resync_rate = "8M" }')
+            until(lambda: pod.replication("vol02")["replicas"][1]["state"] == "resync", "the new disk to be filled")
+            pod.kill_primary("vol02")
+            refused = pod.podctl("failover", "vol02", "--max-loss", "any", check=False)
+            self.assertEqual(refused.returncode, 7, refused.stderr)
+            self.assertIn("site2 never had the whole volume", refused.stderr)
+            until(lambda: pod.replication("vol02")["serving"], "the primary to go on")
+            pod.send("dave", message(4))
+            self.assertEqual(pod.replication("vol02")["primary"], "site1")
 
     def test_a_standby_whose_disk_was_replaced_is_made_anew(self):
         with ReplicatedPod() as pod:

@@ -15,8 +15,10 @@ import smtplib
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
+import unittest
 
 BIN = os.environ.get("PODMAIL_BIN") or os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "build", "bin")
@@ -63,6 +65,22 @@ def replication_able():
             and (os.path.exists("/sys/module/nbd") or (os.path.exists("/dev/fuse") and os.path.exists("/dev/loop-control"))))
 
 
+_running = []
+
+
+def _show_logs_of_failures():
+    """A test that fails shows what its pods have logged: where it ran elsewhere, that is all there is to go by."""
+    for name in ("addFailure", "addError"):
+        def add(result, test, err, told=getattr(unittest.TestResult, name)):
+            told(result, test, err)
+            for pod in _running:
+                pod.show_log()
+        setattr(unittest.TestResult, name, add)
+
+
+_show_logs_of_failures()
+
+
 class Pod:
     """A running pod. Its volumes are plain directories, so that tests that are not about replication are quick; one that
     is says volumes="replicated", or None for what podctl up makes of its own."""
@@ -80,7 +98,9 @@ class Pod:
         self.up()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind and not issubclass(kind, unittest.SkipTest):
+            self.show_log()
         self.close()
 
     def podctl(self, *args, stdin=None, check=True, as_json=False):
@@ -103,6 +123,8 @@ class Pod:
             raise AssertionError(f"podctl up: exit {done.returncode}\n{done.stdout}{done.stderr}\n{self.log_tail()}")
         self.info = json.loads(done.stdout)
         self.info["users"] += self.added_users
+        if self not in _running:
+            _running.append(self)
         return self.info
 
     def down(self):
@@ -110,6 +132,8 @@ class Pod:
                               timeout=120, check=False)
 
     def close(self):
+        if self in _running:
+            _running.remove(self)
         self.down()
         if self.own_folder and not self.keep:
             shutil.rmtree(self.dir, ignore_errors=True)
@@ -120,6 +144,12 @@ class Pod:
                 return "".join(f.readlines()[-lines:])
         except OSError:
             return ""
+
+    def show_log(self, lines=600, width=320):
+        print(f"---- the end of the log of {self.dir} ----", file=sys.stderr)
+        for line in self.log_tail(lines).splitlines():
+            print(line[:width], file=sys.stderr)
+        print("---- that was the log ----", file=sys.stderr, flush=True)
 
     # ---- who and where ----
 

@@ -780,8 +780,26 @@ static void a_split_brain_is_recognised_and_waits_for_an_order(void **state)
 	assert_snapshot(&p->b, "orphan-", 0, 2);
 }
 
-/* b is in the middle of a resync, and the line is gone. */
-static void cut_in_resync(struct pair *p)
+static void hashes_of(struct replica *x, uint64_t ret[PAIR_VOLUME / 4096])
+{
+	for (uint64_t at = 0; at < PAIR_VOLUME; at += 1 << 20)
+		assert_int_equal(disk_hashes(x->disk, at, 1 << 20, ret + at / 4096, NULL), 0);
+}
+
+static uint64_t promotable(struct replica *x)
+{
+	struct replication_status s;
+
+	replication_status(x->r, &s);
+	return s.promotable_lsn;
+}
+
+/* b is in the middle of a resync, and the line is gone; *ret_had: what it had before, and where that ended. */
+struct state_before {
+	uint64_t hashes[PAIR_VOLUME / 4096], lsn;
+};
+
+static void cut_in_resync(struct pair *p, struct state_before *ret_had)
 {
 	struct replication_status s;
 
@@ -790,6 +808,8 @@ static void cut_in_resync(struct pair *p)
 	pair_write_at(&p->a, 0, 11, 65536);
 	pair_flush(&p->a);
 	PAIR_UNTIL(caught_up(p));
+	hashes_of(&p->b, ret_had->hashes);
+	ret_had->lsn = cursors(&p->b).durable;
 	overrun(p);
 	pair_write_at(&p->a, 0, 22, 65536);
 	pair_flush(&p->a);
@@ -804,12 +824,17 @@ static void cut_in_resync(struct pair *p)
 
 static void a_replica_in_a_resync_is_promoted_by_force_only_as_it_was_before(void **state)
 {
+	static struct state_before had;
+	static uint64_t has[PAIR_VOLUME / 4096];
 	struct pair *p = *state;
 	uint8_t block[4096];
 
-	cut_in_resync(p);
+	cut_in_resync(p, &had);
+	assert_int_equal(promotable(&p->b), had.lsn);
 	assert_int_equal(replication_promote(p->b.r, 2, false, NULL), -POD_E_UNAVAILABLE);
 	assert_int_equal(replication_promote(p->b.r, 2, true, NULL), 0);
+	hashes_of(&p->b, has);
+	assert_memory_equal(has, had.hashes, sizeof(has));
 	assert_int_equal(disk_read(p->b.disk, 0, block, sizeof(block), NULL), 0);
 	assert_int_equal(block[0], 11);
 	pair_write(p, &p->b, 10);
@@ -817,6 +842,29 @@ static void a_replica_in_a_resync_is_promoted_by_force_only_as_it_was_before(voi
 	PAIR_UNTIL(state_of(&p->b) == PEER_FOLLOWING && cursors(&p->a).durable >= cursors(&p->b).committed);
 	pair_same(p);
 	assert_snapshot(&p->a, "orphan-", 0, 22);
+}
+
+/* Whoever was never written to, or is being filled for the first time, has nothing that could be served. */
+static void a_replica_that_never_was_whole_says_so(void **state)
+{
+	struct pair *p = *state;
+
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	PAIR_UNTIL(state_of(&p->a) == PEER_DOWN);
+	assert_int_equal(promotable(&p->b), 0);
+	while (cursors(&p->a).staged < 3 * LOG_BYTES_MIN)
+		pair_write(p, &p->a, 20);
+	assert_int_equal(promotable(&p->a), cursors(&p->a).durable);
+	atomic_store(&p->relay.cut_after, 1 << 20);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(atomic_load(&p->relay.cut_after) == UINT64_MAX);
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	PAIR_UNTIL(state_of(&p->a) == PEER_DOWN);
+	assert_int_equal(promotable(&p->b), 0);
+	assert_int_equal(replication_promote(p->b.r, 2, true, NULL), -POD_E_NOTFOUND);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(state_of(&p->a) == PEER_FOLLOWING && caught_up(p) && promotable(&p->b) > 0);
+	pair_same(p);
 }
 
 static void a_lease_that_is_over_ends_writes_and_flushes(void **state)
@@ -905,6 +953,7 @@ int main(int argc, char **argv)
 		PAIR_TEST(an_old_primary_that_restarted_takes_back_its_tail_too),
 		PAIR_TEST(a_split_brain_is_recognised_and_waits_for_an_order),
 		PAIR_TEST(a_replica_in_a_resync_is_promoted_by_force_only_as_it_was_before),
+		PAIR_TEST(a_replica_that_never_was_whole_says_so),
 		PAIR_TEST(a_lease_that_is_over_ends_writes_and_flushes),
 		PAIR_TEST(mistakes_in_orders_are_told_in_words),
 		PAIR_TEST(a_paused_peer_gets_nothing_until_it_is_resumed),

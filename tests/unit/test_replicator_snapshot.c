@@ -189,6 +189,25 @@ static bool content_is(struct room *r, const struct model *m)
 	return memcmp(got, m->bytes, m->size) == 0;
 }
 
+/* Whoever puts the pieces that may have changed back into the image has the snapshot again. */
+static void changes_lead_back(struct room *r, const struct model *m)
+{
+	_cleanup_(freep) uint8_t *image = malloc(m->size);
+	uint64_t at = 0, length = 0;
+
+	assert_non_null(image);
+	memcpy(image, r->bytes, m->size);
+	do {
+		uint64_t from = at;
+
+		assert_int_equal(snapshots_changed_next(r->s, m->name, at, &at, &length, &r->err), 0);
+		assert_true(at >= from && length <= m->size - at);
+		memcpy(image + at, m->bytes + at, length);
+		at += length;
+	} while (length > 0);
+	assert_memory_equal(image, m->bytes, m->size);
+}
+
 static void same_as_models(struct room *r)
 {
 	struct snapshot_info infos[SNAPSHOTS_MAX];
@@ -200,6 +219,7 @@ static void same_as_models(struct room *r)
 		assert_int_equal(infos[i].held, r->models[i].held);
 		if (!content_is(r, &r->models[i]))
 			fail_msg("%s is not what it was", infos[i].name);
+		changes_lead_back(r, &r->models[i]);
 	}
 }
 
@@ -350,6 +370,34 @@ static void chunks_of_zeros_cost_nothing(void **state)
 	assert_int_equal(snapshots_find(r.s, "a", &info, &r.err), 0);
 	assert_int_equal(info.copied_bytes, CHUNK);
 	same_as_models(&r);
+	room_end(&r);
+}
+
+static void what_changed_since_is_little_where_little_was_written(void **state)
+{
+	const uint64_t chunks = 40000; /* of three pages of the map */
+	uint64_t at = 0, length = 0;
+	struct room r;
+
+	room_make(&r, 4, UINT64_MAX / 2);
+	assert_int_equal(ftruncate(r.image, (off_t) (chunks * CHUNK)), 0);
+	assert_int_equal(snapshots_image_resized(r.s, chunks * CHUNK, &r.err), 0);
+	assert_int_equal(snapshots_cut(r.s, "a", 4096, 1, 0, chunks * CHUNK, &r.err), 0);
+	assert_int_equal(snapshots_changed_next(r.s, "a", 0, &at, &length, &r.err), 0);
+	assert_int_equal(length, 0);
+	at = 0;
+	for (uint64_t i = 0; i < 2; i++) {
+		const struct snapshot_extent e = { (i ? 39999 : 17000) * CHUNK, BLOCK };
+
+		assert_int_equal(snapshots_preserve(r.s, &e, 1, &r.err), 0);
+		assert_int_equal(snapshots_changed_next(r.s, "a", at, &at, &length, &r.err), 0);
+		assert_int_equal(at, e.offset);
+		assert_int_equal(length, CHUNK);
+		at += length;
+	}
+	assert_int_equal(snapshots_changed_next(r.s, "a", at, &at, &length, &r.err), 0);
+	assert_int_equal(length, 0);
+	assert_int_equal(snapshots_changed_next(r.s, "b", 0, &at, &length, &r.err), -POD_E_NOTFOUND);
 	room_end(&r);
 }
 
@@ -853,6 +901,7 @@ int main(void)
 		cmocka_unit_test(snapshots_that_stay_are_right_when_room_is_short),
 		cmocka_unit_test(the_oldest_is_dropped_for_room_and_a_held_one_last),
 		cmocka_unit_test(chunks_of_zeros_cost_nothing),
+		cmocka_unit_test(what_changed_since_is_little_where_little_was_written),
 		cmocka_unit_test(more_snapshots_than_there_may_be_drop_the_oldest),
 		cmocka_unit_test(says_why_it_refuses),
 		cmocka_unit_test(a_reader_of_a_dropped_one_never_gets_the_content_of_the_next_of_that_name),
