@@ -74,7 +74,7 @@ struct eas_request {
 	const struct eas_command *command;
 	unsigned int version; /* enum eas_version */
 	struct account *account;
-	struct eas_device *device; /* NULL for OPTIONS */
+	struct eas_device *device; /* NULL for OPTIONS, and for one that woke with nothing to look at */
 
 	/* Of the query. Strings are never NULL ("" where absent). */
 	const char
@@ -91,6 +91,7 @@ struct eas_request {
 	struct http_exchange *exchange;
 	struct eas_answer *answer; /* answer.c's */
 	uint64_t changes;          /* account_changes() when a command that may wait began */
+	uint64_t serial;           /* later ones have a higher one */
 };
 
 /* ---- answers other than what is in rq->out ---- */

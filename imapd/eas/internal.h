@@ -4,12 +4,16 @@
 
 #include "imapd/eas/answer.h"
 #include "imapd/eas/commands.h"
+#include "imapd/eas/park/park.h"
 #include "imapd/eas/service.h"
 #include "imapd/http/http.h"
 
+#define EAS_REQUESTS_MAX 256 /* that are worked on at a time; more are put off */
+
 struct eas_service {
 	struct eas_parts parts;
-	bool draining;
+	struct park park;
+	uint64_t requests; /* that came so far */
 };
 
 /* serve.c: the memory of a request, and its fields that hold for all of its life. NULL where memory is out.

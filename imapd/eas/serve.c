@@ -9,10 +9,9 @@
 #include "imapd/http/basic.h"
 #include "imapd/metrics.h"
 
-#define ARENA_MAX    (128u << 20)
-#define REQUESTS_MAX 256                        /* that are worked on at a time; more are put off */
-#define VERSIONS     "12.1,14.0,14.1,16.0,16.1" /* announced; 2.5 and 12.0 are served to who asks for them */
-#define SERVER       "15.2"
+#define ARENA_MAX (128u << 20)
+#define VERSIONS  "12.1,14.0,14.1,16.0,16.1" /* announced; 2.5 and 12.0 are served to who asks for them */
+#define SERVER    "15.2"
 
 /* What fiber_start gives to the fiber. */
 struct coming {
@@ -220,6 +219,7 @@ struct arena *eas_request_init(struct eas_request *rq, struct eas_service *s, st
 		                    .service = s,
 		                    .parts = &s->parts,
 		                    .exchange = x,
+		                    .serial = ++s->requests,
 		                    .device_id = "",
 		                    .device_type = "",
 		                    .attachment_name = "",
@@ -250,7 +250,7 @@ void eas_request_finish(struct eas_request *rq, uint64_t began_us)
 	eas_answer_header(rq, "MS-Server-ActiveSync", SERVER);
 	eas_answer_header(rq, "Cache-Control", "private");
 	log_event(&rq->log, LOGL_INFO, "eas.answered", F_INT("code", code), F_UINT("version", rq->version),
-	          F_UINT("in", rq->raw.len), F_UINT("out", eas_answer_len(rq)), F_UINT("us", busy_us));
+	          F_UINT("in", rq->raw.len), F_UINT("out", eas_answer_len(rq)), F_UINT("took_us", busy_us));
 	eas_answer_send(rq);
 }
 
@@ -283,7 +283,7 @@ void eas_serve(void *arg, struct http_exchange *x)
 {
 	struct coming coming = { arg, x };
 
-	if (fiber_count() >= REQUESTS_MAX || fiber_start(serve, &coming) < 0) {
+	if (fiber_count() >= EAS_REQUESTS_MAX || fiber_start(serve, &coming) < 0) {
 		http_add_header(x, "Retry-After", "10");
 		http_reply_text(x, 503, "Too many requests at once.");
 	}
