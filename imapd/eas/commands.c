@@ -2,12 +2,16 @@
 
 #include "base/cleanup.h"
 #include "imapd/eas/provision/provision.h"
+#include "imapd/eas/resolve/resolve.h"
 #include "imapd/eas/settings/settings.h"
 
 /* clang-format off */
 static const struct eas_command commands[] = {
 	/* code  name  since  until  flags  root  run */
 	{ 17, "Settings", EAS_12_0, EAS_16_1, EAS_NEEDS_POLICY, SETTINGS_SETTINGS, eas_cmd_settings },
+	{ 21, "ResolveRecipients", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, RESOLVERECIPIENTS_RESOLVERECIPIENTS,
+	  eas_cmd_resolve_recipients },
+	{ 22, "ValidateCert", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, VALIDATECERT_VALIDATECERT, eas_cmd_validate_cert },
 	{ 20, "Provision", EAS_2_5, EAS_16_1, 0, PROVISION_PROVISION, eas_cmd_provision },
 	{ 0 },
 };

@@ -107,6 +107,21 @@ struct directory_sending {
 int directory_sending_find(struct directory *dir, struct arena *a, struct span login,
                            struct directory_sending *ret, struct err *err);
 
+/* ---- people ---- */
+
+struct directory_person {
+	const char *address, *display_name; /* display_name: "" where there is none */
+	bool group;
+};
+
+/*
+ * Users and groups of a domain one of whose names begins with text (case ignored): a word of the display name, the
+ * address. In address order, users first, at most max; *ret_more: there are others. A user who is suspended or only
+ * being made is nobody's to find. Reads all of the domain: for people who search, not for mail.
+ */
+int directory_people_find(struct directory *dir, struct arena *a, struct span domain, struct span text, size_t max,
+                          struct directory_person **ret_people, size_t *ret_n, bool *ret_more, struct err *err);
+
 /* ---- objects, for podd ---- */
 
 enum directory_kind {
