@@ -1,6 +1,6 @@
 MODULES += imapd_core
 imapd_core_SRCS := $(filter-out imapd/main.c,$(wildcard imapd/*.c imapd/*/*.c imapd/*/*/*.c))
-imapd_core_LDLIBS := -lxml2 -ljansson -lxxhash -lz
+imapd_core_LDLIBS := -lxml2 -lical -ljansson -lxxhash -lz
 
 PROGRAMS += $(if $(wildcard imapd/main.c),imapd)
 imapd_MAIN := imapd/main.c
