@@ -76,6 +76,7 @@ struct reader {
 	bool space;                        /* white space is due before the next word */
 	bool gap;                          /* an empty line is due before the next line */
 	bool any;                          /* there is text before */
+	bool quoting;                      /* a quotation has begun and nothing is in it yet */
 	size_t link_from;
 	char href[HREF_MAX + 1]; /* of the link that is open; "" */
 };
@@ -105,12 +106,12 @@ static void put_quotes(struct reader *r)
 /* Before the first word of a line. */
 static void begin_line(struct reader *r)
 {
-	if (r->gap && r->any) {
+	if (r->gap && r->any && !r->quoting) {
 		put_quotes(r);
 		buf_add_str(r->out, "\r\n");
 	}
 	put_quotes(r);
-	r->gap = r->at_start = false;
+	r->gap = r->at_start = r->quoting = false;
 	r->any = true;
 }
 
@@ -204,12 +205,12 @@ static void close_link(struct reader *r)
 
 	if (r->out->len > r->link_from)
 		shown = span_trim(span_make(r->out->p + r->link_from, r->out->len - r->link_from));
+	if (target.len > 0 && shown.len > 0 && span_find(target, shown) == SIZE_MAX) {
+		buf_add_str(r->out, " <");
+		buf_add(r->out, target);
+		buf_add_byte(r->out, '>');
+	}
 	r->href[0] = '\0';
-	if (target.len == 0 || shown.len == 0 || span_find(target, shown) != SIZE_MAX)
-		return;
-	buf_add_str(r->out, " <");
-	buf_add(r->out, target);
-	buf_add_byte(r->out, '>');
 }
 
 static void put_image(struct reader *r, const char *alt)
@@ -242,7 +243,10 @@ static void on_start(void *ctx, const xmlChar *name, const xmlChar **attributes)
 		end_line(r);
 	r->gap |= (effects & GAP) != 0;
 	r->keep += (effects & KEEP) != 0;
-	r->quotes += (effects & QUOTE) != 0;
+	if (effects & QUOTE) {
+		r->quotes++;
+		r->quoting = true;
+	}
 	if (effects & BREAK) {
 		if (r->at_start)
 			begin_line(r);

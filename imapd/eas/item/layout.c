@@ -51,8 +51,10 @@ static void add_body(struct sorter *s, uint32_t i)
 	if (in_alternative && s->segment != EAS_NO_PART) {
 		seg = &s->l->segments[s->segment];
 		if ((html ? seg->html : seg->text) != EAS_NO_PART) {
+			bool told = (html ? seg->text : seg->html) != EAS_NO_PART;
+
 			seg = new_segment(s);
-			seg->continued = true;
+			seg->continued = told;
 		}
 	}
 	if (!seg)
@@ -71,9 +73,14 @@ static void add_body(struct sorter *s, uint32_t i)
  * alternative. */
 static bool is_invitation(const struct sorter *s, const struct eas_part *p, uint32_t i)
 {
+	struct span method;
+
 	if (!eas_part_is(p, "text", "calendar") || s->l->calendar != EAS_NO_PART)
 		return false;
-	return eas_part_param(s->a, p, "method").len > 0 || i < s->alternative_end;
+	method = eas_part_param(s->a, p, "method");
+	if (method.len == 0)
+		return i < s->alternative_end;
+	return !span_eq_nocase(method, SPAN_LIT("PUBLISH"));
 }
 
 static bool is_report(const struct sorter *s, const struct eas_part *p)

@@ -22,8 +22,9 @@ const char *eas_file_reference(struct arena *a, const char *folder_id, uint32_t 
 	return arena_printf(a, "%s:%u:" SPAN_FMT, folder_id, uid, SPAN_ARG(path.len ? path : SPAN_LIT("0")));
 }
 
-static int parse_path(struct span text, struct eas_reference *r)
+int eas_path_parse(struct span text, struct eas_reference *r)
 {
+	r->path_n = 0;
 	if (span_eq(text, SPAN_LIT("0")))
 		return 0;
 	do {
@@ -47,7 +48,7 @@ int eas_file_reference_parse(struct span text, struct eas_reference *ret_referen
 	e = span_to_u32(span_split(rest, ':', &rest), &r.uid);
 	if (r.folder_id.len == 0 || e < 0 || r.uid == 0)
 		return -POD_E_SYNTAX;
-	e = parse_path(rest, &r);
+	e = eas_path_parse(rest, &r);
 	if (e == 0)
 		*ret_reference = r;
 	return e;

@@ -26,6 +26,9 @@ const char *eas_item_server_id(struct arena *a, const char *folder_id, uint32_t 
 /* -POD_E_SYNTAX; folder_id points into id. It says nothing about whether there is such a message. */
 int eas_item_parse_server_id(struct span id, struct span *ret_folder_id, uint32_t *ret_uid);
 
+/* A path alone, "2.1" or "0"; path and path_n are set. -POD_E_SYNTAX. */
+int eas_path_parse(struct span text, struct eas_reference *r);
+
 /* path: as a part list has it, "" for the message itself. NULL where memory is out. */
 const char *eas_file_reference(struct arena *a, const char *folder_id, uint32_t uid, struct span path);
 /* -POD_E_SYNTAX. */

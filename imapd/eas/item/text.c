@@ -62,7 +62,7 @@ struct span eas_text_cut(struct span text, uint64_t max)
 
 	if (max >= text.len)
 		return text;
-	while (n > 0 && (text.p[n] & 0xc0) == 0x80)
+	while (n > 0 && max - n < 3 && (text.p[n] & 0xc0) == 0x80)
 		n--;
 	return span_head(text, n);
 }
