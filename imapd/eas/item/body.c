@@ -38,7 +38,8 @@ static bool is_only_part(const struct eas_message *m, const struct eas_reference
 	return at->path_n == 1 && m->tree.parts[0].kind != MIME_MULTIPART;
 }
 
-int eas_message_part(const struct eas_message *m, struct span path, struct span *ret_header, struct span *ret_body)
+int eas_message_part(const struct eas_message *m, struct span path, struct span *ret_header,
+                     struct span *ret_body)
 {
 	static const struct eas_reference whole = { .path_n = 0 };
 	struct eas_reference at = { .path_n = 0 };

@@ -39,8 +39,6 @@ int eas_category_keyword(struct arena *a, struct span category, const char **ret
 
 bool eas_keyword_category(struct arena *a, struct span keyword, struct span *ret_category)
 {
-	static const char *const others[] = { "Junk",      "NonJunk",    "NotJunk",
-		                              "Forwarded", "Redirected", "MDNSent" };
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	struct span category = keyword;
 

@@ -12,6 +12,7 @@
 #include "storeproto/storeproto.h"
 
 struct eas_request;
+struct eas_multipart;
 
 /* A folder that items are in. What it points at outlives the command. */
 struct eas_item_place {
@@ -57,9 +58,13 @@ int eas_item_write(struct eas_request *rq, const struct eas_item *item, const st
 int eas_item_write_changed(struct eas_request *rq, const struct eas_item *item,
                            const struct eas_item_options *o);
 
-/* Only those properties that a Schema element names (ItemOperations, Search); NULL: all. */
-int eas_item_write_schema(struct eas_request *rq, const struct eas_item *item,
-                          const struct eas_item_options *o, const struct wbxml_node *schema);
+/* How ItemOperations and Search want it written. */
+struct eas_item_output {
+	const struct wbxml_node *schema; /* a Schema element: only the properties that it names; NULL: all */
+	struct eas_multipart *multipart; /* where body data goes; NULL: into the document */
+};
+int eas_item_write_as(struct eas_request *rq, const struct eas_item *item, const struct eas_item_options *o,
+                      const struct eas_item_output *how);
 
 /* ---- client to server ---- */
 
