@@ -83,7 +83,7 @@ static void html_reads_as_a_person_would(void **state)
 		{ "said:<blockquote>old<br>older</blockquote>new", "said:\r\n> old\r\n> older\r\nnew\r\n" },
 		{ "a<script>alert('<p>no')</script>b", "ab\r\n" },
 		{ "<b>bold</b> and<i> it</i>", "bold and it\r\n" },
-		{ "a<hr>b", "a\r\n----------------------------------------\r\nb\r\n" },
+		{ "a<hr>b", "a\r\n\r\n----------------------------------------\r\nb\r\n" },
 		{ "<meta charset=iso-8859-1>\xc3\xa4", "\xc3\xa4\r\n" },
 		{ "<p>never <b>closed", "never closed\r\n" },
 	};
