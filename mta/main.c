@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "conf/conf.h"
+#include "mta/conn/admin.h"
 #include "mta/conn/conn.h"
 #include "mta/conn/gateway.h"
 #include "mta/conn/own_filter.h"
@@ -47,7 +48,7 @@ struct mta {
 	struct srs *srs; /* NULL: forwarded mail keeps its sender */
 	struct queue_options queue;
 	int *outbound_fds; /* of each outbound process */
-	int reports_fd, gateway_fd;
+	int reports_fd, gateway_fd, admin_fd;
 	const struct metric_item *metrics; /* of every process of the mta */
 	size_t n_metrics;
 	struct milter_counted counted;
@@ -204,6 +205,8 @@ static int prepare(struct mta *m, struct err *err)
 		r = open_outbound(m, err);
 	if (r == 0)
 		r = reports_listen(c, &m->reports_fd, err);
+	if (r == 0)
+		r = smtp_admin_listen(c, &m->admin_fd, err);
 	return r;
 }
 
@@ -249,6 +252,7 @@ static int run_smtp(void *arg, unsigned int index)
 		                         .srs = m->srs,
 		                         .store_tls = m->store_tls,
 		                         .tally = m->tally,
+		                         .admin_fd = m->admin_fd,
 		                         .index = index,
 		                         .counted = &m->counted };
 
@@ -294,6 +298,7 @@ static void close_all(struct mta *m)
 	closep(&m->queue.control_fd);
 	closep(&m->reports_fd);
 	closep(&m->gateway_fd);
+	closep(&m->admin_fd);
 	m->tally = tally_close(m->tally);
 	m->tls = tls_unref(m->tls);
 	m->store_tls = tls_unref(m->store_tls);
@@ -318,7 +323,7 @@ static int run(struct mta *m, struct err *err)
 int main(int argc, char **argv)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(PROBLEMS_ARENA);
-	struct mta m = { .queue = { .submit_fd = -1, .control_fd = -1 }, .reports_fd = -1, .gateway_fd = -1 };
+	struct mta m = { .queue = { .submit_fd = -1, .control_fd = -1 }, .reports_fd = -1, .gateway_fd = -1, .admin_fd = -1 };
 	struct err err = { 0 };
 	const char *config = NULL;
 	int r = parse_options(argc, argv, &config);

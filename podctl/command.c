@@ -6,11 +6,13 @@
 #include "podctl/commands.h"
 
 const struct command_group *const command_groups[] = {
-	&command_up,       &command_down,     &command_status,   &command_domain,  &command_dmarc,      &command_user,   &command_device,
-	&command_alias,    &command_group,    &command_volume,   &command_replication, &command_switchover,
-	&command_failover, &command_failback, &command_snapshot, &command_restore,     &command_drill,
-	&command_queue,    &command_quarantine, &command_filter, &command_tlsrpt,   &command_trace,    &command_config,      &command_completion,
-	&command_help,     &command_version,
+	&command_up,         &command_down,     &command_status,      &command_domain,
+	&command_dmarc,      &command_user,     &command_device,      &command_alias,
+	&command_group,      &command_volume,   &command_replication, &command_switchover,
+	&command_failover,   &command_failback, &command_snapshot,    &command_restore,
+	&command_drill,      &command_queue,    &command_quarantine,  &command_filter,
+	&command_milter,     &command_tlsrpt,   &command_trace,       &command_config,
+	&command_completion, &command_help,     &command_version,
 };
 const size_t command_groups_n = ARRAY_SIZE(command_groups);
 

@@ -208,9 +208,8 @@ static void print_sums(struct sums *sums, struct buf *out)
 	}
 }
 
-int metric_collect(const char *dir, struct buf *out, struct err *err)
+static int read_sums(const char *dir, struct sums *sums, struct err *err)
 {
-	struct sums sums = { NULL, 0 };
 	struct dirent *e;
 	DIR *d = opendir(dir);
 	int r = 0;
@@ -219,10 +218,29 @@ int metric_collect(const char *dir, struct buf *out, struct err *err)
 		return err_errno(err, errno, "metrics folder %s", dir);
 	while (r == 0 && (e = readdir(d)))
 		if (e->d_name[0] != '.')
-			r = add_file(dirfd(d), e->d_name, &sums);
+			r = add_file(dirfd(d), e->d_name, sums);
 	(void) closedir(d);
+	return r < 0 ? err_set(err, POD_E_NOMEM, "collecting metrics") : 0;
+}
+
+int metric_collect(const char *dir, struct buf *out, struct err *err)
+{
+	struct sums sums = { NULL, 0 };
+	int r = read_sums(dir, &sums, err);
+
 	if (r == 0)
 		print_sums(&sums, out);
 	free(sums.items);
-	return r < 0 ? err_set(err, POD_E_NOMEM, "collecting metrics") : 0;
+	return r;
+}
+
+int metric_each(const char *dir, void (*fn)(void *arg, const char *name, int64_t value), void *arg, struct err *err)
+{
+	struct sums sums = { NULL, 0 };
+	int r = read_sums(dir, &sums, err);
+
+	for (size_t i = 0; r == 0 && i < sums.n; i++)
+		fn(arg, sums.items[i].name, sums.items[i].value);
+	free(sums.items);
+	return r;
 }

@@ -36,5 +36,7 @@ int64_t metric_get(size_t item);
  * for workers of one program. For podd. A damaged file is skipped.
  */
 int metric_collect(const char *dir, struct buf *out, struct err *err);
+/* The same, one call for each name with its sum, in no order. */
+int metric_each(const char *dir, void (*fn)(void *arg, const char *name, int64_t value), void *arg, struct err *err);
 
 #endif

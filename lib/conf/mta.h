@@ -18,6 +18,9 @@ enum conf_milter_failure {
 	CONF_MILTER_QUARANTINE,
 };
 
+/* "tempfail", as in the configuration. */
+const char *conf_milter_failure_name(unsigned int on_failure);
+
 struct conf_milter {
 	const char *name;   /* in logs and metrics */
 	const char *socket; /* "inet:PORT@HOST", "inet6:PORT@HOST", "unix:/PATH", "local:/PATH" */

@@ -11,6 +11,11 @@ const char *conf_language_name(unsigned int language)
 
 static const char *const failure_words[] = { "tempfail", "accept", "reject", "quarantine", NULL };
 
+const char *conf_milter_failure_name(unsigned int on_failure)
+{
+	return on_failure < ARRAY_SIZE(failure_words) - 1 ? failure_words[on_failure] : NULL;
+}
+
 /* clang-format off */
 static const struct conf_item milter_fields[] = {
 	CONF_STRING(conf_milter, name, NULL, conf_check_name, "What it is called in logs and metrics."),

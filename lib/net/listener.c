@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -122,6 +123,26 @@ int listener_open(const struct net_addr *addr, unsigned int flags, int *ret_fd, 
 	r = open_once(addr, flags, ret_fd, &errnum, err);
 	if (r < 0 && (errnum == EAFNOSUPPORT || errnum == EADDRNOTAVAIL) && fall_back_to_ipv4(&four))
 		r = open_once(&four, flags, ret_fd, &errnum, err);
+	return r;
+}
+
+int listener_open_local(const char *path, mode_t mode, int *ret_fd, struct err *err)
+{
+	_cleanup_(closep) int fd = -1;
+	char text[NET_ADDR_TEXT_SIZE];
+	struct net_addr addr;
+	int r;
+
+	if ((size_t) snprintf(text, sizeof(text), "unix:%s", path) >= sizeof(text))
+		return err_set(err, POD_E_LIMIT, "%s: too long for a socket", path);
+	(void) unlink(path);
+	r = net_addr_parse(span_of(text), &addr, err);
+	if (r == 0)
+		r = listener_open(&addr, 0, &fd, err);
+	if (r == 0 && chmod(path, mode) < 0)
+		r = err_errno(err, errno, "%s", path);
+	if (r == 0)
+		*ret_fd = take_fd(&fd);
 	return r;
 }
 

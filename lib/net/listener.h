@@ -42,6 +42,11 @@ struct net_set *net_set_free(struct net_set *set);
 /* A bound, listening, non-blocking, close-on-exec socket. A stale unix socket file is replaced; its mode is
  * by umask. */
 int listener_open(const struct net_addr *addr, unsigned int flags, int *ret_fd, struct err *err);
+/*
+ * The same at a path, whose socket has this mode, and takes the place of one there: children of a parent that was killed may
+ * hold that for a moment yet, and serve nobody any more.
+ */
+int listener_open_local(const char *path, mode_t mode, int *ret_fd, struct err *err);
 
 struct accepted {
 	int fd;               /* non-blocking, TCP_NODELAY set; the callee owns it */

@@ -31,6 +31,7 @@ struct smtp_worker_options {
 	struct tls_context *store_tls; /* for volumes on other hosts, likewise; NULL: local ones only */
 	struct tally *tally; /* opened before privileges went; the caller's */
 	const struct srs *srs; /* of forwarded mail; NULL: it is not rewritten; the caller's */
+	int admin_fd; /* of smtp_admin_listen; the caller's */
 	unsigned int index; /* of this worker */
 	uint8_t ticket_key[80];
 	const struct milter_counted *counted; /* the milters in the metrics table */

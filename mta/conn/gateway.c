@@ -14,22 +14,10 @@
 
 int smtp_gateway_listen(const struct conf *conf, int *ret_fd, struct err *err)
 {
-	_cleanup_(closep) int fd = -1;
-	char path[SUBMIT_PATH_SIZE], text[SUBMIT_PATH_SIZE + 8];
-	struct net_addr addr;
-	int r;
+	char path[SUBMIT_PATH_SIZE];
 
-	(void) submit_path(conf, path, sizeof(path));
-	(void) snprintf(text, sizeof(text), "unix:%s", path);
-	r = net_addr_parse(span_of(text), &addr, err);
-	if (r == 0)
-		r = listener_open(&addr, 0, &fd, err);
 	/* Whoever of the group connects, smtp_gateway_may_enter has the say. */
-	if (r == 0 && chmod(path, 0660) < 0)
-		r = err_errno(err, errno, "%s", path);
-	if (r == 0)
-		*ret_fd = take_fd(&fd);
-	return r;
+	return listener_open_local(submit_path(conf, path, sizeof(path)), 0660, ret_fd, err);
 }
 
 static uid_t uid_of_imapd(const struct conf *conf)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "mta/conn/admin.h"
 #include "mta/conn/gateway.h"
 #include "mta/conn/internal.h"
 #include "mta/conn/own_filter.h"
@@ -284,6 +285,7 @@ int smtp_worker_run(const struct smtp_worker_options *o)
 		            .tally = o->tally,
 		            .srs = o->srs };
 	struct worker_events e = { 0 };
+	struct smtp_admin *admin = NULL;
 	struct err err = { 0 };
 	int r;
 
@@ -301,10 +303,13 @@ int smtp_worker_run(const struct smtp_worker_options *o)
 		r = smtp_guard_start(&w, &err);
 	if (r == 0)
 		r = open_doors(&w, o->doors, &err);
+	if (r == 0)
+		r = smtp_admin_serve(&w, o->admin_fd, &admin, &err);
 	if (r == 0 && event_base_dispatch(w.base) < 0)
 		r = err_set(&err, POD_E_INTERNAL, "the event loop failed");
 	if (r < 0)
 		log_event(NULL, LOGL_ERROR, "worker.failed", F_ERR(&err));
+	(void) smtp_admin_stop(admin);
 	close_all(&w, &e);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -44,6 +44,14 @@ int milter_set_create(struct event_base *base, const struct milter_set_options *
  * is fine. */
 struct milter_set *milter_set_unref(struct milter_set *set);
 
+/* For whoever keeps it beside its owner; ended by milter_set_unref. */
+struct milter_set *milter_set_ref(struct milter_set *set);
+/* How many it has; 0 for NULL. */
+size_t milter_set_size(const struct milter_set *set);
+/* One of them, in the order in which they are asked, valid as long as the set; *ret_idle, which may be NULL:
+ * connections to it that wait for the next session. */
+const struct conf_milter *milter_set_at(const struct milter_set *set, size_t i, size_t *ret_idle);
+
 /* ---- a session's chain of them ---- */
 
 struct milter_chain;

@@ -1,5 +1,6 @@
 #include "mta/milter/negotiate.h"
 
+#include <assert.h>
 #include <libmilter/mfapi.h>
 #include <libmilter/mfdef.h>
 
@@ -138,22 +139,35 @@ bool milter_terms_answer(const struct milter_terms *t, enum milter_stage stage)
 	return !(t->steps & milter_stages[stage].unanswered);
 }
 
-static void describe(const struct bit *bits, size_t n, uint32_t set, struct buf *out)
+static size_t names_of(const struct bit *bits, size_t n, uint32_t set, const char *names[MILTER_NAMES_MAX])
 {
+	size_t found = 0;
+
 	for (size_t i = 0; i < n; i++)
 		if (set & bits[i].bit)
-			buf_printf(out, " %s", bits[i].name);
-	if (!set)
-		buf_add_str(out, " none");
+			names[found++] = bits[i].name;
+	return found;
 }
 
-void milter_terms_describe(const struct milter_terms *t, struct buf *out)
+size_t milter_terms_actions(const struct milter_terms *t, const char *names[MILTER_NAMES_MAX])
 {
-	buf_printf(out, "version %u, actions", t->version);
-	describe(actions, ARRAY_SIZE(actions), t->actions, out);
-	buf_add_str(out, ", steps");
-	describe(steps, ARRAY_SIZE(steps), t->steps, out);
-	for (size_t i = 0; i < MILTER_SYMBOL_LISTS; i++)
-		if (t->symbols[i])
-			buf_printf(out, ", macros[%zu] %s", i, t->symbols[i]);
+	static_assert(ARRAY_SIZE(actions) <= MILTER_NAMES_MAX, "names of all actions have room");
+	return names_of(actions, ARRAY_SIZE(actions), t->actions, names);
+}
+
+size_t milter_terms_steps(const struct milter_terms *t, const char *names[MILTER_NAMES_MAX])
+{
+	static_assert(ARRAY_SIZE(steps) <= MILTER_NAMES_MAX, "names of all steps have room");
+	return names_of(steps, ARRAY_SIZE(steps), t->steps, names);
+}
+
+const char *milter_symbols_name(size_t list)
+{
+	static const char *const names[MILTER_SYMBOL_LISTS] = {
+		[SMFIM_CONNECT] = "connect", [SMFIM_HELO] = "helo", [SMFIM_ENVFROM] = "mail",
+		[SMFIM_ENVRCPT] = "rcpt",    [SMFIM_DATA] = "data", [SMFIM_EOM] = "end",
+		[SMFIM_EOH] = "eoh",
+	};
+
+	return names[list];
 }

@@ -35,7 +35,14 @@ bool milter_terms_leading_space(const struct milter_terms *t);
 /* Whether the milter wants to be told of a stage, and whether it answers. */
 bool milter_terms_want(const struct milter_terms *t, enum milter_stage stage);
 bool milter_terms_answer(const struct milter_terms *t, enum milter_stage stage);
-/* "version 6, actions add-header change-header, ...": for people. */
-void milter_terms_describe(const struct milter_terms *t, struct buf *out);
+/* ---- for people ---- */
+
+/* "add-header", "change-header", ...: how it may change a message. Fills names, returns how many. */
+#define MILTER_NAMES_MAX 32
+size_t milter_terms_actions(const struct milter_terms *t, const char *names[MILTER_NAMES_MAX]);
+/* "no-helo", "no-reply-header", "skip", ...: what it does not want, does not answer, understands. */
+size_t milter_terms_steps(const struct milter_terms *t, const char *names[MILTER_NAMES_MAX]);
+/* Of which step symbols[list] is: "mail". */
+const char *milter_symbols_name(size_t list);
 
 #endif

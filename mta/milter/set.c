@@ -127,6 +127,18 @@ static int fill(struct milter_set *set, const struct milter_set_options *o, stru
 	return r;
 }
 
+size_t milter_set_size(const struct milter_set *set)
+{
+	return set ? set->n : 0;
+}
+
+const struct conf_milter *milter_set_at(const struct milter_set *set, size_t i, size_t *ret_idle)
+{
+	if (ret_idle)
+		*ret_idle = set->filters[i].n_idle;
+	return &set->filters[i].conf;
+}
+
 int milter_set_create(struct event_base *base, const struct milter_set_options *o,
                       struct milter_set **ret_set, struct err *err)
 {

@@ -31,7 +31,6 @@ struct milter_set {
 	size_t n;
 };
 
-struct milter_set *milter_set_ref(struct milter_set *set);
 /* A connection and what was agreed on it, which holds for all its sessions: libmilter takes no second
  * negotiation. */
 struct milter_line {

@@ -21,21 +21,10 @@
 
 int reports_listen(const struct conf *conf, int *ret_fd, struct err *err)
 {
-	_cleanup_(closep) int fd = -1;
-	struct net_addr addr;
 	char path[256];
-	int r;
 
-	(void) snprintf(path, sizeof(path), "unix:%s/" REPORTS_SOCKET_NAME, conf->pod.run_dir);
-	/* As the queue's: children of an mta that was killed may hold it for a moment yet, and serve nobody any more. */
-	(void) unlink(path + strlen("unix:"));
-	r = net_addr_parse(span_of(path), &addr, err) ?: listener_open(&addr, 0, &fd, err);
-	if (r < 0)
-		return r;
-	if (chmod(path + strlen("unix:"), 0600) < 0)
-		return err_set(err, POD_E_IO, "%s: its mode cannot be set", path);
-	*ret_fd = take_fd(&fd);
-	return 0;
+	(void) snprintf(path, sizeof(path), "%s/" REPORTS_SOCKET_NAME, conf->pod.run_dir);
+	return listener_open_local(path, 0600, ret_fd, err);
 }
 
 struct tlsrpt_about reports_about(const struct reports *r, const char *domain, uint32_t day)

@@ -89,6 +89,7 @@ static const struct route routes[] = {
 	{ "GET", "/filter/reputation/:subject", api_filter_show },
 	{ "DELETE", "/filter/reputation/:subject", api_filter_forget },
 	{ "POST", "/filter/test", api_filter_test },
+	{ "GET", "/milters", api_milter_list },
 	{ "GET", "/queue", api_queue_list },
 	{ "GET", "/queue/lanes", api_queue_lanes },
 	{ "GET", "/queue/safetynet", api_queue_safetynet },

@@ -92,6 +92,8 @@ void status_health(struct podd *p, struct evhttp_request *http);
 
 /* Asks a process of the mta, on its socket in run_dir, and passes its JSON on as the answer. */
 void api_mta_ask(struct api_call *call, const char *socket_name, const char *method, const char *target);
+/* Such an answer's JSON, for who has something to add; else the call has failed by it, and -POD_E_* is returned. */
+int api_mta_json(struct api_call *call, int status, struct span body, json_t **ret_json);
 
 /* The handlers, one file for each object. */
 api_handler api_status_get;
@@ -118,6 +120,7 @@ api_handler api_trace_get;
 api_handler api_trace_search, api_queue_safetynet;
 api_handler api_tlsrpt_get, api_tlsrpt_send;
 api_handler api_domain_dns;
+api_handler api_milter_list;
 api_handler api_mount_list, api_mount_add, api_mount_remove;
 api_handler api_restore_list, api_restore_add, api_restore_get, api_restore_cancel;
 

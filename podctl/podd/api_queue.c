@@ -27,33 +27,41 @@ static void queue_refused(struct api_call *call, int status, const json_t *answe
 	struct err err = { 0 };
 
 	(void) err_set(&err, (enum pod_error) code_of_status(status), "%s",
-	               text ? text : "the queue gave no reason");
+	               text ? text : "the mta gave no reason");
 	api_fail(call, &err);
 }
 
-static void queue_on_answer(void *arg, int status, struct span body)
+int api_mta_json(struct api_call *call, int status, struct span body, json_t **ret_json)
 {
-	struct api_call *call = arg;
 	struct err err = { 0 };
 	json_t *json;
 
 	if (status < 0) {
 		(void) err_set(&err, (enum pod_error) - status, SPAN_FMT, SPAN_ARG(body));
 		api_fail(call, &err);
-		return;
+		return status;
 	}
 	json = json_loadb((const char *) body.p, body.len, 0, NULL);
 	if (json && status < 300) {
-		api_reply(call, status, json);
-		return;
+		*ret_json = json;
+		return 0;
 	}
 	if (json) {
 		queue_refused(call, status, json);
 	} else {
-		(void) err_set(&err, POD_E_PROTOCOL, "the queue's answer is no JSON");
+		(void) err_set(&err, POD_E_PROTOCOL, "the mta's answer is no JSON");
 		api_fail(call, &err);
 	}
 	json_decref(json);
+	return -POD_E_PROTOCOL;
+}
+
+static void queue_on_answer(void *arg, int status, struct span body)
+{
+	json_t *json;
+
+	if (api_mta_json(arg, status, body, &json) == 0)
+		api_reply(arg, status, json);
 }
 
 static void queue_call(struct api_call *call, const char *method, const char *target)

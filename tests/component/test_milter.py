@@ -220,6 +220,50 @@ class Milters(unittest.TestCase):
         self.assertGreater(after[0], before[0])
         self.assertGreater(after[1], before[1])
 
+    # ---- what an admin sees of them ----
+
+    def test_podctl_shows_them_in_their_order(self):
+        self.send("plain")
+        self.send("r-mail")
+        milters = self.pod.podctl("milter", "list", as_json=True)["milters"]
+        smtp = [m for m in milters if m["listener"] == "smtp"]
+        self.assertEqual([m["name"] for m in smtp], ["first", "second", "third", "podfilter"])
+        self.assertEqual([m["name"] for m in milters if m["listener"] == "submissions"], ["first", "podfilter"])
+        first = smtp[0]
+        self.assertEqual((first["socket"], first["protocol"], first["on_failure"]), (self.first.socket, 6, "tempfail"))
+        self.assertGreater(min(first["answers"], first["waited_us"], first["refusals"]), 0)
+        shown = self.pod.podctl("milter", "list").stdout.splitlines()
+        self.assertEqual(shown[0].split()[:3], ["LISTENER", "MILTER", "SOCKET"])
+        self.assertRegex(shown[1], rf"^smtp +first +{self.first.socket} +tempfail +\d+ +\d+\.\d+ +\d+ +\d+ +\d+$")
+
+    def test_podctl_tries_them(self):
+        milters = self.pod.podctl("milter", "test", as_json=True)["milters"]
+        tests = {m["name"]: m["test"] for m in milters if m["listener"] == "smtp"}
+        self.assertEqual({name: (t["ok"], t["version"]) for name, t in tests.items()},
+                         {"first": (True, 6), "second": (True, 4), "third": (True, 6), "podfilter": (True, 6)})
+        self.assertIn("change-header", tests["first"]["actions"])
+        self.assertIn("skip", tests["first"]["steps"])
+        self.assertIn("no-reply-rcpt", tests["third"]["steps"])
+        self.assertEqual(tests["third"]["macros"], {"mail": "i, {mail_addr}"})
+        self.assertGreater(tests["first"]["answer_us"], 0)
+        # Once, though four listeners have it; and nothing but the terms.
+        self.first.clear()
+        shown = self.pod.podctl("milter", "test", "first").stdout
+        self.assertEqual([n for n in self.names(self.first) if n != "close"], ["negotiate"])
+        self.assertRegex(shown, r"(?m)^STATE +fine$")
+        self.assertRegex(shown, r"(?m)^ACTIONS +.*add-header")
+
+    def test_podctl_says_which_is_not_there(self):
+        self.second.stop()
+        try:
+            done = self.pod.podctl("milter", "test", "second", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stdout, r"(?m)^STATE +.*(refused|closed)")
+        finally:
+            self.second.start()
+        self.assertEqual(self.pod.podctl("milter", "test", "second").returncode, 0)
+        self.assertIn("no milter is called nobody", self.pod.podctl("milter", "test", "nobody", check=False).stderr)
+
     # ---- what they change ----
 
     def test_header_changes(self):

@@ -1,4 +1,5 @@
 """Milters that break the protocol, hang, die or lie: what becomes of the message is their on_failure, and nothing else breaks."""
+import json
 import shutil
 import struct
 import tempfile
@@ -66,6 +67,17 @@ class Faults(unittest.TestCase):
                     return code
             client.send(message + b".\r\n")
             return client.getreply()[0]
+
+    def test_podctl_says_what_is_wrong_with_them(self):
+        for answer, words in (([frame(b"O", struct.pack("!III", 1, 0, 0))], "version 1"), (["close"], "closed"),
+                              ([b"\x00\x00\x00\x05hello"], ""), ([frame(b"O", b"\0")], "too short"), ([5.0], "in time")):
+            self.milters["accept"].plan["O"] = answer
+            done = self.pod.podctl("milter", "test", "accept", "--format", "json", check=False)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            test = json.loads(done.stdout)["milters"][0]["test"]
+            self.assertFalse(test["ok"])
+            self.assertIn(words, test["error"])
+            self.mend()
 
     def held(self):
         return str(self.pod.podctl("queue", "list", as_json=True)).count("filter quarantine failed")
