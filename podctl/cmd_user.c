@@ -1,5 +1,6 @@
 #include "base/cleanup.h"
 #include "podctl/client.h"
+#include "podctl/cmd_user_oof.h"
 #include "podctl/commands.h"
 #include "podctl/demo.h"
 #include "podctl/duration.h"
@@ -291,6 +292,10 @@ static const struct command commands[] = {
 	  "back.",
 	  NULL, run_grant },
 	{ "revoke-send-as", "ADDRESS TO", 2, 2, "Takes that right back.", NULL, NULL, run_revoke },
+	{ "oof", "ADDRESS", 1, 1, "Shows or sets what mail is answered with while the user is away.",
+	  "Everybody who writes is told once (stored.oof_repeat), again when the words change. Lists, programs and mail "
+	  "that does not name the user get no answer (RFC 3834).",
+	  user_oof_options, user_oof_run },
 	{ "passwd", "ADDRESS", 1, 1, "Changes a user's password.",
 	  "Sessions that are open go on; new ones need the new password.", passwd_options, run_passwd },
 };

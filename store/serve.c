@@ -243,6 +243,7 @@ static int open_volume(struct serving *s, struct err *err)
 		.map_bytes = c->map_size,
 		.users_max = c->users_max,
 		.write_behind_ms = (unsigned int) c->write_behind_ms,
+		.oof_repeat_s = c->oof_repeat_ms / 1000,
 		.delivery_memory_days = (unsigned int) ((c->delivery_memory_ms + DAY_MS - 1) / DAY_MS),
 		.commit_changes_max = c->commit_max_messages,
 		.commit_window_ms = (unsigned int) c->commit_window_ms,

@@ -24,6 +24,8 @@ static const struct conf_item items[] = {
 	CONF_TIME(stored_conf, delivery_memory, "7d", "1d", "30d",
 	        "How long the id of a delivery is remembered, to recognise one that is repeated. Longer "
 	        "than mta.queue_lifetime."),
+	CONF_TIME(stored_conf, oof_repeat, "7d", "1s", "365d",
+	        "Who was told that a user is away is not told again for so long, unless the user changes the words."),
 	CONF_STRING(stored_conf, tls_listen, "", conf_check_listen,
 	        "Address and port where front ends on other hosts reach the volume, over TLS with certificates "
 	        "of both sides (tls.cert and tls.key; front ends' by tls.ca). A volume whose endpoint in the "

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "mime/mime.h"
 #include "mta/conn/internal.h"
+#include "mta/queue/auto_reply.h"
 #include "mta/service/metrics.h"
 #include "storeproto/frame.h"
 
@@ -126,6 +127,9 @@ static void smtp_conn_on_delivered(void *arg, const struct deliver_result *resul
 
 	p->call = NULL;
 	plan_note(&c->handover->plan, &p->volume, results);
+	for (size_t i = 0; results && i < n; i++)
+		if (results[i].reply)
+			auto_reply_send(c->w->queue, c->w->dir, c->w->conf->mta.hostname, results[i].reply);
 	smtp_safety_keep(c, p);
 	if (--c->handover->pending == 0)
 		all_answered(c, c->handover->mail);
@@ -143,7 +147,8 @@ static void fill_message(const struct smtp_conn *c, const struct smtp_mail *mail
 	sum->parts = parsed->parts;
 	sum->headers = parsed->headers;
 	*m = (struct deliver_message){ .id = h->id, .trace = mail->trace, .sender = mail->sender, .summary = sum,
-		                       .fd = -1, .size = h->size, .arrived_s = clock_wall_s() };
+		                       .fd = -1, .size = h->size, .arrived_s = clock_wall_s(),
+		                       .login = smtp_session_user(c->session) };
 }
 
 static void deliver_part(struct smtp_conn *c, struct handover_part *p, const struct deliver_message *m)

@@ -84,6 +84,15 @@ static size_t volume_end(const struct plan *p, size_t first)
 	return end;
 }
 
+static struct deliver_mailbox mailbox_of(const struct plan *p, const struct plan_link *l)
+{
+	return (struct deliver_mailbox){ .user_id = l->user_id,
+		                         .detail = l->detail,
+		                         .address = l->address,
+		                         .named = arena_str(p->arena, l->rcpt->key.p ? l->rcpt->key : l->rcpt->address),
+		                         .listed = ((const struct directory_targets *) l->rcpt->host)->n > 1 };
+}
+
 bool plan_volume_next(const struct plan *p, size_t *at, struct plan_volume *ret_volume, int *ret_r)
 {
 	struct plan_volume v = { .first = *at };
@@ -100,7 +109,7 @@ bool plan_volume_next(const struct plan *p, size_t *at, struct plan_volume *ret_
 	for (size_t i = v.first; *ret_r == 0 && i < v.first + v.n; i++) {
 		if (p->links[i].same_as != i)
 			continue;
-		m[v.n_mailboxes] = (struct deliver_mailbox){ p->links[i].user_id, p->links[i].detail };
+		m[v.n_mailboxes] = mailbox_of(p, &p->links[i]);
 		v.link_of[v.n_mailboxes++] = i;
 	}
 	v.mailboxes = m;

@@ -5,17 +5,26 @@
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "mta/deliver/junk.h"
+#include "mta/deliver/origin.h"
 
 #define UNCONNECTED_MS 2000
+#define ANSWERED_MAX   100 /* mailboxes: what goes to more is nobody's letter */
 /* Envelope of one DELIVER: 10,000 recipients with their pointers. */
 #define PACK_ARENA_MAX (8u << 20)
 
 struct deliver_call {
 	struct store_call *call;
+	struct deliver_origin *origin; /* NULL: it is answered by nobody */
 	size_t n;
 	deliver_done_fn *fn;
 	void *arg;
 };
+
+static void call_free(struct deliver_call *dc)
+{
+	dc->origin = deliver_origin_free(dc->origin);
+	free(dc);
+}
 
 static void fail_all(struct deliver_call *dc, int code, const char *text)
 {
@@ -27,7 +36,7 @@ static void fail_all(struct deliver_call *dc, int code, const char *text)
 		return;
 	}
 	for (size_t i = 0; i < dc->n; i++)
-		results[i] = (struct deliver_result){ code, text };
+		results[i] = (struct deliver_result){ code, text, NULL };
 	dc->fn(dc->arg, results, dc->n);
 	free(results);
 }
@@ -35,20 +44,31 @@ static void fail_all(struct deliver_call *dc, int code, const char *text)
 static void pass_results(struct deliver_call *dc, const Podstore__DeliverReply *reply)
 {
 	struct deliver_result *results;
+	struct deliver_reply *replies;
 
 	if (reply->n_results != dc->n) {
 		fail_all(dc, -POD_E_PROTOCOL, "the store answered for another number of recipients");
 		return;
 	}
 	results = calloc(dc->n, sizeof(*results));
-	if (!results) {
+	replies = results ? calloc(dc->n, sizeof(*replies)) : NULL;
+	if (!replies) {
+		free(results);
 		dc->fn(dc->arg, NULL, 0);
 		return;
 	}
-	for (size_t i = 0; i < dc->n; i++)
-		results[i] = (struct deliver_result){ -(int) reply->results[i]->code, reply->results[i]->text };
+	for (size_t i = 0; i < dc->n; i++) {
+		const Podstore__DeliverResult *from = reply->results[i];
+
+		results[i] = (struct deliver_result){ -(int) from->code, from->text, NULL };
+		if (from->answer && dc->origin) {
+			replies[i] = deliver_origin_reply(dc->origin, from->answer);
+			results[i].reply = &replies[i];
+		}
+	}
 	dc->fn(dc->arg, results, dc->n);
 	free(results);
+	free(replies);
 }
 
 static void on_reply(void *arg, const struct store_reply *reply)
@@ -62,7 +82,7 @@ static void on_reply(void *arg, const struct store_reply *reply)
 		fail_all(dc, reply->code, reply->text);
 	else
 		pass_results(dc, (const Podstore__DeliverReply *) reply->message);
-	free(dc);
+	call_free(dc);
 }
 
 /* Generated structs want char pointers that they never write through. */
@@ -77,7 +97,7 @@ static char *unconst(const char *s)
 }
 
 static int fill(struct arena *a, Podstore__Deliver *d, const struct deliver_message *m,
-                const struct deliver_mailbox *mailboxes, size_t n)
+                const struct deliver_mailbox *mailboxes, size_t n, const struct deliver_origin *origin)
 {
 	Podstore__DeliverRecipient *items = arena_array(a, n, sizeof(*items));
 	const char *folder = junk_folder_of(m);
@@ -93,11 +113,16 @@ static int fill(struct arena *a, Podstore__Deliver *d, const struct deliver_mess
 	d->size = m->size;
 	d->internal_date = m->arrived_s;
 	d->n_recipients = n;
+	if (origin) {
+		d->reply_to = d->sender;
+		d->internal = m->login && *m->login;
+	}
 	for (size_t i = 0; i < n; i++) {
 		podstore__deliver_recipient__init(&items[i]);
 		items[i].user_id = unconst(mailboxes[i].user_id);
 		items[i].detail = unconst(mailboxes[i].detail);
 		items[i].mailbox = unconst(folder);
+		items[i].may_answer = origin && deliver_origin_names(origin, &mailboxes[i]);
 		d->recipients[i] = &items[i];
 	}
 	return 0;
@@ -112,7 +137,7 @@ static struct store_call *send_deliver(struct store_client *c, const struct deli
 	Podstore__Summary summary = *m->summary;
 
 	podstore__deliver__init(&d);
-	if (!a || fill(a, &d, m, mailboxes, n) < 0)
+	if (!a || fill(a, &d, m, mailboxes, n, dc->origin) < 0)
 		return NULL;
 	d.summary = &summary;
 	return store_call(c, STORE_DELIVER, &d.base, m->blob, m->fd, timeout_ms, on_reply, dc);
@@ -126,12 +151,12 @@ struct deliver_call *deliver_start(struct store_client *c, const struct deliver_
 
 	if (!dc)
 		return NULL;
-	*dc = (struct deliver_call){ .n = n, .fn = fn, .arg = arg };
+	*dc = (struct deliver_call){ .n = n, .fn = fn, .arg = arg, .origin = n <= ANSWERED_MAX ? deliver_origin_of(m) : NULL };
 	if (!store_client_is_connected(c) && timeout_ms > UNCONNECTED_MS)
 		timeout_ms = UNCONNECTED_MS;
 	dc->call = send_deliver(c, m, mailboxes, n, timeout_ms, dc);
 	if (!dc->call) {
-		free(dc);
+		call_free(dc);
 		return NULL;
 	}
 	return dc;
@@ -142,7 +167,7 @@ void deliver_cancel(struct deliver_call *call)
 	if (!call)
 		return;
 	store_call_cancel(call->call);
-	free(call);
+	call_free(call);
 }
 
 enum deliver_verdict deliver_judge(int code)

@@ -5,6 +5,7 @@
 #ifndef POD_MTA_DELIVER_H
 #define POD_MTA_DELIVER_H
 
+#include "base/arena.h"
 #include "base/id.h"
 #include "base/span.h"
 #include "storeproto/client.h"
@@ -19,17 +20,28 @@ struct deliver_message {
 	int fd; /* else a descriptor of it, from its start; -1 with a blob */
 	uint64_t size;
 	int64_t arrived_s;
+	const char *login; /* the user who submitted it; "": nobody did */
 };
 
 struct deliver_mailbox {
 	const char *user_id;
 	const char *detail; /* of user+detail, "" where none */
+	const char *address, *named; /* of the user; as the sender had it. NULL: not known */
+	bool listed; /* by a list or group of ours, not by name */
+};
+
+/* What a user who is away has answered with (RFC 3834), and of the message that it answers. */
+struct deliver_reply {
+	struct span to, subject, message_id, references; /* fields as they are, unfolded; may be empty */
+	const char *from, *name, *text;
+	bool html;
 };
 
 /* What became of one mailbox: 0 durable, else -POD_E_* and words, valid during the callback. */
 struct deliver_result {
 	int code;
 	const char *text;
+	const struct deliver_reply *reply; /* to be sent; NULL: none */
 };
 
 /* Called once; results has an element for each mailbox, in order. */

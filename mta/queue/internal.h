@@ -94,6 +94,7 @@ struct queue {
 	struct directory *dir;
 	struct store_pool *pool;
 	struct outbound_client *outbound;
+	struct queue_client *own; /* to this very queue: what its deliveries are answered with */
 	struct sched local, remote;
 	struct agenda deadlines;
 	struct table items;

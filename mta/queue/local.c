@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "mta/deliver/deliver.h"
+#include "mta/queue/auto_reply.h"
 #include "mta/service/metrics.h"
 #include "storeproto/frame.h"
 
@@ -56,6 +57,8 @@ static void on_delivered(void *arg, const struct deliver_result *results, size_t
 			continue; /* gone before it was asked */
 		note(at, &at->said[i], results ? results[k].code : -POD_E_UNAVAILABLE,
 		     results ? results[k].text : "");
+		if (results && results[k].reply)
+			auto_reply_send(at->q->own, at->q->dir, at->q->hostname, results[k].reply);
 		if (results && outcome_of(results[k].code) == SCHED_OK)
 			outcome = SCHED_OK;
 		reason = at->said[i].text;
@@ -74,6 +77,7 @@ static int message_of(struct attempt *at, struct deliver_message *m, struct err 
 	m->id = at->it->id;
 	m->trace = item->trace;
 	m->sender = span_of(item->sender);
+	m->login = item->login;
 	m->size = item->size;
 	m->arrived_s = item->arrived_s;
 	m->fd = at->body_fd;
@@ -88,6 +92,17 @@ static int message_of(struct attempt *at, struct deliver_message *m, struct err 
 		m->fd = -1;
 	}
 	return 0;
+}
+
+/* A list that leads to several is told from an alias by asking once more where it leads. */
+static struct deliver_mailbox mailbox_of(struct attempt *at, const struct directory_user *user, const Queue__Recipient *rcpt)
+{
+	struct deliver_mailbox m = { .user_id = user->user_id, .detail = rcpt->detail, .address = rcpt->address, .named = rcpt->original };
+	struct directory_targets targets;
+
+	m.listed = !span_eq_nocase(span_of(rcpt->address), span_of(rcpt->original)) &&
+	           (directory_resolve(at->q->dir, at->arena, span_of(rcpt->original), &targets, NULL) < 0 || targets.n != 1);
+	return m;
 }
 
 /* Who it is about: those that live on the volume, and those that live nowhere, whose time is over. */
@@ -119,7 +134,7 @@ static int gather(struct attempt *at, size_t *ret_n, struct err *err)
 		if (!s)
 			return err_set(err, POD_E_NOMEM, "no memory for an attempt");
 		if (r == 0)
-			at->mailboxes[n++] = (struct deliver_mailbox){ user.user_id, rcpt->detail };
+			at->mailboxes[n++] = mailbox_of(at, &user, rcpt);
 		else if (r == -POD_E_NOTFOUND)
 			note(at, s, r, err_text(err));
 		else

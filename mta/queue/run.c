@@ -16,6 +16,7 @@
 
 /* Drain: what volumes and other servers were asked gets this long to be answered and written down. */
 #define DRAIN_S             10
+#define OWN_TIMEOUT_MS      30000
 #define CONF_PROBLEMS_ARENA (256u << 10)
 
 static int make_folder(const char *path, const char *owner, struct err *err)
@@ -168,6 +169,7 @@ static void event_freep(struct event **ev)
 
 static int open_all(struct queue *q, const struct queue_options *o, struct err *err)
 {
+	char path[256];
 	int r = directory_open(o->conf->pod.directory_dir, &q->dir, err);
 
 	if (r == 0)
@@ -178,6 +180,8 @@ static int open_all(struct queue *q, const struct queue_options *o, struct err *
 		store_pool_on_state(q->pool, queue_on_volume, q);
 		r = outbound_client_create(q->base, o->conf, &q->outbound, err);
 	}
+	if (r == 0)
+		r = queue_client_create(q->base, queue_submit_path(o->conf, path, sizeof(path)), OWN_TIMEOUT_MS, &q->own, err);
 	return r == 0 ? queue_load(q, err) : r;
 }
 
@@ -226,6 +230,7 @@ int queue_run(const struct queue_options *o)
 	queue_drain(&q);
 	q.pool = store_pool_free(q.pool);
 	q.outbound = outbound_client_free(q.outbound);
+	q.own = queue_client_free(q.own);
 	q.shelf = shelf_close(q.shelf);
 	queue_unload(&q);
 	q.dir = directory_close(q.dir);

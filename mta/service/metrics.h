@@ -45,6 +45,7 @@
 	X(QUEUE_MESSAGES,      GAUGE,   "podmail_mta_queue_messages", "Messages in the queue") \
 	X(QUEUE_SUBMITTED,     COUNTER, "podmail_mta_queue_submitted_total", "Messages taken over by the queue") \
 	X(DSN_SENT,            COUNTER, "podmail_mta_dsn_total{result=\"sent\"}", "Delivery status notifications") \
+	X(AUTO_REPLIES,        COUNTER, "podmail_mta_auto_replies_total", "Answers of users who are away, given to the queue") \
 	X(DSN_DOUBLE_BOUNCES,  COUNTER, "podmail_mta_dsn_total{result=\"double_bounce\"}", "Delivery status notifications") \
 	X(QUEUE_DELIVERED,     COUNTER, "podmail_mta_queue_recipients_total{result=\"delivered\"}", "Outcomes of the queue's attempts") \
 	X(QUEUE_DEFERRED,      COUNTER, "podmail_mta_queue_recipients_total{result=\"deferred\"}", "Outcomes of the queue's attempts") \

@@ -48,6 +48,8 @@ static const struct route routes[] = {
 	{ "POST", "/aliases", api_alias_add },
 	{ "GET", "/aliases/:address", api_alias_get },
 	{ "DELETE", "/aliases/:address", api_alias_remove },
+	{ "GET", "/users/:address/oof", api_user_oof_get },
+	{ "PATCH", "/users/:address/oof", api_user_oof_set },
 	{ "POST", "/users/:address/send-as", api_user_send_as_add },
 	{ "GET", "/users/:address/devices", api_device_list },
 	{ "GET", "/users/:address/devices/:id", api_device_get },

@@ -69,6 +69,8 @@ json_t *api_strings_json(char *const *items, size_t n);
 int api_only(const struct api_call *call, const char *const *names, size_t n, struct err *err);
 /* An address in the form that the directory uses, in the call's arena. */
 int api_address(const struct api_call *call, const char *text, const char **ret_address, struct err *err);
+/* The user that the path names, as the directory has it; in the call's arena. */
+int api_user_find(struct api_call *call, const char **ret_address, const Directory__User **ret_user, struct err *err);
 /* A name of a volume, host ...: [a-z0-9][a-z0-9-]{0,31}. */
 int api_check_name(const char *what, const char *name, struct err *err);
 
@@ -100,6 +102,7 @@ api_handler api_status_get;
 api_handler api_config_get, api_config_reload;
 api_handler api_domain_list, api_domain_add, api_domain_get, api_domain_remove;
 api_handler api_user_list, api_user_add, api_user_get, api_user_set, api_user_remove;
+api_handler api_user_oof_get, api_user_oof_set;
 api_handler api_alias_list, api_alias_add, api_alias_get, api_alias_remove;
 api_handler api_group_list, api_group_add, api_group_get, api_group_remove, api_group_member_add,
 	api_group_member_remove;

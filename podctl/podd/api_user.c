@@ -38,9 +38,7 @@ void api_user_list(struct api_call *call)
 	api_reply_list(call, DIRECTORY_USER, "users", user_json_wanted);
 }
 
-/* The user that the path names, as the directory has it. */
-static int user_find(struct api_call *call, const char **ret_address, const Directory__User **ret_user,
-                     struct err *err)
+int api_user_find(struct api_call *call, const char **ret_address, const Directory__User **ret_user, struct err *err)
 {
 	const ProtobufCMessage *record;
 	int r = api_address(call, call->params[0], ret_address, err);
@@ -59,7 +57,7 @@ static int user_find(struct api_call *call, const char **ret_address, const Dire
 static int user_find_settled(struct api_call *call, const char **ret_address,
                              const Directory__User **ret_user, struct err *err)
 {
-	int r = user_find(call, ret_address, ret_user, err);
+	int r = api_user_find(call, ret_address, ret_user, err);
 
 	if (r == 0 && users_busy(call->podd, *ret_address))
 		return err_set(err, POD_E_BUSY, "%.128s is being changed", *ret_address);
@@ -134,7 +132,7 @@ void api_user_get(struct api_call *call)
 	const char *address = NULL;
 	struct err err = { 0 };
 
-	if (user_find(call, &address, &user, &err) < 0) {
+	if (api_user_find(call, &address, &user, &err) < 0) {
 		api_fail(call, &err);
 		return;
 	}

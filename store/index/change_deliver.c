@@ -2,6 +2,7 @@
 #include "store/index/change.h"
 #include "store/index/mailbox.h"
 #include "store/index/message.h"
+#include "store/index/oof.h"
 #include "store/index/place.h"
 #include "store/index/shift.h"
 
@@ -81,7 +82,9 @@ static int deliver_one(struct batch *b, struct change *c, struct deliver_recipie
 		r = find_mailbox(b, u, rcpt->mailbox, &m, err);
 	if (r == 0)
 		r = message_reserve_uids(b, m, 1, err);
-	return r < 0 ? r : put_message(b, c, u, m, rcpt, body, err);
+	if (r == 0)
+		r = put_message(b, c, u, m, rcpt, body, err);
+	return r < 0 ? r : oof_answer(b, u, c, rcpt);
 }
 
 int change_deliver(struct batch *b, struct change *c)
@@ -95,6 +98,7 @@ int change_deliver(struct batch *b, struct change *c)
 		struct err why = { 0 };
 
 		rcpt->repeated = false;
+		rcpt->answer = NULL;
 		rcpt->uid = rcpt->uidvalidity = 0;
 		rcpt->code = deliver_one(b, c, rcpt, &why);
 		if (b->hard) {

@@ -56,6 +56,7 @@ struct volume_options {
 	unsigned int users_max; /* 1 to 1000 */
 	unsigned int write_behind_ms;
 	unsigned int delivery_memory_days;
+	uint64_t oof_repeat_s; /* who was told that a user is away is not told again for so long */
 	unsigned int commit_changes_max; /* 0: 512 */
 	unsigned int commit_window_ms; /* 0: only those just answered are waited for, a part of a commit's time */
 	/*
@@ -261,14 +262,22 @@ enum change_kind {
 	CHANGE_KINDS
 };
 
+/* What goes back to who wrote to a user who is away (oof.h). */
+struct deliver_answer {
+	const char *text, *address, *name;
+	bool html;
+};
+
 struct deliver_recipient {
 	struct span user_id, mailbox, detail;
 	uint32_t flags;
+	bool may_answer; /* the message names them */
 	size_t body; /* index into bodies: recipients with equal headers share one */
 	/* results */
 	int code;
 	uint32_t uid, uidvalidity;
 	bool repeated;
+	const struct deliver_answer *answer; /* NULL: none; in the change's arena */
 };
 
 /*
@@ -317,6 +326,8 @@ struct change {
 			struct deliver_recipient *rcpts;
 			size_t rcpts_n;
 			int64_t internal_date;
+			struct span reply_to; /* who is answered where a recipient is away; empty: nobody */
+			bool internal; /* a user of the pod, who logged in to send it */
 		} deliver; /* a failed recipient does not fail the others */
 		struct {
 			struct span name;

@@ -58,6 +58,21 @@ static void drop_bodies(struct change *c)
 	c->u.deliver.bodies_n = 0;
 }
 
+/* Without memory there is no answer: nobody was promised one. */
+static Podstore__DeliverAnswer *convert_answer(struct arena *a, const struct deliver_answer *from)
+{
+	Podstore__DeliverAnswer *to = arena_new(a, Podstore__DeliverAnswer);
+
+	if (!to)
+		return NULL;
+	podstore__deliver_answer__init(to);
+	to->text = unconst(from->text);
+	to->html = from->html;
+	to->address = unconst(from->address);
+	to->name = unconst(from->name);
+	return to;
+}
+
 static void answer(struct task *t, const struct change *c)
 {
 	size_t n = c->u.deliver.rcpts_n;
@@ -78,6 +93,8 @@ static void answer(struct task *t, const struct change *c)
 		items[i].uid = rcpt->uid;
 		items[i].uidvalidity = rcpt->uidvalidity;
 		items[i].repeated = rcpt->repeated;
+		if (rcpt->answer && !rcpt->code)
+			items[i].answer = convert_answer(t->a, rcpt->answer);
 		list[i] = &items[i];
 	}
 	reply.n_results = n;
@@ -163,9 +180,12 @@ static int prepare(struct task *t, struct change *c, const Podstore__Deliver *m)
 		to->mailbox = span_of(from->mailbox);
 		to->detail = span_of(from->detail);
 		to->flags = from->flags;
+		to->may_answer = from->may_answer;
 	}
 	c->u.deliver.rcpts_n = n;
 	c->u.deliver.internal_date = m->internal_date;
+	c->u.deliver.reply_to = span_of(m->reply_to);
+	c->u.deliver.internal = m->internal;
 	convert_summary(m->summary, &c->u.deliver.summary);
 	return convert_guid(m->delivery_id, &c->id);
 }
