@@ -38,6 +38,8 @@ struct mta_conf {
 	uint64_t command_timeout_ms, data_timeout_ms, store_timeout_ms;
 	const char *queue_dir;
 	uint64_t queue_retry_min_ms, queue_retry_max_ms, queue_lifetime_ms, quarantine_lifetime_ms, queue_warn_after_ms;
+	bool client_names;
+	uint64_t client_names_timeout_ms;
 	unsigned int dsn_language; /* conf_language_name() */
 	bool double_bounces, srs;
 	const char *srs_secret;

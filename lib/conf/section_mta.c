@@ -51,6 +51,11 @@ static const struct conf_item items[] = {
 	        "Largest header of a message; one that is larger is refused."),
 	CONF_COUNT(mta_conf, max_recipients, "1000", "100", "10000",
 	        "Most recipients of one message. RFC 5321 4.5.3.1.8 asks for 100 at least."),
+	CONF_BOOL(mta_conf, client_names, "yes",
+	        "Whether the name of who connects is looked up, for milters and the Received field: that of its address, where the "
+	        "name leads back to the address. Nothing is refused because of it."),
+	CONF_TIME(mta_conf, client_names_timeout, "3s", "100ms", "30s",
+	        "How long that may take, for it comes before the greeting; then the client has no name."),
 	CONF_COUNT(mta_conf, max_hops, "100", "10", "1000",
 	        "A message with more Received fields than this is in a loop and refused; RFC 5321 6.3 "
 	        "asks for 100."),

@@ -11,15 +11,13 @@
 #define TLS_HANDSHAKE_MS 30000
 #define WRITE_MS         60000
 
-static void greet_late(struct smtp_conn *c);
-
 static void on_delay_over(evutil_socket_t fd, short what, void *arg)
 {
 	struct smtp_conn *c = arg;
 
 	c->delayed = false;
 	if (c->greeting)
-		greet_late(c);
+		smtp_conn_greet_when_ready(c);
 	else
 		smtp_conn_pump(c);
 }
@@ -228,9 +226,12 @@ static void on_tls(void *owner)
 	log_event(&c->log, LOGL_DEBUG, "tls.started", F_STR("tls", words));
 	c->patience = PATIENCE_UNSET;
 	set_patience(c, PATIENCE_COMMAND);
-	if (implicit)
-		smtp_session_greet(c->session);
-	smtp_conn_pump(c);
+	if (implicit) {
+		c->greeting = true;
+		smtp_conn_greet_when_ready(c);
+	} else {
+		smtp_conn_pump(c);
+	}
 }
 
 static const char *const end_words[] = {
@@ -294,8 +295,9 @@ static struct smtp_conn *conn_create(struct door *door, const struct accepted *a
 	trace_id_new(c->conn_id);
 	c->log = (struct log){ NULL, { F_STR("conn", c->conn_id), F_STR("peer", c->address) } };
 	c->mail_log = (struct log){ &c->log, { F_STR("trace", c->trace) } };
-	peer = (struct smtp_peer){ c->address, net_addr_is_loopback(&a->peer) };
+	peer = (struct smtp_peer){ .address = c->address, .loopback = net_addr_is_loopback(&a->peer) };
 	c->session = smtp_session_create(&door->settings, &peer, &smtp_conn_host, c, &c->out);
+	smtp_conn_name_start(c, &a->peer);
 	if (c->session && conn_filter_create(c, a) < 0)
 		c->session = smtp_session_free(c->session);
 	(void) evtimer_assign(&c->delay, door->w->base, on_delay_over, c);
@@ -319,11 +321,13 @@ static void say_goodbye(int fd, const char *words)
 		return;
 }
 
-/* Is greeted when the delay is over, unless it talks before. */
-static void greet_late(struct smtp_conn *c)
+/* Is greeted when the delay is over and its name is looked up, unless it talks before. */
+void smtp_conn_greet_when_ready(struct smtp_conn *c)
 {
+	if (!c->greeting || c->naming.lookup || evtimer_pending(&c->delay, NULL))
+		return;
 	c->greeting = false;
-	if (evbuffer_get_length(stream_input(c->stream)) > 0) {
+	if (c->door->which == CONF_LISTEN_SMTP && evbuffer_get_length(stream_input(c->stream)) > 0) {
 		refuse_early_talker(c);
 		return;
 	}
@@ -342,7 +346,7 @@ static void begin(struct smtp_conn *c, bool early)
 	c->handshake = c->door->implicit_tls;
 	if (c->door->implicit_tls)
 		return; /* on_tls greets */
-	c->greeting = ms > 0 && event_add(&c->delay, &tv) == 0;
+	c->greeting = (ms > 0 && event_add(&c->delay, &tv) == 0) || c->naming.lookup;
 	if (c->greeting)
 		return;
 	if (early) {
@@ -396,6 +400,7 @@ void smtp_conn_free(struct smtp_conn *c)
 	if (!c)
 		return;
 	c->session = smtp_session_free(c->session);
+	smtp_conn_name_stop(c);
 	(void) event_del(&c->delay);
 	conn_filter_free(c);
 	c->stream = stream_free(c->stream);

@@ -22,19 +22,20 @@ static void number(char to[NUMBER_SIZE], size_t n)
 	(void) snprintf(to, NUMBER_SIZE, "%zu", n);
 }
 
-/* A host that has no name is "[address]", as Sendmail has it; ourselves are known without asking. */
-static void name_client(struct smtp_conn *c, const struct net_addr *peer)
+/* A host that has no name is "[address]" to Sendmail's filters, and "unknown" in Postfix' macros. */
+void conn_filter_name(struct smtp_conn *c)
 {
 	struct conn_filter *f = c->filter;
+	const char *name = smtp_conn_name(c);
 
-	if (peer->ss.ss_family == AF_UNIX || net_addr_is_loopback(peer))
-		(void) snprintf(f->client_name, sizeof(f->client_name), "localhost");
-	else
-		(void) snprintf(f->client_name, sizeof(f->client_name), "[%s]", c->address);
-	(void) snprintf(f->client_addr, sizeof(f->client_addr), "%s%s",
-	                strchr(c->address, ':') ? "IPv6:" : "", c->address);
-	(void) snprintf(f->client, sizeof(f->client), *f->client_name == '[' ? "%s" : "%s [%s]",
-	                f->client_name, f->client_addr);
+	if (!f)
+		return;
+	f->facts.host = name ? name : f->bracketed;
+	f->facts.client_name = name ? name : "unknown";
+	f->facts.client_ptr = c->naming.ptr ? c->naming.ptr : "unknown";
+	f->facts.client_resolve = smtp_conn_resolve_word(c);
+	(void) snprintf(f->client, sizeof(f->client), "%s%s[%s]", name ? name : "", name ? " " : "",
+	                name ? f->client_addr : c->address);
 }
 
 void conn_filter_facts_connection(struct smtp_conn *c, const struct accepted *a)
@@ -42,7 +43,9 @@ void conn_filter_facts_connection(struct smtp_conn *c, const struct accepted *a)
 	struct conn_filter *f = c->filter;
 	const char *hostname = c->door->settings.hostname;
 
-	name_client(c, &a->peer);
+	(void) snprintf(f->bracketed, sizeof(f->bracketed), "[%s]", *c->address ? c->address : "unix");
+	(void) snprintf(f->client_addr, sizeof(f->client_addr), "%s%s", strchr(c->address, ':') ? "IPv6:" : "",
+	                c->address);
 	number(f->client_port, net_addr_port(&a->peer));
 	if (a->local.ss.ss_family != AF_UNIX)
 		(void) net_addr_host(&a->local, f->local_addr, sizeof(f->local_addr));
@@ -52,10 +55,8 @@ void conn_filter_facts_connection(struct smtp_conn *c, const struct accepted *a)
 		.port = net_addr_port(&a->peer),
 		.hostname = hostname,
 		.version = "podmail " POD_VERSION,
-		.client_name = f->client_name,
 		.address = c->address,
 		.client_addr = f->client_addr,
-		.client_ptr = f->client_name,
 		.client_port = f->client_port,
 		.client = f->client,
 		.daemon_name = smtp_door_name(c->door),
@@ -64,6 +65,7 @@ void conn_filter_facts_connection(struct smtp_conn *c, const struct accepted *a)
 		.if_name = hostname,
 		.if_addr = f->local_addr,
 	};
+	conn_filter_name(c);
 }
 
 static void fill_tls(struct smtp_conn *c)

@@ -16,8 +16,7 @@ struct conn_filter {
 		*accepted; /* by RCPT, before changes; NULL: nothing changed. In the mail's arena. */
 	size_t n_accepted, n_bad_rcpts;
 	/* texts of facts: of the connection */
-	char client_name[NET_ADDR_TEXT_SIZE + 2], client_addr[NET_ADDR_TEXT_SIZE + 5],
-		client[2 * NET_ADDR_TEXT_SIZE + 8];
+	char client_addr[NET_ADDR_TEXT_SIZE + 5], bracketed[NET_ADDR_TEXT_SIZE + 2], client[DNS_NAME_SIZE + NET_ADDR_TEXT_SIZE + 8];
 	char local_addr[NET_ADDR_TEXT_SIZE];
 	char client_port[NUMBER_SIZE], local_port[NUMBER_SIZE];
 	struct tls_facts tls;

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "directory/directory.h"
+#include "dns/peer.h"
 #include "mta/milter/milter.h"
 #include "mta/conn/conn.h"
 #include "mta/conn/guard.h"
@@ -41,6 +42,8 @@ struct worker {
 	uint8_t ticket_key[80];
 	struct directory *dir;
 	struct store_pool *pool;
+	struct dns *dns; /* NULL until somebody's name is looked up */
+	bool dns_failed; /* it cannot be made, which was said once */
 	struct queue_client *queue;
 	const struct milter_counted *counted;
 	struct net_set *proxy_from;
@@ -109,6 +112,11 @@ struct smtp_conn {
 	bool delayed, pumping, paused, ended;
 	enum smtp_patience patience;
 	bool greeting; /* is still held back: whoever talks now talks too early */
+	struct {
+		struct dns_peer_lookup *lookup; /* NULL: not under way */
+		enum dns_peer_outcome outcome;
+		char *ptr; /* what was found; NULL: nothing */
+	} naming;
 	bool handshake; /* TLS is not done yet */
 	struct guard_ticket ticket;
 	struct {
@@ -134,6 +142,15 @@ struct smtp_conn {
 /* For logs and filters: its listener's, or "gateway". */
 const char *smtp_door_name(const struct door *d);
 
+/* ---- naming.c ---- */
+
+/* Begins to look the client's name up, where that is done; its greeting waits for it. */
+void smtp_conn_name_start(struct smtp_conn *c, const struct net_addr *peer);
+void smtp_conn_name_stop(struct smtp_conn *c);
+/* Its confirmed name; NULL: it has none. What became of the lookup: "OK", "FAIL", "FORGED", "TEMP", as Sendmail says. */
+const char *smtp_conn_name(const struct smtp_conn *c);
+const char *smtp_conn_resolve_word(const struct smtp_conn *c);
+
 /* ---- burl.c ---- */
 
 void smtp_conn_burl_open(void *arg, struct smtp_mail *mail, struct span text);
@@ -142,6 +159,8 @@ void smtp_conn_burl_cancel(struct smtp_conn *c);
 /* ---- conn.c ---- */
 
 void smtp_conn_open(struct door *door, const struct accepted *a);
+/* Greets, where neither the delay nor the lookup of its name is under way any more. */
+void smtp_conn_greet_when_ready(struct smtp_conn *c);
 /* Goes on after an answer came; safe to call from inside the pump. */
 void smtp_conn_pump(struct smtp_conn *c);
 void smtp_conn_free(struct smtp_conn *c);
@@ -206,6 +225,8 @@ int smtp_conn_relay(struct smtp_mail *mail, struct smtp_rcpt *rcpt);
 /* -POD_E_NOMEM. */
 int conn_filter_create(struct smtp_conn *c, const struct accepted *a);
 void conn_filter_free(struct smtp_conn *c);
+/* The client has a name now, or it is known that it has none. */
+void conn_filter_name(struct smtp_conn *c);
 /* smtp_host's question. */
 void conn_filter_ask(void *arg, const struct smtp_question *q);
 /* A message's bytes, when the spool has them; ours: the fields on top. */

@@ -261,6 +261,7 @@ static void close_all(struct worker *w, struct worker_events *e)
 		w->doors[i].milters = milter_set_unref(w->doors[i].milters);
 	}
 	smtp_guard_stop(w);
+	w->dns = dns_free(w->dns);
 	w->queue = queue_client_free(w->queue);
 	w->pool = store_pool_free(w->pool);
 	w->dir = directory_close(w->dir);

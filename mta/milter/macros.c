@@ -27,6 +27,7 @@ static const struct macro macros[] = {
 	MACRO("{client_addr}", client_addr),
 	MACRO("{client_port}", client_port),
 	MACRO("{client_ptr}", client_ptr),
+	MACRO("{client_resolve}", client_resolve),
 	MACRO("{daemon_name}", daemon_name),
 	MACRO("{daemon_addr}", daemon_addr),
 	MACRO("{daemon_port}", daemon_port),

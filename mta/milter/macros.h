@@ -16,10 +16,13 @@ struct milter_facts {
 	uint16_t port;           /* the client's */
 	const char *hostname;    /* j: ours */
 	const char *version;     /* v */
-	const char *client_name; /* "[192.0.2.1]" where nothing better is known */
+	const char *host; /* of SMFIC_CONNECT: the client's confirmed name, or "[192.0.2.1]" */
+	const char *client_name; /* the same, or "unknown" */
 	const char *address;     /* the client's, or the path of a unix socket */
 	const char *client_addr; /* the same, with "IPv6:" in front where it is one */
-	const char *client_ptr, *client_port;
+	const char *client_ptr; /* what its address is called, confirmed or not; or "unknown" */
+	const char *client_resolve; /* "OK", "FAIL", "FORGED", "TEMP" */
+	const char *client_port;
 	const char *client; /* _: "name [address]" */
 	const char *daemon_name, *daemon_addr, *daemon_port;
 	const char *if_name, *if_addr;

@@ -9,7 +9,7 @@
  */
 #define OF_CONNECT                                                                                         \
 	"j _ v {daemon_name} {daemon_addr} {daemon_port} {if_name} {if_addr} {client_name} {client_addr} " \
-	"{client_port} {client_ptr}"
+	"{client_port} {client_ptr} {client_resolve}"
 #define OF_HELO "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}"
 #define OF_MAIL                                                                                    \
 	"i j r s b {tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer} {auth_type} " \

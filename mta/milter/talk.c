@@ -35,7 +35,7 @@ static void put_connect(struct buf *out, const struct milter_facts *f, const str
 		                            [MILTER_FAMILY_INET] = SMFIA_INET,
 		                            [MILTER_FAMILY_INET6] = SMFIA_INET6 };
 
-	milter_put_text(out, span_of(f->client_name ? f->client_name : ""));
+	milter_put_text(out, span_of(f->host ? f->host : ""));
 	buf_add_byte(out, families[f->family]);
 	if (f->family == MILTER_FAMILY_UNKNOWN)
 		return;

@@ -66,6 +66,11 @@ void smtp_mail_reset(struct smtp_session *s)
 	arena_reset(s->arena);
 }
 
+void smtp_session_set_peer_name(struct smtp_session *s, const char *name)
+{
+	s->peer.name = name;
+}
+
 /* A peer that keeps erring waits for its replies, a little longer each time; one that goes on is shown out. */
 static void count_error(struct smtp_session *s)
 {

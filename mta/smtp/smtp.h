@@ -50,6 +50,7 @@ struct smtp_settings {
 /* Who is at the other end. The strings outlive the session. */
 struct smtp_peer {
 	const char *address; /* "192.0.2.1", "2001:db8::1", or "" for a unix socket */
+	const char *name; /* in the DNS, confirmed; NULL: not known */
 	bool loopback;
 };
 
@@ -197,6 +198,8 @@ void smtp_session_set_time(struct smtp_session *s, int64_t now_s);
 void smtp_session_tls_done(struct smtp_session *s, const char *described);
 /* Says 421 and wants to be closed. why: "4.4.2" and words. */
 void smtp_session_abort(struct smtp_session *s, const char *enhanced, const char *why);
+/* What the peer is called, once it is known; name outlives the session. */
+void smtp_session_set_peer_name(struct smtp_session *s, const char *name);
 /* Milliseconds the output should be held back, because the peer makes many errors. Reading it clears it. */
 unsigned int smtp_session_take_delay(struct smtp_session *s);
 /* Whether nothing is under way: such a session may be shut down without loss. */

@@ -39,7 +39,8 @@ static void add_from(struct buf *b, const struct smtp_session *s)
 	}
 	buf_printf(b, "Received: from %s", s->helo);
 	if (*a)
-		buf_printf(b, " ([%s%s])", strchr(a, ':') ? "IPv6:" : "", a);
+		buf_printf(b, " (%s%s[%s%s])", s->peer.name ? s->peer.name : "", s->peer.name ? " " : "",
+		           strchr(a, ':') ? "IPv6:" : "", a);
 }
 
 static struct span keep(const struct smtp_session *s, const struct buf *b)

@@ -101,6 +101,7 @@ static const char *const macro_names[] = {
 	"{client_addr}",
 	"{client_port}",
 	"{client_ptr}",
+	"{client_resolve}",
 	"{daemon_name}",
 	"{daemon_addr}",
 	"{daemon_port}",
