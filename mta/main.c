@@ -48,7 +48,7 @@ struct mta {
 	struct srs *srs; /* NULL: forwarded mail keeps its sender */
 	struct queue_options queue;
 	int *outbound_fds; /* of each outbound process */
-	int reports_fd, gateway_fd, admin_fd;
+	int reports_fd, gateway_fd, admin_fd, outbound_admin_fd;
 	const struct metric_item *metrics; /* of every process of the mta */
 	size_t n_metrics;
 	struct milter_counted counted;
@@ -207,6 +207,8 @@ static int prepare(struct mta *m, struct err *err)
 		r = reports_listen(c, &m->reports_fd, err);
 	if (r == 0)
 		r = smtp_admin_listen(c, &m->admin_fd, err);
+	if (r == 0)
+		r = outbound_admin_listen(c, &m->outbound_admin_fd, err);
 	return r;
 }
 
@@ -272,7 +274,7 @@ static int run_queue(void *arg, unsigned int index)
 static int run_outbound(void *arg, unsigned int index)
 {
 	const struct mta *m = arg;
-	const struct outbound_options o = { .conf = m->conf, .index = index, .listen_fd = m->outbound_fds[index] };
+	const struct outbound_options o = { .conf = m->conf, .index = index, .listen_fd = m->outbound_fds[index], .admin_fd = m->outbound_admin_fd };
 
 	return become_worker(m, "outbound", index) < 0 ? EXIT_FAILURE : outbound_run(&o);
 }
@@ -299,6 +301,7 @@ static void close_all(struct mta *m)
 	closep(&m->reports_fd);
 	closep(&m->gateway_fd);
 	closep(&m->admin_fd);
+	closep(&m->outbound_admin_fd);
 	m->tally = tally_close(m->tally);
 	m->tls = tls_unref(m->tls);
 	m->store_tls = tls_unref(m->store_tls);
@@ -323,7 +326,8 @@ static int run(struct mta *m, struct err *err)
 int main(int argc, char **argv)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(PROBLEMS_ARENA);
-	struct mta m = { .queue = { .submit_fd = -1, .control_fd = -1 }, .reports_fd = -1, .gateway_fd = -1, .admin_fd = -1 };
+	struct mta m = { .queue = { .submit_fd = -1, .control_fd = -1 }, .reports_fd = -1, .gateway_fd = -1, .admin_fd = -1,
+		         .outbound_admin_fd = -1 };
 	struct err err = { 0 };
 	const char *config = NULL;
 	int r = parse_options(argc, argv, &config);

@@ -9,6 +9,7 @@ static const struct output_column columns[] = {
 	{ "DOMAIN", "name", OUTPUT_TEXT },
 	{ "VOLUME", "default_volume", OUTPUT_TEXT },
 	{ "SUBADDRESSES", "subaddressing", OUTPUT_YESNO },
+	{ "LANGUAGE", "language", OUTPUT_TEXT },
 	{ "DESCRIPTION", "description", OUTPUT_TEXT },
 };
 
@@ -25,6 +26,29 @@ static int run_add(struct cli *cli)
 	if (client_call(cli, "POST", "/domains", body, &answer) < 0)
 		return cli_fail(cli);
 	status = output_done(cli, answer, "Added the domain %s.", cli->args[0]);
+	json_decref(answer);
+	return status;
+}
+
+static int run_set(struct cli *cli)
+{
+	const char *path = arena_printf(cli->arena, "/domains/%s", client_segment(cli, cli->args[0]));
+	bool with = cli_option(cli, "--subaddresses"), without = cli_option(cli, "--no-subaddresses");
+	json_t *body = json_pack("{ss*, ss*, ss*}", "description", cli_option(cli, "--description"),
+	                         "default_volume", cli_option(cli, "--volume"), "language",
+	                         cli_option(cli, "--language"));
+	json_t *answer;
+	int status;
+
+	if (with && without) {
+		json_decref(body);
+		return cli_fail_with(cli, POD_E_SYNTAX, NULL, "--subaddresses and --no-subaddresses exclude each other");
+	}
+	if (with || without)
+		(void) json_object_set_new(body, "subaddressing", json_boolean(with));
+	if (client_call(cli, "PATCH", path, body, &answer) < 0)
+		return cli_fail(cli);
+	status = output_done(cli, answer, "Changed the domain %s.", cli->args[0]);
 	json_decref(answer);
 	return status;
 }
@@ -62,6 +86,15 @@ static const struct command_option add_options[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct command_option set_options[] = {
+	{ "--description", "TEXT", "A remark for people." },
+	{ "--volume", "NAME", "The volume that new users of the domain go to; \"\" for the emptiest." },
+	{ "--language", "CODE", "The language of delivery reports to its users: en, de, fr, es, it, nl." },
+	{ "--subaddresses", NULL, "user+detail@ reaches user@." },
+	{ "--no-subaddresses", NULL, "It does not." },
+	{ NULL, NULL, NULL },
+};
+
 static const struct command commands[] = {
 	{ "add", "DOMAIN", 1, 1, "Takes mail for a domain from now on.", NULL, add_options, run_add },
 	{ "dkim", "DOMAIN ACTION [SELECTOR]", 2, 3, "Keys that a domain signs its mail with.",
@@ -73,6 +106,7 @@ static const struct command commands[] = {
 	{ "list", "", 0, 0, "Lists the domains.", NULL, NULL, run_list },
 	{ "remove", "DOMAIN", 1, 1, "Takes no more mail for a domain.",
 	  "Its users, aliases and groups have to be removed first.", NULL, run_remove },
+	{ "set", "DOMAIN", 1, 1, "Changes a domain.", "What is not given stays as it is.", set_options, run_set },
 };
 
 const struct command_group command_domain = { "domain", "Domains that mail is taken for.", commands,

@@ -11,7 +11,7 @@ const struct command_group *const command_groups[] = {
 	&command_group,      &command_volume,   &command_replication, &command_switchover,
 	&command_failover,   &command_failback, &command_snapshot,    &command_restore,
 	&command_drill,      &command_queue,    &command_quarantine,  &command_filter,
-	&command_milter,     &command_tlsrpt,   &command_trace,       &command_config,
+	&command_milter, &command_route,     &command_tlsrpt,   &command_trace,       &command_config,
 	&command_completion, &command_help,     &command_version,
 };
 const size_t command_groups_n = ARRAY_SIZE(command_groups);

@@ -7,6 +7,6 @@ podctl_core_LDLIBS := -ljansson
 
 PROGRAMS += $(if $(wildcard podctl/podd_main.c),podd) $(if $(wildcard podctl/main.c),podctl)
 podd_MAIN := podctl/podd_main.c
-podd_USES := podd_core pod_core replicator_core device storeproto directory net proc conf kv mime base
+podd_USES := podd_core pod_core replicator_core tally device storeproto directory net proc conf kv mime base
 podctl_MAIN := podctl/main.c
 podctl_USES := podctl_core pod_core http conf net base

@@ -1,3 +1,3 @@
 MODULES += http
 http_SRCS := $(wildcard lib/http/*.c)
-http_LDLIBS := -lcurl -levent_core
+http_LDLIBS := -lcurl -levent_core -levent_extra -ljansson

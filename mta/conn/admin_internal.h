@@ -2,9 +2,7 @@
 #ifndef POD_MTA_CONN_ADMIN_INTERNAL_H
 #define POD_MTA_CONN_ADMIN_INTERNAL_H
 
-#include <event2/http.h>
-#include <jansson.h>
-
+#include "http/server.h"
 #include "mta/conn/admin.h"
 #include "mta/conn/internal.h"
 
@@ -12,12 +10,9 @@ struct admin_look;
 
 struct smtp_admin {
 	struct worker *w;
-	struct evhttp *http;
+	struct http_server *server;
 	LIST_HEAD(, admin_look) looks; /* milters that are being tried */
 };
-
-/* Answers. json is taken; NULL: memory is out. */
-void smtp_admin_reply(struct evhttp_request *rq, int status, json_t *json);
 
 /* admin_milters.c */
 void smtp_admin_milters(struct smtp_admin *a, struct evhttp_request *rq, bool test);

@@ -103,7 +103,7 @@ static json_t *result_json(const struct milter_probed *p)
 
 static void look_done(struct admin_look *l)
 {
-	smtp_admin_reply(l->rq, HTTP_OK, json_pack("{s:O}", "milters", l->milters));
+	http_serve_reply(l->rq, HTTP_OK, json_pack("{s:O}", "milters", l->milters));
 	look_free(l);
 }
 
@@ -176,7 +176,7 @@ static void look_start(struct smtp_admin *a, struct evhttp_request *rq, json_t *
 		free(l);
 		free(trials);
 		json_decref(milters);
-		smtp_admin_reply(rq, HTTP_INTERNAL, json_pack("{s:s}", "error", "out of memory"));
+		http_serve_refuse(rq, HTTP_INTERNAL, "out of memory");
 		return;
 	}
 	*l = (struct admin_look){ .rq = rq, .milters = milters, .trials = trials };
@@ -193,7 +193,7 @@ void smtp_admin_milters(struct smtp_admin *a, struct evhttp_request *rq, bool te
 	if (test && milters)
 		look_start(a, rq, milters);
 	else
-		smtp_admin_reply(rq, HTTP_OK, json_pack("{s:o}", "milters", milters));
+		http_serve_reply(rq, HTTP_OK, json_pack("{s:o}", "milters", milters));
 }
 
 void smtp_admin_milters_stop(struct smtp_admin *a)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "mta/outbound/job.h"
+#include "mta/outbound/known_as.h"
 #include "mta/outbound/mail_name.h"
 
 static void out_of_memory(struct job *j)
@@ -284,16 +285,6 @@ static void on_hosts(void *job, const struct hosts *h)
 	both_known(j);
 }
 
-static enum tls_wish wish_of_route(const struct route *r)
-{
-	static const enum tls_wish wishes[] = { [ROUTE_TLS_MAY] = TLS_WISH_MAY,
-		                                [ROUTE_TLS_REQUIRED] = TLS_WISH_ENCRYPT,
-		                                [ROUTE_TLS_VERIFY] = TLS_WISH_VERIFY,
-		                                [ROUTE_TLS_NONE] = TLS_WISH_NONE };
-
-	return wishes[r->tls];
-}
-
 static void on_domain(void *job, const struct tls_domain *domain)
 {
 	struct job *j = job;
@@ -305,22 +296,9 @@ static void on_domain(void *job, const struct tls_domain *domain)
 	}
 	j->tls_domain = *domain;
 	if (j->route)
-		j->tls_domain.wish = wish_of_route(j->route);
+		j->tls_domain.wish = known_as_wish(j->route);
 	j->domain_known = true;
 	both_known(j);
-}
-
-/* Without the brackets: how an address is asked for. */
-static const char *policy_name(struct job *j, const char *name)
-{
-	struct net_addr addr;
-	char host[NET_ADDR_TEXT_SIZE];
-
-	if (!mail_name_is_literal(span_of(name)))
-		return name;
-	if (mail_name_literal(span_of(name), 0, &addr) < 0)
-		return name;
-	return arena_str(j->arena, span_of(net_addr_host(&addr, host, sizeof(host))));
 }
 
 void job_look_up(struct job *j)
@@ -328,7 +306,7 @@ void job_look_up(struct job *j)
 	const char *fixed = j->route                                   ? j->route->host
 	                    : mail_name_is_literal(span_of(j->domain)) ? j->domain
 	                                                               : NULL;
-	const char *name = policy_name(j, fixed ? fixed : j->domain);
+	const char *name = known_as(j->arena, fixed ? fixed : j->domain);
 	bool literal = fixed && mail_name_is_literal(span_of(fixed));
 	struct err err = { 0 };
 	int r;

@@ -51,10 +51,14 @@ struct outbound_options {
 	const struct conf *conf;
 	unsigned int index;
 	int listen_fd; /* this process's; owned by the caller */
+	int admin_fd;  /* of outbound_admin_listen, likewise; -1: none */
 };
 
 /* Opens the socket of process index in run_dir; by the parent. */
 int outbound_listen(const struct conf *conf, unsigned int index, int *ret_fd, struct err *err);
+/* The same for what podd asks of whichever of them is free (admin.h); podd/api_mail_route.c knows its name, too. */
+#define OUTBOUND_ADMIN_SOCKET_NAME "mta-outbound.sock"
+int outbound_admin_listen(const struct conf *conf, int *ret_fd, struct err *err);
 /* Serves until SIGTERM. Returns the exit status. */
 int outbound_run(const struct outbound_options *o);
 

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "mta/outbound/admin.h"
 #include "mta/outbound/internal.h"
 #include "mta/outbound/path.h"
 #include "net/seqpacket.h"
@@ -168,6 +169,7 @@ static void close_all(struct outbound *o)
 static int serve(struct outbound *o, struct signals *s, const struct outbound_options *options,
                  struct err *err)
 {
+	struct outbound_admin *admin = NULL;
 	int r = add_signals(o, s);
 
 	if (r < 0)
@@ -175,8 +177,11 @@ static int serve(struct outbound *o, struct signals *s, const struct outbound_op
 	r = open_all(o, options->index, err);
 	if (r == 0)
 		r = outbound_queue_serve(o, options->listen_fd, &o->queue, err);
+	if (r == 0 && options->admin_fd >= 0)
+		r = outbound_admin_serve(o, options->admin_fd, &admin, err);
 	if (r == 0 && event_base_dispatch(o->base) < 0)
 		r = err_set(err, POD_E_INTERNAL, "the outbound event loop failed");
+	(void) outbound_admin_stop(admin);
 	o->queue = outbound_queue_stop(o->queue);
 	return r;
 }

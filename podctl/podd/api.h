@@ -100,8 +100,8 @@ int api_mta_json(struct api_call *call, int status, struct span body, json_t **r
 /* The handlers, one file for each object. */
 api_handler api_status_get;
 api_handler api_config_get, api_config_reload;
-api_handler api_domain_list, api_domain_add, api_domain_get, api_domain_remove;
-api_handler api_user_list, api_user_add, api_user_get, api_user_set, api_user_remove;
+api_handler api_domain_list, api_domain_add, api_domain_get, api_domain_set, api_domain_remove;
+api_handler api_user_list, api_user_add, api_user_get, api_user_set, api_user_remove, api_user_unlock;
 api_handler api_user_oof_get, api_user_oof_set;
 api_handler api_alias_list, api_alias_add, api_alias_get, api_alias_remove;
 api_handler api_group_list, api_group_add, api_group_get, api_group_remove, api_group_member_add,
@@ -124,6 +124,7 @@ api_handler api_trace_search, api_queue_safetynet;
 api_handler api_tlsrpt_get, api_tlsrpt_send;
 api_handler api_domain_dns;
 api_handler api_milter_list;
+api_handler api_route_get;
 api_handler api_mount_list, api_mount_add, api_mount_remove;
 api_handler api_restore_list, api_restore_add, api_restore_get, api_restore_cancel;
 

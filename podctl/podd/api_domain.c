@@ -100,6 +100,47 @@ void api_domain_add(struct api_call *call)
 		api_reply_object(call, 201, DIRECTORY_DOMAIN, name, domain_json);
 }
 
+/* Fields that are not given stay. */
+static int domain_set(struct api_call *call, struct err *err)
+{
+	static const char *const fields[] = { "description", "default_volume", "subaddressing", "language" };
+	const char *description, *volume, *language;
+	const ProtobufCMessage *record;
+	Directory__Domain d;
+	bool there, wanted = true;
+	int r = api_only(call, fields, ARRAY_SIZE(fields), err);
+
+	if (r < 0 || (r = api_string(call, "description", &description, err)) < 0 ||
+	    (r = api_string(call, "default_volume", &volume, err)) < 0 ||
+	    (r = api_language(call, &language, err)) < 0 ||
+	    (r = api_bool(call, "subaddressing", &there, &wanted, err)) < 0)
+		return r;
+	if (!description && !volume && !language && !there)
+		return err_set(err, POD_E_SYNTAX, "nothing to change was given");
+	if (volume && *volume &&
+	    (r = directory_get(call->podd->dir, call->arena, DIRECTORY_VOLUME, span_of(volume), &record, err)) < 0)
+		return r;
+	r = directory_get(call->podd->dir, call->arena, DIRECTORY_DOMAIN, span_of(call->params[0]), &record, err);
+	if (r < 0)
+		return r;
+	d = *(const Directory__Domain *) record;
+	d.subaddressing = there ? wanted : d.subaddressing;
+	d.description = description ? (char *) (uintptr_t) description : d.description;
+	d.default_volume = volume ? (char *) (uintptr_t) volume : d.default_volume;
+	d.language = language ? (char *) (uintptr_t) language : d.language;
+	return directory_replace(call->podd->dir, DIRECTORY_DOMAIN, span_of(call->params[0]), &d.base, err);
+}
+
+void api_domain_set(struct api_call *call)
+{
+	struct err err = { 0 };
+
+	if (domain_set(call, &err) < 0)
+		api_fail(call, &err);
+	else
+		api_reply_object(call, 200, DIRECTORY_DOMAIN, call->params[0], domain_json);
+}
+
 void api_domain_remove(struct api_call *call)
 {
 	api_delete_object(call, DIRECTORY_DOMAIN, call->params[0]);

@@ -1,5 +1,7 @@
 /* Users: listing, showing, changing and removing. Adding is api_user_add.c. */
 #include <event2/keyvalq_struct.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -7,6 +9,7 @@
 #include "podctl/podd/api.h"
 #include "podctl/podd/sending.h"
 #include "podctl/podd/users.h"
+#include "tally/login.h"
 
 static int user_json(const struct api_call *call, const char *name, const ProtobufCMessage *record,
                      json_t **ret)
@@ -219,6 +222,35 @@ void api_user_set(struct api_call *call)
 	request.set_quota = c.set_quota;
 	request.quota_bytes = c.quota;
 	user_ask_store(call, address, user, STORE_USER_SET, &request.base);
+}
+
+/* ---- unlock ---- */
+
+static int unlock(const struct api_call *call, const char *address, struct err *err)
+{
+	char path[PATH_MAX];
+	struct tally *t = NULL;
+	int r;
+
+	(void) snprintf(path, sizeof(path), "%s/" TALLY_FILE, call->podd->conf->pod.run_dir);
+	r = tally_open(path, &t, err);
+	if (r == 0)
+		login_forgive(t, span_of(address));
+	(void) tally_close(t);
+	return r;
+}
+
+/* Failed logins at this name are forgotten: by its front ends on this host, which share the counts. */
+void api_user_unlock(struct api_call *call)
+{
+	const Directory__User *user;
+	const char *address;
+	struct err err = { 0 };
+
+	if (api_user_find(call, &address, &user, &err) < 0 || unlock(call, address, &err) < 0)
+		api_fail(call, &err);
+	else
+		api_reply(call, 200, json_pack("{s:s}", "unlocked", address));
 }
 
 /* ---- remove ---- */

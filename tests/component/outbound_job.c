@@ -50,7 +50,7 @@ static void __attribute__((noreturn)) die(const char *what)
 
 static void start_process(struct tool *t)
 {
-	struct outbound_options o = { .conf = t->conf, .listen_fd = t->listen_fd };
+	struct outbound_options o = { .conf = t->conf, .listen_fd = t->listen_fd, .admin_fd = -1 };
 	char metrics[4096];
 	pid_t parent = getpid();
 

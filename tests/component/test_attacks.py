@@ -5,6 +5,7 @@ import base64
 import glob
 import os
 import re
+import smtplib
 import socket
 import unittest
 
@@ -202,6 +203,18 @@ class Attacks(unittest.TestCase):
             for client in crowd:
                 client.file.close()
                 client.socket.close()
+        # Whose name it was waits, until an admin says otherwise.
+        self.assertEqual(self.login_as_hunted(), 454)
+        self.pod.podctl("user", "unlock", "hunted@example.test")
+        self.assertEqual(self.login_as_hunted(), 235)
+        self.assertEqual(self.pod.podctl("user", "unlock", "nobody@example.test", check=False).returncode, 3)
+
+    def login_as_hunted(self):
+        with self.pod.smtp("submission", starttls=True) as client:
+            try:
+                return client.login("hunted@example.test", "a long and good one")[0]
+            except smtplib.SMTPAuthenticationError as e:
+                return e.smtp_code
 
     def test_commands_before_starttls_do_not_count_after_it(self):
         with RawSmtp(self.pod) as client:

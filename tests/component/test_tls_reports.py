@@ -153,6 +153,49 @@ class TlsReports(unittest.TestCase):
         self.assertRegex(attached.get_filename(), rf"^mx\.{self.pod.info['domain']}!dane\.test!\d+!\d+\.json\.gz$")
         self.check_report(json.loads(gzip.decompress(attached.get_payload(decode=True))), "dane.test", day)
 
+    def way(self, address, status=0):
+        done = self.pod.podctl("route", "show", address, "--format", "json", check=False)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return json.loads(done.stdout or done.stderr)
+
+    def test_the_way_of_mail_is_shown(self):
+        hosts = {}
+        for name in ("dane", "wrong", "sts", "plain"):
+            destination = self.way(f"x@{name}.test")["targets"][0]["destination"]
+            self.assertEqual(destination["by"], "mx")
+            hosts[name] = destination["hosts"][0]
+            self.assertEqual((hosts[name]["host"], hosts[name]["port"], hosts[name]["use"]), (f"mx.{name}.test", self.port, True))
+        self.assertEqual([(h["tls"], h["policy"]) for h in hosts.values()],
+                         [("dane", "tlsa"), ("dane", "tlsa"), ("verify", "sts"), ("may", "no-policy-found")])
+        self.assertEqual(hosts["plain"]["addresses"], ["127.0.3.4"])
+        self.assertIn("no such domain", self.way("x@nowhere.test", 1)["targets"][0]["destination"]["error"])
+        self.assertEqual(self.way("x@[127.0.3.4]")["targets"][0]["destination"]["hosts"][0]["addresses"], ["127.0.3.4"])
+        self.assertEqual(self.way("nobody@example.test", 3)["error"]["code"], "NOTFOUND")
+        self.pod.podctl("alias", "add", "both@example.test", "alice@example.test", "x@dane.test")
+        kinds = {t["kind"]: t for t in self.way("both@example.test")["targets"]}
+        self.assertEqual((kinds["mailbox"]["volume"], kinds["mailbox"]["via"]), ("vol01", "directory"))
+        self.assertEqual(kinds["remote"]["destination"]["hosts"][0]["tls"], "dane")
+        shown = self.pod.podctl("route", "show", "both@example.test").stdout
+        self.assertRegex(shown, r"(?m)^alice@example\.test +volume vol01 .*an alias or group leads there$")
+        self.assertRegex(shown, rf"(?m)^x@dane\.test +mx\.dane\.test:{self.port} +127\.0\.3\.1 +dane \(tlsa\) +MX, proven by DNSSEC$")
+
+    def test_the_way_over_a_smart_host_is_shown(self):
+        path = os.path.join(self.dir.name, "routes")
+        with open(path, "w", encoding="ascii") as f:
+            f.write("routed.test smart.plain.test:2525 tls=required\n")
+        conf = os.path.join(self.pod.dir, "podmail.conf")
+        with open(conf, encoding="utf-8") as f:
+            text = f.read()
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(text.replace("outbound {\n", f'outbound {{\n  routes = "{path}"\n', 1))
+        self.pod.podctl("config", "reload")
+        destination = until(lambda: (d := self.way("x@routed.test", 1)["targets"][0]["destination"]) and "route" in d and d, "the route")
+        self.assertEqual(destination["route"], {"destination": "routed.test", "host": "smart.plain.test", "port": 2525,
+                                                "tls": "required", "login": False})
+        host = destination["hosts"][0]
+        self.assertEqual((host["host"], host["port"], host["use"]), ("smart.plain.test", 2525, False))
+        self.assertIn("no address", host["why"])
+
     def test_4_a_day_that_is_none_is_refused(self):
         for day in ("yesterday", "2026-02-31"):
             done = self.pod.podctl("tlsrpt", "show", "--day", day, check=False)
