@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +13,6 @@
 #include "base/cleanup.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "base/version.h"
 #include "conf/conf.h"
 #include "mta/conn/admin.h"
 #include "mta/conn/conn.h"
@@ -26,6 +24,7 @@
 #include "mta/tlsrpt/reports.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "proc/options.h"
 #include "proc/proc.h"
 #include "tally/tally.h"
 
@@ -54,43 +53,12 @@ struct mta {
 	struct milter_counted counted;
 };
 
-static void usage(FILE *f)
-{
-	(void) fprintf(f, "usage: mta --config FILE\n"
-	                  "\n"
-	                  "The SMTP front end of a pod: mail in (SMTP, LMTP), submission, and the queue.\n"
-	                  "\n"
-	                  "  --config FILE   the pod's podmail.conf\n"
-	                  "  --help          this text\n"
-	                  "  --version       the version\n"
-	                  "\n"
-	                  "SIGHUP reads the configuration and certificates again; SIGTERM ends it when the messages\n"
-	                  "under way are done. See mta(8) and podmail.conf(5).\n");
-}
-
-/* Exit status, or -1 to go on. */
-static int parse_options(int argc, char **argv, const char **ret_config)
-{
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-		                                 { "help", no_argument, NULL, 'h' },
-		                                 { "version", no_argument, NULL, 'v' },
-		                                 { NULL, 0, NULL, 0 } };
-	int o;
-
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (o) {
-		case 'c': *ret_config = optarg; break;
-		case 'h': usage(stdout); return EXIT_SUCCESS;
-		case 'v': (void) printf("mta (podmail) %s\n", POD_VERSION); return EXIT_SUCCESS;
-		default: usage(stderr); return 2;
-		}
-	}
-	if (!*ret_config || optind < argc) {
-		usage(stderr);
-		return 2;
-	}
-	return -1;
-}
+static const struct daemon_words words = {
+	.name = "mta",
+	.what = "The SMTP front end of a pod: mail in (SMTP, LMTP), submission, and the queue.",
+	.signals = "SIGHUP reads the configuration and certificates again; SIGTERM ends it when the messages\n"
+	           "under way are done. See mta(8) and podmail.conf(5).\n",
+};
 
 static int open_door(const struct conf *conf, struct smtp_door *door, struct err *err)
 {
@@ -330,7 +298,7 @@ int main(int argc, char **argv)
 		         .outbound_admin_fd = -1 };
 	struct err err = { 0 };
 	const char *config = NULL;
-	int r = parse_options(argc, argv, &config);
+	int r = daemon_options(&words, argc, argv, &config);
 
 	if (r >= 0)
 		return r;

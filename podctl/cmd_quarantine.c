@@ -7,6 +7,7 @@
 #include "podctl/commands.h"
 #include "podctl/duration.h"
 #include "podctl/output.h"
+#include "podctl/queue_calls.h"
 
 static const struct output_column list_columns[] = {
 	{ "ID", "id", OUTPUT_TEXT },
@@ -84,15 +85,6 @@ static int run_list(struct cli *cli)
 
 /* ---- one ---- */
 
-static int queue_call(struct cli *cli, const char *method, const char *id, const char *what,
-                      json_t **ret_answer)
-{
-	const char *path = arena_printf(cli->arena, "/queue/%s%s", client_segment(cli, id), what);
-
-	return path ? client_call(cli, method, path, NULL, ret_answer)
-	            : err_set(&cli->err, POD_E_NOMEM, "quarantine");
-}
-
 /* The queue holds other mail, too, that is none of these commands' business. */
 static int get(struct cli *cli, const char *id, json_t **ret_answer)
 {
@@ -109,25 +101,6 @@ static int get(struct cli *cli, const char *id, json_t **ret_answer)
 	return err_set(&cli->err, POD_E_NOTFOUND, "%s is not in the quarantine", id);
 }
 
-static int show_message(struct cli *cli)
-{
-	json_t *answer;
-
-	if (queue_call(cli, "GET", cli->args[0], "/message", &answer) < 0)
-		return cli_fail(cli);
-	if (cli->format == CLI_TABLE) {
-		const json_t *text = json_object_get(answer, "text");
-
-		(void) fwrite(json_string_value(text), 1, json_string_length(text), stdout);
-		if (json_is_true(json_object_get(answer, "cut")))
-			(void) fputs("\n[the rest is not shown]\n", stdout);
-	} else {
-		output_json(answer);
-	}
-	json_decref(answer);
-	return CLI_OK;
-}
-
 static int run_show(struct cli *cli)
 {
 	json_t *answer;
@@ -136,7 +109,7 @@ static int run_show(struct cli *cli)
 	if (get(cli, cli->args[0], &answer) < 0)
 		return cli_fail(cli);
 	status = cli_option(cli, "--message")
-	                 ? show_message(cli)
+	                 ? queue_show_message(cli)
 	                 : output_object(cli, show_columns, ARRAY_SIZE(show_columns), answer);
 	json_decref(answer);
 	return status;

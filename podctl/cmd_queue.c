@@ -5,6 +5,7 @@
 #include "podctl/commands.h"
 #include "podctl/duration.h"
 #include "podctl/output.h"
+#include "podctl/queue_calls.h"
 
 static const struct output_column list_columns[] = {
 	{ "ID", "id", OUTPUT_TEXT },
@@ -126,40 +127,14 @@ static int run_safetynet(struct cli *cli)
 
 /* ---- one message ---- */
 
-static int queue_call(struct cli *cli, const char *method, const char *what, json_t **ret_answer)
-{
-	return client_call(cli, method,
-	                   arena_printf(cli->arena, "/queue/%s%s", client_segment(cli, cli->args[0]), what),
-	                   NULL, ret_answer);
-}
-
-static int show_message(struct cli *cli)
-{
-	json_t *answer;
-
-	if (queue_call(cli, "GET", "/message", &answer) < 0)
-		return cli_fail(cli);
-	if (cli->format == CLI_TABLE) {
-		const json_t *text = json_object_get(answer, "text");
-
-		(void) fwrite(json_string_value(text), 1, json_string_length(text), stdout);
-		if (json_is_true(json_object_get(answer, "cut")))
-			(void) fputs("\n[the rest is not shown]\n", stdout);
-	} else {
-		output_json(answer);
-	}
-	json_decref(answer);
-	return CLI_OK;
-}
-
 static int run_show(struct cli *cli)
 {
 	json_t *answer;
 	int status;
 
 	if (cli_option(cli, "--message"))
-		return show_message(cli);
-	if (queue_call(cli, "GET", "", &answer) < 0)
+		return queue_show_message(cli);
+	if (queue_call(cli, "GET", cli->args[0], "", &answer) < 0)
 		return cli_fail(cli);
 	status = output_object(cli, show_columns, ARRAY_SIZE(show_columns), answer);
 	if (status == CLI_OK && cli->format == CLI_TABLE) {
@@ -177,7 +152,7 @@ static int act(struct cli *cli, const char *method, const char *what, const char
 	json_t *answer;
 	int status;
 
-	if (queue_call(cli, method, what, &answer) < 0)
+	if (queue_call(cli, method, cli->args[0], what, &answer) < 0)
 		return cli_fail(cli);
 	status = output_done(cli, answer, "%s %s", cli->args[0], done);
 	json_decref(answer);

@@ -1,57 +1,24 @@
 /* podfilter: the pod's own milter. One process; libmilter's threads ask the checks, the main thread does the
  * rest. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/version.h"
 #include "conf/conf.h"
 #include "mta/podfilter/filter_internal.h"
 #include "mta/podfilter/metrics.h"
+#include "proc/options.h"
 #include "proc/proc.h"
 
 #define PROBLEMS_ARENA (1u << 20)
 
-static void usage(FILE *f)
-{
-	(void) fprintf(f, "usage: podfilter --config FILE\n"
-	                  "\n"
-	                  "The pod's own milter: who sends, what for, and what becomes of the message.\n"
-	                  "\n"
-	                  "  --config FILE   the pod's podmail.conf\n"
-	                  "  --help          this text\n"
-	                  "  --version       the version\n"
-	                  "\n"
-	                  "SIGHUP reads the configuration again; SIGTERM ends it. See podfilter(8) and "
-	                  "podmail.conf(5).\n");
-}
-
-/* Exit status, or -1 to go on. */
-static int parse_options(int argc, char **argv, const char **ret_config)
-{
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-		                                 { "help", no_argument, NULL, 'h' },
-		                                 { "version", no_argument, NULL, 'v' },
-		                                 { NULL, 0, NULL, 0 } };
-	int o;
-
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (o) {
-		case 'c': *ret_config = optarg; break;
-		case 'h': usage(stdout); return EXIT_SUCCESS;
-		case 'v': (void) printf("podfilter (podmail) %s\n", POD_VERSION); return EXIT_SUCCESS;
-		default: usage(stderr); return 2;
-		}
-	}
-	if (!*ret_config || optind < argc) {
-		usage(stderr);
-		return 2;
-	}
-	return -1;
-}
+static const struct daemon_words words = {
+	.name = "podfilter",
+	.what = "The pod's own milter: who sends, what for, and what becomes of the message.",
+	.signals = "SIGHUP reads the configuration again; SIGTERM ends it. See podfilter(8) and podmail.conf(5).\n",
+};
 
 /* Nothing here needs root, so it goes before anything is opened. */
 static int become_filter(const struct conf *c, struct err *err)
@@ -90,7 +57,7 @@ int main(int argc, char **argv)
 	const struct conf *conf = NULL;
 	struct err err = { 0 };
 	const char *config = NULL;
-	int r = parse_options(argc, argv, &config);
+	int r = daemon_options(&words, argc, argv, &config);
 
 	if (r >= 0)
 		return r;

@@ -1,12 +1,11 @@
 #include "mta/podfilter/resolver.h"
 
 #include <event2/thread.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
 #include "base/cleanup.h"
+#include "proc/thread.h"
 
 /* libunbound validates signatures on this thread. */
 #define STACK_BYTES (2u << 20)
@@ -148,22 +147,6 @@ static struct resolver *resolver_free(struct resolver *r)
 	return NULL;
 }
 
-static int thread_start(struct resolver *r, struct err *err)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int e;
-
-	(void) pthread_attr_init(&attr);
-	(void) pthread_attr_setstacksize(&attr, STACK_BYTES);
-	(void) sigfillset(&all);
-	(void) pthread_sigmask(SIG_BLOCK, &all, &old);
-	e = pthread_create(&r->thread, &attr, resolver_thread, r);
-	(void) pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void) pthread_attr_destroy(&attr);
-	return e ? err_errno(err, e, "thread of the resolver") : 0;
-}
-
 int resolver_start(const struct dns_conf *conf, struct resolver **ret_resolver, struct err *err)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
@@ -182,7 +165,7 @@ int resolver_start(const struct dns_conf *conf, struct resolver **ret_resolver, 
 	if (e == 0)
 		e = dns_create(r->base, conf, &r->dns, err);
 	if (e == 0)
-		e = thread_start(r, err);
+		e = thread_start_quiet(&r->thread, STACK_BYTES, resolver_thread, r, "thread of the resolver", err);
 	if (e < 0)
 		(void) resolver_free(r);
 	else

@@ -16,6 +16,7 @@
 #include "mta/podfilter/filter_internal.h"
 #include "mta/podfilter/sender.h"
 #include "proc/proc.h"
+#include "proc/thread.h"
 
 /* Hundreds of callbacks may wait at once; the MIME parser, which does not recurse, needs a fraction of this.
  */
@@ -117,21 +118,16 @@ static void service_on_flush(evutil_socket_t fd, short events, void *arg)
 	prune(v);
 }
 
+/* libmilter's threads have no other way to be told how much stack they get. */
 static int start_milter(struct service *v, struct err *err)
 {
 	pthread_attr_t attr;
-	sigset_t all, old;
-	int r;
 
 	(void) pthread_attr_init(&attr);
 	(void) pthread_attr_setstacksize(&attr, STACK_BYTES);
-	(void) pthread_setattr_default_np(&attr); /* libmilter's threads have no other way to be told */
-	(void) sigfillset(&all);
-	(void) pthread_sigmask(SIG_BLOCK, &all, &old);
-	r = pthread_create(&v->milter, &attr, milter_thread, v);
-	(void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void) pthread_setattr_default_np(&attr);
 	(void) pthread_attr_destroy(&attr);
-	return r == 0 ? 0 : err_errno(err, r, "thread of libmilter");
+	return thread_start_quiet(&v->milter, STACK_BYTES, milter_thread, v, "thread of libmilter", err);
 }
 
 static int run_loop(struct service *v, struct err *err)

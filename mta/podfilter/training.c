@@ -1,8 +1,6 @@
 #include "mta/podfilter/training.h"
 
 #include <event2/event.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/queue.h>
@@ -17,6 +15,7 @@
 #include "mta/podfilter/sender.h"
 #include "mta/podfilter/source.h"
 #include "mta/podfilter/training.h"
+#include "proc/thread.h"
 #include "storeproto/client.h"
 
 #define CALL_MS     30000
@@ -301,22 +300,6 @@ static struct training *training_free(struct training *t)
 	return NULL;
 }
 
-static int thread_start(struct training *t, struct err *err)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int e;
-
-	(void) pthread_attr_init(&attr);
-	(void) pthread_attr_setstacksize(&attr, STACK_BYTES);
-	(void) sigfillset(&all);
-	(void) pthread_sigmask(SIG_BLOCK, &all, &old);
-	e = pthread_create(&t->thread, &attr, training_thread, t);
-	(void) pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void) pthread_attr_destroy(&attr);
-	return e ? err_errno(err, e, "thread of the training") : 0;
-}
-
 int training_start(struct filter *f, struct training **ret_training, struct err *err)
 {
 	struct training *t = calloc(1, sizeof(*t));
@@ -333,7 +316,7 @@ int training_start(struct filter *f, struct training **ret_training, struct err 
 	r = t->clock && t->wake && event_add(t->clock, &soon) == 0 ? 0
 	                                                           : err_set(err, POD_E_NOMEM, "training");
 	if (r == 0)
-		r = thread_start(t, err);
+		r = thread_start_quiet(&t->thread, STACK_BYTES, training_thread, t, "thread of the training", err);
 	if (r < 0)
 		(void) training_free(t);
 	else

@@ -1,9 +1,8 @@
 #include "mta/queue/journal_format.h"
 
-#include <endian.h>
-
 #include "base/crc32c.h"
 #include "base/err.h"
+#include "base/le.h"
 
 #define MAGIC "PQJ1"
 
@@ -11,34 +10,6 @@
 enum { AT_SUM = 4, AT_NONCE = 8, AT_SEGMENT = 24, AT_NUMBER = 32, AT_LENGTH = 40, HEADER = 48 };
 /* And in an entry. */
 enum { AT_ID = 4, AT_ITEM = 20, AT_SUMMARY = 24, AT_BODY = 28, ENTRY = 32 };
-
-static void put_u32(uint8_t *to, uint32_t v)
-{
-	v = htole32(v);
-	memcpy(to, &v, sizeof(v));
-}
-
-static void put_u64(uint8_t *to, uint64_t v)
-{
-	v = htole64(v);
-	memcpy(to, &v, sizeof(v));
-}
-
-static uint32_t get_u32(const uint8_t *from)
-{
-	uint32_t v;
-
-	memcpy(&v, from, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t get_u64(const uint8_t *from)
-{
-	uint64_t v;
-
-	memcpy(&v, from, sizeof(v));
-	return le64toh(v);
-}
 
 /* ---- making ---- */
 
@@ -63,11 +34,11 @@ void queue_journal_add(struct buf *batch, const struct queue_journal_entry *e)
 
 	if (!to)
 		return;
-	put_u32(to, e->kind);
+	le_put32(to, e->kind);
 	memcpy(to + AT_ID, e->id.b, ID_SIZE);
-	put_u32(to + AT_ITEM, (uint32_t) e->item.len);
-	put_u32(to + AT_SUMMARY, (uint32_t) e->summary.len);
-	put_u32(to + AT_BODY, (uint32_t) e->body.len);
+	le_put32(to + AT_ITEM, (uint32_t) e->item.len);
+	le_put32(to + AT_SUMMARY, (uint32_t) e->summary.len);
+	le_put32(to + AT_BODY, (uint32_t) e->body.len);
 	buf_add(batch, e->item);
 	buf_add(batch, e->summary);
 	buf_add(batch, e->body);
@@ -89,10 +60,10 @@ struct span queue_journal_seal(struct buf *batch, const struct queue_journal_pla
 	memset(p + len, 0, fill);
 	memcpy(p, MAGIC, AT_SUM);
 	memcpy(p + AT_NONCE, place->nonce, QUEUE_JOURNAL_NONCE);
-	put_u64(p + AT_SEGMENT, place->segment);
-	put_u64(p + AT_NUMBER, place->number);
-	put_u64(p + AT_LENGTH, len - HEADER);
-	put_u32(p + AT_SUM, crc32c(p + AT_NONCE, len - AT_NONCE));
+	le_put64(p + AT_SEGMENT, place->segment);
+	le_put64(p + AT_NUMBER, place->number);
+	le_put64(p + AT_LENGTH, len - HEADER);
+	le_put32(p + AT_SUM, crc32c(p + AT_NONCE, len - AT_NONCE));
 	return buf_span(batch);
 }
 
@@ -101,9 +72,9 @@ struct span queue_journal_seal(struct buf *batch, const struct queue_journal_pla
 static bool is_next(const uint8_t *p, bool first, const struct queue_journal_place *place)
 {
 	if (first)
-		return get_u64(p + AT_NUMBER) == 0;
+		return le_get64(p + AT_NUMBER) == 0;
 	return memcmp(p + AT_NONCE, place->nonce, QUEUE_JOURNAL_NONCE) == 0 &&
-	       get_u64(p + AT_SEGMENT) == place->segment && get_u64(p + AT_NUMBER) == place->number + 1;
+	       le_get64(p + AT_SEGMENT) == place->segment && le_get64(p + AT_NUMBER) == place->number + 1;
 }
 
 bool queue_journal_next(struct span *rest, bool first, struct queue_journal_place *place,
@@ -114,13 +85,13 @@ bool queue_journal_next(struct span *rest, bool first, struct queue_journal_plac
 
 	if (rest->len < HEADER || memcmp(p, MAGIC, AT_SUM) != 0 || !is_next(p, first, place))
 		return false;
-	len = get_u64(p + AT_LENGTH);
+	len = le_get64(p + AT_LENGTH);
 	if (len > rest->len - HEADER ||
-	    get_u32(p + AT_SUM) != crc32c(p + AT_NONCE, HEADER - AT_NONCE + (size_t) len))
+	    le_get32(p + AT_SUM) != crc32c(p + AT_NONCE, HEADER - AT_NONCE + (size_t) len))
 		return false;
 	memcpy(place->nonce, p + AT_NONCE, QUEUE_JOURNAL_NONCE);
-	place->segment = get_u64(p + AT_SEGMENT);
-	place->number = get_u64(p + AT_NUMBER);
+	place->segment = le_get64(p + AT_SEGMENT);
+	place->number = le_get64(p + AT_NUMBER);
 	*ret_entries = span_make(p + HEADER, (size_t) len);
 	*rest = span_skip(*rest, round_up(HEADER + (size_t) len));
 	return true;
@@ -146,10 +117,10 @@ int queue_journal_entry_next(struct span *entries, struct queue_journal_entry *r
 		return 0;
 	if (entries->len < ENTRY)
 		return -POD_E_CORRUPT;
-	kind = get_u32(p);
+	kind = le_get32(p);
 	if (kind < QUEUE_JOURNAL_NEW || kind > QUEUE_JOURNAL_OVER ||
-	    !take(&rest, get_u32(p + AT_ITEM), &e.item) ||
-	    !take(&rest, get_u32(p + AT_SUMMARY), &e.summary) || !take(&rest, get_u32(p + AT_BODY), &e.body))
+	    !take(&rest, le_get32(p + AT_ITEM), &e.item) ||
+	    !take(&rest, le_get32(p + AT_SUMMARY), &e.summary) || !take(&rest, le_get32(p + AT_BODY), &e.body))
 		return -POD_E_CORRUPT;
 	e.kind = (enum queue_journal_kind) kind;
 	memcpy(e.id.b, p + AT_ID, ID_SIZE);

@@ -16,7 +16,7 @@ struct pending {
 	struct tls_session session;
 };
 
-struct sessions {
+struct tls_sessions {
 	struct kv *kv;
 	kv_table table;
 	struct arena *arena; /* of all that is pending */
@@ -24,9 +24,9 @@ struct sessions {
 	size_t n;
 };
 
-int sessions_open(struct kv *kv, struct sessions **ret_sessions, struct err *err)
+int tls_sessions_open(struct kv *kv, struct tls_sessions **ret_sessions, struct err *err)
 {
-	struct sessions *s = calloc(1, sizeof(*s));
+	struct tls_sessions *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
@@ -37,14 +37,14 @@ int sessions_open(struct kv *kv, struct sessions **ret_sessions, struct err *err
 	r = s->arena ? kv_table_open(kv, "sessions", KV_TABLE_CREATE, &s->table, err)
 	             : err_set(err, POD_E_NOMEM, "TLS reports");
 	if (r < 0) {
-		(void) sessions_free(s);
+		(void) tls_sessions_free(s);
 		return r;
 	}
 	*ret_sessions = s;
 	return 0;
 }
 
-struct sessions *sessions_free(struct sessions *s)
+struct tls_sessions *tls_sessions_free(struct tls_sessions *s)
 {
 	if (s)
 		(void) arena_free(s->arena);
@@ -52,7 +52,7 @@ struct sessions *sessions_free(struct sessions *s)
 	return NULL;
 }
 
-bool sessions_wait(const struct sessions *s)
+bool tls_sessions_wait(const struct tls_sessions *s)
 {
 	return !TAILQ_EMPTY(&s->pending);
 }
@@ -105,7 +105,7 @@ static const char *const *keep_all(struct arena *a, const char *const *from, siz
 	return kept;
 }
 
-static struct pending *pending_new(struct sessions *s, uint32_t day, const struct tls_demand *d,
+static struct pending *pending_new(struct tls_sessions *s, uint32_t day, const struct tls_demand *d,
                                    const struct tls_session *t)
 {
 	struct arena *a = s->arena;
@@ -131,7 +131,7 @@ static struct pending *pending_new(struct sessions *s, uint32_t day, const struc
 	return nomem ? NULL : p;
 }
 
-static struct pending *pending_add(struct sessions *s, uint32_t day, const struct tls_demand *d,
+static struct pending *pending_add(struct tls_sessions *s, uint32_t day, const struct tls_demand *d,
                                    const struct tls_session *t)
 {
 	struct pending *p = pending_new(s, day, d, t);
@@ -143,7 +143,7 @@ static struct pending *pending_add(struct sessions *s, uint32_t day, const struc
 	return p;
 }
 
-int sessions_count(struct sessions *s, uint32_t day, const struct tls_demand *demand,
+int tls_sessions_count(struct tls_sessions *s, uint32_t day, const struct tls_demand *demand,
                    const struct tls_session *session, struct err *err)
 {
 	struct pending *p;
@@ -155,10 +155,10 @@ int sessions_count(struct sessions *s, uint32_t day, const struct tls_demand *de
 		return 0;
 	}
 	if (s->n >= SESSIONS_PENDING_MAX)
-		r = sessions_write(s, err);
+		r = tls_sessions_write(s, err);
 	p = r == 0 ? pending_add(s, day, demand, session) : NULL;
 	if (!p && r == 0) { /* the memory for them is full: once they are written there is room */
-		r = sessions_write(s, err);
+		r = tls_sessions_write(s, err);
 		p = r == 0 ? pending_add(s, day, demand, session) : NULL;
 	}
 	if (p)
@@ -292,7 +292,7 @@ static int row_add(Tlspolicy__Sessions *row, const struct pending *p)
 	return 0;
 }
 
-static int row_put(struct sessions *s, struct kv_txn *txn, struct span key, const Tlspolicy__Sessions *row,
+static int row_put(struct tls_sessions *s, struct kv_txn *txn, struct span key, const Tlspolicy__Sessions *row,
                    struct err *err)
 {
 	void *to;
@@ -303,7 +303,7 @@ static int row_put(struct sessions *s, struct kv_txn *txn, struct span key, cons
 	return r;
 }
 
-static int write_one(struct sessions *s, struct kv_txn *txn, const struct pending *p, struct err *err)
+static int write_one(struct tls_sessions *s, struct kv_txn *txn, const struct pending *p, struct err *err)
 {
 	Tlspolicy__Sessions *row = NULL;
 	struct span value;
@@ -327,7 +327,7 @@ static int write_one(struct sessions *s, struct kv_txn *txn, const struct pendin
 	return r;
 }
 
-int sessions_write(struct sessions *s, struct err *err)
+int tls_sessions_write(struct tls_sessions *s, struct err *err)
 {
 	KV_TXN txn = { 0 };
 	struct pending *p;
@@ -346,7 +346,7 @@ int sessions_write(struct sessions *s, struct err *err)
 
 /* ---- reading ---- */
 
-static int each_row(struct span key, struct span value, sessions_fn *fn, void *arg)
+static int each_row(struct span key, struct span value, tls_sessions_fn *fn, void *arg)
 {
 	const char *domain = (const char *) key.p + 4;
 	Tlspolicy__Sessions *row;
@@ -364,7 +364,7 @@ static int each_row(struct span key, struct span value, sessions_fn *fn, void *a
 }
 
 /* From the first key on, while keys begin with prefix or days are not after to. */
-static int each_from(struct sessions *s, struct span first, struct span prefix, uint32_t to, sessions_fn *fn,
+static int each_from(struct tls_sessions *s, struct span first, struct span prefix, uint32_t to, tls_sessions_fn *fn,
                      void *arg, struct err *err)
 {
 	struct span key, value;
@@ -386,7 +386,7 @@ static int each_from(struct sessions *s, struct span first, struct span prefix, 
 	               : err_set(err, (enum pod_error) - at, "counts of TLS sessions");
 }
 
-int sessions_each(struct sessions *s, uint32_t from, uint32_t to, sessions_fn *fn, void *arg, struct err *err)
+int tls_sessions_each(struct tls_sessions *s, uint32_t from, uint32_t to, tls_sessions_fn *fn, void *arg, struct err *err)
 {
 	struct key first = { .len = 0 };
 
@@ -394,7 +394,7 @@ int sessions_each(struct sessions *s, uint32_t from, uint32_t to, sessions_fn *f
 	return each_from(s, key_span(&first), SPAN_NONE, to, fn, arg, err);
 }
 
-int sessions_each_of(struct sessions *s, uint32_t day, const char *domain, sessions_fn *fn, void *arg,
+int sessions_each_of(struct tls_sessions *s, uint32_t day, const char *domain, tls_sessions_fn *fn, void *arg,
                      struct err *err)
 {
 	struct key first = { .len = 0 };
@@ -405,7 +405,7 @@ int sessions_each_of(struct sessions *s, uint32_t day, const char *domain, sessi
 	return each_from(s, key_span(&first), key_span(&first), day, fn, arg, err);
 }
 
-int sessions_forget(struct sessions *s, uint32_t before, struct err *err)
+int tls_sessions_forget(struct tls_sessions *s, uint32_t before, struct err *err)
 {
 	struct span key, value;
 	KV_TXN txn = { 0 };

@@ -20,7 +20,7 @@ struct tlspolicy {
 	struct kv *kv;
 	struct http_client *http;
 	struct sts *sts;
-	struct sessions *sessions;
+	struct tls_sessions *sessions;
 	struct tls_context *tls;
 	struct event *writer;
 	LIST_HEAD(, tlspolicy_wait) waits;
@@ -223,7 +223,7 @@ static void policy_on_write(evutil_socket_t fd, short what, void *arg)
 
 	(void) fd;
 	(void) what;
-	if (sessions_write(p->sessions, &err) < 0)
+	if (tls_sessions_write(p->sessions, &err) < 0)
 		log_event(NULL, LOGL_ERROR, "tlsrpt.not_written", F_ERR(&err));
 }
 
@@ -233,10 +233,10 @@ void tlspolicy_report(struct tlspolicy *p, const struct tls_demand *demand, cons
 	uint32_t day = (uint32_t) (clock_wall_s() / DAY_S);
 	struct err err = { 0 };
 
-	if (sessions_count(p->sessions, day, demand, session, &err) < 0)
+	if (tls_sessions_count(p->sessions, day, demand, session, &err) < 0)
 		log_event(NULL, LOGL_ERROR, "tlsrpt.not_written", F_STR("domain", demand->domain),
 		          F_ERR(&err));
-	if (sessions_wait(p->sessions) && !evtimer_pending(p->writer, NULL))
+	if (tls_sessions_wait(p->sessions) && !evtimer_pending(p->writer, NULL))
 		(void) evtimer_add(p->writer, &later);
 }
 
@@ -258,7 +258,7 @@ static int open_parts(struct tlspolicy *p, const struct tlspolicy_options *o, st
 	int r = tls_client_create(&tls, &p->tls, err);
 
 	r = r ?: tls_state_open(o->conf, &p->kv, err);
-	r = r ?: sessions_open(p->kv, &p->sessions, err);
+	r = r ?: tls_sessions_open(p->kv, &p->sessions, err);
 	r = r ?: http_client_create(o->base, &p->http, err);
 	if (r == 0) {
 		const struct sts_options sts = { .base = o->base,
@@ -304,13 +304,13 @@ struct tlspolicy *tlspolicy_free(struct tlspolicy *p)
 		return NULL;
 	while (!LIST_EMPTY(&p->waits))
 		(void) tlspolicy_cancel(LIST_FIRST(&p->waits));
-	if (p->sessions && sessions_wait(p->sessions))
+	if (p->sessions && tls_sessions_wait(p->sessions))
 		policy_on_write(-1, 0, p);
 	if (p->writer)
 		event_free(p->writer);
 	(void) sts_free(p->sts);
 	(void) http_client_free(p->http);
-	(void) sessions_free(p->sessions);
+	(void) tls_sessions_free(p->sessions);
 	(void) kv_close(p->kv);
 	(void) tls_unref(p->tls);
 	free(p);

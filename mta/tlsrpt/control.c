@@ -77,7 +77,7 @@ static void show(struct reports_control *c, struct evhttp_request *rq, uint32_t 
 	struct showing s = { .domains = json_array() };
 	struct err err = { 0 };
 
-	if (sessions_each(c->reports->sessions, day, day, show_row, &s, &err) < 0) {
+	if (tls_sessions_each(c->reports->sessions, day, day, show_row, &s, &err) < 0) {
 		json_decref(s.domains);
 		refuse(rq, HTTP_INTERNAL, err_text(&err));
 		return;

@@ -26,7 +26,7 @@ struct reports {
 	struct http_client *http;
 	struct kv *kv;
 	kv_table table; /* by day: what of its reports is done */
-	struct sessions *sessions;
+	struct tls_sessions *sessions;
 	struct queue_client *queue;
 	struct reports_control *control;
 	struct event *timer;

@@ -119,7 +119,7 @@ static int open_all(struct reports *r, int control_fd, struct err *err)
 	e = e ?: http_client_create(r->base, &r->http, err);
 	e = e ?: tls_state_open(r->conf, &r->kv, err);
 	e = e ?: state_open(r, err);
-	e = e ?: sessions_open(r->kv, &r->sessions, err);
+	e = e ?: tls_sessions_open(r->kv, &r->sessions, err);
 	e = e
 	            ?: queue_client_create(r->base, queue_submit_path(r->conf, path, sizeof(path)),
 	                                   QUEUE_TIMEOUT_MS, &r->queue, err);
@@ -140,7 +140,7 @@ static void close_all(struct reports *r)
 	if (r->timer)
 		event_free(r->timer);
 	(void) queue_client_free(r->queue);
-	(void) sessions_free(r->sessions);
+	(void) tls_sessions_free(r->sessions);
 	(void) kv_close(r->kv);
 	(void) http_client_free(r->http);
 	(void) dns_free(r->dns);

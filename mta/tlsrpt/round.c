@@ -250,7 +250,7 @@ struct round *round_start(struct reports *reports, uint32_t day, bool again, rou
 	LIST_INIT(&r->tasks);
 	r->arena = arena_create(NAMES_MEMORY);
 	r->pump = event_new(reports->base, -1, 0, round_on_pump, r);
-	e = r->arena && r->pump ? sessions_each(reports->sessions, day, day, add_name, r, err) : -POD_E_NOMEM;
+	e = r->arena && r->pump ? tls_sessions_each(reports->sessions, day, day, add_name, r, err) : -POD_E_NOMEM;
 	if (e < 0) {
 		if (e == -POD_E_NOMEM)
 			(void) err_set(err, POD_E_NOMEM, "TLS reports");

@@ -72,7 +72,7 @@ bool state_is_finished(struct reports *r, uint32_t day)
 int state_finish(struct reports *r, uint32_t day, struct err *err)
 {
 	return put(r, day, NULL, NULL, err)
-	               ?: sessions_forget(r->sessions, day > KEPT_DAYS ? day - KEPT_DAYS : 0, err);
+	               ?: tls_sessions_forget(r->sessions, day > KEPT_DAYS ? day - KEPT_DAYS : 0, err);
 }
 
 bool state_is_sent(struct reports *r, uint32_t day, const char *domain, const char *uri)

@@ -5,7 +5,7 @@
 #include <xxhash.h>
 
 #include "base/crc32c.h"
-#include "replicator/core/le.h"
+#include "base/le.h"
 
 enum {
 	AT_MAGIC = 0,

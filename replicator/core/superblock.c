@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/core/record.h"
 
 enum {

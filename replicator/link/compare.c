@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/link/link_internal.h"
 
 #define BLOCK   4096u

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/link/link_internal.h"
 
 /* Waits for one of two types; everything else that may still come is taken as always. */

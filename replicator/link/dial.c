@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/link/link_internal.h"
 
 #define ASYNC_NAP_MS 2 /* what is written meanwhile goes together */

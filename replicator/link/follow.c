@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/link/link_internal.h"
 
 /* Buffers of a megabyte, one after the other, that are taken before there is a flush in any case. */

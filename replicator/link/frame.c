@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/core/record.h"
 
 struct type_row {

@@ -1,7 +1,7 @@
 /* What a replica says of itself when it meets another. */
 #include <string.h>
 
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/link/link_internal.h"
 
 void hello_make(struct replication *r, struct hello *ret)

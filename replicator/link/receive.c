@@ -1,7 +1,7 @@
 /* The log as it comes to a secondary: appended, made durable at its commits, confirmed. */
 #include <stdio.h>
 
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/link/link_internal.h"
 
 #define CREDIT_STEP  (1u << 20)

@@ -1,5 +1,5 @@
 /* Resync and verify on a secondary: which blocks differ, and the chunks that mend that. */
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/link/link_internal.h"
 
 #define BLOCK       4096u

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "replicator/core/bitmap.h"
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/core/record.h"
 #include "replicator/link/link_internal.h"
 #include "replicator/snapshot/snapshot.h"

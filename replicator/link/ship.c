@@ -1,5 +1,5 @@
 /* The log on its way to a peer: by its own thread, or by a flush that will wait for the peer anyway. */
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/core/record.h"
 #include "replicator/link/link_internal.h"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/link/wire_internal.h"
 
 int wire_create(struct wire **ret_w, struct err *err)

@@ -1,43 +1,12 @@
 #include "store/index/journal_format.h"
 
-#include <endian.h>
-
 #include "base/err.h"
+#include "base/le.h"
 
 #define MAGIC      "PJN1"
 #define MAGIC_SIZE 4
 #define UIDS_ENTRY 20
 #define MOVE_ENTRY 16 /* and the paths */
-
-/* ---- numbers ---- */
-
-static void put_u32(uint8_t *to, uint32_t v)
-{
-	v = htole32(v);
-	memcpy(to, &v, sizeof(v));
-}
-
-static void put_u64(uint8_t *to, uint64_t v)
-{
-	v = htole64(v);
-	memcpy(to, &v, sizeof(v));
-}
-
-static uint32_t get_u32(const uint8_t *from)
-{
-	uint32_t v;
-
-	memcpy(&v, from, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t get_u64(const uint8_t *from)
-{
-	uint64_t v;
-
-	memcpy(&v, from, sizeof(v));
-	return le64toh(v);
-}
 
 static uint64_t fnv1a(uint64_t h, const uint8_t *p, size_t n)
 {
@@ -75,10 +44,10 @@ static void add_move(struct journal_frame *f, const struct journal_entry *e)
 
 	if (!to)
 		return;
-	put_u32(to, JOURNAL_MOVE);
-	put_u32(to + 4, e->mailbox);
-	put_u32(to + 8, (uint32_t) e->from.len);
-	put_u32(to + 12, (uint32_t) e->to.len);
+	le_put32(to, JOURNAL_MOVE);
+	le_put32(to + 4, e->mailbox);
+	le_put32(to + 8, (uint32_t) e->from.len);
+	le_put32(to + 12, (uint32_t) e->to.len);
 	buf_add(&f->bytes, e->from);
 	buf_add(&f->bytes, e->to);
 	f->newest = 0;
@@ -86,8 +55,8 @@ static void add_move(struct journal_frame *f, const struct journal_entry *e)
 
 static bool widens(const uint8_t *before, const struct journal_entry *e)
 {
-	return get_u32(before) == e->kind && get_u32(before + 4) == e->mailbox &&
-	       get_u32(before + 12) + 1 == e->first && get_u32(before + 16) == e->flags;
+	return le_get32(before) == e->kind && le_get32(before + 4) == e->mailbox &&
+	       le_get32(before + 12) + 1 == e->first && le_get32(before + 16) == e->flags;
 }
 
 static void add_uids(struct journal_frame *f, const struct journal_entry *e)
@@ -95,18 +64,18 @@ static void add_uids(struct journal_frame *f, const struct journal_entry *e)
 	uint8_t *to;
 
 	if (f->newest && widens(f->bytes.p + f->newest, e)) {
-		put_u32(f->bytes.p + f->newest + 12, e->last);
+		le_put32(f->bytes.p + f->newest + 12, e->last);
 		return;
 	}
 	to = grow(f, UIDS_ENTRY);
 	if (!to)
 		return;
 	f->newest = f->bytes.len - UIDS_ENTRY;
-	put_u32(to, e->kind);
-	put_u32(to + 4, e->mailbox);
-	put_u32(to + 8, e->first);
-	put_u32(to + 12, e->last);
-	put_u32(to + 16, e->flags);
+	le_put32(to, e->kind);
+	le_put32(to + 4, e->mailbox);
+	le_put32(to + 8, e->first);
+	le_put32(to + 12, e->last);
+	le_put32(to + 16, e->flags);
 }
 
 void journal_frame_add(struct journal_frame *f, const struct journal_entry *e)
@@ -125,9 +94,9 @@ struct span journal_frame_seal(struct journal_frame *f, uint64_t modseq)
 	size_t entries = f->bytes.len - JOURNAL_HEADER;
 
 	memcpy(p, MAGIC, MAGIC_SIZE);
-	put_u32(p + 4, (uint32_t) entries);
-	put_u64(p + 8, modseq);
-	put_u64(p + 16, sum_of(p, entries));
+	le_put32(p + 4, (uint32_t) entries);
+	le_put64(p + 8, modseq);
+	le_put64(p + 16, sum_of(p, entries));
 	return buf_span(&f->bytes);
 }
 
@@ -140,11 +109,11 @@ bool journal_frame_next(struct span *rest, uint64_t *modseq, struct span *ret_en
 
 	if (rest->len < JOURNAL_HEADER || memcmp(p, MAGIC, MAGIC_SIZE) != 0)
 		return false;
-	entries = get_u32(p + 4);
-	if (entries > rest->len - JOURNAL_HEADER || get_u64(p + 8) <= *modseq ||
-	    get_u64(p + 16) != sum_of(p, entries))
+	entries = le_get32(p + 4);
+	if (entries > rest->len - JOURNAL_HEADER || le_get64(p + 8) <= *modseq ||
+	    le_get64(p + 16) != sum_of(p, entries))
 		return false;
-	*modseq = get_u64(p + 8);
+	*modseq = le_get64(p + 8);
 	*ret_entries = span_make(p + JOURNAL_HEADER, entries);
 	*rest = span_skip(*rest, JOURNAL_HEADER + (size_t) entries);
 	return true;
@@ -152,7 +121,7 @@ bool journal_frame_next(struct span *rest, uint64_t *modseq, struct span *ret_en
 
 static int move_next(struct span *rest, struct journal_entry *e)
 {
-	uint32_t from = get_u32(rest->p + 8), to = get_u32(rest->p + 12);
+	uint32_t from = le_get32(rest->p + 8), to = le_get32(rest->p + 12);
 	struct span paths = span_skip(*rest, MOVE_ENTRY);
 
 	if (from > paths.len || to > paths.len - from)
@@ -173,11 +142,11 @@ int journal_entry_next(struct span *rest, struct journal_entry *ret)
 		return 0;
 	if (rest->len < MOVE_ENTRY)
 		return -POD_E_CORRUPT;
-	kind = get_u32(rest->p);
+	kind = le_get32(rest->p);
 	if (kind < JOURNAL_FLAGS || kind > JOURNAL_MOVE)
 		return -POD_E_CORRUPT;
 	e.kind = (enum journal_kind) kind;
-	e.mailbox = get_u32(rest->p + 4);
+	e.mailbox = le_get32(rest->p + 4);
 	if (e.kind == JOURNAL_MOVE) {
 		r = move_next(rest, &e);
 		if (r < 0)
@@ -185,9 +154,9 @@ int journal_entry_next(struct span *rest, struct journal_entry *ret)
 	} else {
 		if (rest->len < UIDS_ENTRY)
 			return -POD_E_CORRUPT;
-		e.first = get_u32(rest->p + 8);
-		e.last = get_u32(rest->p + 12);
-		e.flags = get_u32(rest->p + 16);
+		e.first = le_get32(rest->p + 8);
+		e.last = le_get32(rest->p + 12);
+		e.flags = le_get32(rest->p + 16);
 		*rest = span_skip(*rest, UIDS_ENTRY);
 	}
 	*ret = e;

@@ -1,7 +1,6 @@
 #include "store/maildir/state_file.h"
 
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <xxhash.h>
 
 #include "base/cleanup.h"
+#include "base/le.h"
 
 #define MAGIC          "PST1"
 #define HEADER         40
@@ -117,34 +117,6 @@ int state_staged_parse(const char *file, struct arena *a, struct span *ret_user_
 
 /* ---- bytes ---- */
 
-static void put_u32(uint8_t *to, uint32_t v)
-{
-	v = htole32(v);
-	memcpy(to, &v, sizeof(v));
-}
-
-static void put_u64(uint8_t *to, uint64_t v)
-{
-	v = htole64(v);
-	memcpy(to, &v, sizeof(v));
-}
-
-static uint32_t get_u32(const uint8_t *from)
-{
-	uint32_t v;
-
-	memcpy(&v, from, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t get_u64(const uint8_t *from)
-{
-	uint64_t v;
-
-	memcpy(&v, from, sizeof(v));
-	return le64toh(v);
-}
-
 /* The header's sum is of the header before it, and seeds that of the rest. */
 static uint64_t sum_of(struct span bytes)
 {
@@ -157,17 +129,17 @@ static int encode(const struct state_file *f, struct buf *out)
 {
 	uint8_t header[HEADER] = MAGIC;
 
-	put_u32(header + 4, f->gone ? FLAG_GONE : 0);
-	put_u64(header + 8, f->version);
-	put_u64(header + 16, (uint64_t) f->changed);
-	put_u32(header + 24, (uint32_t) f->name.len);
-	put_u32(header + 28, (uint32_t) f->value.len);
+	le_put32(header + 4, f->gone ? FLAG_GONE : 0);
+	le_put64(header + 8, f->version);
+	le_put64(header + 16, (uint64_t) f->changed);
+	le_put32(header + 24, (uint32_t) f->name.len);
+	le_put32(header + 28, (uint32_t) f->value.len);
 	buf_add(out, span_make(header, HEADER));
 	buf_add(out, f->name);
 	buf_add(out, f->value);
 	if (out->failed)
 		return -POD_E_NOMEM;
-	put_u64(out->p + SUM_AT, sum_of(buf_span(out)));
+	le_put64(out->p + SUM_AT, sum_of(buf_span(out)));
 	return 0;
 }
 
@@ -178,15 +150,15 @@ int state_file_decode(struct span bytes, struct state_file *ret, struct err *err
 
 	if (bytes.len < HEADER || memcmp(bytes.p, MAGIC, 4) != 0)
 		return err_set(err, POD_E_CORRUPT, "no file of a state");
-	name_len = get_u32(bytes.p + 24);
-	value_len = get_u32(bytes.p + 28);
-	if (name_len + value_len != rest.len || get_u64(bytes.p + SUM_AT) != sum_of(bytes))
+	name_len = le_get32(bytes.p + 24);
+	value_len = le_get32(bytes.p + 28);
+	if (name_len + value_len != rest.len || le_get64(bytes.p + SUM_AT) != sum_of(bytes))
 		return err_set(err, POD_E_CORRUPT, "a state's file is not whole");
 	*ret = (struct state_file){ .name = span_head(rest, name_len),
 		                    .value = span_skip(rest, name_len),
-		                    .version = get_u64(bytes.p + 8),
-		                    .changed = (int64_t) get_u64(bytes.p + 16),
-		                    .gone = get_u32(bytes.p + 4) & FLAG_GONE };
+		                    .version = le_get64(bytes.p + 8),
+		                    .changed = (int64_t) le_get64(bytes.p + 16),
+		                    .gone = le_get32(bytes.p + 4) & FLAG_GONE };
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/link/wire_internal.h"
 
 static struct wire *wire;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/core/record.h"
 #include "replicator/disk/scan.h"
 

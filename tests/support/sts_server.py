@@ -43,13 +43,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply(201, "text/plain", b"")
 
 
-def serve(folder, address="127.0.0.1"):
-    """A running server; .server_port is its port, .shutdown() ends it."""
+def serve(folder, address="127.0.0.1", context=None):
+    """A running server; .server_port is its port, .shutdown() ends it. Without a context: server.pem and server.key."""
     server = http.server.ThreadingHTTPServer((address, 0), Handler)
     server.daemon_threads = True
     server.dir = folder
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(os.path.join(folder, "server.pem"), os.path.join(folder, "server.key"))
+    if not context:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.path.join(folder, "server.pem"), os.path.join(folder, "server.key"))
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server

@@ -13,47 +13,11 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "tests/support/full_disk.h"
 #include "tests/support/volume_fixture.h"
 
 #define DISK_MIB 48
 #define MESSAGE_BYTES 100000
-
-struct disk {
-	char folder[64], mounted[80];
-	bool is_mounted;
-};
-
-static int shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static int shell(const char *fmt, ...)
-{
-	_cleanup_buf_ struct buf command = BUF_INIT;
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vprintf(&command, fmt, ap);
-	va_end(ap);
-	return system(buf_str(&command));
-}
-
-static bool disk_make(struct disk *d)
-{
-	(void) snprintf(d->folder, sizeof(d->folder), "/tmp/podmail-disk-XXXXXX");
-	if (geteuid() != 0 || !mkdtemp(d->folder))
-		return false;
-	(void) snprintf(d->mounted, sizeof(d->mounted), "%s/mounted", d->folder);
-	d->is_mounted = shell("truncate -s %dM %s/image && mkdir %s && mkfs.ext4 -q -m 0 %s/image 2>/dev/null && "
-	                      "mount -o loop %s/image %s 2>/dev/null",
-	                      DISK_MIB, d->folder, d->mounted, d->folder, d->folder, d->mounted) == 0;
-	return d->is_mounted;
-}
-
-static void disk_remove(struct disk *d)
-{
-	if (d->is_mounted)
-		(void) shell("umount %s", d->mounted);
-	if (d->folder[0])
-		(void) shell("rm -rf %s", d->folder);
-}
 
 static uint32_t deliver_until_full(struct fixture *f, const char *text)
 {
@@ -118,16 +82,12 @@ static void fill_and_empty(struct fixture *f, const char *text)
 
 static void a_full_disk_refuses_mail_and_recovers_when_space_returns(void **state)
 {
-	struct disk d = { .is_mounted = false };
+	struct full_disk d;
 	struct fixture f;
-	char *text = malloc(MESSAGE_BYTES + 1);
+	char *text;
 
-	if (!disk_make(&d)) {
-		disk_remove(&d);
-		free(text);
-		(void) fprintf(stderr, "passed over: no root, or no loop device to mount\n");
-		skip();
-	}
+	full_disk_make(&d, DISK_MIB);
+	text = malloc(MESSAGE_BYTES + 1);
 	assert_non_null(text);
 	memset(text, 'x', MESSAGE_BYTES);
 	text[MESSAGE_BYTES] = '\0';
@@ -140,7 +100,7 @@ static void a_full_disk_refuses_mail_and_recovers_when_space_returns(void **stat
 	fixture_open(&f); /* also on a full disk */
 	empty(&f, text);
 	fixture_remove(&f);
-	disk_remove(&d);
+	full_disk_remove(&d);
 	free(text);
 }
 

@@ -18,50 +18,13 @@
 #include "replicator/disk/disk.h"
 #include "replicator/snapshot/snapshot.h"
 #include "tests/support/disk_fixture.h"
+#include "tests/support/full_disk.h"
 
 #define DISK_MIB 96
 #define PIECE    (256u * 1024)
 
-struct small {
-	char folder[32], mounted[48];
-	bool is_mounted;
-};
-
-static int shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static int shell(const char *fmt, ...)
-{
-	_cleanup_buf_ struct buf command = BUF_INIT;
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vprintf(&command, fmt, ap);
-	va_end(ap);
-	return system(buf_str(&command));
-}
-
-static bool small_make(struct small *d)
-{
-	(void) snprintf(d->folder, sizeof(d->folder), "/var/tmp/podmail-full-XXXXXX");
-	if (geteuid() != 0 || !mkdtemp(d->folder))
-		return false;
-	(void) snprintf(d->mounted, sizeof(d->mounted), "%s/mounted", d->folder);
-	d->is_mounted =
-		shell("truncate -s %dM %s/image && mkdir %s && mkfs.ext4 -q -m 0 %s/image 2>/dev/null && "
-	              "mount -o loop %s/image %s 2>/dev/null",
-	              DISK_MIB, d->folder, d->mounted, d->folder, d->folder, d->mounted) == 0;
-	return d->is_mounted;
-}
-
-static void small_remove(struct small *d)
-{
-	if (d->is_mounted)
-		(void) shell("umount %s", d->mounted);
-	if (d->folder[0])
-		(void) shell("rm -rf %s", d->folder);
-}
-
 /* A volume larger than its disk. */
-static void make_volume(struct disk_fixture *f, const struct small *d)
+static void make_volume(struct disk_fixture *f, const struct full_disk *d)
 {
 	struct disk_format format = { .size_bytes = 256u << 20, .log_bytes = LOG_BYTES_MIN };
 	struct err err = { 0 };
@@ -114,17 +77,13 @@ static void check_pieces(struct disk_fixture *f, uint64_t offset, uint64_t n)
 
 static void a_full_disk_refuses_what_is_new_and_keeps_what_was_taken(void **state)
 {
-	struct small disk = { 0 };
+	struct full_disk disk;
 	struct disk_fixture f;
 	struct err err = { 0 };
 	uint8_t block[4096] = { 1 };
 	uint64_t n;
 
-	if (!small_make(&disk)) {
-		small_remove(&disk);
-		print_message("no root or no mount: passed over\n");
-		skip();
-	}
+	full_disk_make(&disk, DISK_MIB);
 	make_volume(&f, &disk);
 	n = write_until_full(&f, 0, &err);
 	assert_non_null(strstr(err.text, "full"));
@@ -141,31 +100,26 @@ static void a_full_disk_refuses_what_is_new_and_keeps_what_was_taken(void **stat
 	disk_fixture_reopen(&f);
 	check_pieces(&f, n / 2 * PIECE, 0);
 	disk_fixture_remove(&f);
-	small_remove(&disk);
+	full_disk_remove(&disk);
 }
 
 /* Others fill the disk when the writes are acknowledged already: the applier waits, and nothing is lost. */
 static void an_applier_without_space_waits_for_it(void **state)
 {
-	struct small disk = { 0 };
+	struct full_disk disk;
 	struct disk_fixture f;
 	char why[256];
 	_cleanup_(freep) uint8_t *bytes = malloc(PIECE);
 	uint64_t lsn;
 
 	assert_non_null(bytes);
-	if (!small_make(&disk)) {
-		small_remove(&disk);
-		print_message("no root or no mount: passed over\n");
-		skip();
-	}
+	full_disk_make(&disk, DISK_MIB);
 	make_volume(&f, &disk);
 	for (int i = 0; i < 8; i++) {
 		memset(bytes, 1 + i, PIECE);
 		assert_int_equal(disk_write(f.d, (uint64_t) i * PIECE, bytes, PIECE, NULL), 0);
 	}
-	(void) shell("dd if=/dev/zero of=%s/filler bs=1M status=none 2>/dev/null; sync %s", disk.mounted,
-	             disk.mounted);
+	full_disk_fill(&disk);
 	assert_int_equal(disk_commit(f.d, &lsn, NULL), 0);
 	assert_int_equal(disk_wait_durable(f.d, lsn, NULL), 0);
 	assert_int_equal(disk_wait_applied(f.d, lsn, NULL), -POD_E_NOSPACE);
@@ -173,13 +127,13 @@ static void an_applier_without_space_waits_for_it(void **state)
 	assert_non_null(strstr(why, "No space left"));
 	assert_null(disk_broken(f.d));
 	check_pieces(&f, 0, 8);
-	(void) shell("rm %s/filler", disk.mounted);
+	full_disk_unfill(&disk);
 	while (disk_stalled(f.d, why, sizeof(why)))
 		(void) usleep(20000);
 	assert_int_equal(disk_wait_applied(f.d, lsn, NULL), 0);
 	check_pieces(&f, 0, 8);
 	disk_fixture_remove(&f);
-	small_remove(&disk);
+	full_disk_remove(&disk);
 }
 
 int main(void)

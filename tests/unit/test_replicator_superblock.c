@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "replicator/core/le.h"
+#include "base/le.h"
 #include "replicator/core/record.h"
 #include "replicator/core/superblock.h"
 

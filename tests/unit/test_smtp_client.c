@@ -499,14 +499,30 @@ static void words_are_cleaned_for_people(void **state)
 	assert_string_equal(r->rcpts[0].text, "?[31mred? ?? see http://x/");
 }
 
+static void begin_with_login(struct rig *r, const char *said)
+{
+	r->settings.login = "user";
+	r->settings.password = "secret";
+	begin(r);
+	server(r, said);
+}
+
+/* Up to the EHLO under TLS, whose answer has this keyword. */
+static void begin_with_login_under_tls(struct rig *r, const char *auth)
+{
+	begin_with_login(r, "220 mx.test\r\n250-mx.test\r\n250 STARTTLS\r\n220 go\r\n");
+	smtp_client_tls_done(r->client);
+	buf_clear(&r->out);
+	server(r, "250-mx.test\r\n250 ");
+	server(r, auth);
+	server(r, "\r\n");
+}
+
 static void plain_goes_only_under_tls(void **state)
 {
 	struct rig *r = *state;
 
-	r->settings.login = "user";
-	r->settings.password = "secret";
-	begin(r);
-	server(r, "220 mx.test\r\n250-mx.test\r\n250 AUTH LOGIN PLAIN\r\n");
+	begin_with_login(r, "220 mx.test\r\n250-mx.test\r\n250 AUTH LOGIN PLAIN\r\n");
 	we_fail(r, SMTP_FAULT_AUTH);
 }
 
@@ -514,13 +530,7 @@ static void plain_under_tls(void **state)
 {
 	struct rig *r = *state;
 
-	r->settings.login = "user";
-	r->settings.password = "secret";
-	begin(r);
-	server(r, "220 mx.test\r\n250-mx.test\r\n250 STARTTLS\r\n220 go\r\n");
-	smtp_client_tls_done(r->client);
-	buf_clear(&r->out);
-	server(r, "250-mx.test\r\n250 AUTH LOGIN PLAIN\r\n");
+	begin_with_login_under_tls(r, "AUTH LOGIN PLAIN");
 	we_say(r, "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n"); /* NUL user NUL secret */
 	server(r, "235 2.7.0 welcome\r\n");
 	we_want(r, SMTP_CLIENT_READY);
@@ -530,13 +540,7 @@ static void login_under_tls_and_a_refusal(void **state)
 {
 	struct rig *r = *state;
 
-	r->settings.login = "user";
-	r->settings.password = "secret";
-	begin(r);
-	server(r, "220 mx.test\r\n250-mx.test\r\n250 STARTTLS\r\n220 go\r\n");
-	smtp_client_tls_done(r->client);
-	buf_clear(&r->out);
-	server(r, "250-mx.test\r\n250 AUTH=LOGIN\r\n");
+	begin_with_login_under_tls(r, "AUTH=LOGIN");
 	we_say(r, "AUTH LOGIN\r\n");
 	server(r, "334 VXNlcm5hbWU6\r\n");
 	we_say(r, "dXNlcg==\r\n");
@@ -551,10 +555,7 @@ static void a_scram_server_that_proves_nothing_is_not_believed(void **state)
 {
 	struct rig *r = *state;
 
-	r->settings.login = "user";
-	r->settings.password = "secret";
-	begin(r);
-	server(r, "220 mx.test\r\n250-mx.test\r\n250 AUTH SCRAM-SHA-256\r\n");
+	begin_with_login(r, "220 mx.test\r\n250-mx.test\r\n250 AUTH SCRAM-SHA-256\r\n");
 	assert_int_equal(strncmp(buf_str(&r->out) + 14, "AUTH SCRAM-SHA-256 ", 19), 0);
 	server(r, "235 2.7.0 come in\r\n");
 	we_fail(r, SMTP_FAULT_AUTH);

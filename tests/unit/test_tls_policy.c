@@ -30,6 +30,7 @@ static const struct sts_policy enforce = { STS_ENFORCE, 86400, 2, patterns },
 
 enum { NO_MX_PROOF = 1, NO_ADDR_PROOF = 2, CONFIGURED = 4, LITERAL = 8 };
 
+/* clang-format off */
 static const struct decision {
 	const char *what;
 	enum tls_wish wish;
@@ -47,307 +48,78 @@ static const struct decision {
 	const char *names;
 } decisions[] = {
 	{ "nothing is known: TLS where it is to be had",
-	  TLS_WISH_MAY,
-	  NULL,
-	  TLSA_NONE,
-	  { NULL },
-	  "mx.good.test",
-	  NO_MX_PROOF,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_MAY,
-	  TLS_SOURCE_NONE,
-	  true,
-	  0,
-	  "mx.good.test" },
+	  TLS_WISH_MAY, NULL, TLSA_NONE, { NULL }, "mx.good.test", NO_MX_PROOF,
+	  TLS_USE_HOST, TLS_LEVEL_MAY, TLS_SOURCE_NONE, true, 0, "mx.good.test" },
 	{ "turned off",
-	  TLS_WISH_NONE,
-	  &enforce,
-	  TLSA_NONE,
-	  { NULL },
-	  "mx.good.test",
-	  0,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_NEVER,
-	  TLS_SOURCE_NONE,
-	  true,
-	  0,
-	  "mx.good.test" },
+	  TLS_WISH_NONE, &enforce, TLSA_NONE, { NULL }, "mx.good.test", 0,
+	  TLS_USE_HOST, TLS_LEVEL_NEVER, TLS_SOURCE_NONE, true, 0, "mx.good.test" },
 	{ "a wish for encryption",
-	  TLS_WISH_ENCRYPT,
-	  NULL,
-	  TLSA_NONE,
-	  { NULL },
-	  "mx.good.test",
-	  NO_MX_PROOF,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_ENCRYPT,
-	  TLS_SOURCE_NONE,
-	  true,
-	  0,
-	  "mx.good.test" },
+	  TLS_WISH_ENCRYPT, NULL, TLSA_NONE, { NULL }, "mx.good.test", NO_MX_PROOF,
+	  TLS_USE_HOST, TLS_LEVEL_ENCRYPT, TLS_SOURCE_NONE, true, 0, "mx.good.test" },
 	{ "a wish for verification takes the domain's name, too",
-	  TLS_WISH_VERIFY,
-	  NULL,
-	  TLSA_NONE,
-	  { NULL },
-	  "mx.good.test",
-	  NO_MX_PROOF,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_VERIFY,
-	  TLS_SOURCE_NONE,
-	  false,
-	  0,
-	  "mx.good.test good.test" },
+	  TLS_WISH_VERIFY, NULL, TLSA_NONE, { NULL }, "mx.good.test", NO_MX_PROOF,
+	  TLS_USE_HOST, TLS_LEVEL_VERIFY, TLS_SOURCE_NONE, false, 0, "mx.good.test good.test" },
 	{ "the same of an address",
-	  TLS_WISH_VERIFY,
-	  NULL,
-	  TLSA_NONE,
-	  { NULL },
-	  "192.0.2.1",
-	  LITERAL,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_VERIFY,
-	  TLS_SOURCE_NONE,
-	  false,
-	  0,
-	  "192.0.2.1" },
+	  TLS_WISH_VERIFY, NULL, TLSA_NONE, { NULL }, "192.0.2.1", LITERAL,
+	  TLS_USE_HOST, TLS_LEVEL_VERIFY, TLS_SOURCE_NONE, false, 0, "192.0.2.1" },
 
 	{ "DANE-EE",
-	  TLS_WISH_MAY,
-	  NULL,
-	  TLSA_FOUND,
-	  { &ee },
-	  "mx.good.test",
-	  0,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_DANE,
-	  TLS_SOURCE_DANE,
-	  false,
-	  0,
-	  "base.test mx.good.test good.test" },
+	  TLS_WISH_MAY, NULL, TLSA_FOUND, { &ee }, "mx.good.test", 0,
+	  TLS_USE_HOST, TLS_LEVEL_DANE, TLS_SOURCE_DANE, false, 0, "base.test mx.good.test good.test" },
 	{ "DANE-TA",
-	  TLS_WISH_MAY,
-	  NULL,
-	  TLSA_FOUND,
-	  { &ta },
-	  "mx.good.test",
-	  0,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_DANE,
-	  TLS_SOURCE_DANE,
-	  false,
-	  0,
-	  "base.test mx.good.test good.test" },
+	  TLS_WISH_MAY, NULL, TLSA_FOUND, { &ta }, "mx.good.test", 0,
+	  TLS_USE_HOST, TLS_LEVEL_DANE, TLS_SOURCE_DANE, false, 0, "base.test mx.good.test good.test" },
 	{ "SHA-512 of the certificate",
-	  TLS_WISH_MAY,
-	  NULL,
-	  TLSA_FOUND,
-	  { &sha512 },
-	  "mx.good.test",
-	  0,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_DANE,
-	  TLS_SOURCE_DANE,
-	  false,
-	  0,
-	  "base.test mx.good.test good.test" },
+	  TLS_WISH_MAY, NULL, TLSA_FOUND, { &sha512 }, "mx.good.test", 0,
+	  TLS_USE_HOST, TLS_LEVEL_DANE, TLS_SOURCE_DANE, false, 0, "base.test mx.good.test good.test" },
 	{ "one of two records is usable",
-	  TLS_WISH_MAY,
-	  NULL,
-	  TLSA_FOUND,
-	  { &pkix, &ee },
-	  "mx.good.test",
-	  0,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_DANE,
-	  TLS_SOURCE_DANE,
-	  false,
-	  0,
-	  "base.test mx.good.test good.test" },
+	  TLS_WISH_MAY, NULL, TLSA_FOUND, { &pkix, &ee }, "mx.good.test", 0,
+	  TLS_USE_HOST, TLS_LEVEL_DANE, TLS_SOURCE_DANE, false, 0, "base.test mx.good.test good.test" },
 	{ "PKIX usages are unusable: TLS without a name",
-	  TLS_WISH_MAY,
-	  NULL,
-	  TLSA_FOUND,
-	  { &pkix },
-	  "mx.good.test",
-	  0,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_ENCRYPT,
-	  TLS_SOURCE_DANE,
-	  true,
-	  TLS_RESULT_TLSA_INVALID,
-	  "mx.good.test" },
+	  TLS_WISH_MAY, NULL, TLSA_FOUND, { &pkix }, "mx.good.test", 0,
+	  TLS_USE_HOST, TLS_LEVEL_ENCRYPT, TLS_SOURCE_DANE, true, TLS_RESULT_TLSA_INVALID, "mx.good.test" },
 	{ "a digest cut short is unusable",
-	  TLS_WISH_MAY,
-	  NULL,
-	  TLSA_FOUND,
-	  { &cut, &odd },
-	  "mx.good.test",
-	  0,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_ENCRYPT,
-	  TLS_SOURCE_DANE,
-	  true,
-	  TLS_RESULT_TLSA_INVALID,
-	  "mx.good.test" },
+	  TLS_WISH_MAY, NULL, TLSA_FOUND, { &cut, &odd }, "mx.good.test", 0,
+	  TLS_USE_HOST, TLS_LEVEL_ENCRYPT, TLS_SOURCE_DANE, true, TLS_RESULT_TLSA_INVALID, "mx.good.test" },
 	{ "a full key that is none is unusable",
-	  TLS_WISH_MAY,
-	  NULL,
-	  TLSA_FOUND,
-	  { &full },
-	  "mx.good.test",
-	  0,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_ENCRYPT,
-	  TLS_SOURCE_DANE,
-	  true,
-	  TLS_RESULT_TLSA_INVALID,
-	  "mx.good.test" },
+	  TLS_WISH_MAY, NULL, TLSA_FOUND, { &full }, "mx.good.test", 0,
+	  TLS_USE_HOST, TLS_LEVEL_ENCRYPT, TLS_SOURCE_DANE, true, TLS_RESULT_TLSA_INVALID, "mx.good.test" },
 	{ "TLSA that cannot be had",
-	  TLS_WISH_MAY,
-	  NULL,
-	  TLSA_FAILED,
-	  { NULL },
-	  "mx.good.test",
-	  0,
-	  TLS_USE_OTHER,
-	  TLS_LEVEL_MAY,
-	  TLS_SOURCE_DANE,
-	  true,
-	  TLS_RESULT_DNSSEC_INVALID,
-	  "mx.good.test" },
+	  TLS_WISH_MAY, NULL, TLSA_FAILED, { NULL }, "mx.good.test", 0,
+	  TLS_USE_OTHER, TLS_LEVEL_MAY, TLS_SOURCE_DANE, true, TLS_RESULT_DNSSEC_INVALID, "mx.good.test" },
 	{ "TLSA that cannot be had, and MTA-STS does not help",
-	  TLS_WISH_MAY,
-	  &enforce,
-	  TLSA_FAILED,
-	  { NULL },
-	  "mx.good.test",
-	  0,
-	  TLS_USE_OTHER,
-	  TLS_LEVEL_MAY,
-	  TLS_SOURCE_DANE,
-	  true,
-	  TLS_RESULT_DNSSEC_INVALID,
-	  "mx.good.test" },
+	  TLS_WISH_MAY, &enforce, TLSA_FAILED, { NULL }, "mx.good.test", 0,
+	  TLS_USE_OTHER, TLS_LEVEL_MAY, TLS_SOURCE_DANE, true, TLS_RESULT_DNSSEC_INVALID, "mx.good.test" },
 
 	{ "MTA-STS, enforced",
-	  TLS_WISH_MAY,
-	  &enforce,
-	  TLSA_NONE,
-	  { NULL },
-	  "mx.good.test",
-	  NO_MX_PROOF,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_VERIFY,
-	  TLS_SOURCE_STS,
-	  false,
-	  0,
-	  "mx.good.test" },
+	  TLS_WISH_MAY, &enforce, TLSA_NONE, { NULL }, "mx.good.test", NO_MX_PROOF,
+	  TLS_USE_HOST, TLS_LEVEL_VERIFY, TLS_SOURCE_STS, false, 0, "mx.good.test" },
 	{ "MTA-STS with a wish to verify: the policy's name only",
-	  TLS_WISH_VERIFY,
-	  &enforce,
-	  TLSA_NONE,
-	  { NULL },
-	  "mx.good.test",
-	  NO_MX_PROOF,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_VERIFY,
-	  TLS_SOURCE_STS,
-	  false,
-	  0,
-	  "mx.good.test" },
+	  TLS_WISH_VERIFY, &enforce, TLSA_NONE, { NULL }, "mx.good.test", NO_MX_PROOF,
+	  TLS_USE_HOST, TLS_LEVEL_VERIFY, TLS_SOURCE_STS, false, 0, "mx.good.test" },
 	{ "MTA-STS, an MX that a wildcard names",
-	  TLS_WISH_MAY,
-	  &enforce,
-	  TLSA_NONE,
-	  { NULL },
-	  "A1.pool.test",
-	  NO_MX_PROOF,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_VERIFY,
-	  TLS_SOURCE_STS,
-	  false,
-	  0,
-	  "A1.pool.test" },
+	  TLS_WISH_MAY, &enforce, TLSA_NONE, { NULL }, "A1.pool.test", NO_MX_PROOF,
+	  TLS_USE_HOST, TLS_LEVEL_VERIFY, TLS_SOURCE_STS, false, 0, "A1.pool.test" },
 	{ "MTA-STS, an MX it does not name",
-	  TLS_WISH_MAY,
-	  &enforce,
-	  TLSA_NONE,
-	  { NULL },
-	  "mx.evil.test",
-	  NO_MX_PROOF,
-	  TLS_USE_OTHER,
-	  TLS_LEVEL_MAY,
-	  TLS_SOURCE_STS,
-	  true,
-	  TLS_RESULT_VALIDATION_FAILURE,
-	  "mx.evil.test" },
+	  TLS_WISH_MAY, &enforce, TLSA_NONE, { NULL }, "mx.evil.test", NO_MX_PROOF,
+	  TLS_USE_OTHER, TLS_LEVEL_MAY, TLS_SOURCE_STS, true, TLS_RESULT_VALIDATION_FAILURE, "mx.evil.test" },
 	{ "MTA-STS, only tested",
-	  TLS_WISH_MAY,
-	  &testing,
-	  TLSA_NONE,
-	  { NULL },
-	  "mx.good.test",
-	  NO_MX_PROOF,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_MAY,
-	  TLS_SOURCE_STS,
-	  true,
-	  0,
-	  "mx.good.test" },
+	  TLS_WISH_MAY, &testing, TLSA_NONE, { NULL }, "mx.good.test", NO_MX_PROOF,
+	  TLS_USE_HOST, TLS_LEVEL_MAY, TLS_SOURCE_STS, true, 0, "mx.good.test" },
 	{ "MTA-STS, only tested, an MX it does not name",
-	  TLS_WISH_MAY,
-	  &testing,
-	  TLSA_NONE,
-	  { NULL },
-	  "mx.evil.test",
-	  NO_MX_PROOF,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_MAY,
-	  TLS_SOURCE_STS,
-	  true,
-	  TLS_RESULT_VALIDATION_FAILURE,
-	  "mx.evil.test" },
+	  TLS_WISH_MAY, &testing, TLSA_NONE, { NULL }, "mx.evil.test", NO_MX_PROOF,
+	  TLS_USE_HOST, TLS_LEVEL_MAY, TLS_SOURCE_STS, true, TLS_RESULT_VALIDATION_FAILURE, "mx.evil.test" },
 	{ "MTA-STS of mode none",
-	  TLS_WISH_MAY,
-	  &off,
-	  TLSA_NONE,
-	  { NULL },
-	  "mx.good.test",
-	  NO_MX_PROOF,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_MAY,
-	  TLS_SOURCE_NONE,
-	  true,
-	  0,
-	  "mx.good.test" },
+	  TLS_WISH_MAY, &off, TLSA_NONE, { NULL }, "mx.good.test", NO_MX_PROOF,
+	  TLS_USE_HOST, TLS_LEVEL_MAY, TLS_SOURCE_NONE, true, 0, "mx.good.test" },
 	{ "DANE goes before MTA-STS",
-	  TLS_WISH_MAY,
-	  &enforce,
-	  TLSA_FOUND,
-	  { &ee },
-	  "mx.evil.test",
-	  0,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_DANE,
-	  TLS_SOURCE_DANE,
-	  false,
-	  0,
-	  "base.test mx.evil.test good.test" },
+	  TLS_WISH_MAY, &enforce, TLSA_FOUND, { &ee }, "mx.evil.test", 0,
+	  TLS_USE_HOST, TLS_LEVEL_DANE, TLS_SOURCE_DANE, false, 0, "base.test mx.evil.test good.test" },
 	{ "MTA-STS still holds where no TLSA is usable",
-	  TLS_WISH_MAY,
-	  &enforce,
-	  TLSA_FOUND,
-	  { &pkix },
-	  "mx.good.test",
-	  0,
-	  TLS_USE_HOST,
-	  TLS_LEVEL_VERIFY,
-	  TLS_SOURCE_DANE,
-	  false,
-	  TLS_RESULT_TLSA_INVALID,
-	  "mx.good.test" },
+	  TLS_WISH_MAY, &enforce, TLSA_FOUND, { &pkix }, "mx.good.test", 0,
+	  TLS_USE_HOST, TLS_LEVEL_VERIFY, TLS_SOURCE_DANE, false, TLS_RESULT_TLSA_INVALID, "mx.good.test" },
 };
+/* clang-format on */
 
 static struct tls_host host_of(const char *name, unsigned int flags)
 {
@@ -423,6 +195,7 @@ static void a_small_memory_is_an_error_and_no_weaker_demand(void **state)
 
 static void a_message_may_ask_for_more_or_waive(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *what;
 		struct decision from;
@@ -432,84 +205,33 @@ static void a_message_may_ask_for_more_or_waive(void **state)
 		bool watch;
 	} cases[] = {
 		{ "REQUIRETLS with DANE",
-		  { .wish = TLS_WISH_MAY, .tlsa = TLSA_FOUND, .records = { &ee } },
-		  TLS_MESSAGE_REQUIRE,
-		  TLS_USE_HOST,
-		  TLS_LEVEL_DANE,
-		  false },
+		  { .wish = TLS_WISH_MAY, .tlsa = TLSA_FOUND, .records = { &ee } }, TLS_MESSAGE_REQUIRE, TLS_USE_HOST, TLS_LEVEL_DANE, false },
 		{ "REQUIRETLS and an MX that DNSSEC proves",
-		  { .wish = TLS_WISH_MAY },
-		  TLS_MESSAGE_REQUIRE,
-		  TLS_USE_HOST,
-		  TLS_LEVEL_VERIFY,
-		  false },
+		  { .wish = TLS_WISH_MAY }, TLS_MESSAGE_REQUIRE, TLS_USE_HOST, TLS_LEVEL_VERIFY, false },
 		{ "REQUIRETLS and an MX that nobody proves",
-		  { .wish = TLS_WISH_MAY, .flags = NO_MX_PROOF },
-		  TLS_MESSAGE_REQUIRE,
-		  TLS_USE_NONE,
-		  TLS_LEVEL_MAY,
-		  true },
+		  { .wish = TLS_WISH_MAY, .flags = NO_MX_PROOF }, TLS_MESSAGE_REQUIRE, TLS_USE_NONE, TLS_LEVEL_MAY, true },
 		{ "REQUIRETLS and MTA-STS in testing",
-		  { .wish = TLS_WISH_MAY, .sts = &testing, .flags = NO_MX_PROOF },
-		  TLS_MESSAGE_REQUIRE,
-		  TLS_USE_HOST,
-		  TLS_LEVEL_VERIFY,
-		  false },
+		  { .wish = TLS_WISH_MAY, .sts = &testing, .flags = NO_MX_PROOF }, TLS_MESSAGE_REQUIRE, TLS_USE_HOST, TLS_LEVEL_VERIFY, false },
 		{ "REQUIRETLS through a smart host",
-		  { .wish = TLS_WISH_MAY, .flags = NO_MX_PROOF | CONFIGURED },
-		  TLS_MESSAGE_REQUIRE,
-		  TLS_USE_HOST,
-		  TLS_LEVEL_VERIFY,
-		  false },
+		  { .wish = TLS_WISH_MAY, .flags = NO_MX_PROOF | CONFIGURED }, TLS_MESSAGE_REQUIRE, TLS_USE_HOST, TLS_LEVEL_VERIFY, false },
 		{ "REQUIRETLS where TLS is turned off",
-		  { .wish = TLS_WISH_NONE },
-		  TLS_MESSAGE_REQUIRE,
-		  TLS_USE_NONE,
-		  TLS_LEVEL_NEVER,
-		  true },
+		  { .wish = TLS_WISH_NONE }, TLS_MESSAGE_REQUIRE, TLS_USE_NONE, TLS_LEVEL_NEVER, true },
 		{ "REQUIRETLS, and TLSA that cannot be had: it waits",
-		  { .wish = TLS_WISH_MAY, .tlsa = TLSA_FAILED },
-		  TLS_MESSAGE_REQUIRE,
-		  TLS_USE_OTHER,
-		  TLS_LEVEL_VERIFY,
-		  false },
+		  { .wish = TLS_WISH_MAY, .tlsa = TLSA_FAILED }, TLS_MESSAGE_REQUIRE, TLS_USE_OTHER, TLS_LEVEL_VERIFY, false },
 		{ "TLS-Required: No waives DANE",
-		  { .wish = TLS_WISH_MAY, .tlsa = TLSA_FOUND, .records = { &ee } },
-		  TLS_MESSAGE_OPTIONAL,
-		  TLS_USE_HOST,
-		  TLS_LEVEL_MAY,
-		  true },
+		  { .wish = TLS_WISH_MAY, .tlsa = TLSA_FOUND, .records = { &ee } }, TLS_MESSAGE_OPTIONAL, TLS_USE_HOST, TLS_LEVEL_MAY, true },
 		{ "and its failure",
-		  { .wish = TLS_WISH_MAY, .tlsa = TLSA_FAILED },
-		  TLS_MESSAGE_OPTIONAL,
-		  TLS_USE_HOST,
-		  TLS_LEVEL_MAY,
-		  true },
+		  { .wish = TLS_WISH_MAY, .tlsa = TLSA_FAILED }, TLS_MESSAGE_OPTIONAL, TLS_USE_HOST, TLS_LEVEL_MAY, true },
 		{ "and MTA-STS",
-		  { .wish = TLS_WISH_MAY, .sts = &enforce },
-		  TLS_MESSAGE_OPTIONAL,
-		  TLS_USE_HOST,
-		  TLS_LEVEL_MAY,
-		  true },
+		  { .wish = TLS_WISH_MAY, .sts = &enforce }, TLS_MESSAGE_OPTIONAL, TLS_USE_HOST, TLS_LEVEL_MAY, true },
 		{ "but not what we were told",
-		  { .wish = TLS_WISH_ENCRYPT, .sts = &enforce },
-		  TLS_MESSAGE_OPTIONAL,
-		  TLS_USE_HOST,
-		  TLS_LEVEL_ENCRYPT,
-		  true },
+		  { .wish = TLS_WISH_ENCRYPT, .sts = &enforce }, TLS_MESSAGE_OPTIONAL, TLS_USE_HOST, TLS_LEVEL_ENCRYPT, true },
 		{ "and what we were told alone stays",
-		  { .wish = TLS_WISH_VERIFY },
-		  TLS_MESSAGE_OPTIONAL,
-		  TLS_USE_HOST,
-		  TLS_LEVEL_VERIFY,
-		  false },
+		  { .wish = TLS_WISH_VERIFY }, TLS_MESSAGE_OPTIONAL, TLS_USE_HOST, TLS_LEVEL_VERIFY, false },
 		{ "REQUIRETLS goes before it",
-		  { .wish = TLS_WISH_MAY },
-		  TLS_MESSAGE_OPTIONAL | TLS_MESSAGE_REQUIRE,
-		  TLS_USE_HOST,
-		  TLS_LEVEL_VERIFY,
-		  false },
+		  { .wish = TLS_WISH_MAY }, TLS_MESSAGE_OPTIONAL | TLS_MESSAGE_REQUIRE, TLS_USE_HOST, TLS_LEVEL_VERIFY, false },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(arena_freep) struct arena *a = arena_create(65536);
@@ -793,35 +515,35 @@ static void sessions_are_counted_by_day_domain_and_policy(void **state)
 					other = { .result = TLS_RESULT_CERTIFICATE_EXPIRED,
 		                                  .receiving_ip = "192.0.2.2" };
 	struct kv *kv = open_kv();
-	struct sessions *s;
+	struct tls_sessions *s;
 	struct seen seen = { "" };
 
-	assert_int_equal(sessions_open(kv, &s, NULL), 0);
+	assert_int_equal(tls_sessions_open(kv, &s, NULL), 0);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(sessions_count(s, 10, &dane, &good, NULL), 0);
-		assert_int_equal(sessions_count(s, 10, &dane, &expired, NULL), 0);
-		assert_int_equal(sessions_count(s, 11, &none, &good, NULL), 0);
-		assert_true(sessions_wait(s));
-		assert_int_equal(sessions_write(s, NULL), 0);
-		assert_false(sessions_wait(s));
+		assert_int_equal(tls_sessions_count(s, 10, &dane, &good, NULL), 0);
+		assert_int_equal(tls_sessions_count(s, 10, &dane, &expired, NULL), 0);
+		assert_int_equal(tls_sessions_count(s, 11, &none, &good, NULL), 0);
+		assert_true(tls_sessions_wait(s));
+		assert_int_equal(tls_sessions_write(s, NULL), 0);
+		assert_false(tls_sessions_wait(s));
 	}
-	assert_int_equal(sessions_count(s, 10, &dane, &other, NULL), 0);
-	assert_int_equal(sessions_count(s, 12, &none, &good, NULL), 0);
-	assert_int_equal(sessions_write(s, NULL), 0);
-	(void) sessions_free(s);
+	assert_int_equal(tls_sessions_count(s, 10, &dane, &other, NULL), 0);
+	assert_int_equal(tls_sessions_count(s, 12, &none, &good, NULL), 0);
+	assert_int_equal(tls_sessions_write(s, NULL), 0);
+	(void) tls_sessions_free(s);
 	(void) kv_close(kv);
 	kv = open_kv();
-	assert_int_equal(sessions_open(kv, &s, NULL), 0);
-	assert_int_equal(sessions_each(s, 10, 11, row_note, &seen, NULL), 0);
+	assert_int_equal(tls_sessions_open(kv, &s, NULL), 0);
+	assert_int_equal(tls_sessions_each(s, 10, 11, row_note, &seen, NULL), 0);
 	assert_string_equal(seen.text,
 	                    "10 b.test tlsa 1 strings, 0 patterns, 3 good, 3 certificate-expired 192.0.2.1, "
 	                    "1 certificate-expired 192.0.2.2\n"
 	                    "11 a.test no-policy-found 0 strings, 0 patterns, 3 good\n");
-	assert_int_equal(sessions_forget(s, 12, NULL), 0);
+	assert_int_equal(tls_sessions_forget(s, 12, NULL), 0);
 	seen.text[0] = '\0';
-	assert_int_equal(sessions_each(s, 0, 100, row_note, &seen, NULL), 0);
+	assert_int_equal(tls_sessions_each(s, 0, 100, row_note, &seen, NULL), 0);
 	assert_string_equal(seen.text, "12 a.test no-policy-found 0 strings, 0 patterns, 1 good\n");
-	(void) sessions_free(s);
+	(void) tls_sessions_free(s);
 	(void) kv_close(kv);
 }
 
@@ -829,22 +551,22 @@ static void very_many_different_failures_are_only_counted(void **state)
 {
 	static const struct tls_demand none = { .domain = "many.test", .host = "mx.many.test" };
 	struct kv *kv = open_kv();
-	struct sessions *s;
+	struct tls_sessions *s;
 	struct seen seen = { "" };
 
-	assert_int_equal(sessions_open(kv, &s, NULL), 0);
+	assert_int_equal(tls_sessions_open(kv, &s, NULL), 0);
 	for (unsigned int i = 0; i < SESSIONS_PENDING_MAX + 500; i++) {
 		char ip[32];
 		struct tls_session t = { .result = TLS_RESULT_VALIDATION_FAILURE, .receiving_ip = ip };
 
 		(void) snprintf(ip, sizeof(ip), "192.0.%u.%u", i / 256, i % 256);
-		assert_int_equal(sessions_count(s, 20, &none, &t, NULL), 0);
+		assert_int_equal(tls_sessions_count(s, 20, &none, &t, NULL), 0);
 	}
-	assert_int_equal(sessions_write(s, NULL), 0);
-	assert_int_equal(sessions_each(s, 20, 20, row_note, &seen, NULL), 0);
+	assert_int_equal(tls_sessions_write(s, NULL), 0);
+	assert_int_equal(tls_sessions_each(s, 20, 20, row_note, &seen, NULL), 0);
 	assert_non_null(strstr(seen.text, "192.0.0.199"));
 	assert_null(strstr(seen.text, "192.0.0.200"));
-	(void) sessions_free(s);
+	(void) tls_sessions_free(s);
 	(void) kv_close(kv);
 }
 

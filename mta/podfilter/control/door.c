@@ -1,8 +1,6 @@
 #include "mta/podfilter/control/door.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "proc/thread.h"
 
 #define BACKLOG 128
 
@@ -86,19 +85,14 @@ static void *door_thread(void *arg)
 	return NULL;
 }
 
-/* Signals are the main thread's. */
 int door_start(struct door *d, void (*first)(void *arg), struct err *err)
 {
-	sigset_t all, old;
 	int r;
 
 	d->first = first;
-	(void) sigfillset(&all);
-	(void) pthread_sigmask(SIG_BLOCK, &all, &old);
-	r = pthread_create(&d->thread, NULL, door_thread, d);
-	(void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+	r = thread_start_quiet(&d->thread, 0, door_thread, d, d->o.name, err);
 	d->running = r == 0;
-	return r == 0 ? 0 : err_errno(err, r, "thread of %s", d->o.name);
+	return r;
 }
 
 void door_close(struct door *d)

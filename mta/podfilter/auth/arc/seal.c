@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "mta/podfilter/auth/arc/arc.h"
 #include "mta/podfilter/auth/fold.h"
+#include "mta/podfilter/auth/signed_names.h"
 
 /*
  * What a handler behind us must be able to rely on, where it is there. Not Received, Return-Path and
@@ -12,21 +13,8 @@
  * 8617 4.1.2).
  */
 static const char *const signed_names[] = {
-	"From",
-	"Sender",
-	"Reply-To",
-	"To",
-	"Cc",
-	"Subject",
-	"Date",
-	"Message-ID",
-	"In-Reply-To",
-	"References",
-	"MIME-Version",
-	"Content-Type",
-	"Content-Transfer-Encoding",
-	"Content-Disposition",
-	"Content-ID",
+	SIGNED_NAMES_OF_ALL,
+	SIGNED_NAMES_OF_PARTS,
 	"Resent-From",
 	"Resent-To",
 	"Resent-Date",

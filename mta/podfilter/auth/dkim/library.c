@@ -3,24 +3,12 @@
 
 #include "base/cleanup.h"
 #include "mta/podfilter/auth/dkim/dkim_internal.h"
+#include "mta/podfilter/auth/signed_names.h"
 
 /* Names of header fields that are signed where they are there (RFC 6376 5.4.1). */
 const char *const dkim_signed_names[] = {
-	"From",
-	"Sender",
-	"Reply-To",
-	"To",
-	"Cc",
-	"Subject",
-	"Date",
-	"Message-ID",
-	"In-Reply-To",
-	"References",
-	"MIME-Version",
-	"Content-Type",
-	"Content-Transfer-Encoding",
-	"Content-Disposition",
-	"Content-ID",
+	SIGNED_NAMES_OF_ALL,
+	SIGNED_NAMES_OF_PARTS,
 	"Content-Description",
 	"Resent-Date",
 	"Resent-From",
@@ -44,19 +32,7 @@ const char *const dkim_signed_names[] = {
  * forger of a whole message, and lists add their own List-*.
  */
 const char *const dkim_oversigned_names[] = {
-	"From",
-	"Sender",
-	"Reply-To",
-	"To",
-	"Cc",
-	"Subject",
-	"Date",
-	"Message-ID",
-	"In-Reply-To",
-	"References",
-	"MIME-Version",
-	"Content-Type",
-	"Content-Transfer-Encoding",
+	SIGNED_NAMES_OF_ALL,
 	NULL,
 };
 

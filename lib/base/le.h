@@ -1,6 +1,6 @@
-/* Little-endian numbers in bytes, for the formats on disk. */
-#ifndef REPLICATOR_CORE_LE_H
-#define REPLICATOR_CORE_LE_H
+/* Little-endian numbers in bytes, for formats on disk and on the wire. */
+#ifndef POD_BASE_LE_H
+#define POD_BASE_LE_H
 
 #include <endian.h>
 #include <stdint.h>
