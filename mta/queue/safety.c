@@ -10,10 +10,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mta/queue/control_internal.h"
+#include "mta/queue/safety_flush.h"
 #include "mta/service/metrics.h"
 #include "mta/smtp/smtp.h"
 
 #define SWEEP_S 1
+#define CLEAN_S 600 /* between looks for drafts; those that are older are nobody's any more */
 #define LOOK_AT 20000 /* entries of a volume in one turn */
 #define AGAIN_AT_ONCE 200 /* of them delivered again in one turn */
 #define SWEEP_ARENA (16u << 20)
@@ -24,6 +26,9 @@ struct queue_safety {
 	struct event *timer;
 	size_t kept; /* as of the last turn, for the metric */
 	uint64_t bytes;
+	int64_t newest_ms; /* of them */
+	struct safety_flush *flush;
+	uint64_t clean_ms; /* when drafts are looked for again */
 	size_t under_way; /* entries that are being made messages of the queue */
 };
 
@@ -142,14 +147,21 @@ static void lose(const struct turn *t, const struct safetynet_entry *e, const ch
 	safetynet_forget(t->s->q->conf->mta.queue_dir, t->volume, e);
 }
 
+static void keep(struct turn *t, const struct safetynet_entry *e)
+{
+	t->kept++;
+	t->bytes += e->size;
+	if (e->acked_ms > t->s->newest_ms)
+		t->s->newest_ms = e->acked_ms;
+}
+
 /* One that is in the queue for others of its recipients comes back when it has left. */
 static void try_again(struct turn *t, const struct safetynet_entry *e)
 {
 	struct err err = { 0 };
 	int r;
 
-	t->kept++;
-	t->bytes += e->size;
+	keep(t, e);
 	if (t->again >= AGAIN_AT_ONCE || t->s->under_way >= AGAIN_AT_ONCE || queue_find(t->s->q, &e->id))
 		return;
 	t->again++;
@@ -175,8 +187,7 @@ static void look_at(struct turn *t, const struct safetynet_entry *e, uint64_t by
 	} else if (t->now_ms - e->acked_ms > (int64_t) conf->safetynet_keep_ms) {
 		lose(t, e, "kept too long");
 	} else {
-		t->kept++;
-		t->bytes += e->size;
+		keep(t, e);
 		if (!t->oldest_ms)
 			t->oldest_ms = e->acked_ms;
 	}
@@ -221,12 +232,23 @@ static void sweep_volume(struct queue_safety *s, const char *volume)
 	s->bytes += t.bytes;
 }
 
+/* Now and at every start, for what a worker that was killed left half written. */
+static void clean(struct queue_safety *s, const char *const *volumes, size_t n)
+{
+	if (clock_mono_ms() < s->clean_ms)
+		return;
+	s->clean_ms = clock_mono_ms() + CLEAN_S * 1000;
+	for (size_t i = 0; i < n; i++)
+		safetynet_clean(s->q->conf->mta.queue_dir, volumes[i], CLEAN_S);
+}
+
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue_safety *s = arg;
 	_cleanup_(arena_freep) struct arena *a = arena_create(SWEEP_ARENA);
 	size_t n = 0, kept_before = s->kept;
 	uint64_t bytes_before = s->bytes;
+	int64_t newest_before = s->newest_ms;
 	const char **volumes = NULL;
 
 	s->kept = 0;
@@ -234,6 +256,9 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	if (!s->q->draining && a && safetynet_volumes(s->q->conf->mta.queue_dir, a, &volumes, &n, NULL) == 0)
 		for (size_t i = 0; i < n; i++)
 			sweep_volume(s, volumes[i]);
+	clean(s, volumes, n);
+	if (s->kept && (s->newest_ms != newest_before || s->kept != kept_before || s->bytes != bytes_before))
+		safety_flush_want(s->flush);
 	metric_add(M_SAFETY_MESSAGES, (int64_t) s->kept - (int64_t) kept_before);
 	metric_add(M_SAFETY_BYTES, (int64_t) s->bytes - (int64_t) bytes_before);
 }
@@ -241,10 +266,16 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 int queue_safety_start(struct queue *q, struct queue_safety **ret_safety, struct err *err)
 {
 	struct queue_safety *s = calloc(1, sizeof(*s));
+	int r;
 
 	if (!s)
 		return err_set(err, POD_E_NOMEM, "safety net");
 	s->q = q;
+	r = safety_flush_start(q->conf->mta.queue_dir, &s->flush, err);
+	if (r < 0) {
+		(void) queue_safety_stop(s);
+		return r;
+	}
 	metric_set(M_SAFETY_MESSAGES, 0);
 	metric_set(M_SAFETY_BYTES, 0);
 	s->timer = event_new(q->base, -1, EV_PERSIST, on_turn, s);
@@ -262,6 +293,7 @@ struct queue_safety *queue_safety_stop(struct queue_safety *s)
 		return NULL;
 	if (s->timer)
 		event_free(s->timer);
+	s->flush = safety_flush_stop(s->flush);
 	free(s);
 	return NULL;
 }

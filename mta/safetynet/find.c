@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -46,6 +47,36 @@ int safetynet_volumes(const char *queue_dir, struct arena *a, const char ***ret_
 	*ret_names = names;
 	*ret_n = n;
 	return r;
+}
+
+int safetynet_flush(const char *queue_dir, struct err *err)
+{
+	char path[PATH_MAX];
+	_cleanup_(closep) int fd = -1;
+	int r = safetynet_path(queue_dir, "", "", path, err);
+
+	if (r < 0)
+		return r;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, errno, "%s", path);
+	return syncfs(fd) < 0 ? err_errno(err, errno, "flushing %s", path) : 0;
+}
+
+void safetynet_clean(const char *queue_dir, const char *volume, int64_t older_s)
+{
+	char path[PATH_MAX];
+	const struct dirent *e;
+	struct stat st;
+	DIR *d = NULL;
+
+	if (safetynet_path(queue_dir, volume, "", path, NULL) < 0 || open_folder(path, &d, NULL) < 0)
+		return;
+	while ((e = readdir(d)))
+		if (strncmp(e->d_name, SAFETYNET_DRAFT, sizeof(SAFETYNET_DRAFT) - 1) == 0 &&
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && time(NULL) - st.st_mtime > older_s)
+			(void) unlinkat(dirfd(d), e->d_name, 0);
+	(void) closedir(d);
 }
 
 /* <ms>.<token>.<size>.<GUID> */

@@ -16,4 +16,7 @@ struct safetynet_head {
 int safetynet_path(const char *queue_dir, const char *volume, const char *name, char path[PATH_MAX], struct err *err);
 void safetynet_name(const struct safetynet_entry *e, char name[SAFETYNET_NAME_SIZE]);
 
+/* In front of the name of a file that is not whole yet. */
+#define SAFETYNET_DRAFT "draft."
+
 #endif

@@ -92,7 +92,7 @@ int safetynet_keep(const char *queue_dir, const struct safetynet_message *m, str
 	int r;
 
 	safetynet_name(&e, name);
-	(void) snprintf(draft, sizeof(draft), "draft.%s", name);
+	(void) snprintf(draft, sizeof(draft), SAFETYNET_DRAFT "%s", name);
 	r = safetynet_path(queue_dir, m->volume, draft, from, err);
 	if (r == 0)
 		r = safetynet_path(queue_dir, m->volume, name, to, err);

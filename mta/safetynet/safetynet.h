@@ -4,8 +4,9 @@
  * volume's fencing token grew), what is kept is delivered again; the store knows a message by its GUID and takes it once.
  *
  * QUEUE_DIR/safety/VOLUME/<acknowledged, ms>.<token>.<size>.<GUID>: magic, length of the envelope, envelope (a packed
- * queue.Submission), message. A file is not flushed: the net is for the loss of the volume's primary site, whose disk and
- * power are not this host's; it outlives every process.
+ * queue.Submission), message. Whoever keeps a message does not wait for its flush: it outlives every process at once. The
+ * queue's process flushes what is new once a second (safetynet_flush), so that a loss of this host's power together with
+ * that of the volume's primary site, at the same moment, costs at most what was kept in the second before.
  *
  * What a standby has is said by podd (safe_mark.h there): RUN_DIR/safe-VOLUME holds "<ms> <token>": all that was
  * acknowledged under that token before that moment of the wall clock is on the standbys' disks.
@@ -75,6 +76,10 @@ int safetynet_list(const char *queue_dir, const char *volume, size_t most, struc
 /* Its envelope, in a, and a descriptor of the message alone. -POD_E_CORRUPT: it is no use to anybody. */
 int safetynet_open(const char *queue_dir, const char *volume, const struct safetynet_entry *e, struct arena *a,
                    struct span *ret_envelope, int *ret_fd, struct err *err);
+/* Makes all durable that was kept before the call; takes as long as the disk does. Nothing kept yet: 0. */
+int safetynet_flush(const char *queue_dir, struct err *err);
+/* Removes what somebody who died was writing: drafts that are older than so many seconds. */
+void safetynet_clean(const char *queue_dir, const char *volume, int64_t older_s);
 void safetynet_forget(const char *queue_dir, const char *volume, const struct safetynet_entry *e);
 
 /* What podd says of a volume; false where it says nothing. */

@@ -41,6 +41,7 @@
 	X(SAFETY_MESSAGES,     GAUGE,   "podmail_mta_safetynet_messages", "Messages kept until a standby has them") \
 	X(SAFETY_BYTES,        GAUGE,   "podmail_mta_safetynet_bytes", "Bytes of them") \
 	X(SAFETY_AGAIN,        COUNTER, "podmail_mta_safetynet_again_total", "Messages delivered again after a failover") \
+	X(SAFETY_FLUSHES,      COUNTER, "podmail_mta_safetynet_flushes_total", "Flushes that made what is kept durable") \
 	X(SAFETY_LOST,         COUNTER, "podmail_mta_safetynet_dropped_total", "Messages no longer kept before a standby had them") \
 	X(QUEUE_MESSAGES,      GAUGE,   "podmail_mta_queue_messages", "Messages in the queue") \
 	X(QUEUE_SUBMITTED,     COUNTER, "podmail_mta_queue_submitted_total", "Messages taken over by the queue") \

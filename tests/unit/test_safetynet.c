@@ -286,12 +286,34 @@ static void what_was_asked_while_the_standby_had_all_is_kept_where_it_is_struck_
 	(void) directory_close(dir);
 }
 
+static void what_is_kept_can_be_flushed_and_drafts_of_the_dead_go(void **state)
+{
+	struct fixture *f = *state;
+	struct safetynet_entries list;
+	char old[128], young[128], command[400];
+
+	assert_int_equal(safetynet_flush(f->dir, NULL), 0); /* nothing is there yet */
+	(void) keep(f, "vol01", 1000, "hello", -1);
+	assert_int_equal(safetynet_flush(f->dir, NULL), 0);
+	(void) snprintf(old, sizeof(old), "%s/safety/vol01/draft.old", f->dir);
+	(void) snprintf(young, sizeof(young), "%s/safety/vol01/draft.young", f->dir);
+	(void) snprintf(command, sizeof(command), "touch -d '1 hour ago' %s && touch %s", old, young);
+	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a folder of the test's */
+	safetynet_clean(f->dir, "vol01", 600);
+	safetynet_clean(f->dir, "nosuch", 600);
+	assert_int_not_equal(access(old, F_OK), 0);
+	assert_int_equal(access(young, F_OK), 0);
+	assert_int_equal(safetynet_list(f->dir, "vol01", 10, f->a, &list, NULL), 0);
+	assert_int_equal(list.n, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_kept_is_found_oldest_first_and_whole),
 		TEST(a_file_cut_short_is_told_apart),
+		TEST(what_is_kept_can_be_flushed_and_drafts_of_the_dead_go),
 		TEST(a_mark_travels_from_podd_to_the_mta),
 		TEST(what_was_asked_while_the_standby_had_all_is_kept_where_it_is_struck_meanwhile),
 		cmocka_unit_test(what_the_standby_has_goes_and_what_a_promoted_one_may_lack_comes_again),
