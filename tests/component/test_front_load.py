@@ -92,6 +92,53 @@ class FrontLoad(unittest.TestCase):
         client.close()
         self.assertEqual(self.metric("podmail_mta_sessions_slow_total"), slow + 2)
 
+    def configure(self, before, after):
+        path = os.path.join(self.pod.dir, "podmail.conf")
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        self.assertIn(before, text)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text.replace(before, after, 1))
+        self.pod.podctl("config", "reload")
+
+    def loaded(self):
+        """A session whose transaction takes memory: it has a thousand recipients."""
+        client = Lines(socket.create_connection(("127.0.0.1", self.pod.port("smtp")), timeout=60))
+        client.say("EHLO x.test")
+        client.say("MAIL FROM:<a@example.com>")
+        name = self.pod.address("alice").split("@")
+        for at in range(0, 1000, 200):
+            client.socket.sendall(b"".join(f"RCPT TO:<{name[0]}+{n}{'x' * 50}@{name[1]}>\r\n".encode()
+                                           for n in range(at, at + 200)))
+            for _ in range(200):
+                self.assertEqual(client.reply()[:3], "250")
+        return client
+
+    def test_short_of_memory_nobody_new_comes_in_and_what_is_there_goes_on(self):
+        why = 'podmail_mta_refused_total{why="memory"}'
+        refused, limit = self.metric(why), 16 << 20
+        self.configure("guard {", "guard { memory_max = 16M;")
+        self.configure("command_timeout = 3s", "command_timeout = 300s")
+        held = []
+        try:
+            while self.metric("podmail_mta_memory_bytes") <= limit and len(held) < 28:
+                held.append(self.loaded())
+            until(lambda: self.metric("podmail_mta_memory_bytes") > limit, "memory to run short")
+            one = Lines(socket.create_connection(("127.0.0.1", self.pod.port("smtp")), timeout=60))
+            self.assertRegex(one.greeting, r"^421 4\.3\.2 Overloaded")
+            one.close()
+            self.assertGreater(self.metric(why), refused)
+            self.assertEqual(held[0].say("RSET")[:3], "250")  # who is in goes on
+        finally:
+            for client in held:
+                client.close()
+            self.configure("guard { memory_max = 16M;", "guard {")
+            self.configure("command_timeout = 300s", "command_timeout = 3s")
+        until(lambda: self.deliver(self.proxied_known())[:3] == "250", "a message after that")
+
+    def proxied_known(self):
+        return Lines(socket.create_connection(("127.0.0.1", self.pod.port("smtp")), timeout=60))
+
     def test_one_too_many_is_told_421_and_a_rate_has_its_own_words(self):
         held = [Lines(socket.create_connection(("127.0.0.1", self.pod.port("smtp")), timeout=60)) for _ in range(30)]
         try:
