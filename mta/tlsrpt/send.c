@@ -1,12 +1,9 @@
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "mime/mime.h"
+#include "mta/queue/own_mail.h"
 #include "mta/tlsrpt/internal.h"
 
 #define POST_MS    60000
@@ -107,105 +104,23 @@ static void sending_on_queued(void *arg, int code, const char *text)
 	finish(s, code ? -abs(code) : 0, text);
 }
 
-static Queue__Recipient *recipient(struct arena *a, const struct directory_target *t, const char *original)
-{
-	Queue__Recipient *r = arena_new(a, Queue__Recipient);
-
-	if (!r)
-		return NULL;
-	queue__recipient__init(r);
-	r->state = t->kind == TARGET_MAILBOX ? QUEUE__STATE__WAITING : QUEUE__STATE__OUTBOUND;
-	r->address = arena_str(a, span_of(t->address));
-	r->original = arena_str(a, span_of(original));
-	return r->address && r->original ? r : NULL;
-}
-
-/* Another domain's address is itself; one of ours is found as any recipient is. */
-static int resolve(struct sending *s, struct directory_targets *ret, struct err *err)
-{
-	int r = directory_resolve(s->reports->dir, s->arena, span_of(s->rua->to), ret, err);
-	struct directory_target *remote;
-
-	if (r != -POD_E_UNSUPPORTED)
-		return r;
-	remote = arena_new(s->arena, struct directory_target);
-	if (!remote)
-		return err_set(err, POD_E_NOMEM, "out of memory");
-	remote->kind = TARGET_REMOTE;
-	remote->address = s->rua->to;
-	*ret = (struct directory_targets){ remote, 1 };
-	return 0;
-}
-
-/* From nobody, so that nothing comes back (RFC 5321 4.5.5). */
-static int fill(struct sending *s, const struct directory_targets *t, size_t size, Queue__Item *item)
-{
-	struct guid id = guid_new();
-
-	queue__item__init(item);
-	item->id.data = arena_alloc(s->arena, ID_SIZE);
-	item->recipients = arena_array(s->arena, t->n, sizeof(*item->recipients));
-	if (!item->id.data || !item->recipients)
-		return -POD_E_NOMEM;
-	memcpy(item->id.data, id.b, ID_SIZE);
-	item->id.len = ID_SIZE;
-	item->trace = s->trace;
-	item->size = size;
-	item->arrived_s = clock_wall_s();
-	item->own = true;
-	for (size_t i = 0; i < t->n; i++) {
-		item->recipients[i] = recipient(s->arena, &t->items[i], s->rua->to);
-		if (!item->recipients[i])
-			return -POD_E_NOMEM;
-		item->n_recipients++;
-	}
-	return 0;
-}
-
-static int body_file(struct span body, int *ret_fd, struct err *err)
-{
-	_cleanup_(closep) int fd = memfd_create("tlsrpt", MFD_CLOEXEC);
-
-	if (fd < 0 || write(fd, body.p, body.len) != (ssize_t) body.len)
-		return err_set(err, POD_E_NOMEM, "out of memory");
-	*ret_fd = take_fd(&fd);
-	return 0;
-}
-
-static int submit(struct sending *s, struct span body, const struct directory_targets *targets,
-                  struct err *err)
-{
-	_cleanup_(closep) int fd = -1;
-	Queue__Submission submission = QUEUE__SUBMISSION__INIT;
-	Queue__Summary summary = QUEUE__SUMMARY__INIT;
-	struct mime_summary parsed;
-	Queue__Item item;
-	int r = body_file(body, &fd, err);
-
-	if (r == 0 && (mime_summarize(s->arena, body, &parsed) < 0 || fill(s, targets, body.len, &item) < 0))
-		r = err_set(err, POD_E_NOMEM, "out of memory");
-	if (r < 0)
-		return r;
-	queue_summary_set(&summary, &parsed);
-	submission.item = &item;
-	submission.summary = &summary;
-	s->call = queue_submit(s->reports->queue, &submission, fd, sending_on_queued, s);
-	return s->call ? 0 : err_set(err, POD_E_NOMEM, "out of memory");
-}
-
 static int send_mail(struct sending *s, const struct tlsrpt_about *about, struct err *err)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT;
-	struct directory_targets targets;
-	int r = resolve(s, &targets, err);
+	struct own_mail mail;
+	int r;
 
 	trace_id_new(s->trace);
-	if (r == 0 && targets.n == 0)
-		r = err_set(err, POD_E_NOTFOUND, "nobody has this address");
-	if (r == 0 && tlsrpt_letter(about, s->reports->contact, s->rua->to, s->trace, clock_wall_s(),
-	                            s->compressed, &body) < 0)
-		r = err_set(err, POD_E_NOMEM, "out of memory");
-	return r ?: submit(s, buf_span(&body), &targets, err);
+	if (tlsrpt_letter(about, s->reports->contact, s->rua->to, s->trace, clock_wall_s(), s->compressed,
+	                  &body) < 0)
+		return err_set(err, POD_E_NOMEM, "out of memory");
+	r = own_mail_make(s->reports->dir, s->arena, s->trace, s->rua->to, buf_span(&body), OWN_MAIL_UNSIGNED,
+	                  &mail, err);
+	if (r < 0)
+		return r;
+	s->call = queue_submit(s->reports->queue, &mail.submission, mail.fd, sending_on_queued, s);
+	own_mail_done(&mail);
+	return s->call ? 0 : err_set(err, POD_E_NOMEM, "out of memory");
 }
 
 /* ---- the beginning ---- */
