@@ -1,6 +1,8 @@
 MODULES += imapd_core
-imapd_core_SRCS := $(filter-out imapd/main.c,$(wildcard imapd/*.c imapd/*/*.c imapd/*/*/*.c))
-imapd_core_LDLIBS := -lxml2 -lical -ljansson -lxxhash -lz
+PROTOS  += imapd/eas/folder/hierarchy.proto
+imapd_core_SRCS := $(filter-out imapd/main.c,$(wildcard imapd/*.c imapd/*/*.c imapd/*/*/*.c)) \
+                   gen/imapd/eas/folder/hierarchy.pb-c.c
+imapd_core_LDLIBS := -lxml2 -lical -ljansson -lxxhash -lz -lprotobuf-c
 
 PROGRAMS += $(if $(wildcard imapd/main.c),imapd)
 imapd_MAIN := imapd/main.c

@@ -9,8 +9,8 @@
 #include "tally/login.h"
 
 #define ARENA_LIMIT (64u << 10)
-#define CHECK_MS    60000u /* so long a password that was right is taken to be right still */
-#define LABELS_MAX  8      /* of a host name, that are left out to find a domain */
+#define CHECK_MS    5000 /* so long a password that was right is taken to be right still */
+#define LABELS_MAX  8    /* of a host name, that are left out to find a domain */
 
 /* One login under way. */
 struct trying {

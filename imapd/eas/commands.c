@@ -1,6 +1,7 @@
 #include "imapd/eas/commands.h"
 
 #include "base/cleanup.h"
+#include "imapd/eas/folder/folder.h"
 #include "imapd/eas/provision/provision.h"
 #include "imapd/eas/resolve/resolve.h"
 #include "imapd/eas/settings/settings.h"
@@ -8,6 +9,11 @@
 /* clang-format off */
 static const struct eas_command commands[] = {
 	/* code  name  since  until  flags  root  run */
+	{ 5, "GetHierarchy", EAS_2_5, EAS_12_1, EAS_NEEDS_POLICY | EAS_TAKES_EMPTY, FOLDERHIERARCHY_FOLDERS, eas_cmd_get_hierarchy },
+	{ 9, "FolderSync", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERSYNC, eas_cmd_folder_sync },
+	{ 10, "FolderCreate", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERCREATE, eas_cmd_folder_create },
+	{ 11, "FolderDelete", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERDELETE, eas_cmd_folder_delete },
+	{ 12, "FolderUpdate", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERUPDATE, eas_cmd_folder_update },
 	{ 17, "Settings", EAS_12_0, EAS_16_1, EAS_NEEDS_POLICY, SETTINGS_SETTINGS, eas_cmd_settings },
 	{ 21, "ResolveRecipients", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, RESOLVERECIPIENTS_RESOLVERECIPIENTS,
 	  eas_cmd_resolve_recipients },

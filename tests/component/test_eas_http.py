@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""ActiveSync's HTTP: what a request may look like, what is answered to one that is wrong, and that the next one on the same
+connection works after it. Clients that are not ours: curl, http.client and a plain socket over TLS."""
+import base64
+import gzip
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import threading
+import unittest
+
+from eas_client import Phone
+from eas_wbxml import E, decode, encode
+from pod import Pod, until
+
+PATH = "/Microsoft-Server-ActiveSync"
+WBXML = "application/vnd.ms-sync.wbxml"
+QUERY = "?Cmd={cmd}&User=alice&DeviceId=HTTP0001&DeviceType=Test"
+
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.pod = Pod()
+        cls.pod.__enter__()
+        cls.who = cls.pod.address("alice"), cls.pod.password("alice")
+        phone = Phone(cls.pod, "alice", device="HTTP0001", kind="Test")
+        phone.set_up()
+        cls.key = str(phone.policy_key)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.pod.close()
+
+    def setUp(self):
+        self.line = http.client.HTTPSConnection("localhost", self.pod.port("https"), timeout=60,
+                                                context=self.pod.tls_context())
+
+    def tearDown(self):
+        self.line.close()
+
+    # ---- asking ----
+
+    @staticmethod
+    def basic(user, password):
+        return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+    def headers(self, **more):
+        return {**self.basic(*self.who), "MS-ASProtocolVersion": "14.1", "Content-Type": WBXML,
+                "X-MS-PolicyKey": self.key,
+                **{k.replace("_", "-"): v for k, v in more.items()}}
+
+    def ask(self, method="POST", cmd="FolderSync", body=None, headers=None, path=PATH, query=None):
+        body = encode(E("FolderHierarchy:FolderSync", E("FolderHierarchy:SyncKey", "0"))) if body is None else body
+        query = QUERY.format(cmd=cmd) if query is None else query
+        self.line.request(method, path + query, body=body, headers=self.headers() if headers is None else headers)
+        answer = self.line.getresponse()
+        return answer.status, answer.headers, answer.read()
+
+    def works(self):
+        """The next request on this very connection."""
+        before = self.line.sock
+        status, _, body = self.ask()
+        self.assertEqual(status, 200)
+        self.assertEqual(decode(body).get("FolderHierarchy:Status"), "1")
+        return before is None or before is self.line.sock
+
+    def curl(self, *args, data=None):
+        command = ["curl", "-sS", "-i", "--cacert", os.path.join(self.pod.dir, "tls", "ca.pem"), "--max-time", "60",
+                   "-u", ":".join(self.who), *args]
+        done = subprocess.run(command, input=data, capture_output=True, timeout=90, check=True)
+        return done.stdout
+
+    def url(self, cmd="FolderSync"):
+        return f"https://localhost:{self.pod.port('https')}{PATH}{QUERY.format(cmd=cmd)}"
+
+    # ---- tests ----
+
+    def test_options_says_what_there_is(self):
+        status, headers, body = self.ask("OPTIONS", body=b"", query="")
+        self.assertEqual((status, body), (200, b""))
+        self.assertEqual(headers["MS-ASProtocolVersions"], "12.1,14.0,14.1,16.0,16.1")
+        self.assertIn("FolderSync", headers["MS-ASProtocolCommands"].split(","))
+        self.assertEqual(headers["Allow"].replace(" ", ""), "OPTIONS,POST")
+
+    def test_who_is_asked_first(self):
+        for wrong in ({}, self.basic("nobody@nowhere.test", "x"), {"Authorization": "Basic !!!"},
+                      {"Authorization": "Bearer x"}):
+            for query in ("", "?Cmd=Nonsense", QUERY.format(cmd="FolderSync")):
+                status, headers, _ = self.ask(headers=wrong, query=query, body=b"rubbish")
+                self.assertEqual(status, 401)
+                self.assertTrue(headers["WWW-Authenticate"].startswith("Basic realm="))
+        self.assertTrue(self.works())
+
+    def test_a_user_may_be_written_in_many_ways(self):
+        name, domain = self.who[0].split("@")
+        for user in (name, self.who[0], self.who[0].upper(), f"{domain}\\{name}", f"ANYTHING\\{self.who[0]}"):
+            status, _, _ = self.ask("OPTIONS", body=b"", headers=self.basic(user, self.who[1]))
+            self.assertEqual(status, 200, user)
+
+    def test_a_changed_password_is_noticed(self):
+        self.pod.add_user("turncoat", "first-pass-word")
+        user = self.pod.address("turncoat")
+        self.assertEqual(self.ask("OPTIONS", body=b"", headers=self.basic(user, "first-pass-word"))[0], 200)
+        self.pod.podctl("user", "passwd", user, "--password-stdin", stdin="second-pass-word\n")
+        self.assertEqual(self.ask("OPTIONS", body=b"", headers=self.basic(user, "second-pass-word"))[0], 200)
+        until(lambda: self.ask("OPTIONS", body=b"", headers=self.basic(user, "first-pass-word"))[0] in (401, 503),
+              "the old password to be refused", step=1, limit=120)
+
+    def test_methods(self):
+        for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH"):
+            status, headers, _ = self.ask(method, body=b"")
+            self.assertEqual(status, 405, method)
+            self.assertEqual(headers["Allow"].replace(" ", ""), "OPTIONS,POST")
+        self.assertTrue(self.works())
+
+    def test_bad_queries(self):
+        for query, status in (("", 400), ("?Cmd=FolderSync", 400), ("?Cmd=FolderSync&DeviceId=x", 400),
+                              ("?Cmd=FolderSync&DeviceId=&DeviceType=x", 400), ("?jQkJ", 400),
+                              (QUERY.format(cmd="NoSuchThing"), 501), ("?Cmd=%00&DeviceId=x&DeviceType=y", 501)):
+            self.assertEqual(self.ask(query=query)[0], status, query)
+        self.assertTrue(self.works())
+
+    def test_versions(self):
+        for version, expected in (("", (400, 505)), ("9.9", (400, 505)), ("14", (400, 505)), ("16.1", (200,)), ("12.1", (200,)),
+                                  ("2.5", (200, 449))):
+            self.assertIn(self.ask(headers=self.headers(MS_ASProtocolVersion=version))[0], expected, version)
+        headers = self.headers()
+        del headers["MS-ASProtocolVersion"]
+        self.assertEqual(self.ask(headers=headers)[0], 400)
+        self.assertTrue(self.works())
+
+    def test_bad_bodies(self):
+        good = encode(E("FolderHierarchy:FolderSync", E("FolderHierarchy:SyncKey", "0")))
+        for body in (b"", b"\0", b"\x03\x01\x6a\x00", good[:-2], good[:8], b"<FolderSync/>", b"\xff" * 1000,
+                     b"\x03\x01\x6a\x00\x00\x07" + b"\x56" * 5000):
+            self.assertEqual(self.ask(body=body)[0], 400, body[:20])
+        status, _, body = self.ask(body=encode(E("Ping:Ping")))
+        self.assertEqual((status, decode(body).get("FolderHierarchy:Status")), (200, "101"))
+        self.assertEqual(self.ask(headers=self.headers(Content_Type="text/html"))[0], 415)
+        self.assertTrue(self.works())
+
+    def test_a_base64_query(self):
+        device = bytes.fromhex("158C77A7F9F1D3A0158C77A7F9F1D3A0")
+        query = bytes([0x8d, 9, 9, 4, len(device)]) + device + bytes([0, 4]) + b"Test"
+        text = "?" + base64.b64encode(query).decode().rstrip("=")
+        headers = self.headers()
+        del headers["MS-ASProtocolVersion"]
+        status, _, body = self.ask(headers=headers, query=text)
+        self.assertEqual((status, decode(body).get("FolderHierarchy:Status")), (200, "142"))  # not provisioned yet
+
+    def test_chunks_expectations_and_curl(self):
+        document = encode(E("FolderHierarchy:FolderSync", E("FolderHierarchy:SyncKey", "0")))
+        for extra in (["-H", "Expect: 100-continue"], ["-H", "Transfer-Encoding: chunked"], ["--http1.0"]):
+            out = self.curl("-X", "POST", "-H", f"Content-Type: {WBXML}", "-H", "MS-ASProtocolVersion: 14.1", "--data-binary",
+                            "@-", *extra, self.url(), data=document)
+            head, _, body = out.rpartition(b"\r\n\r\n")
+            self.assertRegex(head.split(b"\r\n\r\n")[-1], rb"^HTTP/1\.[01] 200")
+            self.assertEqual(decode(body).get("FolderHierarchy:Status"), "1")
+
+    def test_gzip(self):
+        status, headers, body = self.ask(headers=self.headers(Accept_Encoding="gzip"))
+        self.assertEqual(status, 200)
+        plain = gzip.decompress(body) if headers["Content-Encoding"] == "gzip" else body
+        self.assertEqual(headers["Content-Encoding"], "gzip")
+        self.assertEqual(decode(plain).get("FolderHierarchy:Status"), "1")
+        status, headers, body = self.ask(headers=self.headers(Accept_Encoding="gzip;q=0, identity"))
+        self.assertIsNone(headers["Content-Encoding"])
+        self.assertTrue(self.works())
+
+    def test_too_large_a_body_is_refused_before_it_is_read(self):
+        with self.raw() as s:
+            s.sendall((f"POST {PATH}{QUERY.format(cmd='FolderSync')} HTTP/1.1\r\nHost: localhost\r\n"
+                       f"Content-Type: {WBXML}\r\nContent-Length: 2000000000\r\n\r\n").encode())
+            self.assertIn(b" 413 ", s.recv(100))
+
+    def test_two_requests_sent_at_once(self):
+        head = "".join(f"{k}: {v}\r\n" for k, v in self.headers().items())
+        document = encode(E("FolderHierarchy:FolderSync", E("FolderHierarchy:SyncKey", "0")))
+        one = (f"POST {PATH}{QUERY.format(cmd='FolderSync')} HTTP/1.1\r\nHost: localhost\r\n{head}"
+               f"Content-Length: {len(document)}\r\n\r\n").encode() + document
+        with self.raw() as s:
+            s.sendall(one + one.replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\nConnection: close\r\n"))
+            got = b""
+            while piece := s.recv(65536):
+                got += piece
+        self.assertEqual(got.count(b"HTTP/1.1 200 OK"), 2)
+
+    def test_rubbish_before_tls_and_in_it(self):
+        with socket.create_connection(("127.0.0.1", self.pod.port("https")), timeout=60) as s:
+            s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            self.assertNotIn(b"200", s.recv(1000))
+        for text in (b"\0\0\0\0\r\n\r\n", b"POST\r\n\r\n", b"POST / HTTP/9.9\r\n\r\n",
+                     b"POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20000 + b"\r\n"):
+            with self.raw() as s:
+                s.sendall(text)
+                try:
+                    self.assertNotIn(b" 200 ", s.recv(1000))
+                except ConnectionError:
+                    pass
+        self.assertTrue(self.works())
+
+    def test_a_host_of_another_domain(self):
+        self.pod.podctl("domain", "add", "second.test")
+        self.pod.podctl("user", "add", "zoe@second.test", "--password-stdin", stdin="a-second-one\n")
+        for host, status in (("mail.second.test", 200), ("second.test:443", 200), ("mail.example.com", 401)):
+            headers = {**self.basic("zoe", "a-second-one"), "Host": host}
+            self.assertEqual(self.ask("OPTIONS", body=b"", headers=headers)[0], status, host)
+
+    def test_many_connections_at_once(self):
+        failed = []
+
+        def one():
+            line = http.client.HTTPSConnection("localhost", self.pod.port("https"), timeout=60, context=self.pod.tls_context())
+            for _ in range(5):
+                line.request("OPTIONS", PATH, headers=self.basic(*self.who))
+                answer = line.getresponse()
+                answer.read()
+                if answer.status != 200:
+                    failed.append(answer.status)
+            line.close()
+
+        threads = [threading.Thread(target=one) for _ in range(20)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(failed, [])
+
+    def raw(self):
+        plain = socket.create_connection(("127.0.0.1", self.pod.port("https")), timeout=60)
+        return self.pod.tls_context().wrap_socket(plain, server_hostname="localhost")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv, verbosity=1)
