@@ -263,18 +263,30 @@ static int known_already(struct trying *t, const struct proof *p, struct account
 
 /* ---- all of it ---- */
 
+/* One with a reference that others use already. NULL: there is none whose token the store still takes. */
+static struct account *join(struct trying *t, const char *user_id)
+{
+	struct account *ac = account_find(t->as, user_id);
+
+	if (!ac)
+		return NULL;
+	(void) account_ref(ac);
+	/* It may be of a time before the password was changed, and those who know the old one must not come
+	 * in with it. */
+	if (check_again(t, ac) == 0 && !ac->refused)
+		return ac;
+	account_refuse(ac);
+	return account_unref(ac);
+}
+
 static int take_account(struct trying *t, const Podstore__AuthReply *reply, const struct proof *p,
                         struct account **ret_account)
 {
-	struct account *ac = account_find(t->as, reply->user_id);
+	struct account *ac = join(t, reply->user_id);
 	struct span token = span_make(reply->session_token.data, reply->session_token.len);
 
-	if (ac) {
-		(void) account_ref(ac);
-		take_token(ac, reply->session_token);
-	} else {
+	if (!ac)
 		ac = account_create(t->as, t->client, reply->user_id, t->address, token);
-	}
 	if (!ac)
 		return err_set(t->err, POD_E_NOMEM, "an account");
 	proof_remember(ac, p);

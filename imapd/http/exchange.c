@@ -6,7 +6,7 @@
 #include "imapd/http/internal.h"
 
 #define WATCHED_INPUT_MAX 4096 /* what a client may send ahead while it waits; more stays in the kernel */
-#define GZIP_MIN          512  /* bytes that are worth it */
+#define GZIP_MIN          256  /* bytes that are worth it */
 
 struct http_exchange {
 	struct http_exchange *next, **at; /* of the server's */
@@ -303,6 +303,16 @@ static void compress_body(struct http_exchange *x, const char *type, struct evbu
 		http_add_header(x, "Content-Encoding", "gzip");
 }
 
+/* HEAD has the headers of GET, and no body (RFC 9110 9.3.2). */
+static struct evbuffer *leave_out(struct http_exchange *x, struct evbuffer *body)
+{
+	char length[24];
+
+	(void) snprintf(length, sizeof(length), "%zu", evbuffer_get_length(body));
+	http_add_header(x, "Content-Length", length);
+	return NULL;
+}
+
 /* Everything is with the kernel: the exchange is over, the connection waits for the next request. */
 static void on_sent(struct evhttp_request *rq, void *arg)
 {
@@ -322,7 +332,9 @@ void http_reply(struct http_exchange *x, int status, const char *type, struct ev
 	}
 	if (x->watched)
 		unwatch(x);
-	if (body)
+	if (body && http_method(x) == HTTP_HEAD)
+		body = leave_out(x, body);
+	else if (body)
 		compress_body(x, type, body);
 	if (type)
 		http_add_header(x, "Content-Type", type);

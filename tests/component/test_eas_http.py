@@ -6,6 +6,7 @@ import gzip
 import http.client
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -154,8 +155,8 @@ class Case(unittest.TestCase):
     def test_chunks_expectations_and_curl(self):
         document = encode(E("FolderHierarchy:FolderSync", E("FolderHierarchy:SyncKey", "0")))
         for extra in (["-H", "Expect: 100-continue"], ["-H", "Transfer-Encoding: chunked"], ["--http1.0"]):
-            out = self.curl("-X", "POST", "-H", f"Content-Type: {WBXML}", "-H", "MS-ASProtocolVersion: 14.1", "--data-binary",
-                            "@-", *extra, self.url(), data=document)
+            out = self.curl("-X", "POST", "-H", f"Content-Type: {WBXML}", "-H", "MS-ASProtocolVersion: 14.1", "-H",
+                            f"X-MS-PolicyKey: {self.key}", "--data-binary", "@-", *extra, self.url(), data=document)
             head, _, body = out.rpartition(b"\r\n\r\n")
             self.assertRegex(head.split(b"\r\n\r\n")[-1], rb"^HTTP/1\.[01] 200")
             self.assertEqual(decode(body).get("FolderHierarchy:Status"), "1")
@@ -195,11 +196,11 @@ class Case(unittest.TestCase):
         for text in (b"\0\0\0\0\r\n\r\n", b"POST\r\n\r\n", b"POST / HTTP/9.9\r\n\r\n",
                      b"POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20000 + b"\r\n"):
             with self.raw() as s:
-                s.sendall(text)
                 try:
+                    s.sendall(text)
                     self.assertNotIn(b" 200 ", s.recv(1000))
-                except ConnectionError:
-                    pass
+                except (ConnectionError, ssl.SSLError):
+                    pass  # it hung up before all was said
         self.assertTrue(self.works())
 
     def test_a_host_of_another_domain(self):
