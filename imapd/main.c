@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "imapd/conn/worker.h"
+#include "imapd/eas/park/mesh.h"
 #include "proc/proc.h"
 
 #define DRAIN_MS 5000
@@ -134,12 +135,15 @@ static int serve(const char *file, const struct conf *conf)
 	if (r == 0)
 		r = open_tally(conf, &o.tally, &err);
 	if (r == 0)
+		r = mesh_create(conf->imapd.workers, &o.mesh, &err);
+	if (r == 0)
 		r = prepare(conf, &tls, listen, ARRAY_SIZE(listen), &err);
 	if (r == 0) {
 		proc_notify_ready();
 		log_event(NULL, LOGL_NOTICE, "imapd.started", F_UINT("workers", conf->imapd.workers));
 		r = workers_run(&kind, 1, DRAIN_MS, NULL, NULL, &err);
 	}
+	(void) mesh_free(o.mesh);
 	(void) tls_unref(o.store_tls);
 	(void) tally_close(o.tally);
 	if (r < 0) {

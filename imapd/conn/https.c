@@ -65,6 +65,8 @@ static int open_services(struct https *hs, struct imapd_worker *w, struct err *e
 	if (r < 0)
 		return r;
 	eas.accounts = hs->accounts;
+	eas.mesh = w->o->mesh;
+	eas.worker = w->index;
 	return eas_service_create(&eas, &hs->eas, err);
 }
 

@@ -152,6 +152,7 @@ int imapd_worker_run(const struct imapd_options *o, unsigned int index)
 	struct imapd_worker w = {
 		.o = o,
 		.conf = o->conf,
+		.index = index,
 		.settings = { .max_literal = o->conf->imapd.max_literal,
 		              .max_line = o->conf->imapd.max_line,
 		              .temp_dir = "/var/tmp",

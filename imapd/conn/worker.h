@@ -22,6 +22,7 @@ struct imapd_options {
 	const char *config_file; /* read again on SIGHUP */
 	const struct conf *conf;
 	const struct tls_server_options *tls;
+	struct mesh *mesh; /* between the workers */
 	struct tally *tally;           /* counts that all front ends of the host share */
 	struct tls_context *store_tls; /* for volumes on other hosts; NULL: local ones only */
 	const struct imapd_listen *listen;
@@ -34,6 +35,7 @@ struct imap_conn;
 struct imapd_worker {
 	const struct imapd_options *o;
 	const struct conf *conf;
+	unsigned int index; /* among the workers */
 	struct event_base *base;
 	struct directory *directory;
 	struct store_pool *stores;

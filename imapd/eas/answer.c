@@ -1,5 +1,6 @@
 #include "imapd/eas/answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -7,7 +8,7 @@
 
 #define OUT_MAX       (64u << 20)
 #define HEADER_LEN    4 /* of a document in which nothing was written */
-#define RETRY_AFTER_S "30"
+#define RETRY_AFTER_S 30
 #define WBXML_TYPE    "application/vnd.ms-sync.wbxml"
 
 void eas_answer_init(struct eas_request *rq, struct eas_answer *answer)
@@ -176,10 +177,19 @@ size_t eas_answer_len(const struct eas_request *rq)
 	return answer->kind == EAS_ANSWER_WBXML && !is_empty(answer) ? answer->out.len : 0;
 }
 
+static void add_retry_after(struct eas_request *rq)
+{
+	char text[16];
+
+	(void) snprintf(text, sizeof(text), "%u",
+	                rq->answer->retry_after_s ? rq->answer->retry_after_s : RETRY_AFTER_S);
+	http_add_header(rq->exchange, "Retry-After", text);
+}
+
 static void send_code(struct eas_request *rq, int code)
 {
 	if (code == 503)
-		http_add_header(rq->exchange, "Retry-After", RETRY_AFTER_S);
+		add_retry_after(rq);
 	if (code == 401)
 		http_add_header(rq->exchange, "WWW-Authenticate", EAS_CHALLENGE);
 	http_reply(rq->exchange, code, NULL, NULL);

@@ -18,6 +18,7 @@ struct eas_answer {
 	enum eas_answer_kind kind;
 	int code;
 	const char *type;
+	unsigned int retry_after_s; /* of a 503; 0: the usual */
 	struct evbuffer *bytes;
 	struct buf out; /* what rq->out writes to */
 };

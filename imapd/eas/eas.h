@@ -56,6 +56,7 @@ struct eas_command;
 struct eas_device;
 struct eas_answer;
 struct http_exchange;
+struct mesh;
 
 /* What all requests of a worker share; stays for its life. */
 struct eas_parts {
@@ -64,6 +65,8 @@ struct eas_parts {
 	struct directory *directory;
 	struct tally *tally;
 	struct accounts *accounts;
+	struct mesh *mesh;   /* to the other workers */
+	unsigned int worker; /* which one this is */
 };
 
 struct eas_request {

@@ -4,6 +4,7 @@
 
 #include "imapd/eas/answer.h"
 #include "imapd/eas/commands.h"
+#include "imapd/eas/loops.h"
 #include "imapd/eas/park/park.h"
 #include "imapd/eas/service.h"
 #include "imapd/http/http.h"
@@ -13,7 +14,8 @@
 struct eas_service {
 	struct eas_parts parts;
 	struct park park;
-	uint64_t requests; /* that came so far */
+	struct loops loops;
+	uint64_t last_serial;
 };
 
 /* serve.c: the memory of a request, and its fields that hold for all of its life. NULL where memory is out.
@@ -22,5 +24,8 @@ struct arena *eas_request_init(struct eas_request *rq, struct eas_service *s, st
 void eas_request_log(struct eas_request *rq);
 /* Sends the answer, writes the line of the log, counts. */
 void eas_request_finish(struct eas_request *rq, uint64_t began_us);
+
+/* limit.c: false: it was answered that the device has to wait. */
+bool eas_limit(struct eas_request *rq);
 
 #endif

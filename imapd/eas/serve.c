@@ -204,7 +204,7 @@ static void command(struct eas_request *rq)
 		return;
 	eas_request_log(rq);
 	metric_add(IMAPD_EAS_COMMANDS + rq->command->code, 1);
-	if (!eas_device_admit(rq) || !read_body(rq))
+	if (!eas_limit(rq) || !eas_device_admit(rq) || !read_body(rq))
 		return;
 	if (rq->command->flags & EAS_MAY_WAIT) {
 		(void) account_watch(rq->account);
@@ -213,13 +213,23 @@ static void command(struct eas_request *rq)
 	rq->command->run(rq);
 }
 
+/* By the clock that all workers have, so that of two requests of a device in different workers the later one
+ * is known. */
+static uint64_t next_serial(struct eas_service *s)
+{
+	uint64_t now = clock_mono_us();
+
+	s->last_serial = now > s->last_serial ? now : s->last_serial + 1;
+	return s->last_serial;
+}
+
 struct arena *eas_request_init(struct eas_request *rq, struct eas_service *s, struct http_exchange *x)
 {
 	*rq = (struct eas_request){ .a = arena_create(ARENA_MAX),
 		                    .service = s,
 		                    .parts = &s->parts,
 		                    .exchange = x,
-		                    .serial = ++s->requests,
+		                    .serial = next_serial(s),
 		                    .device_id = "",
 		                    .device_type = "",
 		                    .attachment_name = "",

@@ -1,17 +1,23 @@
 #include <stdlib.h>
 
 #include "imapd/eas/internal.h"
+#include "imapd/eas/park/mesh.h"
 
 int eas_service_create(const struct eas_parts *parts, struct eas_service **ret_service, struct err *err)
 {
 	struct eas_service *s = calloc(1, sizeof(*s));
+	int r;
 
 	if (!s)
 		return err_set(err, POD_E_NOMEM, "ActiveSync");
 	s->parts = *parts;
 	park_init(&s->park);
-	*ret_service = s;
-	return 0;
+	r = mesh_listen(parts->mesh, parts->base, parts->worker, park_on_word, s, err);
+	if (r < 0)
+		free(s);
+	else
+		*ret_service = s;
+	return r;
 }
 
 void eas_service_drain(struct eas_service *s)

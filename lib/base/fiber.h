@@ -18,7 +18,7 @@ struct fiber;
 typedef void fiber_fn(void *arg);
 
 /* What a fiber may use; a page below it faults. It is mapped, and costs memory only where it was touched. */
-#define FIBER_STACK_BYTES (256u << 10)
+#define FIBER_STACK_BYTES (512u << 10)
 
 /*
  * Runs fn at once, on a stack of its own, until it returns or suspends itself; a fiber may start another.

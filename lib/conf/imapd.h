@@ -10,6 +10,7 @@ struct imapd_conf {
 	const char *client_host;
 	const char *imap, *imaps, *https; /* as written: ask conf_listen() */
 	unsigned int max_connections, max_user_connections, max_https_connections, max_devices;
+	unsigned int device_requests, device_repeats;
 	uint64_t idle_timeout_ms, https_idle_timeout_ms, preauth_timeout_ms, store_timeout_ms;
 	uint64_t max_literal, max_line;
 	bool allow_cleartext_auth;

@@ -17,6 +17,11 @@ static const struct conf_item items[] = {
 	           "Most connections of one user to one worker."),
 	CONF_COUNT(imapd_conf, max_https_connections, "20000", "1", "1000000",
 	           "Most HTTPS connections of one worker; more wait until one ends."),
+	CONF_COUNT(imapd_conf, device_requests, "6000", "0", "1000000",
+	           "Most ActiveSync requests of one device in a minute; those that are more get 503 with Retry-After. 0: no limit."),
+	CONF_COUNT(imapd_conf, device_repeats, "500", "0", "1000000",
+	           "How often a device may send the very same request in five minutes: more is a loop, and is put off with 503 and "
+	           "Retry-After until the five minutes are over. 0: no limit."),
 	CONF_TIME(imapd_conf, https_idle_timeout, "5m", "10s", "1h",
 	        "An HTTPS connection on which nothing is asked for so long ends. One whose client waits for new mail is not "
 	        "idle."),

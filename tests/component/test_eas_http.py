@@ -235,5 +235,23 @@ class Case(unittest.TestCase):
         return self.pod.tls_context().wrap_socket(plain, server_hostname="localhost")
 
 
+class Limits(unittest.TestCase):
+    def test_a_device_in_a_loop_is_put_off(self):
+        with Pod() as pod:
+            pod.down()
+            with open(os.path.join(pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
+                f.write("\nimapd { device_repeats = 5; device_requests = 20; }\n")
+            pod.up()
+            loop, other = (Phone(pod, "alice", device=device) for device in ("LOOP0001", "OTHER001"))
+            tree = E("FolderHierarchy:FolderSync", E("FolderHierarchy:SyncKey", "0"))
+            answers = [loop.ask("FolderSync", tree) for _ in range(8)]
+            self.assertEqual([a.status for a in answers], [200] * 5 + [503] * 3)
+            self.assertGreater(int(answers[-1].headers["Retry-After"]), 30)
+            answers = [other.ask("FolderSync", E("FolderHierarchy:FolderSync", E("FolderHierarchy:SyncKey", str(i))))
+                       for i in range(25)]
+            self.assertEqual([a.status for a in answers], [200] * 20 + [503] * 5)
+            self.assertLessEqual(int(answers[-1].headers["Retry-After"]), 120)
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv, verbosity=1)

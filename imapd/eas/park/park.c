@@ -7,6 +7,7 @@
 #include "base/fiber.h"
 #include "imapd/eas/device/device.h"
 #include "imapd/eas/internal.h"
+#include "imapd/eas/park/mesh.h"
 #include "imapd/metrics.h"
 
 #define TRY_AGAIN_MS 100 /* after memory or stacks were out */
@@ -252,10 +253,67 @@ static void wake_soon(struct parked *p, enum eas_wake why)
 	set_timer(p, 0);
 }
 
+/* ---- other workers ---- */
+
+/* The serial, the command's code, the user's id and the device's, each with a NUL. Among processes of one
+ * program. */
+static void tell_others(const struct parked *p)
+{
+	_cleanup_buf_ struct buf word = BUF_INIT;
+	const char *user = account_user_id(p->account);
+
+	buf_add(&word, span_make(&p->serial, sizeof(p->serial)));
+	buf_add_byte(&word, (uint8_t) p->command->code);
+	buf_add(&word, span_make(user, strlen(user) + 1));
+	buf_add(&word, span_make(p->device_id, strlen(p->device_id) + 1));
+	if (!word.failed && word.len <= MESH_WORD_MAX)
+		mesh_say(p->service->parts.mesh, buf_span(&word));
+}
+
+static struct parked *find_named(struct park *park, unsigned int code, const char *user, const char *device)
+{
+	struct parked *p;
+
+	TAILQ_FOREACH(p, bucket_of(park, device), entry)
+	if (p->command->code == code && strcmp(p->device_id, device) == 0 &&
+	    strcmp(account_user_id(p->account), user) == 0)
+		return p;
+	return NULL;
+}
+
+void park_on_word(void *arg, struct span word)
+{
+	struct eas_service *s = arg;
+	uint64_t serial;
+	size_t names = sizeof(serial) + 1;
+	const char *user, *device;
+	struct parked *p;
+
+	if (word.len <= names || word.p[word.len - 1] != '\0')
+		return;
+	memcpy(&serial, word.p, sizeof(serial));
+	user = (const char *) word.p + names;
+	device = user + strlen(user) + 1;
+	if ((const uint8_t *) device >= word.p + word.len)
+		return;
+	p = find_named(&s->park, word.p[sizeof(serial)], user, device);
+	if (p && p->serial < serial)
+		wake_soon(p, EAS_WAKE_SUPERSEDED);
+	else if (p && p->serial > serial)
+		tell_others(p); /* it is the other one that is old */
+}
+
+static void wait_for_it(struct parked *p)
+{
+	uint64_t now = clock_mono_ms();
+
+	set_timer(p, p->deadline_ms > now ? p->deadline_ms - now : 0);
+	tell_others(p);
+}
+
 static void settle(struct parked *p, uint64_t seen_changes)
 {
 	struct parked *same = find_same(&p->service->park, p);
-	uint64_t now = clock_mono_ms();
 
 	if (p->service->park.draining)
 		wake_soon(p, EAS_WAKE_SHUTDOWN);
@@ -264,7 +322,7 @@ static void settle(struct parked *p, uint64_t seen_changes)
 	else if (account_changes(p->account) != seen_changes || account_is_refused(p->account))
 		wake_soon(p, EAS_WAKE_CHANGED);
 	else
-		set_timer(p, p->deadline_ms > now ? p->deadline_ms - now : 0);
+		wait_for_it(p);
 	if (same && same->serial < p->serial)
 		wake_soon(same, EAS_WAKE_SUPERSEDED);
 }

@@ -12,6 +12,7 @@
 
 #define PARK_BUCKETS 1024
 
+struct eas_service;
 struct parked;
 
 /* All that wait in a worker, by their device's id. */
@@ -21,6 +22,8 @@ struct park {
 };
 
 void park_init(struct park *p);
+/* Another worker said what waits there: the word of a mesh_fn, arg is the struct eas_service. */
+void park_on_word(void *arg, struct span word);
 /* Wakes all of them, and those that come later at once, with EAS_WAKE_SHUTDOWN. */
 void park_drain(struct park *p);
 
