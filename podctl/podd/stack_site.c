@@ -165,6 +165,22 @@ static void keep_status(struct stack_site *site, const json_t *status)
 	site->as_primary = json_incref(site->status);
 }
 
+static void on_dialled(void *arg, int r, const json_t *answer, const char *text)
+{
+	if (r < 0)
+		log_refused(arg, "dial", r, text);
+}
+
+/* The primary tries a standby that was away less and less often; now it need not wait. */
+static void tell_primary(struct stack_site *site)
+{
+	struct stack_site *primary = stack_primary(site->stack);
+
+	if (site != primary && replica_link_is_up(primary->link))
+		(void) replica_link_ask(primary->link, json_pack("{ss, ss}", "do", "dial", "peer", site->name),
+		                        ASK_TIMEOUT_MS, on_dialled, primary, NULL);
+}
+
 static void site_on_up(void *arg, const json_t *status)
 {
 	struct stack_site *site = arg;
@@ -174,6 +190,7 @@ static void site_on_up(void *arg, const json_t *status)
 	site->asking = 0;
 	keep_status(site, status);
 	stack_site_tell_peers(site);
+	tell_primary(site);
 	volume_snapshots_tell(site);
 	children_is_ready(s->podd->children, stack_site_child(site, child, sizeof(child)));
 	stack_on_talks(&s->core, site->index, says_primary(status), says(status, "consistent", true),

@@ -138,6 +138,8 @@ int replication_joined(struct replication *r, const char *peer, uint64_t serial,
 /* Sends it nothing until resume; one in sync is struck first, when a flush has waited for it. */
 int replication_pause(struct replication *r, const char *peer, struct err *err);
 int replication_resume(struct replication *r, const char *peer, struct err *err);
+/* It is known to be there (again): connected to now, not when the wait after the last attempt is over. */
+int replication_dial(struct replication *r, const char *peer, struct err *err);
 /*
  * Compares the whole volume with the peer's and sends what differs; the peer keeps a snapshot of itself
  * meanwhile. Is also the operator's word for a split brain: our history counts, the peer keeps its own as an

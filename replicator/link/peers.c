@@ -246,6 +246,20 @@ int replication_resume(struct replication *r, const char *peer, struct err *err)
 	return pause_or_resume(r, peer, false, err);
 }
 
+int replication_dial(struct replication *r, const char *peer, struct err *err)
+{
+	struct peer *p;
+
+	(void) pthread_mutex_lock(&r->lock);
+	p = find(r, peer);
+	if (p && !p->connected) {
+		p->redial = true;
+		peer_wake(p);
+	}
+	(void) pthread_mutex_unlock(&r->lock);
+	return p ? 0 : unknown(peer, err);
+}
+
 int replication_resync(struct replication *r, const char *name, struct err *err)
 {
 	struct peer *p;

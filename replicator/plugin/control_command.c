@@ -97,6 +97,11 @@ static int run_resync(struct control_call *c, struct err *err)
 	return replication_resync(c->replica->link, c->request.peer, err);
 }
 
+static int run_dial(struct control_call *c, struct err *err)
+{
+	return replication_dial(c->replica->link, c->request.peer, err);
+}
+
 static int run_verify(struct control_call *c, struct err *err)
 {
 	return replication_verify(c->replica->link, c->request.peer,
@@ -221,6 +226,7 @@ const struct control_command control_commands[] = {
 	{ "peer_remove",        F(NAME),              0, run_peer_remove },
 	{ "pause",              F(PEER),              0, run_pause },
 	{ "resume",             F(PEER),              0, run_resume },
+	{ "dial",               F(PEER),              0, run_dial },
 	{ "resync",             F(PEER),              0, run_resync },
 	{ "verify",             F(PEER),              F(REPAIR), run_verify },
 	{ "struck",             F(PEER) | F(SERIAL),  0, run_struck },

@@ -896,6 +896,7 @@ static void mistakes_in_orders_are_told_in_words(void **state)
 	assert_int_equal(replication_peer_set(p->a.r, &c, &err), -POD_E_CONFIG);
 	assert_non_null(strstr(err.text, "nowhere"));
 	assert_int_equal(replication_pause(p->a.r, "site9", &err), -POD_E_NOTFOUND);
+	assert_int_equal(replication_dial(p->a.r, "site9", &err), -POD_E_NOTFOUND);
 	assert_int_equal(replication_peer_remove(p->a.r, "site9", &err), -POD_E_NOTFOUND);
 	assert_int_equal(replication_verify(p->b.r, "site1", 0, &err), -POD_E_BUSY);
 	assert_int_equal(replication_resync(p->b.r, "site1", &err), -POD_E_STALE);
