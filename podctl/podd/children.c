@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "podctl/podd/process.h"
 
+#define EXIT_NOT_STARTED 127
+
 /* The process of one entry of the supervisor's table; at a fixed address, since callbacks hold it. */
 struct runner {
 	struct children *all;
@@ -93,6 +95,8 @@ static void spawn(struct children *c, size_t child)
 	if (process_start(c->o.base, &spec, c->o.log, &runner_ops, r, &r->process, &err) < 0) {
 		log_event(NULL, LOGL_ERROR, "child.not_started", F_STR("child", name_of(r)), F_ERR(&err));
 		supervise_on_spawn_failed(&c->core, child, now);
+		if (c->o.on_end) /* one on call is down again, and whoever called it has to know */
+			c->o.on_end(c->o.arg, &c->core.children[child], W_EXITCODE(EXIT_NOT_STARTED, 0));
 		return;
 	}
 	log_event(NULL, LOGL_INFO, "child.started", F_STR("child", name_of(r)),
@@ -270,6 +274,13 @@ bool children_has(const struct children *c, const char *name)
 	return runner_of(c, name) != NULL;
 }
 
+static bool argv_same(char *const *a, char *const *b)
+{
+	for (; *a && *b && strcmp(*a, *b) == 0; a++, b++)
+		;
+	return !*a && !*b;
+}
+
 int children_set_argv(struct children *c, const char *name, const char *const *argv, struct err *err)
 {
 	struct runner *r = runner_of(c, name);
@@ -278,6 +289,8 @@ int children_set_argv(struct children *c, const char *name, const char *const *a
 	if (r && !copy)
 		return err_set(err, POD_E_NOMEM, "starting %s", name);
 	if (r) {
+		if (!argv_same(r->argv, copy))
+			supervise_forgive(&c->core, r->child);
 		(void) argv_free(r->argv);
 		r->argv = copy;
 	}

@@ -39,7 +39,7 @@ int children_add(struct children *c, const char *name, const struct child_spec *
 int children_run(struct children *c, const char *name, const struct child_spec *spec, struct err *err);
 /* Whether there is one of that name. The following ignore names that there are not. */
 bool children_has(const struct children *c, const char *name);
-/* Other arguments, from its next start on. */
+/* Other arguments, from its next start on, for which it waits no longer: with these it has not died yet. */
 int children_set_argv(struct children *c, const char *name, const char *const *argv, struct err *err);
 void children_start(struct children *c, const char *name);
 void children_end(struct children *c, const char *name, enum supervise_ending how);

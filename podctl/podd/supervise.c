@@ -114,6 +114,12 @@ void supervise_start(struct supervisor *s, size_t child, uint64_t now)
 	c->deadline_ms = c->not_before_ms;
 }
 
+void supervise_forgive(struct supervisor *s, size_t child)
+{
+	s->children[child].deaths = 0;
+	s->children[child].not_before_ms = 0;
+}
+
 void supervise_on_spawned(struct supervisor *s, size_t child, pid_t pid, uint64_t now)
 {
 	struct child *c = &s->children[child];

@@ -104,6 +104,8 @@ void supervise_start(struct supervisor *s, size_t child, uint64_t now);
 /* Ends one: STOPPED once it is gone, until it is started again. With SIGKILL: at once. */
 enum supervise_ending { SUPERVISE_ASK, SUPERVISE_KILL };
 void supervise_end(struct supervisor *s, size_t child, enum supervise_ending how, uint64_t now);
+/* It is about to do something else than what it died of: what is left of its back-off counts no more. */
+void supervise_forgive(struct supervisor *s, size_t child);
 void supervise_on_spawned(struct supervisor *s, size_t child, pid_t pid, uint64_t now);
 void supervise_on_spawn_failed(struct supervisor *s, size_t child, uint64_t now);
 void supervise_on_ready(struct supervisor *s, size_t child, uint64_t now);

@@ -286,6 +286,11 @@ static void one_on_call_stays_down_until_it_is_called_and_then_waits_out_its_bac
 	assert_int_equal(p.s.children[mount].state, CHILD_BACKOFF);
 	supervise_on_time(&p.s, 300);
 	assert_string_equal(carry_out(&p, 300), "spawn attach:vol01; ");
+	/* At another site it has not died yet. */
+	supervise_on_exit(&p.s, p.s.children[mount].pid, 9, 310);
+	supervise_forgive(&p.s, mount);
+	supervise_start(&p.s, mount, 310);
+	assert_string_equal(carry_out(&p, 310), "spawn attach:vol01; ");
 	supervisor_done(&p.s);
 }
 
