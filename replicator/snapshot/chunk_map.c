@@ -12,7 +12,7 @@
 
 struct page_header {
 	uint32_t magic, page;
-	uint64_t sequence, hash, zero;
+	uint64_t sequence, hash, owner;
 };
 _Static_assert(sizeof(struct page_header) == CHUNK_MAP_HEADER, "the page's header");
 
@@ -23,7 +23,7 @@ struct page {
 };
 
 struct chunk_map {
-	uint64_t chunks, copied;
+	uint64_t chunks, copied, owner;
 	size_t pages_n;
 	struct page pages[];
 };
@@ -50,6 +50,16 @@ struct chunk_map *chunk_map_free(struct chunk_map *m)
 uint64_t chunk_map_chunks(const struct chunk_map *m)
 {
 	return m->chunks;
+}
+
+void chunk_map_own(struct chunk_map *m, uint64_t owner)
+{
+	m->owner = owner;
+}
+
+uint64_t chunk_map_owner(const struct chunk_map *m)
+{
+	return m->owner;
 }
 
 size_t chunk_map_pages(const struct chunk_map *m)
@@ -108,7 +118,8 @@ void chunk_map_encode(const struct chunk_map *m, const struct chunk_map *more, s
 	const struct page *p = &m->pages[page], *q = &more->pages[page];
 	struct page_header h = { .magic = htole32(MAGIC),
 		                 .page = htole32((uint32_t) page),
-		                 .sequence = htole64(p->sequence + 1) };
+		                 .sequence = htole64(p->sequence + 1),
+		                 .owner = htole64(m->owner) };
 
 	memcpy(bytes, &h, sizeof(h));
 	for (size_t i = 0; i < STATES_BYTES; i++)
@@ -200,8 +211,12 @@ int chunk_map_decode(struct chunk_map *m, size_t page, const uint8_t pair[2 * CH
 	memcpy(&h, pair + (size_t) newer * CHUNK_MAP_PAGE, sizeof(h));
 	p.sequence = le64toh(h.sequence);
 	memcpy(p.states, pair + (size_t) newer * CHUNK_MAP_PAGE + CHUNK_MAP_HEADER, STATES_BYTES);
+	if (h.owner && m->owner && le64toh(h.owner) != m->owner)
+		return err_set(err, POD_E_CORRUPT, "map page %zu: of another snapshot", page);
 	if (!page_count(m, &p, page))
 		return err_set(err, POD_E_CORRUPT, "map page %zu: states out of range", page);
+	if (!m->owner)
+		m->owner = le64toh(h.owner);
 	m->copied += p.copied - m->pages[page].copied;
 	m->pages[page] = p;
 	return 0;

@@ -5,7 +5,7 @@
  * The file is a sequence of page pairs. A page has CHUNK_MAP_PAGE bytes, little-endian:
  *
  *   0 u32 magic "PLSM"   4 u32 page   8 u64 sequence   16 u64 hash (XXH3-64 of the page without these 8
- * bytes)   24 u64 zero 32 4064 bytes of states, chunk n of the page in bits 2(n%4).. of byte n/4
+ * bytes)   24 u64 owner: the snapshot's serial, 0 in older files   32 4064 bytes of states, chunk n of the page in bits 2(n%4).. of byte n/4
  *
  * A page is written to the two places of its pair in turn, by its sequence: a torn write costs the newest
  * state only, and that is one nobody has built upon yet. A pair of zeros (a hole) is a page of nothing.
@@ -35,6 +35,9 @@ int chunk_map_create(uint64_t chunks, struct chunk_map **ret_map, struct err *er
 struct chunk_map *chunk_map_free(struct chunk_map *m);
 uint64_t chunk_map_chunks(const struct chunk_map *m);
 size_t chunk_map_pages(const struct chunk_map *m);
+/* Whose it is: stands in every page that is written, and is taken from the first that is read where it is not known (0). */
+void chunk_map_own(struct chunk_map *m, uint64_t owner);
+uint64_t chunk_map_owner(const struct chunk_map *m);
 uint64_t chunk_map_copied(const struct chunk_map *m); /* how many are CHUNK_COPIED */
 
 /* Behind the end: CHUNK_NONE. */
@@ -54,7 +57,7 @@ void chunk_map_encode(const struct chunk_map *m, const struct chunk_map *more, s
                       uint8_t bytes[CHUNK_MAP_PAGE], uint64_t *ret_offset);
 void chunk_map_merge(struct chunk_map *m, const struct chunk_map *more, size_t page);
 void chunk_map_clear_page(struct chunk_map *m, size_t page);
-/* Takes a page from its pair. -POD_E_CORRUPT: neither place is whole, by no crash. */
+/* Takes a page from its pair. -POD_E_CORRUPT: neither place is whole, by no crash, or it is another owner's. */
 int chunk_map_decode(struct chunk_map *m, size_t page, const uint8_t pair[2 * CHUNK_MAP_PAGE],
                      struct err *err);
 

@@ -77,7 +77,7 @@ int json_write(struct snapshots *s, const struct snapshot *sn, struct err *err)
 	char path[SNAPSHOT_PATH], fresh[SNAPSHOT_PATH], text[SNAPSHOT_JSON_MAX];
 	int r = snapshot_info_format(&sn->info, sn->serial, text, err);
 
-	path_of(path, sn->info.name, "json");
+	path_of(path, sn->info.name, sn->deleted ? "deleted" : "json");
 	path_of(fresh, sn->info.name, "json.new");
 	if (r == 0)
 		r = text_write(s, fresh, text, err);
@@ -126,6 +126,7 @@ static int map_create(struct snapshots *s, struct snapshot *sn, struct err *err)
 
 	if (r < 0)
 		return r;
+	chunk_map_own(sn->map, sn->serial);
 	path_of(path, sn->info.name, "map");
 	sn->map_fd = open_direct(s->dir, path, O_RDWR | O_CREAT | O_TRUNC);
 	if (sn->map_fd < 0 ||
@@ -160,6 +161,8 @@ static int map_load(struct snapshots *s, struct snapshot *sn, struct err *err)
 	int r = chunk_map_create(sn->chunks, &sn->map, err);
 
 	path_of(path, sn->info.name, "map");
+	if (r == 0)
+		chunk_map_own(sn->map, sn->serial);
 	sn->map_fd = r < 0 ? -1 : open_direct(s->dir, path, O_RDWR);
 	if (r == 0 && sn->map_fd < 0)
 		return err_errno(err, errno, "snapshots: open %s", path);
@@ -195,6 +198,59 @@ int snapshot_files_open(struct snapshots *s, const char *name, bool deleted, str
 	}
 	if (r == 0 && !sn->info.reflink)
 		r = map_load(s, sn, err);
+	if (r == 0)
+		*ret_sn = sn;
+	else
+		snapshot_free(sn);
+	return r;
+}
+
+/* ---- one whose .json is no use ---- */
+
+static bool holds_anything(const struct snapshot *sn)
+{
+	return chunk_map_next_page(sn->map, 0) < chunk_map_pages(sn->map);
+}
+
+/* Its data and map without a word of what it was: the size is the data's, the serial stands in the map's pages. */
+static int rest_open(struct snapshots *s, struct snapshot *sn, struct err *err)
+{
+	char path[SNAPSHOT_PATH];
+	struct stat st;
+
+	path_of(path, sn->info.name, "data");
+	sn->data = open_direct(s->dir, path, O_RDWR);
+	if (sn->data < 0 || fstat(sn->data, &st) < 0)
+		return err_errno(err, errno, "snapshots: open %s", path);
+	sn->info.size_bytes = (uint64_t) st.st_size;
+	sn->chunks = (sn->info.size_bytes + SNAPSHOT_CHUNK - 1) / SNAPSHOT_CHUNK;
+	return map_load(s, sn, err);
+}
+
+int files_rescue(struct snapshots *s, const char *name, struct snapshot **ret_sn, struct err *err)
+{
+	struct snapshot *sn = calloc(1, sizeof(*sn));
+	char path[SNAPSHOT_PATH];
+	int r;
+
+	if (!sn)
+		return err_set(err, POD_E_NOMEM, "snapshot %s", name);
+	sn->data = sn->map_fd = -1;
+	sn->deleted = true;
+	(void) snprintf(sn->info.name, sizeof(sn->info.name), "%s", name);
+	path_of(path, name, "json");
+	r = rest_open(s, sn, err);
+	if (r == 0 && !holds_anything(sn))
+		r = -POD_E_EXISTS;
+	sn->serial = r == 0 ? chunk_map_owner(sn->map) : 0;
+	if (r == 0 && sn->serial == 0)
+		r = err_set(err, POD_E_CORRUPT, "snapshot %s: nothing says which it is", name);
+	if (r == 0)
+		r = json_write(s, sn, err);
+	if (r == 0 && unlinkat(s->dir, path, 0) < 0 && errno != ENOENT)
+		r = err_errno(err, errno, "snapshots: remove %s", path);
+	if (r == 0)
+		r = dir_flush(s, err);
 	if (r == 0)
 		*ret_sn = sn;
 	else

@@ -63,6 +63,33 @@ static int set_aside(struct snapshots *s, const char *name, bool deleted, struct
 	return r;
 }
 
+/* A folder that is changed while it is read may show a file twice, under its old name and its new one. */
+static bool in_chain(const struct snapshots *s, const char *name)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->chain[i]->info.name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Nobody knows what it was: 0 where something of it is in the chain all the same. */
+static int load_rest(struct snapshots *s, const char *name, bool deleted, struct err *err)
+{
+	int r = files_rescue(s, name, &s->chain[s->n], err);
+
+	if (r == 0) {
+		s->n++;
+		if (!deleted)
+			tell_dropped(s, name);
+		return 0;
+	}
+	if (r == -POD_E_NOTFOUND)
+		s->damaged_reflink = true;
+	else if (r != -POD_E_EXISTS)
+		s->damaged_serial = UINT64_MAX;
+	return set_aside(s, name, deleted, err);
+}
+
 /* One that cannot be used does not keep the volume from being served. */
 static int load(struct snapshots *s, const char *file, struct err *err)
 {
@@ -72,7 +99,7 @@ static int load(struct snapshots *s, const char *file, struct err *err)
 	uint64_t serial;
 	int r;
 
-	if (!deleted && !name_of(file, ".json", name))
+	if ((!deleted && !name_of(file, ".json", name)) || in_chain(s, name))
 		return 0;
 	if (s->n == CHAIN_MAX)
 		return err_set(err, POD_E_LIMIT, "snapshots: more than %u", (unsigned int) CHAIN_MAX);
@@ -83,6 +110,8 @@ static int load(struct snapshots *s, const char *file, struct err *err)
 	}
 	if (r != -POD_E_CORRUPT && r != -POD_E_NOTFOUND && r != -POD_E_IO)
 		return r;
+	if (serial == UINT64_MAX)
+		return load_rest(s, name, deleted, err);
 	if (serial > s->damaged_serial)
 		s->damaged_serial = serial;
 	return set_aside(s, name, deleted, err);
@@ -97,19 +126,27 @@ static int by_serial(const void *a, const void *b)
 
 /* Older ones find in newer ones what they have not themselves: without a newer one their content is not what
  * it was. */
+static bool leans(const struct snapshots *s, const struct snapshot *sn)
+{
+	return sn->serial < s->damaged_serial || (s->damaged_reflink && !sn->info.reflink);
+}
+
 static int set_aside_leaning(struct snapshots *s, struct err *err)
 {
-	size_t n = 0;
+	size_t kept = 0;
 	int r = 0;
 
-	while (r == 0 && n < s->n && s->chain[n]->serial < s->damaged_serial) {
-		r = set_aside(s, s->chain[n]->info.name, s->chain[n]->deleted, err);
-		n++;
+	for (size_t i = 0; i < s->n; i++) {
+		struct snapshot *sn = s->chain[i];
+
+		if (r < 0 || !leans(s, sn)) {
+			s->chain[kept++] = sn;
+			continue;
+		}
+		r = set_aside(s, sn->info.name, sn->deleted, err);
+		snapshot_free(sn);
 	}
-	for (size_t i = 0; i < n; i++)
-		snapshot_free(s->chain[i]);
-	memmove(&s->chain[0], &s->chain[n], (s->n - n) * sizeof(s->chain[0]));
-	s->n -= n;
+	s->n = kept;
 	return r;
 }
 
@@ -119,9 +156,8 @@ static bool is_known(const struct snapshots *s, const char *name)
 {
 	char damaged[SNAPSHOT_PATH];
 
-	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->chain[i]->info.name, name) == 0)
-			return true;
+	if (in_chain(s, name))
+		return true;
 	(void) snprintf(damaged, sizeof(damaged), "%s.damaged", name);
 	return faccessat(s->dir, damaged, F_OK, 0) == 0; /* kept for a human */
 }

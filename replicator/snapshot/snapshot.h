@@ -14,7 +14,8 @@
  * nobody to hand down to.
  *
  * At open a snapshot whose files are damaged is set aside (NAME.damaged, for a human), with the older ones
- * that lean on it: on_dropped tells. The volume is served without them.
+ * that lean on it: on_dropped tells. The volume is served without them. One that has lost its .json only is
+ * gone itself, as if deleted; the older ones still find their chunks in it.
  *
  * Threads: any thread may call; changes wait for each other, and a write for no more than one piece of
  * handing down. Between snapshots_preserve and the overwriting no snapshot may be cut: that order is the

@@ -54,6 +54,7 @@ struct snapshots {
 	bool broken;               /* a flush failed: nobody knows what is on the disk */
 	uint64_t serial;           /* of the next */
 	uint64_t damaged_serial;   /* at open: of the newest that cannot be used, on which older ones lean */
+	bool damaged_reflink;      /* at open: so is a reflink of unknown age, on which only copies can lean */
 	struct chunk_map *pending; /* copied, not yet durable */
 	uint8_t *run;              /* RUN_CHUNKS chunks, aligned for direct I/O; also a page */
 };
@@ -77,6 +78,12 @@ int files_create(struct snapshots *s, struct snapshot *sn, struct err *err);
  * UINT64_MAX where it is not known. */
 int snapshot_files_open(struct snapshots *s, const char *name, bool deleted, struct snapshot **ret_sn,
                uint64_t *ret_serial, struct err *err);
+/*
+ * One whose .json or .deleted cannot be read, but whose map and data can: what it was is lost, and it is as if deleted, but
+ * older ones find in it what they need. -POD_E_EXISTS: it holds nothing, so nobody leans on it; -POD_E_NOTFOUND: it has no
+ * map, as a reflink; else nobody knows who leans on it.
+ */
+int files_rescue(struct snapshots *s, const char *name, struct snapshot **ret_sn, struct err *err);
 /* .json becomes .deleted: what it has is still found. */
 int files_mark_deleted(struct snapshots *s, const struct snapshot *sn, struct err *err);
 /* .json or .deleted goes, durably; what is left is taken away by files_remove_rest, or by the next open. */

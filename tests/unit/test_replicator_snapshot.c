@@ -525,20 +525,72 @@ static void a_torn_map_page_costs_nothing_that_was_built_upon(void **state)
 	room_end(&r);
 }
 
-static void a_damaged_snapshot_is_set_aside_with_the_older_ones(void **state)
+static void three_snapshots(struct room *r)
+{
+	static const char *const names[] = { "a", "b", "c" };
+
+	room_make(r, 8, UINT64_MAX / 2);
+	for (unsigned int i = 0; i < 3; i++) {
+		room_write_one(r, 0, (2 + i) * CHUNK);
+		room_cut(r, names[i]);
+	}
+	room_write_one(r, 0, CHUNK);
+	snapshots_close(r->s);
+}
+
+/* What it was is lost, what it has is not: the older one needs it. */
+static void one_that_lost_its_json_takes_no_other_along(void **state)
+{
+	static const char *const lost[] = { "a.json", "b.json", "c.json" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lost); i++) {
+		struct room r;
+
+		three_snapshots(&r);
+		damage(&r, lost[i], 0);
+		room_open(&r);
+		assert_int_equal(r.dropped, 1);
+		assert_memory_equal(r.last_dropped, lost[i], 1);
+		same_as_models(&r);
+		wait_for_sweeper(&r);
+		snapshots_close(r.s);
+		room_open(&r);
+		same_as_models(&r);
+		room_write_one(&r, 0, 8 * CHUNK);
+		room_cut(&r, "d");
+		room_write_one(&r, 0, 8 * CHUNK);
+		same_as_models(&r);
+		room_end(&r);
+	}
+}
+
+static void one_that_holds_nothing_is_missed_by_nobody(void **state)
 {
 	struct room r;
 
 	room_make(&r, 8, UINT64_MAX / 2);
-	for (unsigned int i = 0; i < 3; i++) {
-		const char *names[] = { "a", "b", "c" };
-
-		room_write_one(&r, 0, 2 * CHUNK);
-		room_cut(&r, names[i]);
-	}
+	room_write_one(&r, 0, 2 * CHUNK);
+	room_cut(&r, "a");
+	room_write_one(&r, 0, 2 * CHUNK);
+	room_cut(&r, "b");
+	room_cut(&r, "c");
 	snapshots_close(r.s);
 	damage(&r, "b.json", 0);
+	room_open(&r);
+	assert_int_equal(r.dropped, 1);
+	assert_int_equal(count_files(&r, ".damaged"), 1);
+	same_as_models(&r);
+	room_end(&r);
+}
+
+static void one_of_which_nothing_is_left_is_set_aside_with_all(void **state)
+{
+	struct room r;
+
+	three_snapshots(&r);
+	damage(&r, "b.json", 0);
 	damage(&r, "b.map", 40);
+	damage(&r, "b.map", 4096 + 40);
 	room_open(&r); /* which cannot know that c does not lean on it */
 	assert_int_equal(r.dropped, 3);
 	assert_int_equal(count_files(&r, ".damaged"), 3);
@@ -907,7 +959,9 @@ int main(void)
 		cmocka_unit_test(a_reader_of_a_dropped_one_never_gets_the_content_of_the_next_of_that_name),
 		cmocka_unit_test(a_checksum_is_of_the_content_and_not_of_where_it_lies),
 		cmocka_unit_test(a_torn_map_page_costs_nothing_that_was_built_upon),
-		cmocka_unit_test(a_damaged_snapshot_is_set_aside_with_the_older_ones),
+		cmocka_unit_test(one_that_lost_its_json_takes_no_other_along),
+		cmocka_unit_test(one_that_holds_nothing_is_missed_by_nobody),
+		cmocka_unit_test(one_of_which_nothing_is_left_is_set_aside_with_all),
 		cmocka_unit_test(a_map_damaged_in_both_places_drops_it_and_the_older_but_not_the_newer),
 		cmocka_unit_test(a_read_beside_a_write_never_sees_what_came_after_the_snapshot),
 		cmocka_unit_test(a_kill_at_any_step_leaves_the_state_before_or_after_the_change),
