@@ -20,6 +20,7 @@
 #include "base/version.h"
 #include "proc/proc.h"
 #include "replicator/core/record.h"
+#include "replicator/plugin/ending.h"
 #include "replicator/plugin/export.h"
 #include "replicator/plugin/memory.h"
 #include "replicator/plugin/messages.h"
@@ -95,7 +96,8 @@ static int start(struct err *err)
 		return r;
 	set_end(s);
 	memory_tell();
-	return replica_open(s, &server.replica, err);
+	r = replica_open(s, &server.replica, err);
+	return r == 0 ? ending_start(server.replica, err) : r;
 }
 
 /* nbdkit's socket listens already: who connects now is served as soon as this returns. */
@@ -121,6 +123,7 @@ static void podmail_cleanup(void)
 {
 	if (!server.replica)
 		return;
+	ending_stop();
 	server.replica = replica_close(server.replica);
 	log_event(NULL, LOGL_NOTICE, "replicator.stopped", F_STR("volume", server.settings.name));
 	messages_stop();

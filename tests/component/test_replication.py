@@ -123,10 +123,13 @@ class OneReplicatedPod(unittest.TestCase):
 
     def test_a_replicator_killed_under_the_mount_is_a_pause(self):
         box = self.pod.imap("alice")
-        for site in ("site1", "site2", "site1"):
+        for site, how in (("site1", signal.SIGKILL), ("site2", signal.SIGKILL), ("site1", signal.SIGTERM)):
             self.pod.send_one()
             store = self.pod.processes_named()["stored:vol01"]
-            self.pod.kill(f"replicator:vol01@{site}")
+            replicator = self.pod.processes_named()[f"replicator:vol01@{site}"]
+            os.kill(replicator, how)
+            until(lambda gone=replicator, of=site: self.pod.processes_named().get(f"replicator:vol01@{of}", 0) not in (0, gone),
+                  "the next one to be started")
             self.pod.send_one()
             self.assertEqual(box.noop()[0], "OK")
             self.assertEqual(self.pod.processes_named()["stored:vol01"], store)  # it saw nothing

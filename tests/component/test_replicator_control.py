@@ -277,6 +277,19 @@ class Life(OneReplica):
             self.assertEqual(self.replica.nbd().get_size(), 16 << 20)
             process.terminate()
 
+    def test_it_ends_when_it_is_told_to_whoever_is_connected(self):
+        self.replica.start(token=1)
+        disk = self.replica.nbd()
+        for number, sent in enumerate((signal.SIGTERM, signal.SIGINT)):
+            disk.pwrite(bytes([number + 1]) * 4096, 4096 * number)  # and not flushed
+            self.replica.signal(sent)
+            self.assertEqual(self.replica.process.wait(30), 0, self.replica.log_tail())
+            self.assertIn("with clients that stayed", self.replica.log_tail())
+            os.unlink(self.replica.stage)  # what was written is on the disk
+            self.replica.start(token=1)
+            disk = self.replica.nbd()
+            self.assertEqual([disk.pread(4096, 4096 * i)[0] for i in range(number + 1)], list(range(1, number + 2)))
+
     def test_what_nbdkit_says_stands_in_the_log(self):
         self.replica.start(token=1)
         with socket.socket(socket.AF_UNIX) as s:
