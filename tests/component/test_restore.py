@@ -62,10 +62,12 @@ class RestoreCase(unittest.TestCase):
 
 class FolderTest(RestoreCase):
     def copy(self):
-        """What a backup made of files alone has: taken while the volume is in service."""
+        """What a backup made of files alone has: taken while the volume is in service, and at a moment at which no file
+        is on its way from staging/ to its Maildir, where such a copy may miss it."""
         to = os.path.join(self.work, "copy")
         shutil.rmtree(to, ignore_errors=True)
         volume = os.path.join(self.pod.dir, "volumes", "vol01")
+        until(lambda: not os.listdir(os.path.join(volume, "staging")), "all files to be in their place")
         shutil.copytree(volume, to, ignore=shutil.ignore_patterns("index"))
         owner = os.stat(volume)
         for folder, folders, files in os.walk(to):  # the store's user is to read it
