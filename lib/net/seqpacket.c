@@ -72,8 +72,8 @@ static int refuse(const int *fds, size_t n)
 	return -POD_E_PROTOCOL;
 }
 
-int seqpacket_receive_any(int sock, void *bytes, size_t size, int ret_fds[SEQPACKET_FDS_MAX],
-                          size_t *ret_n_fds)
+int seqpacket_receive_some(int sock, void *bytes, size_t size, size_t *ret_size,
+                           int ret_fds[SEQPACKET_FDS_MAX], size_t *ret_n_fds)
 {
 	union fd_control control;
 	struct iovec iov = { bytes, size };
@@ -88,11 +88,21 @@ int seqpacket_receive_any(int sock, void *bytes, size_t size, int ret_fds[SEQPAC
 	if (n <= 0)
 		return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -POD_E_UNAVAILABLE;
 	n_fds = take_fds(&m, fds);
-	if ((size_t) n != size || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+	if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 		return refuse(fds, n_fds);
 	memcpy(ret_fds, fds, n_fds * sizeof(int));
 	*ret_n_fds = n_fds;
+	*ret_size = (size_t) n;
 	return 1;
+}
+
+int seqpacket_receive_any(int sock, void *bytes, size_t size, int ret_fds[SEQPACKET_FDS_MAX],
+                          size_t *ret_n_fds)
+{
+	size_t got;
+	int r = seqpacket_receive_some(sock, bytes, size, &got, ret_fds, ret_n_fds);
+
+	return r == 1 && got != size ? refuse(ret_fds, *ret_n_fds) : r;
 }
 
 int seqpacket_receive(int sock, void *bytes, size_t size, int *ret_fds, size_t n_fds)

@@ -22,6 +22,10 @@ int seqpacket_receive(int sock, void *bytes, size_t size, int *ret_fds, size_t n
 int seqpacket_receive_any(int sock, void *bytes, size_t size, int ret_fds[SEQPACKET_FDS_MAX],
                           size_t *ret_n_fds);
 
+/* The same where the length depends, too: *ret_size at most size. */
+int seqpacket_receive_some(int sock, void *bytes, size_t size, size_t *ret_size,
+                           int ret_fds[SEQPACKET_FDS_MAX], size_t *ret_n_fds);
+
 /* A listening socket at path, 0600. A stale one is replaced. */
 int seqpacket_listen(const char *path, int *ret_fd, struct err *err);
 /* 0 and a non-blocking descriptor, or -POD_E_UNAVAILABLE. path fits a socket's name. */

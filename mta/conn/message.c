@@ -8,6 +8,8 @@
 #include "mta/service/metrics.h"
 #include "storeproto/frame.h"
 
+#define QUEUE_BYTES_MAX (48u << 10) /* of a message that is handed to the queue in one packet */
+
 static void log_outcome(const struct smtp_conn *c, const struct smtp_mail *mail, const struct handover *h)
 {
 	for (size_t i = 0; i < h->plan.n; i++) {
@@ -86,17 +88,29 @@ static void on_queued(void *arg, int code, const char *text)
 	reply(c);
 }
 
+/* What is in memory goes from there; what is in a file, as that. */
+static struct queue_call *submit(struct smtp_conn *c, const Queue__Submission *submission, int *r, struct err *err)
+{
+	struct span bytes;
+	int fd;
+
+	if (c->handover->size <= QUEUE_BYTES_MAX) {
+		*r = spool_bytes(c->spool, &bytes, err);
+		return *r < 0 ? NULL : queue_submit_bytes(c->w->queue, submission, bytes, on_queued, c);
+	}
+	*r = spool_fd(c->spool, &fd, err);
+	return *r < 0 ? NULL : queue_submit(c->w->queue, submission, fd, on_queued, c);
+}
+
 static void give_to_queue(struct smtp_conn *c, const struct smtp_mail *mail)
 {
 	struct handover *h = c->handover;
 	Queue__Submission *submission;
 	struct err err = { 0 };
-	int fd, r = spool_fd(c->spool, &fd, &err);
+	int r = smtp_submission_make(c, mail, mail->arena, &submission);
 
 	if (r == 0)
-		r = smtp_submission_make(c, mail, mail->arena, &submission);
-	if (r == 0)
-		h->queue_call = queue_submit(c->w->queue, submission, fd, on_queued, c);
+		h->queue_call = submit(c, submission, &r, &err);
 	if (r == 0 && !h->queue_call)
 		r = -POD_E_NOMEM;
 	if (r < 0) {

@@ -53,6 +53,15 @@ static int map(int fd, uint64_t size, struct span *ret, struct err *err)
 	return 0;
 }
 
+static void look_at(struct body *b)
+{
+	b->tls_optional = waives_tls(header_of(b->bytes));
+	b->eight_bit = !mail_name_is_ascii(b->bytes);
+	b->header_eight_bit = b->eight_bit && !mail_name_is_ascii(header_of(b->bytes));
+	b->plain =
+		b->bytes.len > 0 && b->bytes.p[b->bytes.len - 1] == '\n' && smtp_stuff_is_needless(b->bytes);
+}
+
 int body_open(int fd, uint64_t size, struct body *ret_body, struct err *err)
 {
 	struct body b = { .fd = fd };
@@ -62,10 +71,24 @@ int body_open(int fd, uint64_t size, struct body *ret_body, struct err *err)
 		closep(&fd);
 		return r;
 	}
-	b.tls_optional = waives_tls(header_of(b.bytes));
-	b.eight_bit = !mail_name_is_ascii(b.bytes);
-	b.header_eight_bit = b.eight_bit && !mail_name_is_ascii(header_of(b.bytes));
-	b.plain = size > 0 && b.bytes.p[size - 1] == '\n' && smtp_stuff_is_needless(b.bytes);
+	look_at(&b);
+	*ret_body = b;
+	return 0;
+}
+
+int body_copy(struct span bytes, uint64_t size, struct body *ret_body, struct err *err)
+{
+	struct body b = { .fd = -1 };
+
+	if (bytes.len != size)
+		return err_set(err, POD_E_CORRUPT, "the message is not as long as it should be");
+	b.copy = malloc(bytes.len + 1);
+	if (!b.copy)
+		return err_set(err, POD_E_NOMEM, "no memory for a message");
+	if (bytes.len)
+		memcpy(b.copy, bytes.p, bytes.len);
+	b.bytes = span_make(b.copy, bytes.len);
+	look_at(&b);
 	*ret_body = b;
 	return 0;
 }
@@ -103,7 +126,9 @@ int body_prepend(struct body *b, struct span fields, struct err *err)
 
 void body_close(struct body *b)
 {
-	if (b->bytes.p)
+	if (b->copy)
+		free(b->copy);
+	else if (b->bytes.p)
 		(void) munmap((void *) (uintptr_t) b->bytes.p, b->bytes.len);
 	closep(&b->fd);
 	*b = (struct body){ .fd = -1 };

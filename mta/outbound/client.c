@@ -1,7 +1,6 @@
 /* The queue's end: jobs in flight at each of the processes, and what becomes of them when one dies. */
 #include <errno.h>
 #include <event2/event_struct.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -20,7 +19,7 @@ struct outbound_call {
 	struct lane *lane;
 	uint64_t number;
 	size_t n_targets;
-	int job_fd, body_fd; /* closed once sent */
+	struct wire_parcel parcel; /* dropped once sent */
 	bool sent;
 	outbound_done_fn *fn;
 	void *arg;
@@ -38,6 +37,7 @@ struct lane {
 struct outbound_client {
 	struct event_base *base;
 	uint64_t last_number;
+	uint8_t buffer[WIRE_PACKET_MAX]; /* the packet that is being read */
 	unsigned int n;
 	struct lane lanes[];
 };
@@ -47,8 +47,7 @@ static void send_waiting(struct lane *l);
 static void call_free(struct outbound_call *call)
 {
 	TAILQ_REMOVE(&call->lane->calls, call, link);
-	closep(&call->job_fd);
-	closep(&call->body_fd);
+	outbound_wire_drop(&call->parcel);
 	free(call);
 }
 
@@ -126,17 +125,17 @@ static void disconnect(struct lane *l)
 		call_later(l);
 }
 
-static void on_result(struct lane *l, uint64_t number, int fd)
+static void on_result(struct lane *l, const struct wire_packet *p)
 {
 	struct outbound_call *call;
 	Outbound__Result *result;
 
 	TAILQ_FOREACH(call, &l->calls, link)
-	if (call->number == number && call->sent)
+	if (call->number == p->number && call->sent)
 		break;
 	if (!call)
 		return; /* cancelled */
-	result = (Outbound__Result *) outbound_wire_unpack(&outbound__result__descriptor, fd);
+	result = (Outbound__Result *) outbound_wire_unpack(&outbound__result__descriptor, p);
 	if (is_sound(result, call))
 		call_end(call, result);
 	else
@@ -148,14 +147,13 @@ static void on_result(struct lane *l, uint64_t number, int fd)
 static void on_readable(evutil_socket_t fd, short what, void *lane)
 {
 	struct lane *l = lane;
-	int fds[WIRE_FDS_MAX], r;
 	struct wire_packet p;
+	int r;
 
-	while ((r = outbound_wire_receive(fd, &p, fds)) == 1) {
+	while ((r = outbound_wire_receive(fd, l->client->buffer, &p)) == 1) {
 		if (p.kind == WIRE_RESULT)
-			on_result(l, p.number, fds[0]);
-		closep(&fds[0]);
-		closep(&fds[1]);
+			on_result(l, &p);
+		outbound_wire_close(&p);
 		if (p.kind != WIRE_RESULT)
 			r = -POD_E_PROTOCOL;
 		if (l->sock != fd || r < 0)
@@ -197,18 +195,14 @@ static void send_waiting(struct lane *l)
 	}
 	TAILQ_FOREACH(call, &l->calls, link)
 	{
-		int r = call->sent ? 1
-		                   : outbound_wire_send(l->sock, WIRE_JOB, call->number,
-		                                        (int[]){ call->job_fd, call->body_fd }, 2);
+		int r = call->sent ? 1 : outbound_wire_send(l->sock, &call->parcel);
 
 		if (r == 0)
 			(void) event_add(&l->writable, NULL);
 		if (r != 1)
 			return;
 		call->sent = true;
-		closep(&call->job_fd);
-		closep(&call->body_fd);
-		call->job_fd = call->body_fd = -1;
+		outbound_wire_drop(&call->parcel);
 	}
 }
 
@@ -266,8 +260,8 @@ static struct lane *lane_of(struct outbound_client *c, const char *destination)
 	return &c->lanes[h % c->n];
 }
 
-struct outbound_call *outbound_send(struct outbound_client *c, const Outbound__Job *job, int body_fd,
-                                    outbound_done_fn *fn, void *arg)
+struct outbound_call *outbound_send(struct outbound_client *c, const Outbound__Job *job, struct span body,
+                                    int body_fd, outbound_done_fn *fn, void *arg)
 {
 	struct outbound_call *call = calloc(1, sizeof(*call));
 
@@ -276,12 +270,11 @@ struct outbound_call *outbound_send(struct outbound_client *c, const Outbound__J
 	*call = (struct outbound_call){ .lane = lane_of(c, job->destination),
 		                        .number = ++c->last_number,
 		                        .n_targets = job->n_targets,
-		                        .job_fd = -1,
+		                        .parcel = WIRE_NOTHING,
 		                        .fn = fn,
 		                        .arg = arg };
-	call->body_fd = fcntl(body_fd, F_DUPFD_CLOEXEC, 0);
 	TAILQ_INSERT_TAIL(&call->lane->calls, call, link);
-	if (call->body_fd < 0 || outbound_wire_pack(&job->base, &call->job_fd) < 0) {
+	if (outbound_wire_pack(WIRE_JOB, call->number, &job->base, body, body_fd, &call->parcel) < 0) {
 		call_free(call);
 		return NULL;
 	}
@@ -294,7 +287,8 @@ void outbound_cancel(struct outbound_call *call)
 	if (!call)
 		return;
 	/* A packet that does not fit is given up: the message goes out, and nobody hears of it. */
-	if (call->sent && call->lane->sock >= 0)
-		(void) outbound_wire_send(call->lane->sock, WIRE_CANCEL, call->number, NULL, 0);
+	if (call->sent && call->lane->sock >= 0 &&
+	    outbound_wire_pack(WIRE_CANCEL, call->number, NULL, SPAN_NONE, -1, &call->parcel) == 0)
+		(void) outbound_wire_send(call->lane->sock, &call->parcel);
 	call_free(call);
 }

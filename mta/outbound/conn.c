@@ -189,13 +189,13 @@ static bool write_stuffed(struct conn *c)
 	return true;
 }
 
-/* The file's bytes as they are: with sendfile where nothing is encrypted. */
+/* The bytes as they are: those of a large file with sendfile where nothing is encrypted. */
 static bool write_whole(struct conn *c, struct span end)
 {
 	struct err err = { 0 };
 	int fd;
 
-	if (c->body->bytes.len <= COPY_MAX) {
+	if (c->body->fd < 0 || c->body->bytes.len <= COPY_MAX) {
 		stream_write(c->stream, c->body->bytes);
 	} else {
 		fd = dup(c->body->fd);

@@ -45,8 +45,9 @@ void outbound_queue_pause(struct outbound_queue *q);
 /* result is the caller's to read during the call; the job is gone behind it. */
 typedef void job_done_fn(void *arg, const Outbound__Result *result);
 
-/* Takes the record and body_fd. Calls back from the loop, never inside. NULL where memory is out. */
-struct job *job_start(struct outbound *o, Outbound__Job *record, int body_fd, job_done_fn *fn, void *arg);
+/* Takes the record and body_fd, which is -1 where the body is these bytes, copied. Calls back from the loop, never inside. NULL where memory is out. */
+struct job *job_start(struct outbound *o, Outbound__Job *record, struct span body, int body_fd, job_done_fn *fn,
+                      void *arg);
 /* No callback follows. */
 void job_cancel(struct job *j);
 

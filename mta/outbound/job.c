@@ -250,11 +250,13 @@ static void on_due(evutil_socket_t fd, short what, void *job)
 		begin(j);
 }
 
-static void open_body(struct job *j, int fd)
+static void open_body(struct job *j, struct span bytes, int fd)
 {
 	struct err err = { 0 };
+	int r = fd < 0 ? body_copy(bytes, j->record->size, &j->body, &err)
+	               : body_open(fd, j->record->size, &j->body, &err);
 
-	if (body_open(fd, j->record->size, &j->body, &err) == 0) {
+	if (r == 0) {
 		/* RFC 8689 4.1: of both, REQUIRETLS counts. */
 		j->record->tls_optional |= j->body.tls_optional && !j->record->require_tls;
 		return;
@@ -263,7 +265,8 @@ static void open_body(struct job *j, int fd)
 	job_note_ours(j, OUTBOUND__TROUBLE__LOCAL, 451, "4.3.0", err_text(&err));
 }
 
-struct job *job_start(struct outbound *o, Outbound__Job *record, int body_fd, job_done_fn *fn, void *arg)
+struct job *job_start(struct outbound *o, Outbound__Job *record, struct span body, int body_fd,
+                      job_done_fn *fn, void *arg)
 {
 	struct job *j = calloc(1, sizeof(*j));
 	struct arena *a = j ? arena_create(ARENA_MAX) : NULL;
@@ -286,7 +289,7 @@ struct job *job_start(struct outbound *o, Outbound__Job *record, int body_fd, jo
 	outbound__outcome__init(&j->fallback);
 	outbound__feedback__init(&j->feedback);
 	(void) evtimer_assign(&j->due, o->base, on_due, j);
-	open_body(j, body_fd);
+	open_body(j, body, body_fd);
 	if (take_targets(j) < 0) {
 		job_free(j);
 		return NULL;

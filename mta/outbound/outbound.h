@@ -32,13 +32,14 @@ int outbound_client_create(struct event_base *base, const struct conf *conf,
 /* No callback follows. NULL is fine; returns NULL. */
 struct outbound_client *outbound_client_free(struct outbound_client *c);
 /*
- * Starts a job: body_fd is read by offset, from 0, and duplicated; the file must not change any more. The
+ * Starts a job. The body is these bytes, copied; or where body.p is NULL body_fd, read by offset from 0 and duplicated:
+ * that file must not change any more. A small job travels in one packet with its bytes. The
  * answer comes out of the event loop, never from inside this call. A job that a process had when it died ends
  * DEFERRED with trouble LOCAL; one that no process has yet waits for it. NULL where memory or descriptors are
  * out; no callback then.
  */
-struct outbound_call *outbound_send(struct outbound_client *c, const Outbound__Job *job, int body_fd,
-                                    outbound_done_fn *fn, void *arg);
+struct outbound_call *outbound_send(struct outbound_client *c, const Outbound__Job *job, struct span body,
+                                    int body_fd, outbound_done_fn *fn, void *arg);
 /*
  * No callback follows; call is gone. What was not begun is not; a message whose end was sent is not called
  * back, and may be delivered. NULL is fine.

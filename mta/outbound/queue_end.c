@@ -17,13 +17,13 @@ struct link {
 	TAILQ_HEAD(, asked) asked;
 };
 
-/* A job of a connection: under way (job), or done and not sent yet (result_fd). */
+/* A job of a connection: under way (job), or done and not sent yet (result). */
 struct asked {
 	TAILQ_ENTRY(asked) entry;
 	struct link *link;
 	uint64_t number;
 	struct job *job;
-	int result_fd;
+	struct wire_parcel result;
 };
 
 struct outbound_queue {
@@ -31,13 +31,14 @@ struct outbound_queue {
 	int fd;
 	struct event acceptable;
 	TAILQ_HEAD(, link) links;
+	uint8_t buffer[WIRE_PACKET_MAX]; /* the packet that is being read */
 };
 
 static void asked_free(struct asked *a)
 {
 	if (a->job)
 		job_cancel(a->job);
-	closep(&a->result_fd);
+	outbound_wire_drop(&a->result);
 	TAILQ_REMOVE(&a->link->asked, a, entry);
 	free(a);
 }
@@ -64,9 +65,9 @@ static int send_results(struct link *l)
 		int r;
 
 		next = TAILQ_NEXT(a, entry);
-		if (a->result_fd < 0)
+		if (!outbound_wire_is_packed(&a->result))
 			continue;
-		r = outbound_wire_send(l->fd, WIRE_RESULT, a->number, &a->result_fd, 1);
+		r = outbound_wire_send(l->fd, &a->result);
 		if (r == 0)
 			(void) event_add(&l->writable, NULL);
 		if (r != 1)
@@ -88,7 +89,7 @@ static void on_job_done(void *arg, const Outbound__Result *result)
 	struct link *l = a->link;
 
 	a->job = NULL;
-	if (outbound_wire_pack(&result->base, &a->result_fd) < 0) {
+	if (outbound_wire_pack(WIRE_RESULT, a->number, &result->base, SPAN_NONE, -1, &a->result) < 0) {
 		log_event(NULL, LOGL_ERROR, "outbound.no_memory");
 		link_free(l); /* the queue takes all of them for lost, and tries again */
 		return;
@@ -103,9 +104,9 @@ static bool is_sound(const Outbound__Job *job)
 }
 
 /* -POD_E_*: the connection ends. */
-static int take(struct link *l, uint64_t number, int job_fd, int *body_fd)
+static int take(struct link *l, struct wire_packet *p)
 {
-	Outbound__Job *record = (Outbound__Job *) outbound_wire_unpack(&outbound__job__descriptor, job_fd);
+	Outbound__Job *record = (Outbound__Job *) outbound_wire_unpack(&outbound__job__descriptor, p);
 	struct asked *a = is_sound(record) ? calloc(1, sizeof(*a)) : NULL;
 
 	if (!a) {
@@ -113,9 +114,9 @@ static int take(struct link *l, uint64_t number, int job_fd, int *body_fd)
 			outbound__job__free_unpacked(record, NULL);
 		return -POD_E_PROTOCOL;
 	}
-	*a = (struct asked){ .link = l, .number = number, .result_fd = -1 };
+	*a = (struct asked){ .link = l, .number = p->number, .result = WIRE_NOTHING };
 	TAILQ_INSERT_TAIL(&l->asked, a, entry);
-	a->job = job_start(l->owner->o, record, take_fd(body_fd), on_job_done, a);
+	a->job = job_start(l->owner->o, record, p->body, take_fd(&p->body_fd), on_job_done, a);
 	if (!a->job) {
 		asked_free(a);
 		return -POD_E_NOMEM;
@@ -134,10 +135,10 @@ static void cancel(struct link *l, uint64_t number)
 	}
 }
 
-static int take_packet(struct link *l, const struct wire_packet *p, int fds[WIRE_FDS_MAX])
+static int take_packet(struct link *l, struct wire_packet *p)
 {
 	switch (p->kind) {
-	case WIRE_JOB: return take(l, p->number, fds[0], &fds[1]);
+	case WIRE_JOB: return take(l, p);
 	case WIRE_CANCEL: cancel(l, p->number); return 0;
 	default: return -POD_E_PROTOCOL;
 	}
@@ -146,16 +147,14 @@ static int take_packet(struct link *l, const struct wire_packet *p, int fds[WIRE
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct link *l = arg;
-	int fds[WIRE_FDS_MAX];
 	struct wire_packet p;
-	int r = outbound_wire_receive(fd, &p, fds);
+	int r = outbound_wire_receive(fd, l->owner->buffer, &p);
 
 	if (r == 0)
 		return;
 	if (r == 1) {
-		r = take_packet(l, &p, fds);
-		closep(&fds[0]);
-		closep(&fds[1]);
+		r = take_packet(l, &p);
+		outbound_wire_close(&p);
 	}
 	if (r < 0 && r != -POD_E_UNAVAILABLE)
 		log_event(NULL, LOGL_ERROR, "outbound.bad_request", F_CODE(r));

@@ -20,10 +20,13 @@
 #include "mta/podfilter/metrics.h"
 
 /*
- * Without replies to fields and chunks the mta sends a message in one go; with the space behind a field's
- * colon a signature can be checked. Both are in protocol 6, which our mta speaks.
+ * Without replies to what is never refused the mta sends a message in one go, and waits for us twice: at its
+ * first recipient, where a refused sender is told, and at its end. With the space behind a field's colon a
+ * signature can be checked. All are in protocol 6, which our mta speaks.
  */
-#define NEEDED_STEPS (SMFIP_NR_HDR | SMFIP_NR_BODY | SMFIP_HDR_LEADSPC)
+#define NEEDED_STEPS                                                                                   \
+	(SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY | SMFIP_NR_UNKN | \
+	 SMFIP_HDR_LEADSPC)
 #define WANTED_STEPS (NEEDED_STEPS | SMFIP_RCPT_REJ)
 #define UNUSED_STEPS SMFIP_NODATA
 #define ACTIONS      (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST)
@@ -54,14 +57,12 @@ static sfsistat reply_of(SMFICTX *ctx, struct session *s, enum answer a)
 	return a == ANSWER_REJECT ? SMFIS_REJECT : SMFIS_TEMPFAIL;
 }
 
-static sfsistat refused(SMFICTX *ctx, struct session *s, const struct check *c, const char *step,
-                        enum answer a)
+static void note_refusal(const struct session *s, const struct check *c, const char *step, enum answer a)
 {
 	log_event(s->message ? &s->message->log : &s->log, LOGL_INFO, "filter.refused",
 	          F_STR("check", c->name), F_STR("step", step), F_STR("code", s->reply_code),
 	          F_STR("text", s->reply_text));
 	metric_add(a == ANSWER_REJECT ? FM_STEPS_REJECTED : FM_STEPS_DEFERRED, 1);
-	return reply_of(ctx, s, a);
 }
 
 static sfsistat out_of_memory(SMFICTX *ctx)
@@ -72,18 +73,20 @@ static sfsistat out_of_memory(SMFICTX *ctx)
 }
 
 /* The hooks of one step in the table's order, until one refuses. */
-#define RUN_STEP(ctx, s, hook, ...)                                                                      \
-	do {                                                                                             \
-		for (size_t i_ = 0; filter_checks[i_]; i_++) {                                           \
-			const struct check *c_ = filter_checks[i_];                                      \
-			enum answer a_ =                                                                 \
-				c_->hook && check_applies(c_, s) ? c_->hook(__VA_ARGS__) : ANSWER_GO_ON; \
-                                                                                                         \
-			if (a_ != ANSWER_GO_ON)                                                          \
-				return refused(ctx, s, c_, #hook, a_);                                   \
-		}                                                                                        \
-		return SMFIS_CONTINUE;                                                                   \
-	} while (0)
+#define ASK_STEP(s, hook, ...)                                                       \
+	__extension__({                                                              \
+		enum answer a_ = ANSWER_GO_ON;                                       \
+                                                                                     \
+		for (size_t i_ = 0; filter_checks[i_] && a_ == ANSWER_GO_ON; i_++) { \
+			const struct check *c_ = filter_checks[i_];                  \
+                                                                                     \
+			if (c_->hook && check_applies(c_, s))                        \
+				a_ = c_->hook(__VA_ARGS__);                          \
+			if (a_ != ANSWER_GO_ON)                                      \
+				note_refusal(s, c_, #hook, a_);                      \
+		}                                                                    \
+		a_;                                                                  \
+	})
 
 #define TELL(s, hook, ...)                                                                  \
 	do {                                                                                \
@@ -103,8 +106,8 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long 
 		const char *macros;
 	} lists[] = {
 		{ SMFIM_CONNECT, "j {daemon_name} {client_addr} {client_port} {client_ptr}" },
-		{ SMFIM_ENVFROM, "i {auth_authen} {auth_type} {tls_version} {mail_addr}" },
-		{ SMFIM_ENVRCPT, "{rcpt_mailer} {rcpt_addr}" },
+		{ SMFIM_ENVFROM, "i {auth_authen}" },
+		{ SMFIM_ENVRCPT, "{rcpt_mailer}" },
 		{ SMFIM_EOM, "i" },
 	};
 
@@ -143,7 +146,7 @@ static const char *client_name(const char *name)
 
 static sfsistat step_connect(SMFICTX *ctx, struct session *s)
 {
-	RUN_STEP(ctx, s, connect, s);
+	return reply_of(ctx, s, ASK_STEP(s, connect, s));
 }
 
 static sfsistat on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *sa)
@@ -160,17 +163,12 @@ static sfsistat on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *sa)
 	return step_connect(ctx, s);
 }
 
-static sfsistat step_helo(SMFICTX *ctx, struct session *s)
-{
-	RUN_STEP(ctx, s, helo, s);
-}
-
 static sfsistat on_helo(SMFICTX *ctx, char *name)
 {
 	struct session *s = smfi_getpriv(ctx);
 
 	(void) snprintf(s->helo, sizeof(s->helo), "%s", name);
-	return step_helo(ctx, s);
+	return SMFIS_NOREPLY;
 }
 
 static sfsistat on_close(SMFICTX *ctx)
@@ -195,29 +193,38 @@ static struct span address_of(const char *arg)
 	return s.len >= 2 && s.p[0] == '<' && s.p[s.len - 1] == '>' ? span_make(s.p + 1, s.len - 2) : s;
 }
 
-static sfsistat step_mail(SMFICTX *ctx, struct session *s)
+static enum answer ask_mail(SMFICTX *ctx, struct session *s, char **argv)
 {
-	RUN_STEP(ctx, s, mail, s->message);
+	struct message *m =
+		message_create(s, macro(ctx, "i"), address_of(argv[0]), macro(ctx, "{auth_authen}"));
+
+	s->message = m;
+	if (!m) {
+		session_reply(s, "451", "4.3.2", "The filter is out of memory; try again later");
+		return ANSWER_TEMPFAIL;
+	}
+	m->milter = ctx;
+	if (m->login)
+		s->direction = DIRECTION_OUT; /* whatever the door */
+	return ASK_STEP(s, mail, m);
 }
 
 static sfsistat on_mail(SMFICTX *ctx, char **argv)
 {
 	struct session *s = smfi_getpriv(ctx);
-	struct message *m;
 
 	s->message = message_free(s->message);
-	m = message_create(s, macro(ctx, "i"), address_of(argv[0]), macro(ctx, "{auth_authen}"));
-	if (!m)
-		return out_of_memory(ctx);
-	m->milter = ctx;
-	if (m->login)
-		s->direction = DIRECTION_OUT; /* whatever the door */
-	return step_mail(ctx, s);
+	s->reply_code[0] = '\0';
+	s->of_mail = ask_mail(ctx, s, argv);
+	return SMFIS_NOREPLY;
 }
 
-static sfsistat step_rcpt(SMFICTX *ctx, struct session *s, const struct recipient *r)
+/* A refused sender's recipients are all refused, with the words that were for him. */
+static sfsistat refuse_sender(SMFICTX *ctx, struct session *s)
 {
-	RUN_STEP(ctx, s, rcpt, s->message, r);
+	if (s->reply_code[0])
+		(void) smfi_setreply(ctx, s->reply_code, s->reply_status, s->reply_text);
+	return s->of_mail == ANSWER_REJECT ? SMFIS_REJECT : SMFIS_TEMPFAIL;
 }
 
 static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
@@ -227,12 +234,15 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
 	struct message *m = s->message;
 	struct recipient *r;
 
+	if (s->of_mail != ANSWER_GO_ON)
+		return refuse_sender(ctx, s);
 	if (mailer && strcmp(mailer, "error") == 0) {
 		TELL(s, rcpt_refused, m, address_of(argv[0]));
 		return SMFIS_CONTINUE; /* the mta has refused it already */
 	}
-	return message_add_recipient(m, address_of(argv[0]), &r) < 0 ? out_of_memory(ctx)
-	                                                             : step_rcpt(ctx, s, r);
+	if (message_add_recipient(m, address_of(argv[0]), &r) < 0)
+		return out_of_memory(ctx);
+	return reply_of(ctx, s, ASK_STEP(s, rcpt, m, r));
 }
 
 static void message_give_id(SMFICTX *ctx, struct message *m)
@@ -271,7 +281,7 @@ static sfsistat on_headers_end(SMFICTX *ctx)
 
 	failed(s->message, spool_add(s->message->spool, SPAN_LIT("\r\n"), NULL));
 	TELL(s, headers_end, s->message);
-	return SMFIS_CONTINUE;
+	return SMFIS_NOREPLY;
 }
 
 static sfsistat on_body(SMFICTX *ctx, unsigned char *bytes, size_t len)
@@ -320,7 +330,8 @@ static sfsistat refuse(SMFICTX *ctx, struct message *m)
 		return reply_of(ctx, s, ANSWER_REJECT);
 	}
 	/* Our own trouble is no policy of ours (RFC 3463). */
-	session_reply(s, "451", m->failed < 0 ? "4.3.0" : "4.7.1", "%s", text ?: "The message cannot be checked now; try again later");
+	session_reply(s, "451", m->failed < 0 ? "4.3.0" : "4.7.1", "%s",
+	              text ?: "The message cannot be checked now; try again later");
 	return reply_of(ctx, s, ANSWER_TEMPFAIL);
 }
 
@@ -375,7 +386,7 @@ static sfsistat on_unknown(SMFICTX *ctx, const char *command)
 
 	if (s)
 		TELL(s, unknown, s);
-	return SMFIS_CONTINUE;
+	return SMFIS_NOREPLY;
 }
 
 static void on_progress(struct message *m)

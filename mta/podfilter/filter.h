@@ -63,6 +63,7 @@ struct session {
 	char helo[256];          /* "" before the first; cut where it is longer */
 	const char *mta_name; /* macro j: the mta's own name, the authserv-id of RFC 8601; "" where unknown */
 	char reply_code[4], reply_status[12], reply_text[400]; /* of session_reply; code "": none */
+	enum answer of_mail; /* the sender of the message under way is refused: which its recipients are told */
 	struct message *message;                               /* NULL between messages */
 	void *of_check[FILTER_CHECKS_MAX];
 };
@@ -156,7 +157,6 @@ struct check {
 	void (*configure_done)(void *of_check);
 
 	enum answer (*connect)(struct session *s);
-	enum answer (*helo)(struct session *s);
 	enum answer (*mail)(struct message *m);
 	enum answer (*rcpt)(struct message *m, const struct recipient *r);
 	/* A recipient that the mta itself refused, as far as it tells (macro {rcpt_mailer} "error"). */

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "mta/queue/packet.h"
+#include "mta/queue/shelf.h"
 
 #define RECONNECT_MS 100
 
@@ -21,7 +22,9 @@ struct queue_call {
 	LIST_ENTRY(queue_call) link;
 	struct queue_client *client;
 	uint64_t number;
-	int submission_fd, body_fd;
+	struct packet_head *packet; /* with what follows it */
+	size_t packet_size;
+	int fds[2]; /* of what does not: submission and body */
 	bool sent;
 	struct event timeout;
 	queue_done_fn *fn;
@@ -44,8 +47,9 @@ static void call_free(struct queue_call *call)
 {
 	LIST_REMOVE(call, link);
 	(void) event_del(&call->timeout);
-	closep(&call->submission_fd);
-	closep(&call->body_fd);
+	closep(&call->fds[0]);
+	closep(&call->fds[1]);
+	free(call->packet);
 	free(call);
 }
 
@@ -134,7 +138,8 @@ static void send_waiting(struct queue_client *c)
 	{
 		if (call->sent)
 			continue;
-		r = packet_send_request(c->sock, call->number, call->submission_fd, call->body_fd);
+		r = packet_send_request(c->sock, span_make(call->packet, call->packet_size),
+		                        call->fds[0] < 0 ? NULL : call->fds);
 		if (r == 0)
 			(void) event_add(&c->writable, NULL);
 		if (r < 0)
@@ -206,27 +211,86 @@ static int pack_to_fd(const Queue__Submission *submission, int *ret_fd)
 	return 0;
 }
 
-struct queue_call *queue_submit(struct queue_client *c, const Queue__Submission *submission, int body_fd,
-                                queue_done_fn *fn, void *arg)
+static struct queue_call *call_new(struct queue_client *c, size_t packet_size, queue_done_fn *fn, void *arg)
 {
 	struct timeval tv = { c->timeout_ms / 1000, (c->timeout_ms % 1000) * 1000 };
 	struct queue_call *call = calloc(1, sizeof(*call));
+	struct packet_head *packet = malloc(packet_size);
+
+	if (!call || !packet) {
+		free(call);
+		free(packet);
+		return NULL;
+	}
+	*packet = (struct packet_head){ .number = ++c->last_number };
+	*call = (struct queue_call){ .client = c,
+		                     .number = packet->number,
+		                     .packet = packet,
+		                     .packet_size = packet_size,
+		                     .fds = { -1, -1 },
+		                     .fn = fn,
+		                     .arg = arg };
+	(void) evtimer_assign(&call->timeout, c->base, on_timeout, call);
+	LIST_INSERT_HEAD(&c->calls, call, link);
+	if (event_add(&call->timeout, &tv) == 0)
+		return call;
+	call_free(call);
+	return NULL;
+}
+
+static struct queue_call *call_begin(struct queue_call *call, int r)
+{
+	if (r == 0) {
+		send_waiting(call->client);
+		return call;
+	}
+	call_free(call);
+	return NULL;
+}
+
+struct queue_call *queue_submit(struct queue_client *c, const Queue__Submission *submission, int body_fd,
+                                queue_done_fn *fn, void *arg)
+{
+	struct queue_call *call = call_new(c, sizeof(struct packet_head), fn, arg);
 
 	if (!call)
 		return NULL;
-	*call = (struct queue_call){
-		.client = c, .number = ++c->last_number, .submission_fd = -1, .fn = fn, .arg = arg
-	};
-	call->body_fd = fcntl(body_fd, F_DUPFD_CLOEXEC, 0);
-	(void) evtimer_assign(&call->timeout, c->base, on_timeout, call);
-	LIST_INSERT_HEAD(&c->calls, call, link);
-	if (call->body_fd < 0 || pack_to_fd(submission, &call->submission_fd) < 0 ||
-	    event_add(&call->timeout, &tv) < 0) {
-		call_free(call);
+	call->fds[1] = fcntl(body_fd, F_DUPFD_CLOEXEC, 0);
+	return call_begin(call, call->fds[1] < 0 ? -POD_E_NOMEM : pack_to_fd(submission, &call->fds[0]));
+}
+
+/* All in one packet. */
+static struct queue_call *submit_whole(struct queue_client *c, const Queue__Submission *submission,
+                                       size_t len, struct span body, queue_done_fn *fn, void *arg)
+{
+	struct queue_call *call = call_new(c, sizeof(struct packet_head) + len + body.len, fn, arg);
+	uint8_t *to;
+
+	if (!call)
 		return NULL;
-	}
-	send_waiting(c);
-	return call;
+	to = (uint8_t *) (call->packet + 1);
+	call->packet->submission = (uint32_t) len;
+	call->packet->body = (uint32_t) body.len;
+	(void) queue__submission__pack(submission, to);
+	if (body.len)
+		memcpy(to + len, body.p, body.len);
+	return call_begin(call, 0);
+}
+
+struct queue_call *queue_submit_bytes(struct queue_client *c, const Queue__Submission *submission,
+                                      struct span body, queue_done_fn *fn, void *arg)
+{
+	size_t len = queue__submission__get_packed_size(submission);
+	struct queue_call *call;
+	int r;
+
+	if (len <= PACKET_MAX && sizeof(struct packet_head) + len + body.len <= PACKET_MAX)
+		return submit_whole(c, submission, len, body, fn, arg);
+	call = call_new(c, sizeof(struct packet_head), fn, arg);
+	if (!call)
+		return NULL;
+	r = pack_to_fd(submission, &call->fds[0]);
+	return call_begin(call, r < 0 ? r : shelf_memory_file(body, &call->fds[1], NULL));
 }
 
 void queue_submit_cancel(struct queue_call *call)

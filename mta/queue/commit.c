@@ -113,8 +113,8 @@ static void leave(struct commit *c)
 }
 
 /*
- * Nothing changed. What attempts found out is kept and written down later; to try again instead would, on a full disk,
- * send the same message every few seconds to who has it already.
+ * Nothing changed. What attempts found out is kept and written down later; to try again instead would, on a
+ * full disk, send the same message every few seconds to who has it already.
  */
 static void stay_as_it_was(struct commit *c, int r, const struct err *err)
 {
@@ -250,6 +250,7 @@ static int start(struct commit *c, struct err *err)
 	r = queue_settle(c->q, &c->settle, &change, err);
 	if (r < 0)
 		return r;
+	change->lazy = !c->wishes && !c->settle.report; /* nobody waits for it, and nobody is told twice */
 	change->done = on_committed;
 	change->arg = c;
 	shelf_commit(c->q->shelf, change);

@@ -181,7 +181,8 @@ Queue__Item *queue_item_copy(const Queue__Item *item);
 struct settle {
 	Queue__Item *next;    /* the record as it is to be; owned by the caller */
 	enum merge_late late; /* its sender is to hear that it waits */
-	int body_fd;          /* the message, for reports; -1: opened where it is needed */
+	int body_fd;          /* the message; -1: opened where it is needed, */
+	struct span body;     /* or these bytes; p NULL: none */
 	/* of an item that is not in the queue yet; NULL for one that is */
 	const Queue__Summary *summary;
 	bool again; /* it may have been there, and left: it is to be delivered once more all the same */

@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 #define ROOM_FIRST (1u << 20)
-#define ROOM_MOST  (16u << 20)
+#define ROOM_MOST  (32u << 20) /* a burst of some thousand messages */
 #define DISK_PART  32 /* of what is free on the disk a file may become */
 #define ZEROS      (128u << 10)
 

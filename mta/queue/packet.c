@@ -1,23 +1,40 @@
 #include "mta/queue/packet.h"
 
+#include <unistd.h>
+
 #include "net/seqpacket.h"
 
-int packet_send_request(int sock, uint64_t number, int submission_fd, int body_fd)
+int packet_send_request(int sock, struct span packet, const int *fds)
 {
-	return seqpacket_send(sock, span_make(&number, sizeof(number)), (int[]){ submission_fd, body_fd }, 2);
+	return seqpacket_send(sock, packet, fds, fds ? 2 : 0);
 }
 
-int packet_receive_request(int sock, uint64_t *ret_number, int *ret_submission_fd, int *ret_body_fd)
+int packet_receive_request(int sock, uint8_t packet[PACKET_MAX], struct packet_request *ret)
 {
-	uint64_t number = 0;
-	int fds[2];
-	int r = seqpacket_receive(sock, &number, sizeof(number), fds, 2);
+	struct packet_head head = { 0 };
+	struct span rest;
+	size_t size, n;
+	int fds[SEQPACKET_FDS_MAX];
+	int r = seqpacket_receive_some(sock, packet, PACKET_MAX, &size, fds, &n);
+	bool inside, sound;
 
 	if (r != 1)
 		return r;
-	*ret_number = number;
-	*ret_submission_fd = fds[0];
-	*ret_body_fd = fds[1];
+	if (size >= sizeof(head))
+		memcpy(&head, packet, sizeof(head));
+	rest = span_skip(span_make(packet, size), sizeof(head));
+	inside = head.submission || head.body;
+	sound = size >= sizeof(head) && (uint64_t) head.submission + head.body == rest.len &&
+	        n == (inside ? 0 : 2);
+	for (size_t i = 0; !sound && i < n; i++)
+		(void) close(fds[i]);
+	if (!sound)
+		return -POD_E_PROTOCOL;
+	*ret = (struct packet_request){ .number = head.number,
+		                        .submission = span_head(rest, head.submission),
+		                        .body = span_skip(rest, head.submission),
+		                        .submission_fd = inside ? -1 : fds[0],
+		                        .body_fd = inside ? -1 : fds[1] };
 	return 1;
 }
 

@@ -39,6 +39,9 @@ struct queue_client *queue_client_free(struct queue_client *c);
  */
 struct queue_call *queue_submit(struct queue_client *c, const Queue__Submission *submission, int body_fd,
                                 queue_done_fn *fn, void *arg);
+/* The same with the body in memory, copied: a small one travels in one packet with its envelope. */
+struct queue_call *queue_submit_bytes(struct queue_client *c, const Queue__Submission *submission, struct span body,
+                                      queue_done_fn *fn, void *arg);
 void queue_submit_cancel(struct queue_call *call); /* NULL is fine */
 
 /* A summary as it travels, pointing into the parsed one. */

@@ -125,9 +125,9 @@ static int add_targets(struct attempt *at, Outbound__Job *job, int64_t due_ms)
 }
 
 /*
- * Mail of a sender elsewhere that an alias or group of ours sends on comes from us: its envelope sender is one that
- * leads back to him. All targets of a work came by aliases of one domain, or none did. Where there is no rewriting it,
- * he stays who he is.
+ * Mail of a sender elsewhere that an alias or group of ours sends on comes from us: its envelope sender is
+ * one that leads back to him. All targets of a work came by aliases of one domain, or none did. Where there
+ * is no rewriting it, he stays who he is.
  */
 static char *sender_of(struct attempt *at, const Queue__Recipient *first)
 {
@@ -141,7 +141,8 @@ static char *sender_of(struct attempt *at, const Queue__Recipient *first)
 	    directory_domain_find(at->q->dir, queue_domain_of(item->sender), NULL) == 0 ||
 	    address_parse_path(at->arena, span_of(item->sender), true, &sender, NULL) < 0)
 		return item->sender;
-	if (srs_forward(at->q->srs, at->arena, &sender, queue_domain_of(first->original), clock_wall_s(), &rewritten, &err) < 0) {
+	if (srs_forward(at->q->srs, at->arena, &sender, queue_domain_of(first->original), clock_wall_s(),
+	                &rewritten, &err) < 0) {
 		log_event(NULL, LOGL_WARNING, "queue.sender_kept", F_STR("trace", item->trace), F_ERR(&err));
 		return item->sender;
 	}
@@ -178,12 +179,15 @@ static void fill_job(struct attempt *at, Outbound__Job *job)
 
 static int ask(struct attempt *at, Outbound__Job *job, struct err *err)
 {
-	int r = shelf_body(at->q->shelf, &at->it->id, &at->body_fd, err);
+	struct span body = SPAN_NONE;
+	int r = shelf_body_in_memory(at->q->shelf, &at->it->id, &body)
+	                ? 0
+	                : shelf_body(at->q->shelf, &at->it->id, &at->body_fd, err);
 
 	if (r < 0)
 		return r;
 	fill_job(at, job);
-	at->outbound_call = outbound_send(at->q->outbound, job, at->body_fd, on_result, at);
+	at->outbound_call = outbound_send(at->q->outbound, job, body, at->body_fd, on_result, at);
 	return at->outbound_call ? 0 : err_set(err, POD_E_NOMEM, "no memory for a job");
 }
 

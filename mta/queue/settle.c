@@ -62,19 +62,23 @@ static const struct report_words *words_for(struct queue *q, struct arena *a, co
 	return w ? w : report_words_of(conf_language_name(q->conf->mta.dsn_language));
 }
 
-/* A report that cannot be delivered ends here: nobody is told, or the postmaster, who is not told of his own. */
-static const char *receiver_of(const struct queue *q, const struct settle *st, const struct report_line *lines, size_t n)
+/* A report that cannot be delivered ends here: nobody is told, or the postmaster, who is not told of his own.
+ */
+static const char *receiver_of(const struct queue *q, const struct settle *st,
+                               const struct report_line *lines, size_t n)
 {
 	if (*st->next->sender)
 		return st->next->sender;
 	for (size_t i = 0; i < n; i++)
-		if (!q->conf->mta.double_bounces || span_starts_nocase(span_of(lines[i].rcpt->original), SPAN_LIT("postmaster")))
+		if (!q->conf->mta.double_bounces ||
+		    span_starts_nocase(span_of(lines[i].rcpt->original), SPAN_LIT("postmaster")))
 			return NULL;
 	return "postmaster";
 }
 
 /* A message whose file is damaged away can still be reported on. */
-static int open_body(struct queue *q, const Queue__Item *item, const struct guid *id, int *ret_fd, struct err *err)
+static int open_body(struct queue *q, const Queue__Item *item, const struct guid *id, int *ret_fd,
+                     struct err *err)
 {
 	int r = shelf_body(q->shelf, id, ret_fd, err);
 
@@ -91,8 +95,13 @@ static int make_report(struct queue *q, struct settle *st, const struct report_l
 	_cleanup_(arena_freep) struct arena *a = arena_create(ARENA_MAX);
 	_cleanup_(closep) int fd = -1;
 	struct merge_times t = queue_times(q);
-	struct report rep = { .hostname = q->hostname, .now_s = clock_wall_s(), .until_s = merge_end_s(st->next, &t),
-		              .item = st->next, .lines = lines, .n = n, .body_fd = st->body_fd };
+	struct report rep = { .hostname = q->hostname,
+		              .now_s = clock_wall_s(),
+		              .until_s = merge_end_s(st->next, &t),
+		              .item = st->next,
+		              .lines = lines,
+		              .n = n,
+		              .body_fd = st->body_fd };
 	struct guid id;
 	int r = 0;
 
@@ -107,6 +116,8 @@ static int make_report(struct queue *q, struct settle *st, const struct report_l
 	memcpy(id.b, st->next->id.data, ID_SIZE);
 	if (!a)
 		r = err_set(err, POD_E_NOMEM, "no memory for a report");
+	else if (rep.body_fd < 0 && st->body.p)
+		r = shelf_memory_file(st->body, &fd, err);
 	else if (rep.body_fd < 0)
 		r = open_body(q, st->next, &id, &fd, err);
 	if (r == 0 && rep.body_fd < 0)
@@ -153,6 +164,10 @@ static int put_next(struct settle *st, struct shelf_change *change)
 	p->is_new = true;
 	p->again = st->again;
 	p->size = st->next->size;
+	if (st->body_fd < 0) {
+		buf_add(&p->body, st->body);
+		return p->body.failed ? -POD_E_NOMEM : 0;
+	}
 	p->body_fd = dup(st->body_fd);
 	return p->body_fd < 0 ? -POD_E_NOMEM : 0;
 }

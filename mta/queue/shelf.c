@@ -9,6 +9,7 @@
 
 #define SETTLE_AFTER_S 5 /* what is a message's whole life mostly */
 #define AGAIN_S        1 /* after settling failed */
+#define LAZY_MS        20
 
 /* ---- changes ---- */
 
@@ -249,13 +250,34 @@ void shelf_on_answers(evutil_socket_t fd, short what, void *shelf)
 
 /* ---- giving changes ---- */
 
+/* Those that were lazy have waited long enough. */
+void shelf_on_lazy(evutil_socket_t fd, short what, void *shelf)
+{
+	struct shelf *s = shelf;
+
+	(void) pthread_mutex_lock(&s->lock);
+	s->urgent = s->todo != NULL;
+	(void) pthread_mutex_unlock(&s->lock);
+	(void) pthread_cond_signal(&s->wake);
+}
+
+static bool may_wait(struct shelf *s, const struct shelf_change *c)
+{
+	return c->lazy && (event_pending(&s->lazy_timer, EV_TIMEOUT, NULL) ||
+	                   event_add(&s->lazy_timer, &(struct timeval){ 0, LAZY_MS * 1000 }) == 0);
+}
+
 static void add_change(struct shelf *s, struct shelf_change *c)
 {
+	bool urgent = !may_wait(s, c);
+
 	(void) pthread_mutex_lock(&s->lock);
 	*s->todo_end = c;
 	s->todo_end = &c->next;
-	(void) pthread_cond_signal(&s->wake);
+	s->urgent = s->urgent || urgent;
 	(void) pthread_mutex_unlock(&s->lock);
+	if (urgent)
+		(void) pthread_cond_signal(&s->wake); /* it finds the lock free */
 }
 
 /* Answered from the loop, as all are. */

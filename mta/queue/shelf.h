@@ -48,6 +48,11 @@ struct shelf_change {
 	struct guid removed;
 	bool over; /* this new item is over before it got here: it only must not come again */
 	struct guid over_id;
+	/*
+	 * It may wait for a moment, for others whose flush it shares. Of what was delivered, say: when the power fails
+	 * before it is durable that is done again, which is so between a delivery and its commit anyway.
+	 */
+	bool lazy;
 	/* On the loop's thread. r: 0 it is durable, -POD_E_EXISTS a new item is there already, or was and
 	 * does not come again (nothing changed). */
 	void (*done)(void *arg, struct shelf_change *change, int r, const struct err *err);
@@ -85,6 +90,8 @@ int shelf_item(struct shelf *s, const struct guid *id, Queue__Item **ret_item, s
 int shelf_summary(struct shelf *s, const struct guid *id, Queue__Summary **ret_summary, struct err *err);
 /* The message's bytes where they are in memory, until the loop goes on. False: shelf_body has them. */
 bool shelf_body_in_memory(const struct shelf *s, const struct guid *id, struct span *ret_bytes);
+/* A file of memory with these bytes, at its start. */
+int shelf_memory_file(struct span bytes, int *ret_fd, struct err *err);
 /* The message's bytes; the caller closes it. */
 int shelf_body(struct shelf *s, const struct guid *id, int *ret_fd, struct err *err);
 

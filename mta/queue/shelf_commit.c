@@ -252,12 +252,13 @@ static struct shelf_change *take_batch(struct shelf *s)
 	struct shelf_change *batch;
 
 	(void) pthread_mutex_lock(&s->lock);
-	while (!s->stop && !s->todo)
+	while (!s->stop && !s->urgent)
 		(void) pthread_cond_wait(&s->wake, &s->lock);
 	batch = s->stop ? NULL : s->todo;
 	if (batch) {
 		s->todo = NULL;
 		s->todo_end = &s->todo;
+		s->urgent = false;
 	}
 	(void) pthread_mutex_unlock(&s->lock);
 	return batch;

@@ -34,6 +34,7 @@ struct shelf {
 	struct shelf_change *twins; /* whose new one is pending already */
 	struct event answers;       /* done_event_fd */
 	struct event timer;         /* to settle what is old, or again what could not be */
+	struct event lazy_timer;      /* lazy changes wait */
 	bool complained;
 
 	pthread_t committer, settler;
@@ -42,6 +43,7 @@ struct shelf {
 	pthread_cond_t wake;        /* the committer */
 	pthread_cond_t settle_wake; /* the settler */
 	struct shelf_change *todo, **todo_end;
+	bool urgent; /* one of them is not lazy, or has waited */
 	struct shelf_change *done, **done_end;
 	bool stop;
 	bool other_is_free; /* the journal's file that is not written */
@@ -64,6 +66,7 @@ int shelf_probe(const struct shelf *s, const char *step);
 const struct recent *shelf_find_recent(const struct shelf *s, const struct guid *id);
 void shelf_on_answers(evutil_socket_t fd, short what, void *shelf);
 void shelf_on_timer(evutil_socket_t fd, short what, void *shelf);
+void shelf_on_lazy(evutil_socket_t fd, short what, void *shelf);
 /* What is in the journal is settled after a while. */
 void shelf_set_timer(struct shelf *s);
 /* When both threads have ended: what is durable and was not answered is known, too. */

@@ -94,6 +94,7 @@ static int start_threads(struct shelf *s, struct event_base *base, struct err *e
 		return err_errno(err, errno, "the queue's eventfd");
 	(void) event_assign(&s->answers, base, s->done_event_fd, EV_READ | EV_PERSIST, shelf_on_answers, s);
 	(void) evtimer_assign(&s->timer, base, shelf_on_timer, s);
+	(void) evtimer_assign(&s->lazy_timer, base, shelf_on_lazy, s);
 	if (event_add(&s->answers, NULL) < 0)
 		return err_set(err, POD_E_NOMEM, "no memory for the queue");
 	r = start_thread(&s->settler, shelf_settler, s, err);
@@ -198,6 +199,7 @@ struct shelf *shelf_close(struct shelf *s)
 	stop_thread(s, s->settler);
 	(void) event_del(&s->answers);
 	(void) event_del(&s->timer);
+	(void) event_del(&s->lazy_timer);
 	shelf_note_rest(s);
 	settle_rest(s);
 	drop(s->todo);

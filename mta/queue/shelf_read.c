@@ -187,7 +187,7 @@ bool shelf_body_in_memory(const struct shelf *s, const struct guid *id, struct s
 	return true;
 }
 
-static int memory_file(struct span bytes, int *ret_fd, struct err *err)
+int shelf_memory_file(struct span bytes, int *ret_fd, struct err *err)
 {
 	_cleanup_(closep) int fd = memfd_create("message", MFD_CLOEXEC);
 
@@ -213,6 +213,6 @@ int shelf_body(struct shelf *s, const struct guid *id, int *ret_fd, struct err *
 	if (m && m->gone)
 		return -POD_E_NOTFOUND;
 	if (shelf_body_in_memory(s, id, &bytes))
-		return memory_file(bytes, ret_fd, err);
+		return shelf_memory_file(bytes, ret_fd, err);
 	return files_read(s->dir_fd, id, ret_fd, err);
 }

@@ -3,10 +3,13 @@
  * done the journal says it all, so that this may fail, or end anywhere, and begin again.
  */
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/cleanup.h"
 #include "mta/queue/files.h"
 #include "mta/queue/shelf_internal.h"
+
+#define NICE 10
 
 static int write_files(struct shelf *s, struct recent *const *all, size_t n, struct err *err)
 {
@@ -74,12 +77,19 @@ static void hand_back(struct shelf *s, int r, const struct err *err)
 	shelf_poke(s);
 }
 
+/* Nobody waits for it but a journal that is full: those who take and send mail go first. */
+static void yield_to_others(void)
+{
+	(void) setpriority(PRIO_PROCESS, (id_t) gettid(), NICE);
+}
+
 void *shelf_settler(void *shelf)
 {
 	struct shelf *s = shelf;
 	const struct recents *rs;
 	bool was_full;
 
+	yield_to_others();
 	while ((rs = wait_for_work(s, &was_full))) {
 		struct err err = { 0 };
 		int r = shelf_settle(s, rs, &err);

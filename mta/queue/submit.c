@@ -28,6 +28,7 @@ struct queue_submit {
 	uid_t filter_uid; /* podfilter's, whose reports are mail; (uid_t) -1: it runs as we do */
 	struct event acceptable;
 	TAILQ_HEAD(, link) links;
+	uint8_t packet[PACKET_MAX]; /* the request that is being read */
 };
 
 struct taking {
@@ -35,7 +36,7 @@ struct taking {
 	uint64_t number;
 	Queue__Submission *submission;
 	struct settle settle;
-	int body_fd;
+	int body_fd; /* -1: it was in the packet */
 };
 
 static void link_free(struct link *l)
@@ -115,25 +116,34 @@ static void on_committed(void *arg, struct shelf_change *change, int r, const st
 	           r == 0 || r == -POD_E_EXISTS ? "" : err_text(r == -POD_E_NOMEM ? &no_memory : err));
 }
 
-/* Reads what a session packed; it is one of ours, but it spoke with the internet. */
-static int read_submission(int fd, Queue__Submission **ret, struct err *err)
+/* What a session packed; it is one of ours, but it spoke with the internet. */
+static int unpack(struct span packed, Queue__Submission **ret, struct err *err)
 {
-	struct stat st;
-	void *map;
-
-	if (fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size > (off_t) SUBMISSION_MAX)
-		return err_set(err, POD_E_PROTOCOL, "a submission of impossible size");
-	map = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return err_errno(err, errno, "mapping a submission");
-	*ret = queue__submission__unpack(NULL, (size_t) st.st_size, map);
-	(void) munmap(map, (size_t) st.st_size);
+	*ret = queue__submission__unpack(NULL, packed.len, packed.p);
 	if (!*ret)
 		return err_set(err, POD_E_PROTOCOL, "a submission that cannot be read");
 	if (!(*ret)->item || !(*ret)->summary || (*ret)->item->id.len != ID_SIZE ||
 	    !(*ret)->item->n_recipients)
 		return err_set(err, POD_E_PROTOCOL, "a submission without its parts");
 	return 0;
+}
+
+static int read_submission(const struct packet_request *rq, Queue__Submission **ret, struct err *err)
+{
+	struct stat st;
+	void *map;
+	int r;
+
+	if (rq->submission_fd < 0)
+		return unpack(rq->submission, ret, err);
+	if (fstat(rq->submission_fd, &st) < 0 || st.st_size <= 0 || st.st_size > (off_t) SUBMISSION_MAX)
+		return err_set(err, POD_E_PROTOCOL, "a submission of impossible size");
+	map = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, rq->submission_fd, 0);
+	if (map == MAP_FAILED)
+		return err_errno(err, errno, "mapping a submission");
+	r = unpack(span_make(map, (size_t) st.st_size), ret, err);
+	(void) munmap(map, (size_t) st.st_size);
+	return r;
 }
 
 /* It goes round in circles, and ends here before the next server has to find that out (RFC 5321 6.3). */
@@ -148,8 +158,8 @@ static void end_loop(const struct queue *q, Queue__Item *item)
 		/* Without memory for the words they are missing. */
 		(void) queue_set_text(&r->status, "5.4.6");
 		(void) queue_set_text(&r->text, "too many hops, this message is looping");
-		log_event(NULL, LOGL_WARNING, "rcpt.failed", F_STR("trace", item->trace), F_STR("rcpt", r->address),
-		          F_STR("text", r->text));
+		log_event(NULL, LOGL_WARNING, "rcpt.failed", F_STR("trace", item->trace),
+		          F_STR("rcpt", r->address), F_STR("text", r->text));
 	}
 }
 
@@ -157,15 +167,18 @@ static void end_loop(const struct queue *q, Queue__Item *item)
 static void limit_quarantine(const struct queue *q, Queue__Item *item)
 {
 	if (item->hold && item->hold->reason == QUEUE__HOLD_REASON__QUARANTINE && !item->hold->until_s)
-		item->hold->until_s = item->arrived_s + (int64_t) (q->conf->mta.quarantine_lifetime_ms / 1000);
+		item->hold->until_s =
+			item->arrived_s + (int64_t) (q->conf->mta.quarantine_lifetime_ms / 1000);
 }
 
-static int start(struct queue *q, struct taking *t, int submission_fd, struct err *err)
+static int start(struct queue *q, struct taking *t, const struct packet_request *rq, struct err *err)
 {
 	struct shelf_change *change;
 	int r = q->draining ? err_set(err, POD_E_UNAVAILABLE, "the queue is closing")
-	                    : read_submission(submission_fd, &t->submission, err);
+	                    : read_submission(rq, &t->submission, err);
 
+	if (r == 0 && rq->body_fd < 0 && rq->body.len != t->submission->item->size)
+		r = err_set(err, POD_E_PROTOCOL, "a submitted message is not as long as it says");
 	if (r < 0)
 		return r;
 	end_loop(q, t->submission->item);
@@ -173,6 +186,7 @@ static int start(struct queue *q, struct taking *t, int submission_fd, struct er
 	queue_item_set_parts(t->submission->item);
 	t->settle = (struct settle){ .next = t->submission->item,
 		                     .body_fd = t->body_fd,
+		                     .body = rq->body,
 		                     .summary = t->submission->summary };
 	r = queue_settle(q, &t->settle, &change, err);
 	if (r < 0)
@@ -183,22 +197,23 @@ static int start(struct queue *q, struct taking *t, int submission_fd, struct er
 	return 0;
 }
 
-static void take(struct link *l, uint64_t number, int submission_fd, int body_fd)
+static void take(struct link *l, struct packet_request *rq)
 {
 	struct taking *t = calloc(1, sizeof(*t));
 	struct err err = { 0 };
 	int r;
 
 	if (!t) {
-		closep(&submission_fd);
-		closep(&body_fd);
-		answer(l, number, -POD_E_NOMEM, "out of memory");
+		closep(&rq->submission_fd);
+		closep(&rq->body_fd);
+		answer(l, rq->number, -POD_E_NOMEM, "out of memory");
 		return;
 	}
-	*t = (struct taking){ .from = l, .number = number, .body_fd = body_fd };
+	*t = (struct taking){ .from = l, .number = rq->number, .body_fd = rq->body_fd };
 	l->outstanding++;
-	r = start(l->owner->q, t, submission_fd, &err);
-	closep(&submission_fd);
+	r = start(l->owner->q, t, rq, &err);
+	closep(&rq->submission_fd);
+	t->settle.body = SPAN_NONE; /* it was the packet's */
 	if (r < 0) {
 		log_event(NULL, LOGL_ERROR, "queue.refused", F_ERR(&err));
 		taking_end(t, r, err_text(&err));
@@ -208,12 +223,11 @@ static void take(struct link *l, uint64_t number, int submission_fd, int body_fd
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct link *l = arg;
-	int submission_fd, body_fd, r;
-	uint64_t number;
+	struct packet_request rq;
+	int r = packet_receive_request(fd, l->owner->packet, &rq);
 
-	r = packet_receive_request(fd, &number, &submission_fd, &body_fd);
 	if (r == 1)
-		take(l, number, submission_fd, body_fd);
+		take(l, &rq);
 	else if (r < 0)
 		link_free(l);
 }

@@ -7,9 +7,17 @@
 
 #include "base/cleanup.h"
 
+/*
+ * Programs write a line for each thing that happens. Reading them ten milliseconds later, many at once, wakes
+ * nobody for each; the pipe has room for what comes meanwhile.
+ */
+#define PAUSE_MS   10
+#define PIPE_BYTES (1 << 20)
+#define READS_MAX  64 /* a turn: a child that babbles must not hold the loop */
+
 struct lines {
 	int fd;
-	struct event *readable;
+	struct event *readable, *pause;
 	lines_fn *on_line;
 	void *arg;
 	struct lines **owned_as; /* NULL once detached */
@@ -21,6 +29,8 @@ static void lines_free(struct lines *l)
 {
 	if (l->readable)
 		event_free(l->readable);
+	if (l->pause)
+		event_free(l->pause);
 	closep(&l->fd);
 	if (l->owned_as)
 		*l->owned_as = NULL;
@@ -71,9 +81,23 @@ static void lines_on_readable(evutil_socket_t fd, short events, void *arg)
 {
 	struct lines *l = arg;
 
-	/* One read a turn: a child that babbles must not hold the loop. */
-	if (!read_some(l) && errno != EAGAIN)
-		end(l);
+	for (int i = 0; i < READS_MAX; i++) {
+		if (read_some(l))
+			continue;
+		if (errno != EAGAIN) {
+			end(l);
+			return;
+		}
+		break;
+	}
+	(void) event_add(l->pause, &(struct timeval){ 0, PAUSE_MS * 1000 });
+}
+
+static void lines_on_paused(evutil_socket_t fd, short events, void *arg)
+{
+	struct lines *l = arg;
+
+	(void) event_add(l->readable, NULL);
 }
 
 int lines_create(struct event_base *base, int fd, lines_fn *on_line, void *arg, struct lines **ret_lines,
@@ -88,8 +112,11 @@ int lines_create(struct event_base *base, int fd, lines_fn *on_line, void *arg, 
 	l->fd = fd;
 	l->on_line = on_line;
 	l->arg = arg;
-	l->readable = event_new(base, fd, EV_READ | EV_PERSIST, lines_on_readable, l);
-	if (!l->readable || event_add(l->readable, NULL) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+	(void) fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* less is only slower */
+	l->readable = event_new(base, fd, EV_READ, lines_on_readable, l);
+	l->pause = evtimer_new(base, lines_on_paused, l);
+	if (!l->readable || !l->pause || event_add(l->readable, NULL) < 0 ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
 		lines_free(l);
 		return err_set(err, POD_E_NOMEM, "reading a child's log");
 	}
@@ -100,8 +127,8 @@ int lines_create(struct event_base *base, int fd, lines_fn *on_line, void *arg, 
 
 void lines_flush(struct lines *l)
 {
-	/* A pipe holds 64 KiB: bounded, so that a writer that never stops cannot keep us here. */
-	for (int i = 0; l && i < 16; i++) {
+	/* As much as a pipe holds: bounded, so that a writer that never stops cannot keep us here. */
+	for (int i = 0; l && i < PIPE_BYTES / LINES_PIECE_MAX; i++) {
 		if (read_some(l))
 			continue;
 		if (errno != EAGAIN)

@@ -163,7 +163,7 @@ static void send_job(struct tool *t, json_t *j)
 	job.n_targets = n;
 	*a = (struct asked){ .id = number_of(j, "id"), .next = t->asked };
 	t->asked = a;
-	a->call = outbound_send(t->client, &job, fd, on_result, a);
+	a->call = outbound_send(t->client, &job, SPAN_NONE, fd, on_result, a);
 	if (!a->call)
 		die("a job that cannot be sent");
 	free(targets);

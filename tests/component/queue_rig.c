@@ -263,23 +263,25 @@ static bool wait_readable(int fd, unsigned int wait_ms)
 
 bool rig_take(struct rig *r, unsigned int wait_ms, struct rig_job *ret_job)
 {
+	static uint8_t buffer[WIRE_PACKET_MAX];
 	struct wire_packet p;
-	int fds[WIRE_FDS_MAX];
-	ssize_t n;
+	ssize_t n = 0;
 
 	if (r->conn < 0 && wait_readable(r->outbound_fd, wait_ms))
 		r->conn = accept4(r->outbound_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (r->conn < 0 || !wait_readable(r->conn, wait_ms))
 		return false;
-	assert_int_equal(outbound_wire_receive(r->conn, &p, fds), 1);
+	assert_int_equal(outbound_wire_receive(r->conn, buffer, &p), 1);
 	assert_int_equal(p.kind, WIRE_JOB);
 	*ret_job = (struct rig_job){ .number = p.number };
-	ret_job->job = (Outbound__Job *) outbound_wire_unpack(&outbound__job__descriptor, fds[0]);
+	ret_job->job = (Outbound__Job *) outbound_wire_unpack(&outbound__job__descriptor, &p);
 	assert_non_null(ret_job->job);
-	n = pread(fds[1], ret_job->body, sizeof(ret_job->body) - 1, 0);
+	if (p.body_fd >= 0)
+		n = pread(p.body_fd, ret_job->body, sizeof(ret_job->body) - 1, 0);
+	else
+		memcpy(ret_job->body, p.body.p, p.body.len < sizeof(ret_job->body) ? p.body.len : sizeof(ret_job->body) - 1);
 	assert_true(n >= 0);
-	closep(&fds[0]);
-	closep(&fds[1]);
+	outbound_wire_close(&p);
 	return true;
 }
 
@@ -303,7 +305,7 @@ void rig_answer(struct rig *r, struct rig_job *job, const struct rig_outcome *o)
 	Outbound__Feedback feedback = OUTBOUND__FEEDBACK__INIT;
 	Outbound__Outcome outcome = OUTBOUND__OUTCOME__INIT, *outcomes[1000];
 	Outbound__Result result = OUTBOUND__RESULT__INIT;
-	_cleanup_(closep) int fd = -1;
+	struct wire_parcel parcel;
 
 	outcome.state = o->state;
 	outcome.code = o->code;
@@ -318,8 +320,9 @@ void rig_answer(struct rig *r, struct rig_job *job, const struct rig_outcome *o)
 	result.outcomes = outcomes;
 	result.n_outcomes = job->job->n_targets;
 	result.feedback = &feedback;
-	assert_int_equal(outbound_wire_pack(&result.base, &fd), 0);
-	assert_int_equal(outbound_wire_send(r->conn, WIRE_RESULT, job->number, &fd, 1), 1);
+	assert_int_equal(outbound_wire_pack(WIRE_RESULT, job->number, &result.base, SPAN_NONE, -1, &parcel), 0);
+	assert_int_equal(outbound_wire_send(r->conn, &parcel), 1);
+	outbound_wire_drop(&parcel);
 	rig_job_free(job);
 }
 

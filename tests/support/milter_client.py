@@ -11,8 +11,9 @@ import struct
 VERSION = 6
 ALL_ACTIONS = 0x1FF
 ALL_STEPS = 0x1FFFFF
-NR_HDR, NR_BODY = 0x80, 0x80000
-NO_REPLY = {"L": NR_HDR, "B": NR_BODY}
+# What a filter may choose not to answer.
+NO_REPLY = {"C": 0x1000, "H": 0x2000, "M": 0x4000, "R": 0x8000, "T": 0x10000, "U": 0x20000, "L": 0x80, "N": 0x40000,
+            "B": 0x80000}
 MODIFICATIONS = "+-hmibepq2"
 
 

@@ -260,14 +260,14 @@ static void a_batch_larger_than_the_file_makes_it_longer_for_a_while(void **stat
 	struct fixture *f = *state;
 
 	(void) reopen(f, 0);
-	append(f, 1, 20 << 20);
+	append(f, 1, 40 << 20);
 	assert_int_equal(queue_journal_room(f->j), 0);
 	assert_string_equal(reopen(f, 0), "1:1 ");
 	queue_journal_turn(f->j);
 	append(f, 2, 10);
 	queue_journal_resize(f->j, false);
 	queue_journal_turn(f->j);
-	assert_int_equal(queue_journal_size(f->j), 16 << 20);
+	assert_int_equal(queue_journal_size(f->j), 32 << 20);
 }
 
 static void a_file_grows_while_it_is_full_soon(void **state)

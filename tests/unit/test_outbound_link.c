@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -28,6 +29,8 @@ struct rig {
 	unsigned int results;
 	uint32_t state, trouble;
 	char text[200];
+	struct span body; /* instead of body_fd */
+	uint8_t buffer[WIRE_PACKET_MAX];
 };
 
 static void rig_listen(struct rig *r)
@@ -88,7 +91,7 @@ static struct outbound_call *send_job(struct rig *r)
 	job.destination = (char[]){ "example.org" };
 	job.targets = targets;
 	job.n_targets = 1;
-	return outbound_send(r->client, &job, r->body_fd, on_result, r);
+	return outbound_send(r->client, &job, r->body, r->body.p ? -1 : r->body_fd, on_result, r);
 }
 
 static void accept_now(struct rig *r)
@@ -103,14 +106,14 @@ static void accept_now(struct rig *r)
 }
 
 /* The next packet; the loop runs meanwhile. */
-static struct wire_packet take_packet(struct rig *r, int fds[WIRE_FDS_MAX])
+static struct wire_packet take_packet(struct rig *r)
 {
 	struct wire_packet p = { 0 };
 	int got = 0;
 
 	for (int i = 0; i < WAIT_S * 100 && got == 0; i++) {
 		(void) event_base_loop(r->base, EVLOOP_NONBLOCK);
-		got = outbound_wire_receive(r->conn, &p, fds);
+		got = outbound_wire_receive(r->conn, r->buffer, &p);
 		if (got == 0)
 			(void) usleep(10000);
 	}
@@ -133,21 +136,21 @@ static void answer(struct rig *r, uint64_t number, size_t outcomes)
 	Outbound__Result result = OUTBOUND__RESULT__INIT;
 	Outbound__Feedback feedback = OUTBOUND__FEEDBACK__INIT;
 	Outbound__Outcome one = OUTBOUND__OUTCOME__INIT, *all[] = { &one, &one };
-	_cleanup_(closep) int fd = -1;
+	struct wire_parcel parcel;
 
 	one.state = OUTBOUND__STATE__DELIVERED;
 	one.text = (char[]){ "taken" };
 	result.feedback = &feedback;
 	result.outcomes = all;
 	result.n_outcomes = outcomes;
-	assert_int_equal(outbound_wire_pack(&result.base, &fd), 0);
-	assert_int_equal(outbound_wire_send(r->conn, WIRE_RESULT, number, &fd, 1), 1);
+	assert_int_equal(outbound_wire_pack(WIRE_RESULT, number, &result.base, SPAN_NONE, -1, &parcel), 0);
+	assert_int_equal(outbound_wire_send(r->conn, &parcel), 1);
+	outbound_wire_drop(&parcel);
 }
 
 static void a_job_reaches_the_process_with_its_body_and_its_result_comes_back(void **state)
 {
 	struct rig *r = *state;
-	int fds[WIRE_FDS_MAX];
 	struct wire_packet p;
 	Outbound__Job *job;
 	char body[8];
@@ -155,25 +158,67 @@ static void a_job_reaches_the_process_with_its_body_and_its_result_comes_back(vo
 	rig_listen(r);
 	assert_non_null(send_job(r));
 	accept_now(r);
-	p = take_packet(r, fds);
+	p = take_packet(r);
 	assert_int_equal(p.kind, WIRE_JOB);
-	job = (Outbound__Job *) outbound_wire_unpack(&outbound__job__descriptor, fds[0]);
+	job = (Outbound__Job *) outbound_wire_unpack(&outbound__job__descriptor, &p);
 	assert_non_null(job);
 	assert_string_equal(job->targets[0]->address, "someone@example.org");
-	assert_int_equal(pread(fds[1], body, sizeof(body), 0), 5);
+	assert_int_equal(pread(p.body_fd, body, sizeof(body), 0), 5);
 	outbound__job__free_unpacked(job, NULL);
-	closep(&fds[0]);
-	closep(&fds[1]);
+	outbound_wire_close(&p);
 	answer(r, p.number, 1);
 	run_until_results(r, 1);
 	assert_int_equal(r->state, OUTBOUND__STATE__DELIVERED);
 	assert_string_equal(r->text, "taken");
 }
 
+static void a_body_in_memory_travels_in_the_packet_or_as_a_file_where_it_is_large(void **state)
+{
+	static char large[WIRE_PACKET_MAX];
+	struct rig *r = *state;
+	struct wire_packet p;
+	Outbound__Job *job;
+	struct stat st;
+
+	rig_listen(r);
+	r->body = SPAN_LIT("small");
+	assert_non_null(send_job(r));
+	accept_now(r);
+	p = take_packet(r);
+	assert_true(p.message_fd < 0 && p.body_fd < 0 && span_eq(p.body, SPAN_LIT("small")));
+	job = (Outbound__Job *) outbound_wire_unpack(&outbound__job__descriptor, &p);
+	assert_string_equal(job->targets[0]->address, "someone@example.org");
+	outbound__job__free_unpacked(job, NULL);
+	r->body = span_make(large, sizeof(large));
+	assert_non_null(send_job(r));
+	p = take_packet(r);
+	assert_int_equal(fstat(p.body_fd, &st), 0);
+	assert_int_equal(st.st_size, sizeof(large));
+	outbound_wire_close(&p);
+}
+
+static void a_packet_that_lies_about_what_is_in_it_ends_the_connection(void **state)
+{
+	struct rig *r = *state;
+	struct wire_parcel parcel;
+	struct wire_packet p;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	for (size_t i = 1; i < 24; i++) {
+		assert_int_equal(outbound_wire_pack(WIRE_CANCEL, 1, NULL, SPAN_LIT("body"), -1, &parcel), 0);
+		parcel.size -= i;
+		assert_int_equal(outbound_wire_send(pair[0], &parcel), 1);
+		outbound_wire_drop(&parcel);
+		assert_int_equal(outbound_wire_receive(pair[1], r->buffer, &p), -POD_E_PROTOCOL);
+	}
+	(void) close(pair[0]);
+	(void) close(pair[1]);
+}
+
 static void a_job_waits_for_a_process_that_is_not_there_yet(void **state)
 {
 	struct rig *r = *state;
-	int fds[WIRE_FDS_MAX];
 	struct wire_packet p;
 
 	assert_non_null(send_job(r));
@@ -181,9 +226,8 @@ static void a_job_waits_for_a_process_that_is_not_there_yet(void **state)
 	assert_int_equal(r->results, 0);
 	rig_listen(r);
 	accept_now(r);
-	p = take_packet(r, fds);
-	closep(&fds[0]);
-	closep(&fds[1]);
+	p = take_packet(r);
+	outbound_wire_close(&p);
 	answer(r, p.number, 1);
 	run_until_results(r, 1);
 }
@@ -191,15 +235,13 @@ static void a_job_waits_for_a_process_that_is_not_there_yet(void **state)
 static void a_job_whose_process_dies_is_deferred_and_the_next_finds_the_new_one(void **state)
 {
 	struct rig *r = *state;
-	int fds[WIRE_FDS_MAX];
 	struct wire_packet p;
 
 	rig_listen(r);
 	assert_non_null(send_job(r));
 	accept_now(r);
-	(void) take_packet(r, fds);
-	closep(&fds[0]);
-	closep(&fds[1]);
+	p = take_packet(r);
+	outbound_wire_close(&p);
 	closep(&r->conn);
 	r->conn = -1;
 	run_until_results(r, 1);
@@ -207,9 +249,8 @@ static void a_job_whose_process_dies_is_deferred_and_the_next_finds_the_new_one(
 	assert_int_equal(r->trouble, OUTBOUND__TROUBLE__LOCAL);
 	assert_non_null(send_job(r));
 	accept_now(r);
-	p = take_packet(r, fds);
-	closep(&fds[0]);
-	closep(&fds[1]);
+	p = take_packet(r);
+	outbound_wire_close(&p);
 	answer(r, p.number, 1);
 	run_until_results(r, 2);
 	assert_int_equal(r->state, OUTBOUND__STATE__DELIVERED);
@@ -219,17 +260,15 @@ static void a_cancelled_job_is_told_to_the_process_and_never_called_back(void **
 {
 	struct rig *r = *state;
 	struct outbound_call *call;
-	int fds[WIRE_FDS_MAX];
 	struct wire_packet p;
 
 	rig_listen(r);
 	call = send_job(r);
 	accept_now(r);
-	p = take_packet(r, fds);
-	closep(&fds[0]);
-	closep(&fds[1]);
+	p = take_packet(r);
+	outbound_wire_close(&p);
 	outbound_cancel(call);
-	assert_int_equal(take_packet(r, fds).kind, WIRE_CANCEL);
+	assert_int_equal(take_packet(r).kind, WIRE_CANCEL);
 	answer(r, p.number, 1);
 	(void) event_base_loop(r->base, EVLOOP_NONBLOCK);
 	assert_int_equal(r->results, 0);
@@ -238,15 +277,13 @@ static void a_cancelled_job_is_told_to_the_process_and_never_called_back(void **
 static void a_result_for_another_number_of_recipients_counts_as_none(void **state)
 {
 	struct rig *r = *state;
-	int fds[WIRE_FDS_MAX];
 	struct wire_packet p;
 
 	rig_listen(r);
 	assert_non_null(send_job(r));
 	accept_now(r);
-	p = take_packet(r, fds);
-	closep(&fds[0]);
-	closep(&fds[1]);
+	p = take_packet(r);
+	outbound_wire_close(&p);
 	answer(r, p.number, 2);
 	run_until_results(r, 1);
 	assert_int_equal(r->state, OUTBOUND__STATE__DEFERRED);
@@ -258,6 +295,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_job_reaches_the_process_with_its_body_and_its_result_comes_back),
+		TEST(a_body_in_memory_travels_in_the_packet_or_as_a_file_where_it_is_large),
+		TEST(a_packet_that_lies_about_what_is_in_it_ends_the_connection),
 		TEST(a_job_waits_for_a_process_that_is_not_there_yet),
 		TEST(a_job_whose_process_dies_is_deferred_and_the_next_finds_the_new_one),
 		TEST(a_cancelled_job_is_told_to_the_process_and_never_called_back),
