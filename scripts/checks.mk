@@ -65,6 +65,7 @@ soak: all component-build
 	$(Q)$(RUN_IN_TREE) PODMAIL_KILL_CYCLES=300 $(PYTHON) tests/fault/test_kill.py
 	$(Q)$(RUN_IN_TREE) PODMAIL_QUEUE_KILLS=300 $(PYTHON) tests/fault/test_queue_kill.py QueueKillTest
 	$(Q)$(RUN_IN_TREE) PODMAIL_POWER_CUTS=50 $(PYTHON) tests/fault/test_power_cut.py
+	$(Q)$(RUN_IN_TREE) PODMAIL_POWER_CUTS=30 $(PYTHON) tests/fault/test_queue_power_cut.py
 	$(Q)PODMAIL_CUTS=1000 $(BUILD)/tests/fault/test_replicator_cuts
 	$(Q)$(RUN_IN_TREE) PODMAIL_EXT4_CYCLES=50 $(PYTHON) tests/fault/test_replication_ext4.py
 

@@ -140,7 +140,9 @@ static void settle_down(struct smtp_conn *c)
 	}
 	if (hold_back(c))
 		return;
-	write_replies(c);
+	/* Who sent a command that waits for us had sent it before he read what stands before its reply (RFC 2920). */
+	if (want != SMTP_WANT_ANSWER)
+		write_replies(c);
 	if (c->ended) {
 		/* The peer closed its side: what it began is answered, more will not come. */
 		if (want != SMTP_WANT_ANSWER)

@@ -131,6 +131,7 @@ struct message {
 	struct header *headers, **headers_end;
 	unsigned int headers_n;
 	bool headers_cut;    /* there are more than were kept */
+	bool headers_over;   /* the body has begun */
 	struct spool *spool; /* the whole message as it came, with CRLF */
 	int failed;          /* -POD_E_*: the spool did not take all of it; it is refused for now */
 	void *milter;        /* libmilter's context, for message_progress; NULL in tests */

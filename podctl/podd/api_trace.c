@@ -31,6 +31,7 @@ void api_trace_get(struct api_call *call)
 
 	if (!has_book(call))
 		return;
+	children_read_lines(call->podd->children);
 	if (!trace_id_is_valid(call->params[0]))
 		(void) err_set(&err, POD_E_SYNTAX, "a trace id is letters and digits");
 	else if (trace_story(call->podd->traces, call->params[0], &story, &err) == 0) {
@@ -131,6 +132,7 @@ void api_trace_search(struct api_call *call)
 		r = err_set(&err, POD_E_NOTFOUND, "log.trace_dir is empty: podd keeps no traces");
 	if (r == 0)
 		r = query_read(call, &q, &f.limit, &err);
+	children_read_lines(call->podd->children);
 	if (r == 0)
 		r = tracebook_search(call->podd->traces, &q, find_message, &f, &err);
 	if (r == 0 && f.failed)

@@ -297,6 +297,13 @@ int children_set_argv(struct children *c, const char *name, const char *const *a
 	return 0;
 }
 
+void children_read_lines(struct children *c)
+{
+	for (size_t i = 0; i < SUPERVISE_CHILDREN_MAX; i++)
+		if (c->runners[i] && c->runners[i]->process)
+			process_read_lines(c->runners[i]->process);
+}
+
 void children_start(struct children *c, const char *name)
 {
 	struct runner *r = runner_of(c, name);

@@ -49,6 +49,8 @@ int children_signal(struct children *c, const char *name, int signal, struct err
 /* New times hold from the next event on; then SIGHUP goes to all. */
 void children_reload(struct children *c, const struct supervise_times *times);
 void children_stop(struct children *c);
+/* What they have written so far is in the log now. */
+void children_read_lines(struct children *c);
 /* To look at. The i-th child, NULL past the last. */
 const struct child *children_get(const struct children *c, size_t i);
 const struct child *children_find(const struct children *c, const char *name);

@@ -6,18 +6,22 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 /*
- * Programs write a line for each thing that happens. Reading them ten milliseconds later, many at once, wakes
- * nobody for each; the pipe has room for what comes meanwhile.
+ * Programs write a line for each thing that happens. Under load they are read ten milliseconds late, many at
+ * once, which wakes nobody for each; the pipe has room for what comes meanwhile.
  */
 #define PAUSE_MS   10
+#define WAKES_MAX  8 /* in such a time, before there is a pause */
 #define PIPE_BYTES (1 << 20)
 #define READS_MAX  64 /* a turn: a child that babbles must not hold the loop */
 
 struct lines {
 	int fd;
 	struct event *readable, *pause;
+	uint64_t since_ms; /* the wakes are counted from here */
+	unsigned int wakes;
 	lines_fn *on_line;
 	void *arg;
 	struct lines **owned_as; /* NULL once detached */
@@ -77,6 +81,17 @@ static void end(struct lines *l)
 	lines_free(l);
 }
 
+static bool is_busy(struct lines *l)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (now - l->since_ms >= PAUSE_MS) {
+		l->since_ms = now;
+		l->wakes = 0;
+	}
+	return ++l->wakes >= WAKES_MAX;
+}
+
 static void lines_on_readable(evutil_socket_t fd, short events, void *arg)
 {
 	struct lines *l = arg;
@@ -90,7 +105,8 @@ static void lines_on_readable(evutil_socket_t fd, short events, void *arg)
 		}
 		break;
 	}
-	(void) event_add(l->pause, &(struct timeval){ 0, PAUSE_MS * 1000 });
+	if (is_busy(l) && event_add(l->pause, &(struct timeval){ 0, PAUSE_MS * 1000 }) == 0)
+		(void) event_del(l->readable);
 }
 
 static void lines_on_paused(evutil_socket_t fd, short events, void *arg)
@@ -113,7 +129,7 @@ int lines_create(struct event_base *base, int fd, lines_fn *on_line, void *arg, 
 	l->on_line = on_line;
 	l->arg = arg;
 	(void) fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* less is only slower */
-	l->readable = event_new(base, fd, EV_READ, lines_on_readable, l);
+	l->readable = event_new(base, fd, EV_READ | EV_PERSIST, lines_on_readable, l);
 	l->pause = evtimer_new(base, lines_on_paused, l);
 	if (!l->readable || !l->pause || event_add(l->readable, NULL) < 0 ||
 	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {

@@ -88,6 +88,11 @@ static void process_on_late_line(void *arg, struct span line)
 	logbook_write(arg, line);
 }
 
+void process_read_lines(struct process *p)
+{
+	lines_flush(p->lines);
+}
+
 static void report_end(struct process *p)
 {
 	struct process_ops ops = p->ops;

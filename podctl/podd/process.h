@@ -40,6 +40,8 @@ int process_start(struct event_base *base, const struct process_spec *spec, stru
 pid_t process_pid(const struct process *p);
 /* By its descriptor, so that no other process can be meant whatever becomes of its number. */
 int process_signal(struct process *p, int signal, struct err *err);
+/* Logs what it has written so far and is not read yet. */
+void process_read_lines(struct process *p);
 /* Forgets it without ending it (podd itself is about to exit). NULL is fine; returns NULL. */
 struct process *process_free(struct process *p);
 

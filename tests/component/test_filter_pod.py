@@ -12,7 +12,7 @@ CONFIG = """
 filter {
   trusted = ""
   greylist = off
-  weights = "ARCHIVE_OPAQUE 7, ARCHIVE_ENCRYPTED 12, SPF_NONE 0, FROM_NOT_ONE_DOMAIN 0"
+  weights = "ARCHIVE_OPAQUE 9, ARCHIVE_ENCRYPTED 12, SPF_NONE 0, FROM_NOT_ONE_DOMAIN 0"
   quarantine_score = 10
   reject_score = 0
 }
@@ -73,7 +73,7 @@ class InItsPlace(unittest.TestCase):
         self.send(message("spam", "x.rar", RAR))
         header = until(lambda: self.in_mailbox("Junk", "spam"), "the message in Junk")
         self.assertIn("X-Spam: yes", header)
-        self.assertIn("ARCHIVE_OPAQUE=7.00", header)
+        self.assertIn("ARCHIVE_OPAQUE=9.00", header)
         self.assertIsNone(self.in_mailbox("INBOX", "spam"))
 
     def test_a_banned_file_is_refused_with_words(self):

@@ -14,6 +14,7 @@ ALL_STEPS = 0x1FFFFF
 # What a filter may choose not to answer.
 NO_REPLY = {"C": 0x1000, "H": 0x2000, "M": 0x4000, "R": 0x8000, "T": 0x10000, "U": 0x20000, "L": 0x80, "N": 0x40000,
             "B": 0x80000}
+NOT_SAID = {"N": 0x40}  # and what it may choose not to be told
 MODIFICATIONS = "+-hmibepq2"
 
 
@@ -100,6 +101,8 @@ class MilterClient:
 
     def step(self, command, data=b"", macros=None):
         """Sends macros and a command and waits for the answer."""
+        if self.steps & NOT_SAID.get(command, 0):
+            return Answer()
         if macros is not None:
             self._send("D", command.encode() + b"".join(f"{k}\0{v}\0".encode() for k, v in macros.items()))
         self._send(command, data)
