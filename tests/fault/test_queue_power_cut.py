@@ -136,7 +136,7 @@ class QueuePowerCutTest(unittest.TestCase):
         until(self.queue_is_empty, "the queue to get empty", limit=180, step=0.3)
         arrived = self.arrived()
         for token in sorted(self.acked):
-            self.assertIn(token, arrived, self.tried[token])
+            self.assertTrue(token in arrived, f"{token} to {self.tried[token][0]} is lost")
         for token, sums in arrived.items():
             self.assertEqual(sums, {self.tried[token][1]}, "another body")
         self.is_away = True
