@@ -8,12 +8,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
 #include "kv/kv.h"
 #include "mta/queue/agenda.h"
+#include "mta/queue/packet.h"
 #include "mta/queue/report.h"
 #include "mta/queue/schedule.h"
 #include "mta/queue/shelf.h"
@@ -245,6 +247,28 @@ static void a_message_that_leaves_at_once_never_gets_a_file(void **state)
 	assert_int_equal(items(f), 0);
 	close_shelf(f);
 	assert_int_equal(files(f), 0);
+}
+
+static void a_lazy_change_goes_with_the_next_or_after_a_moment(void **state)
+{
+	struct fixture *f = *state;
+	struct shelf_change *c = shelf_change_new();
+
+	open_shelf(f);
+	shelf_commit(f->shelf, change_put(f, 1, "x"));
+	run_until(f, 1);
+	c->lazy = true;
+	remove_id(f, c, 1);
+	shelf_commit(f->shelf, change_put(f, 2, "x"));
+	run_until(f, 3);
+	assert_int_equal(f->failed, 0);
+	assert_int_equal(items(f), 1);
+	c = shelf_change_new();
+	c->lazy = true;
+	remove_id(f, c, 2);
+	run_until(f, 4);
+	assert_int_equal(items(f), 0);
+	close_shelf(f);
 }
 
 static void what_is_settled_is_read_from_files_and_index(void **state)
@@ -550,6 +574,39 @@ static void an_older_queue_is_taken_over(void **state)
 	assert_int_equal(files(f), 0);
 }
 
+/* A worker speaks with the internet: what it hands over is looked at. */
+static void a_request_that_lies_about_what_is_in_it_is_refused(void **state)
+{
+	static uint8_t buffer[PACKET_MAX];
+	struct {
+		struct packet_head head;
+		char bytes[7];
+	} p = { { .number = 5, .submission = 3, .body = 4 }, "subbody" };
+	size_t whole = sizeof(p.head) + sizeof(p.bytes);
+	struct packet_request rq;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	assert_int_equal(packet_send_request(pair[0], span_make(&p, whole), NULL), 1);
+	assert_int_equal(packet_receive_request(pair[1], buffer, &rq), 1);
+	assert_int_equal(rq.number, 5);
+	assert_true(span_eq(rq.submission, SPAN_LIT("sub")) && span_eq(rq.body, SPAN_LIT("body")));
+	assert_true(rq.submission_fd < 0 && rq.body_fd < 0);
+	for (size_t n = 1; n < whole; n++) {
+		assert_int_equal(packet_send_request(pair[0], span_make(&p, n), NULL), 1);
+		assert_int_equal(packet_receive_request(pair[1], buffer, &rq), -POD_E_PROTOCOL);
+	}
+	p.head.submission = UINT32_MAX; /* the sum is right again, modulo its size */
+	p.head.body = 8;
+	assert_int_equal(packet_send_request(pair[0], span_make(&p, whole), NULL), 1);
+	assert_int_equal(packet_receive_request(pair[1], buffer, &rq), -POD_E_PROTOCOL);
+	p.head.submission = p.head.body = 0; /* descriptors, then; but there are none */
+	assert_int_equal(packet_send_request(pair[0], span_make(&p, sizeof(p.head)), NULL), 1);
+	assert_int_equal(packet_receive_request(pair[1], buffer, &rq), -POD_E_PROTOCOL);
+	(void) close(pair[0]);
+	(void) close(pair[1]);
+}
+
 static void waits_double_up_to_a_limit(void **state)
 {
 	static const uint64_t expected[] = { 5000, 5000, 10000, 20000, 40000, 60000, 60000 };
@@ -671,6 +728,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_message_that_left_comes_again_only_on_purpose, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_removed_message_takes_its_file_along, setup, teardown),
 		cmocka_unit_test(a_crash_at_any_step_leaves_all_or_nothing_of_a_change),
+		cmocka_unit_test_setup_teardown(a_lazy_change_goes_with_the_next_or_after_a_moment, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_settled_is_read_from_files_and_index, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_walk_is_in_order_over_what_is_settled_and_what_is_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_message_that_leaves_at_once_never_gets_a_file, setup, teardown),
@@ -678,6 +736,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_be_settled_stops_new_mail_and_nothing_else, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_older_queue_is_taken_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_commit_that_fails_leaves_no_file_and_says_so, setup, teardown),
+		cmocka_unit_test(a_request_that_lies_about_what_is_in_it_is_refused),
 		cmocka_unit_test(waits_double_up_to_a_limit),
 		cmocka_unit_test(the_agenda_gives_the_earliest_first),
 		cmocka_unit_test(wanting_to_know_follows_notify),
