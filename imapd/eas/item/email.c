@@ -55,20 +55,17 @@ static int read_categories(struct arena *a, struct eas_email *e)
 	return 0;
 }
 
-/* Verbs by number (MS-ASEMAIL 2.2.2.45). */
-enum { VERB_NONE, VERB_REPLY, VERB_REPLY_ALL, VERB_FORWARD };
-
 static void read_flags(struct eas_email *e)
 {
-	e->note = (struct eas_note){ .verb = VERB_NONE };
+	e->note = (struct eas_note){ .verb = EAS_VERB_NONE };
 	if (e->item->flags & STORE_FLAG_FLAGGED)
 		e->note.flag = EAS_FLAG_ACTIVE;
 	else if (has_keyword(e->item, EAS_KEYWORD_COMPLETE))
 		e->note.flag = EAS_FLAG_COMPLETE;
 	if (has_keyword(e->item, "$Forwarded"))
-		e->note.verb = VERB_FORWARD;
+		e->note.verb = EAS_VERB_FORWARD;
 	if (e->item->flags & STORE_FLAG_ANSWERED)
-		e->note.verb = VERB_REPLY;
+		e->note.verb = EAS_VERB_REPLY;
 }
 
 /* Of a body that is not opened the size is told as it can be guessed from the index. */
@@ -113,14 +110,14 @@ int eas_email_begin(struct arena *a, const struct eas_item *item, const struct e
 
 bool eas_email_needs_note(const struct eas_email *e)
 {
-	return e->options->version >= 120 && (e->note.flag != EAS_FLAG_NONE || e->note.verb != VERB_NONE);
+	return e->options->version >= 120 && (e->note.flag != EAS_FLAG_NONE || e->note.verb != EAS_VERB_NONE);
 }
 
 void eas_email_add_note(struct eas_email *e, const struct eas_note *kept)
 {
 	if (e->note.flag == kept->flag)
 		memcpy(e->note.values, kept->values, sizeof(e->note.values));
-	if (e->note.verb != VERB_NONE && kept->verb != VERB_NONE) {
+	if (e->note.verb != EAS_VERB_NONE && kept->verb != EAS_VERB_NONE) {
 		e->note.verb = kept->verb;
 		e->note.verb_s = kept->verb_s;
 	}

@@ -16,6 +16,9 @@
 #define EAS_KEYWORD_COMPLETE "$FlagComplete"
 #define EAS_KEYWORD_REVISION "$FlagRevision"
 
+/* LastVerbExecuted (MS-ASEMAIL 2.2.2.45). */
+enum eas_verb { EAS_VERB_NONE, EAS_VERB_REPLY, EAS_VERB_REPLY_ALL, EAS_VERB_FORWARD };
+
 enum eas_flag_status { EAS_FLAG_NONE, EAS_FLAG_COMPLETE, EAS_FLAG_ACTIVE };
 
 /* The children of Flag that are kept, in the order in which they are written. */
@@ -38,7 +41,7 @@ enum eas_flag_value {
 struct eas_note {
 	enum eas_flag_status flag;
 	struct span values[EAS_FLAG_VALUES]; /* as the client wrote them; SPAN_NONE: absent */
-	unsigned int verb;                   /* 1 answered, 2 answered to all, 3 forwarded; 0: none */
+	unsigned int verb;                   /* enum eas_verb */
 	int64_t verb_s;                      /* when */
 };
 
