@@ -4,11 +4,16 @@
 #include "imapd/eas/folder/folder.h"
 #include "imapd/eas/provision/provision.h"
 #include "imapd/eas/resolve/resolve.h"
+#include "imapd/eas/send/send.h"
 #include "imapd/eas/settings/settings.h"
 
 /* clang-format off */
 static const struct eas_command commands[] = {
 	/* code  name  since  until  flags  root  run */
+	{ 1, "SendMail", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY | EAS_TAKES_RFC822, COMPOSEMAIL_SENDMAIL, eas_cmd_send_mail },
+	{ 2, "SmartForward", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY | EAS_TAKES_RFC822, COMPOSEMAIL_SMARTFORWARD,
+	  eas_cmd_smart_forward },
+	{ 3, "SmartReply", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY | EAS_TAKES_RFC822, COMPOSEMAIL_SMARTREPLY, eas_cmd_smart_reply },
 	{ 5, "GetHierarchy", EAS_2_5, EAS_12_1, EAS_NEEDS_POLICY | EAS_TAKES_EMPTY, FOLDERHIERARCHY_FOLDERS, eas_cmd_get_hierarchy },
 	{ 9, "FolderSync", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERSYNC, eas_cmd_folder_sync },
 	{ 10, "FolderCreate", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERCREATE, eas_cmd_folder_create },

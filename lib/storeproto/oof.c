@@ -37,8 +37,6 @@ static int check_text(const Podstore__OofText *t, struct err *err)
 	text = span_of(t->text);
 	if (text.len > OOF_TEXT_MAX)
 		return err_set(err, POD_E_LIMIT, "an answer has at most %u bytes", OOF_TEXT_MAX);
-	if (t->enabled && !span_trim(text).len)
-		return err_set(err, POD_E_SYNTAX, "an answer needs words");
 	return 0;
 }
 

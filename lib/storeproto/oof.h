@@ -32,8 +32,7 @@ enum oof_audience {
 const Podstore__OofText *oof_text(const Podstore__Oof *o, enum oof_audience who);
 /* Whether answers go out at that time. */
 bool oof_is_on(const Podstore__Oof *o, int64_t now_s);
-/* -POD_E_SYNTAX with words for who set it: a time that does not begin before it ends, an answer without
- * words; -POD_E_LIMIT. */
+/* -POD_E_SYNTAX with words for who set it: a time that does not begin before it ends; -POD_E_LIMIT. */
 int oof_check(const Podstore__Oof *o, struct err *err);
 
 /* The value of the state and back, in the arena. value empty: nothing was set, which is off. -POD_E_CORRUPT,

@@ -100,7 +100,7 @@ static const Podstore__OofText *enabled(const Podstore__Oof *o, enum oof_audienc
 {
 	const Podstore__OofText *t = oof_text(o, who);
 
-	return t && t->enabled ? t : NULL;
+	return t && t->enabled && span_trim(span_of(t->text)).len ? t : NULL;
 }
 
 static bool same_text(const Podstore__OofText *x, const Podstore__OofText *y)

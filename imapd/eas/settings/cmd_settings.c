@@ -6,6 +6,7 @@ static const struct {
 	enum wbxml_tag tag;
 	settings_fn *answer;
 } questions[] = {
+	{ SETTINGS_OOF, settings_oof },
 	{ SETTINGS_DEVICEPASSWORD, settings_device_password },
 	{ SETTINGS_DEVICEINFORMATION, settings_device_information },
 	{ SETTINGS_USERINFORMATION, settings_user_information },

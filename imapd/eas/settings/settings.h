@@ -21,7 +21,7 @@ void eas_cmd_settings(struct eas_request *rq);
 
 /* One question: node is its element in the request. Writes the element that answers it. Suspends. */
 typedef void settings_fn(struct eas_request *rq, const struct wbxml_node *node);
-settings_fn settings_device_information, settings_device_password, settings_user_information, settings_rights;
+settings_fn settings_oof, settings_device_information, settings_device_password, settings_user_information, settings_rights;
 
 /* An answer that is a status alone. */
 void settings_status(struct eas_request *rq, enum wbxml_tag tag, enum settings_status status);
