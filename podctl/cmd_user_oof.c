@@ -12,7 +12,7 @@ static const struct output_column columns[] = {
 	{ "Now", "now", OUTPUT_YESNO },
 	{ "From", "from", OUTPUT_TIME },
 	{ "To", "to", OUTPUT_TIME },
-	{ "To users of the pod", "internal", OUTPUT_TEXT },
+	{ "To users of the domain", "internal", OUTPUT_TEXT },
 	{ "To others they know", "external_known", OUTPUT_TEXT },
 	{ "To all others", "external", OUTPUT_TEXT },
 };
@@ -23,7 +23,7 @@ const struct command_option user_oof_options[] = {
 	{ "--from", "TIME",
 	  "Mail is answered from then on, with --to: 2026-12-24, or \"2026-12-24 12:00\"." },
 	{ "--to", "TIME", "And no more from then on." },
-	{ "--internal", "TEXT", "What users of the pod are told; \"\": nothing." },
+	{ "--internal", "TEXT", "What users of the same domain are told; \"\": nothing." },
 	{ "--external", "TEXT", "What others are told; \"\": nothing." },
 	{ "--known-only", NULL, "Of others only those hear it to whom the user has written." },
 	{ "--html", NULL, "The texts given here are HTML." },

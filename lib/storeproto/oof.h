@@ -22,7 +22,7 @@ enum oof_when { OOF_OFF, OOF_ON, OOF_TIMED };
 
 /* Who is answered; the order is that of ActiveSync's Settings command. */
 enum oof_audience {
-	OOF_INTERNAL,       /* users of the pod, who logged in to send */
+	OOF_INTERNAL,       /* users of the same domain, who logged in to send */
 	OOF_EXTERNAL_KNOWN, /* others to whom the user has written */
 	OOF_EXTERNAL,       /* all others */
 	OOF_AUDIENCES

@@ -6,8 +6,9 @@
 #include "storeproto/oof.h"
 
 #define ANSWERED_MAX 2000 /* senders that are remembered: the newest */
-#define WRITTEN_MAX  2000 /* of the user's own messages, those that are asked for whom they know: the newest \
-	                   */
+#define WRITTEN_MAX                                                                             \
+	2000 /* of the user's own messages, those that are asked for whom they know: the newest \
+	      */
 
 /* A state's value; empty where there is none. */
 static int read_state(struct batch *b, const struct user_state *u, const char *name, struct span *ret_value,
@@ -25,6 +26,21 @@ static int read_state(struct batch *b, const struct user_state *u, const char *n
 	if (r == 0)
 		*ret_value = f.value;
 	return r;
+}
+
+static struct span domain_of(struct span address)
+{
+	size_t at = address.len;
+
+	while (at > 0 && address.p[at - 1] != '@')
+		at--;
+	return span_skip(address, at);
+}
+
+/* Users of another domain of the pod may be another house's. */
+static bool same_domain(struct span x, struct span y)
+{
+	return span_eq_nocase(domain_of(x), domain_of(y));
 }
 
 /* ---- whom the user has written to ---- */
@@ -58,14 +74,13 @@ static int find_sent(struct batch *b, const struct user_state *u, uint32_t *ret_
 /* As an ENVELOPE has it: (name route "local" "domain"). */
 static struct span as_in_envelope(struct arena *a, struct span address)
 {
-	size_t at = address.len;
+	struct span domain = domain_of(address);
 
-	while (at > 0 && address.p[at - 1] != '@')
-		at--;
-	if (at < 2)
+	if (domain.len + 2 > address.len)
 		return SPAN_NONE;
 	return span_of(arena_printf(a, "\"" SPAN_FMT "\" \"" SPAN_FMT "\")",
-	                            SPAN_ARG(span_head(address, at - 1)), SPAN_ARG(span_skip(address, at))));
+	                            SPAN_ARG(span_head(address, address.len - domain.len - 1)),
+	                            SPAN_ARG(domain)));
 }
 
 /* Looks at the envelopes of what is in Sent. 1: the address is in one of them. */
@@ -115,7 +130,7 @@ static int choose(struct batch *b, const struct user_state *u, const struct chan
 	const Podstore__OofText *known = enabled(o, OOF_EXTERNAL_KNOWN), *others = enabled(o, OOF_EXTERNAL);
 	int r = 0;
 
-	if (c->u.deliver.internal)
+	if (c->u.deliver.internal && same_domain(c->u.deliver.reply_to, span_of(u->info.address)))
 		*ret_text = enabled(o, OOF_INTERNAL);
 	else if (same_text(known, others))
 		*ret_text = others;

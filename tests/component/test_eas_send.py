@@ -27,10 +27,11 @@ class Send(unittest.TestCase):
         cls.addClassCleanup(cls.pod.close)
         cls.pod.up()
         cls.alice, cls.bob, cls.carol = (cls.pod.address(n) for n in ("alice", "bob", "carol"))
-        cls.box = cls.pod.imap("alice")
-        cls.box.append("INBOX", None, None, ORIGINAL)
-        cls.box.select("INBOX", readonly=True)
-        cls.original = cls.box.uid("SEARCH", "SUBJECT", "Plans")[1][0].decode()
+        box = cls.pod.imap("alice")
+        box.append("INBOX", None, None, ORIGINAL)
+        box.select("INBOX", readonly=True)
+        cls.original = box.uid("SEARCH", "SUBJECT", "Plans")[1][0].decode()
+        box.logout()
         cls.n = 0
 
     def phone(self, version, device="SENDER01"):
@@ -118,6 +119,7 @@ class Send(unittest.TestCase):
         told = flags.uid("FETCH", self.original, "(FLAGS)")[1][0].decode()
         self.assertIn("\\Answered", told)
         self.assertIn("$Forwarded", told)
+        flags.logout()
 
     def test_3_what_cannot_be_sent_says_why(self):
         phone = self.phone("16.1")

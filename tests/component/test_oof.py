@@ -1,6 +1,7 @@
 """Answers of users who are away (RFC 3834), on a whole pod: who is told what, once, and who never is."""
 import email
 import email.policy
+import imaplib
 import os
 import re
 import signal
@@ -136,7 +137,20 @@ class Oof(unittest.TestCase):
         self.assertIn("PAL@elsewhere.test", self.answered())
         self.assertNotIn("nobody-known@elsewhere.test", self.answered())
 
-    def test_6_only_in_time(self):
+    def test_6_other_domains_of_the_pod_are_strangers(self):
+        self.pod.podctl("domain", "add", "other.test")
+        self.pod.podctl("user", "add", "dora@other.test", "--password-stdin", stdin="secret-of-dora\n")
+        self.oof(self.alice, "--internal", "Among us: at sea.", "--external", "Away.")
+        with self.pod.smtp("submission", starttls=True) as s:
+            s.login("dora@other.test", "secret-of-dora")
+            s.sendmail("dora@other.test", [self.alice], message(self.alice, "from dora", sender="dora@other.test"))
+        box = imaplib.IMAP4("127.0.0.1", self.pod.port("imap"), timeout=60)
+        box.login("dora@other.test", "secret-of-dora")
+        self.addCleanup(box.logout)
+        until(lambda: box.select("INBOX")[1][0] != b"0", "the answer to dora")
+        self.assertIn(b"Away.", box.fetch("1", "(BODY.PEEK[TEXT])")[1][0][1])
+
+    def test_7_only_in_time(self):
         now = time.time()
 
         def at(offset):
