@@ -196,6 +196,25 @@ static bool has_eight_bit(struct span s)
 	return false;
 }
 
+/* Commands are lines, and the mta believes this connection: nothing of a message's may end one. */
+static bool fits_in_line(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] < ' ' || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static int check(const struct submit_message *m, struct err *err)
+{
+	bool ok = *m->login && fits_in_line(span_of(m->login)) && fits_in_line(m->sender) && m->n_rcpts > 0 &&
+	          (!m->peer || fits_in_line(span_of(m->peer)));
+
+	for (size_t i = 0; ok && i < m->n_rcpts; i++)
+		ok = m->rcpts[i].len && fits_in_line(m->rcpts[i]);
+	return ok ? 0 : err_set(err, POD_E_SYNTAX, "an envelope that is none");
+}
+
 static int fill_mail(struct submit *s)
 {
 	const struct submit_message *m = s->m;
@@ -255,10 +274,13 @@ int submit_start(struct event_base *base, const char *path, unsigned int timeout
                  const struct submit_message *m, submit_done_fn *fn, void *arg, struct submit **ret_submit,
                  struct err *err)
 {
-	struct submit *s = calloc(1, sizeof(*s));
+	struct submit *s = NULL;
 	struct timeval tv = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
-	int r;
+	int r = check(m, err);
 
+	if (r < 0)
+		return r;
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(err, POD_E_NOMEM, "no memory to submit");
 	s->m = m;

@@ -53,7 +53,7 @@ struct submit;
 char *submit_path(const struct conf *conf, char *buf, size_t size);
 /*
  * Begins. fn is called once, from the loop, at the latest after timeout_ms, unless it is cancelled before.
- * -POD_E_NOMEM, -POD_E_SYNTAX (a socket's path that is none).
+ * -POD_E_NOMEM; -POD_E_SYNTAX: the socket's path is none, or an address has control characters.
  */
 int submit_start(struct event_base *base, const char *path, unsigned int timeout_ms,
                  const struct submit_message *m, submit_done_fn *fn, void *arg, struct submit **ret_submit,

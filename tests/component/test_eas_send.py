@@ -5,6 +5,7 @@ import email.policy
 import http.client
 import os
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -188,6 +189,31 @@ class Send(unittest.TestCase):
             self.assertEqual([len(self.mails(who, f"killed {i}", folder)) for who, folder in
                               (("bob", "INBOX"), ("alice", "INBOX"), ("alice", "Sent"))], [1, 1, 1], i)
 
+    def test_6_the_mta_knows_a_transaction_again(self):
+        """On the socket itself: what waits in the queue, too, is there once; and who submits is said, and holds."""
+        self.pod.podctl("user", "set", self.carol, "--undo-send", "1h")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(os.path.join(self.pod.dir, "run", "mta-gateway.sock"))
+            lines = s.makefile("rb")
+
+            def say(text):
+                s.sendall(text.encode() + b"\r\n")
+                while (line := lines.readline())[3:4] == b"-":
+                    pass
+                return line[:3].decode()
+            lines.readline()
+            self.assertEqual(say("EHLO [192.0.2.9]"), "250")
+            self.assertEqual(say(f"MAIL FROM:<{self.carol}>"), "530")
+            self.assertEqual(say(f"MAIL FROM:<{self.bob}> AUTH={self.carol}"), "550")
+            for _ in range(2):
+                said = [say(text) for text in (f"MAIL FROM:<{self.carol}> AUTH={self.carol} TRANSID=<0193b1c2d3e47f00a1b2c3d4e5f60718>",
+                                               "RCPT TO:<x@elsewhere.test>", f"RCPT TO:<{self.bob}>", "DATA", "Subject: t\r\n\r\nx\r\n.")]
+                self.assertEqual(said, ["250", "250", "250", "354", "250"])
+        held = self.pod.podctl("queue", "list", as_json=True)["messages"]
+        self.assertEqual([m["sender"] for m in held], [self.carol])
+        self.pod.podctl("user", "set", self.carol, "--undo-send", "none")
+
     def oof(self, phone, *wish):
         answer = phone.ask("Settings", E("Settings:Settings", E("Settings:Oof", *wish)))
         return answer.root.find("Oof")
@@ -196,7 +222,7 @@ class Send(unittest.TestCase):
         return E("Settings:OofMessage", E(f"Settings:AppliesTo{audience}"), *([E("Settings:Enabled", enabled)] if enabled else []),
                  *([E("Settings:ReplyMessage", text)] if text is not None else []), *([E("Settings:BodyType", kind)] if kind else []))
 
-    def test_6_away(self):
+    def test_7_away(self):
         phone = self.phone("14.1")
         got = self.oof(phone, E("Settings:Get", E("Settings:BodyType", "Text")))
         self.assertEqual([got.get("Status"), got.get("Get/OofState"), len(got.all("Get/OofMessage"))], ["1", "0", 3])

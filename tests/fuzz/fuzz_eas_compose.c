@@ -26,12 +26,22 @@ static int as_it_is(struct arena *a, struct span html, struct span *ret_text)
 	return 0;
 }
 
+static bool fits_in_line(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] < ' ' || s.p[i] == 0x7f)
+			return false;
+	return s.len > 0;
+}
+
 static void look_at(const struct composed *c)
 {
 	struct span sent = buf_span(&c->sent), header = buf_span(&c->wire_header);
 	struct mime_field f;
 
-	MUST(c->n_rcpts > 0 && c->sender.len && c->message_id.p);
+	MUST(c->n_rcpts > 0 && fits_in_line(c->sender) && c->message_id.p);
+	for (size_t i = 0; i < c->n_rcpts; i++)
+		MUST(fits_in_line(c->rcpts[i]));
 	MUST(mime_header_of(sent).len == c->sent_header_len);
 	MUST(mime_header_of(header).len == header.len);
 	while (mime_field_next(&header, &f))

@@ -170,6 +170,8 @@ static void what_is_no_message_or_for_nobody_is_refused(void **state)
 		{ "Subject: x\r\n\r\nhi", -POD_E_NOTFOUND },
 		{ "To: undisclosed-recipients:;\r\n\r\nhi", -POD_E_NOTFOUND },
 		{ "To: bob\r\n\r\nhi", -POD_E_UNSUPPORTED },
+		{ "To: \"bob\x01\"@there.test\r\n\r\nhi", -POD_E_UNSUPPORTED },
+		{ "To: bob@\x01there.test\r\n\r\nhi", -POD_E_UNSUPPORTED },
 	};
 	struct rig *r = *state;
 

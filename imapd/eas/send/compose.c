@@ -74,13 +74,22 @@ static bool is_there(const struct composed *c, struct span address)
 	return false;
 }
 
+/* A quoted local part may hold a line end where its field is folded; a path may not (RFC 5321 4.1.2). */
+static bool has_control(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] < ' ' || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
 static int add_rcpt(struct composing *c, const struct address_entry *e)
 {
 	const struct address address = { e->local, e->domain };
 	struct composed *out = c->out;
 	struct span text;
 
-	if (!e->local.len || !e->domain.len)
+	if (!e->local.len || !e->domain.len || has_control(e->local) || has_control(e->domain))
 		return -POD_E_UNSUPPORTED;
 	text = address_format(c->a, &address);
 	if (!text.p)
@@ -117,7 +126,8 @@ static bool may_use(const struct composing *c, const struct address_entry *e)
 	const struct address address = { e->local, e->domain };
 	struct span key = address_key(c->a, &address);
 
-	return e->local.len && e->domain.len && key.p && c->o->may_use(c->o->arg, key);
+	return e->local.len && e->domain.len && !has_control(e->local) && !has_control(e->domain) && key.p &&
+	       c->o->may_use(c->o->arg, key);
 }
 
 /* phrase = quoted-string, or encoded words as they came */
