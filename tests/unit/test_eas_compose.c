@@ -158,6 +158,18 @@ static void from_is_an_address_of_the_users(void **state)
 	}
 }
 
+static void a_name_of_other_letters_is_encoded(void **state)
+{
+	struct rig *r = *state;
+
+	r->order.name = "J\xc3\xbcrgen \xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac";
+	make(r, COMPOSE_NEW, TO "\r\nx\r\n", NULL);
+	has(sent(r), "From: =?utf-8?B?SsO8cmdlbiDml6XmnKzml6XmnKzml6XmnKzml6XmnKzml6XmnKzml6U=?=\r\n =?utf-8?B?5pys?= <ann@example.test>\r\n");
+	r->order.name = "";
+	make(r, COMPOSE_NEW, TO "\r\nx\r\n", NULL);
+	has(sent(r), "From: <ann@example.test>\r\n");
+}
+
 static void what_is_no_message_or_for_nobody_is_refused(void **state)
 {
 	static const struct {
@@ -346,6 +358,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(bcc_is_kept_in_the_copy_and_not_sent),
 		TEST(from_is_an_address_of_the_users),
+		TEST(a_name_of_other_letters_is_encoded),
 		TEST(what_is_no_message_or_for_nobody_is_refused),
 		TEST(bare_line_ends_become_crlf),
 		TEST(a_reply_quotes_text_below_text),

@@ -6,6 +6,7 @@
 #include "imapd/eas/send/encode.h"
 #include "imapd/eas/send/join.h"
 #include "imapd/eas/send/parts.h"
+#include "imapd/eas/send/words.h"
 #include "mime/address.h"
 #include "mime/date.h"
 #include "mime/header.h"
@@ -130,33 +131,14 @@ static bool may_use(const struct composing *c, const struct address_entry *e)
 	       c->o->may_use(c->o->arg, key);
 }
 
-/* phrase = quoted-string, or encoded words as they came */
-static void put_name(struct buf *out, struct span name)
-{
-	buf_add_byte(out, '"');
-	for (size_t i = 0; i < name.len; i++) {
-		if (name.p[i] == '"' || name.p[i] == '\\')
-			buf_add_byte(out, '\\');
-		buf_add_byte(out, name.p[i] == '\r' || name.p[i] == '\n' ? ' ' : name.p[i]);
-	}
-	buf_add_str(out, "\" ");
-}
-
-static bool is_encoded(struct span name)
-{
-	return span_find(name, SPAN_LIT("=?")) != SIZE_MAX;
-}
-
 static int make_from(struct composing *c, struct span name)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
 
 	buf_add_str(&b, "From: ");
-	if (is_encoded(name))
-		buf_printf(&b, SPAN_FMT " ", SPAN_ARG(name));
-	else if (name.len)
-		put_name(&b, name);
-	buf_printf(&b, "<%s>\r\n", c->o->login);
+	if (name.len)
+		words_put_phrase(&b, name);
+	buf_printf(&b, name.len ? " <%s>\r\n" : "<%s>\r\n", c->o->login);
 	c->from = b.failed ? SPAN_NONE : arena_dup(c->a, buf_span(&b));
 	c->out->sender = arena_dup(c->a, span_of(c->o->login));
 	return c->from.p && c->out->sender.p ? 0 : -POD_E_NOMEM;
