@@ -1,10 +1,12 @@
 #include "imapd/eas/commands.h"
 
 #include "base/cleanup.h"
+#include "imapd/eas/fetch/fetch.h"
 #include "imapd/eas/folder/folder.h"
 #include "imapd/eas/provision/provision.h"
 #include "imapd/eas/resolve/resolve.h"
 #include "imapd/eas/send/send.h"
+#include "imapd/eas/search/search.h"
 #include "imapd/eas/settings/settings.h"
 
 /* clang-format off */
@@ -14,11 +16,15 @@ static const struct eas_command commands[] = {
 	{ 2, "SmartForward", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY | EAS_TAKES_RFC822, COMPOSEMAIL_SMARTFORWARD,
 	  eas_cmd_smart_forward },
 	{ 3, "SmartReply", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY | EAS_TAKES_RFC822, COMPOSEMAIL_SMARTREPLY, eas_cmd_smart_reply },
+	{ 4, "GetAttachment", EAS_2_5, EAS_14_1, EAS_NEEDS_POLICY | EAS_TAKES_EMPTY, 0, eas_cmd_get_attachment },
 	{ 5, "GetHierarchy", EAS_2_5, EAS_12_1, EAS_NEEDS_POLICY | EAS_TAKES_EMPTY, FOLDERHIERARCHY_FOLDERS, eas_cmd_get_hierarchy },
 	{ 9, "FolderSync", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERSYNC, eas_cmd_folder_sync },
 	{ 10, "FolderCreate", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERCREATE, eas_cmd_folder_create },
 	{ 11, "FolderDelete", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERDELETE, eas_cmd_folder_delete },
 	{ 12, "FolderUpdate", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERUPDATE, eas_cmd_folder_update },
+	{ 16, "Search", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, SEARCH_SEARCH, eas_cmd_search },
+	{ 19, "ItemOperations", EAS_12_0, EAS_16_1, EAS_NEEDS_POLICY, ITEMOPERATIONS_ITEMOPERATIONS, eas_cmd_item_operations },
+	{ 23, "Find", EAS_16_1, EAS_16_1, EAS_NEEDS_POLICY, FIND_FIND, eas_cmd_find },
 	{ 17, "Settings", EAS_12_0, EAS_16_1, EAS_NEEDS_POLICY, SETTINGS_SETTINGS, eas_cmd_settings },
 	{ 21, "ResolveRecipients", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, RESOLVERECIPIENTS_RESOLVERECIPIENTS,
 	  eas_cmd_resolve_recipients },

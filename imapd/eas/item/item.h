@@ -24,6 +24,10 @@ struct eas_item_place {
 	bool drafts; /* its special use is \Drafts: 16.x clients write there */
 };
 
+/* The place of a mailbox whose folder's id is folder_id. In a, and pointing into mailbox. -POD_E_NOMEM. */
+int eas_item_place_of(struct arena *a, const Podstore__Mailbox *mailbox, struct span folder_id,
+                      struct eas_item_place *ret_place);
+
 /* ---- server to client ---- */
 
 /* The columns of Rows that an item is made of. Without STORE_COL_GUID flags' reminders are not found. */

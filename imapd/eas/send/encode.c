@@ -46,12 +46,12 @@ static struct texture look_at(struct span text)
 	return t;
 }
 
-static void put_base64(struct buf *out, struct span text)
+void encode_base64(struct buf *out, struct span bytes)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(BASE64_ARENA);
 
-	for (; a && text.len; text = span_skip(text, BASE64_RUN)) {
-		buf_add(out, base64_encode(a, span_head(text, BASE64_RUN)));
+	for (; a && bytes.len; bytes = span_skip(bytes, BASE64_RUN)) {
+		buf_add(out, base64_encode(a, span_head(bytes, BASE64_RUN)));
 		buf_add(out, SPAN_LIT("\r\n"));
 		arena_reset(a);
 	}
@@ -109,7 +109,7 @@ void encode_text(struct buf *fields, struct buf *body, const char *subtype, cons
 		buf_add(body, buf_span(&lines));
 	} else if (t.eight_bit * 6 > lines.len) {
 		encoding = "base64";
-		put_base64(body, buf_span(&lines));
+		encode_base64(body, buf_span(&lines));
 	} else {
 		encoding = "quoted-printable";
 		put_quoted(body, buf_span(&lines));

@@ -14,6 +14,9 @@
 void encode_text(struct buf *fields, struct buf *body, const char *subtype, const char *params,
                  struct span text);
 
+/* Base64 in lines of 76 characters (RFC 2045 6.8). */
+void encode_base64(struct buf *out, struct span bytes);
+
 /* Bytes with line ends made CRLF: a bare CR or LF counts as one. */
 void encode_lines(struct buf *out, struct span text);
 
