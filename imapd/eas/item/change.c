@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "imapd/eas/eas.h"
+#include "imapd/eas/item/draft_store.h"
 #include "imapd/eas/item/notes.h"
 #include "imapd/eas/item/rows.h"
 #include "imapd/eas/item/status.h"
@@ -170,6 +171,10 @@ void eas_item_change(struct eas_request *rq, const struct eas_item_place *place,
 	struct eas_change change;
 	int r = eas_change_read(rq->a, data, rq->version, &change);
 
+	if (r == 0 && change.others && place->drafts && rq->version >= EAS_16_0) {
+		eas_draft_change(rq, place, uid, command, &change, ret_result);
+		return;
+	}
 	/* What else there is of a message is as it came. */
 	if (r == 0 && change.others)
 		r = -POD_E_SYNTAX;

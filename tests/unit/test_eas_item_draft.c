@@ -1,0 +1,251 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "imapd/eas/item/draft.h"
+#include "imapd/eas/item/headers.h"
+#include "mime/header.h"
+
+struct line {
+	unsigned int tag; /* 0: the end of the element that is open */
+	const char *text; /* NULL: an element with others in it */
+};
+#define IN(tag)           \
+	{                 \
+		tag, NULL \
+	}
+#define OUT             \
+	{               \
+		0, NULL \
+	}
+
+static const struct wbxml_node *document(struct arena *a, const struct line *lines)
+{
+	_cleanup_buf_ struct buf out = BUF_INIT;
+	struct wbxml_node *root;
+	struct wbxml_writer w;
+
+	wbxml_begin(&w, &out);
+	for (wbxml_open(&w, AIRSYNC_APPLICATIONDATA); w.depth > 0; lines++) {
+		if (!lines->tag)
+			wbxml_close(&w);
+		else if (lines->text)
+			wbxml_str(&w, (enum wbxml_tag) lines->tag, lines->text);
+		else
+			wbxml_open(&w, (enum wbxml_tag) lines->tag);
+	}
+	assert_int_equal(wbxml_decode(a, arena_dup(a, buf_span(&out)), &root, NULL), 0);
+	return root;
+}
+
+static const struct eas_draft_frame frame = {
+	.from = "ann@example.org", .now_s = 1795702844, .folder_id = "f", .uid = 5
+};
+
+static struct span compose(struct arena *a, const struct line *lines, const struct eas_message *base,
+                           int expected)
+{
+	_cleanup_buf_ struct buf out = BUF_INIT;
+	struct eas_draft d;
+	int r = eas_draft_read(a, document(a, lines), &d);
+
+	if (r == 0)
+		r = eas_draft_compose(a, &d, base, &frame, &out);
+	assert_int_equal(r, expected);
+	return r == 0 ? arena_dup(a, buf_span(&out)) : SPAN_NONE;
+}
+
+static struct eas_message open_message(struct arena *a, struct span bytes, struct eas_layout *layout)
+{
+	struct mime_summary s = { SPAN_NONE };
+	struct eas_message m;
+
+	assert_int_equal(mime_summarize(a, bytes, &s), 0);
+	assert_int_equal(eas_layout_read(a, s.bodystructure, layout), 0);
+	assert_int_equal(eas_message_open(a, bytes, s.parts, layout, &m), 0);
+	return m;
+}
+
+static void assert_span(struct span got, const char *want)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	buf_add(&b, got);
+	assert_string_equal(buf_str(&b), want);
+}
+
+static void assert_field(struct arena *a, struct span message, const char *name, const char *want)
+{
+	struct mime_field f = { .value = SPAN_NONE };
+	bool found = mime_field_find(mime_header_of(message), span_of(name), &f);
+
+	assert_int_equal(found, want != NULL);
+	if (want)
+		assert_span(mime_decode_text(a, f.value), want);
+}
+
+#define LONG_SUBJECT                                                                                      \
+	"\xc3\x84 very long subject with \xe2\x82\xac and more than one encoded word can hold, so it is " \
+	"folded"
+
+static const struct line letter[] = { { EMAIL_TO,
+	                                "\"J\xc3\xb6rg, B.\" <joerg@example.org>, carl@example.org" },
+	                              { EMAIL2_BCC, "eve@example.org" },
+	                              { EMAIL_SUBJECT, LONG_SUBJECT },
+	                              { EMAIL_IMPORTANCE, "2" },
+	                              IN(AIRSYNCBASE_BODY),
+	                              { AIRSYNCBASE_TYPE, "2" },
+	                              { AIRSYNCBASE_DATA, "<p>Gr\xc3\xbc\xc3\x9f"
+	                                                  "e</p>" },
+	                              OUT,
+	                              IN(AIRSYNCBASE_ATTACHMENTS),
+	                              IN(AIRSYNCBASE_ADD),
+	                              { AIRSYNCBASE_CLIENTID, "1" },
+	                              { AIRSYNCBASE_DISPLAYNAME, "\xc3\xbc.txt" },
+	                              { AIRSYNCBASE_CONTENT, "aGVsbG8=" },
+	                              OUT,
+	                              IN(AIRSYNCBASE_ADD),
+	                              { AIRSYNCBASE_DISPLAYNAME, "i.png" },
+	                              { AIRSYNCBASE_CONTENTTYPE, "image/png" },
+	                              { AIRSYNCBASE_CONTENTID, "pic@x" },
+	                              { AIRSYNCBASE_ISINLINE, "1" },
+	                              { AIRSYNCBASE_CONTENT, "AAAA" },
+	                              OUT,
+	                              OUT,
+	                              OUT };
+
+static void a_draft_becomes_a_message(void **state)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(64 << 20);
+	struct span message = compose(a, letter, NULL, 0), header, body, text;
+	struct eas_layout l;
+	struct eas_message m = open_message(a, message, &l);
+
+	assert_true(mime_is_crlf(message));
+	assert_field(a, message, "From", "ann@example.org");
+	assert_field(a, message, "Subject", LONG_SUBJECT);
+	assert_field(a, message, "Bcc", "eve@example.org");
+	assert_field(a, message, "Importance", "high");
+	assert_field(a, message, "Cc", NULL);
+	assert_int_equal(eas_body_text(a, &m, EAS_BODY_HTML, &text), 0);
+	assert_span(text, "<p>Gr\xc3\xbc\xc3\x9f"
+	                  "e</p>");
+	assert_int_equal(eas_body_text(a, &m, EAS_BODY_TEXT, &text), 0);
+	assert_span(text, "Gr\xc3\xbc\xc3\x9f"
+	                  "e\r\n");
+	assert_int_equal(l.attachments_n, 2);
+	assert_true(eas_attachment_is_inline(&l, &l.parts.parts[l.attachments[0]]));
+	assert_span(eas_attachment_name(a, &l.parts.parts[l.attachments[1]]), "\xc3\xbc.txt");
+	assert_int_equal(eas_message_part(&m, l.parts.parts[l.attachments[1]].path, &header, &body), 0);
+	assert_int_equal(mime_decode_transfer(a, header, body, &text), 0);
+	assert_span(text, "hello");
+}
+
+static void a_changed_draft_keeps_what_was_not_said(void **state)
+{
+	static const struct line subject[] = { { EMAIL_SUBJECT, "new" }, OUT };
+	static const struct line text_only[] = {
+		IN(AIRSYNCBASE_BODY), { AIRSYNCBASE_TYPE, "1" }, { AIRSYNCBASE_DATA, "short" }, OUT, OUT
+	};
+	_cleanup_(arena_freep) struct arena *a = arena_create(64 << 20);
+	struct eas_headers h;
+	struct eas_layout l;
+	struct eas_message m = open_message(a, compose(a, letter, NULL, 0), &l);
+	struct span message = compose(a, subject, &m, 0), text;
+
+	assert_field(a, message, "Subject", "new");
+	assert_field(a, message, "Bcc", "eve@example.org");
+	assert_int_equal(eas_headers_read(a, mime_header_of(message), &h), 0);
+	assert_span(h.to, "\"J\xc3\xb6rg, B.\" <joerg@example.org>, carl@example.org");
+	m = open_message(a, message, &l);
+	assert_int_equal(l.attachments_n, 2);
+	assert_int_equal(eas_body_text(a, &m, EAS_BODY_HTML, &text), 0);
+	assert_span(text, "<p>Gr\xc3\xbc\xc3\x9f"
+	                  "e</p>");
+
+	m = open_message(a, compose(a, text_only, &m, 0), &l);
+	assert_int_equal(l.attachments_n, 2);
+	assert_false(l.html);
+	assert_int_equal(eas_body_text(a, &m, EAS_BODY_TEXT, &text), 0);
+	assert_span(text, "short");
+	assert_field(a, m.bytes, "Subject", "new");
+}
+
+static void files_are_taken_out_of_a_draft(void **state)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(64 << 20);
+	struct eas_layout l;
+	struct eas_message m = open_message(a, compose(a, letter, NULL, 0), &l);
+	const char *path = arena_str(a, l.parts.parts[l.attachments[0]].path);
+	const char *reference = arena_printf(a, "f:5:%s", path);
+	const struct line remove[] = { IN(AIRSYNCBASE_ATTACHMENTS),
+		                       IN(AIRSYNCBASE_DELETE),
+		                       { AIRSYNCBASE_FILEREFERENCE, reference },
+		                       OUT,
+		                       OUT,
+		                       OUT };
+	static const struct line other[] = { IN(AIRSYNCBASE_ATTACHMENTS),
+		                             IN(AIRSYNCBASE_DELETE),
+		                             { AIRSYNCBASE_FILEREFERENCE, "f:6:2" },
+		                             OUT,
+		                             OUT,
+		                             OUT };
+
+	(void) compose(a, other, &m, -POD_E_NOTFOUND);
+	m = open_message(a, compose(a, remove, &m, 0), &l);
+	assert_int_equal(l.attachments_n, 1);
+	assert_span(eas_attachment_name(a, &l.parts.parts[l.attachments[0]]), "\xc3\xbc.txt");
+}
+
+static void what_a_client_types_gets_into_no_other_field(void **state)
+{
+	static const struct line lines[] = { { EMAIL_SUBJECT, "a\r\nBcc: evil@example.org" },
+		                             { EMAIL_TO, "\"x\r\nBcc: evil@example.org\" <a@example.org>" },
+		                             OUT };
+	_cleanup_(arena_freep) struct arena *a = arena_create(64 << 20);
+	struct span message = compose(a, lines, NULL, 0);
+
+	assert_field(a, message, "Bcc", NULL);
+}
+
+static void bad_drafts_are_refused(void **state)
+{
+	static const struct line cases[][8] = {
+		{ { EMAIL_TO, "a" }, { EMAIL_TO, "b" }, OUT },
+		{ IN(AIRSYNCBASE_BODY), { AIRSYNCBASE_TYPE, "4" }, { AIRSYNCBASE_DATA, "x" }, OUT, OUT },
+		{ IN(AIRSYNCBASE_BODY), { AIRSYNCBASE_DATA, "x" }, OUT, OUT },
+		{ IN(AIRSYNCBASE_ATTACHMENTS),
+		  IN(AIRSYNCBASE_ADD),
+		  { AIRSYNCBASE_CONTENT, "!" },
+		  OUT,
+		  OUT,
+		  OUT },
+		{ IN(AIRSYNCBASE_ATTACHMENTS),
+		  IN(AIRSYNCBASE_DELETE),
+		  { AIRSYNCBASE_CLIENTID, "!" },
+		  OUT,
+		  OUT,
+		  OUT },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(arena_freep) struct arena *a = arena_create(64 << 20);
+
+		(void) compose(a, cases[i], NULL, -POD_E_SYNTAX);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_draft_becomes_a_message),
+		cmocka_unit_test(a_changed_draft_keeps_what_was_not_said),
+		cmocka_unit_test(files_are_taken_out_of_a_draft),
+		cmocka_unit_test(what_a_client_types_gets_into_no_other_field),
+		cmocka_unit_test(bad_drafts_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
