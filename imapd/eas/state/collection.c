@@ -3,8 +3,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-#define FORMAT 1
-#define STRING_MAX 256
+#define FORMAT          1
+#define STRING_MAX      256
 #define CLIENT_ADDS_MAX 4096
 
 /* ---- generations ---- */
@@ -13,16 +13,18 @@
 #define SETS 9
 static void sets_of(struct eas_generation *g, struct eas_uidset *ret[SETS])
 {
-	struct eas_uidset *const all[SETS] = { &g->adds,      &g->changes,      &g->deletes,      &g->softs,     &g->own,
-		                               &g->sent.adds, &g->sent.changes, &g->sent.deletes, &g->sent.softs };
+	struct eas_uidset *const all[SETS] = { &g->adds,         &g->changes,      &g->deletes,
+		                               &g->softs,        &g->own,          &g->sent.adds,
+		                               &g->sent.changes, &g->sent.deletes, &g->sent.softs };
 
 	memcpy(ret, all, sizeof(all));
 }
 
 static void sets_of_const(const struct eas_generation *g, const struct eas_uidset *ret[SETS])
 {
-	const struct eas_uidset *const all[SETS] = { &g->adds,      &g->changes,      &g->deletes,      &g->softs,     &g->own,
-		                                     &g->sent.adds, &g->sent.changes, &g->sent.deletes, &g->sent.softs };
+	const struct eas_uidset *const all[SETS] = { &g->adds,         &g->changes,      &g->deletes,
+		                                     &g->softs,        &g->own,          &g->sent.adds,
+		                                     &g->sent.changes, &g->sent.deletes, &g->sent.softs };
 
 	memcpy(ret, all, sizeof(all));
 }
@@ -79,7 +81,8 @@ int eas_generation_remember_add(struct eas_generation *g, struct arena *a, const
 
 	if (g->client_adds_n == g->client_adds_cap) {
 		size_t cap = g->client_adds_cap ? 2 * g->client_adds_cap : 8;
-		struct eas_client_add *grown = arena_grow(a, g->client_adds, g->client_adds_n, cap, sizeof(*grown));
+		struct eas_client_add *grown =
+			arena_grow(a, g->client_adds, g->client_adds_n, cap, sizeof(*grown));
 
 		if (!grown)
 			return -POD_E_NOMEM;
@@ -129,8 +132,8 @@ const struct eas_moved *eas_collection_find_moved(const struct eas_collection_st
 }
 
 /* ---- bytes out ----
- * FORMAT, the epoch and the other numbers, item options; `now` with its `have`; the same of `before`, whose `have` is
- * said as what is different: runs with their tokens, and uids that it had not; the moves.
+ * FORMAT, the epoch and the other numbers, item options; `now` with its `have`; the same of `before`, whose
+ * `have` is said as what is different: runs with their tokens, and uids that it had not; the moves.
  */
 
 static void put_bytes(struct buf *out, struct span s)
@@ -159,18 +162,20 @@ static void put_generation(struct buf *out, const struct eas_generation *g)
 	}
 }
 
-static void put_difference(struct buf *out, struct arena *a, const struct eas_uidset *from, const struct eas_uidset *to)
+static void put_difference(struct buf *out, struct arena *a, const struct eas_uidset *from,
+                           const struct eas_uidset *to)
 {
-	struct eas_uidset other, gone;
+	struct eas_uidset other, gone, uids;
 
 	eas_uidset_init(&other, a);
 	eas_uidset_init(&gone, a);
+	eas_uidset_init(&uids, a);
 	eas_uidset_subtract(to, from, EAS_COMPARE_TOKENS, &other);
 	eas_uidset_subtract(from, to, EAS_COMPARE_UIDS, &gone);
 	for (size_t i = 0; i < gone.n; i++)
-		gone.r[i].token = 0;
+		eas_uidset_put(&uids, gone.r[i].first, gone.r[i].last, 0);
 	eas_uidset_encode(&other, out);
-	eas_uidset_encode(&gone, out);
+	eas_uidset_encode(&uids, out);
 }
 
 void eas_collection_encode(const struct eas_collection_state *c, struct buf *out)

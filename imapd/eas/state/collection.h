@@ -1,10 +1,11 @@
 /*
- * What is kept of a folder that a device synchronizes: two generations of its state. `now` is what the device has once
- * it knows the newest key; `before` is what it had when it asked with the key before, kept until a request with the new
- * key proves that the answer arrived. A request that comes again with the old key gets the same answer again.
+ * What is kept of a folder that a device synchronizes: two generations of its state. `now` is what the device
+ * has once it knows the newest key; `before` is what it had when it asked with the key before, kept until a
+ * request with the new key proves that the answer arrived. A request that comes again with the old key gets
+ * the same answer again.
  *
- * One value of the store (store/index/states.h), read and written whole; docs/activesync.md says when. Pure; all memory is
- * of an arena.
+ * One value of the store (store/index/states.h), read and written whole; docs/activesync.md says when. Pure;
+ * all memory is of an arena.
  */
 #ifndef POD_IMAPD_EAS_STATE_COLLECTION_H
 #define POD_IMAPD_EAS_STATE_COLLECTION_H
@@ -23,15 +24,16 @@ struct eas_client_add {
 };
 
 struct eas_generation {
-	uint64_t number;    /* of its key */
-	uint64_t watermark; /* the mailbox's modseq up to which all is in here */
-	int64_t cutoff;     /* messages from before this time are not the device's; 0: all are */
-	unsigned int filter; /* FilterType */
-	bool listed;        /* the mailbox was looked at as a whole: else nothing below is known yet */
+	uint64_t number;        /* of its key */
+	uint64_t watermark;     /* the mailbox's modseq up to which all is in here */
+	int64_t cutoff;         /* messages from before this time are not the device's; 0: all are */
+	unsigned int filter;    /* FilterType */
+	bool listed;            /* the mailbox was looked at as a whole: else nothing below is known yet */
 	struct eas_uidset have; /* what the device holds, with the flags that it knows */
 	/* What it is still to be told; no uid is in two of these. */
 	struct eas_uidset adds, changes, deletes, softs;
-	struct eas_uidset own; /* flagged messages that the device itself changed; token: low bits of that modseq */
+	struct eas_uidset
+		own; /* flagged messages that the device itself changed; token: low bits of that modseq */
 	struct eas_sent sent;
 	struct eas_client_add *client_adds;
 	size_t client_adds_n, client_adds_cap;
@@ -53,12 +55,12 @@ struct eas_moved {
 
 struct eas_collection_state {
 	struct arena *a;
-	uint64_t epoch; /* of its keys */
+	uint64_t epoch;       /* of its keys */
 	uint32_t uidvalidity; /* of the mailbox: another one, and nothing of this is true */
 	unsigned int replays; /* how often the same old key has come since the last new one */
 	/* Options that hold until others are sent. */
 	unsigned int filter, conflict; /* conflict 1: the server wins */
-	struct span item_options; /* packed (item/options.h); empty: none were sent */
+	struct span item_options;      /* packed (item/options.h); empty: none were sent */
 	struct eas_generation now, before;
 	bool has_before;
 	struct eas_moved *moved; /* the oldest first */

@@ -1,7 +1,7 @@
 /*
- * A synchronization key: "EPOCH.NUMBER", 16 hex digits and a decimal number. The epoch is drawn when a folder is
- * synchronized from the beginning, so that no key of before is ever taken for one of now; the number counts the states
- * that were given out since. "0" is the beginning. Pure.
+ * A synchronization key: "EPOCH.NUMBER", 16 hex digits and a decimal number. The epoch is drawn when a folder
+ * is synchronized from the beginning, so that no key of before is ever taken for one of now; the number
+ * counts the states that were given out since. "0" is the beginning. Pure.
  */
 #ifndef POD_IMAPD_EAS_STATE_SYNC_KEY_H
 #define POD_IMAPD_EAS_STATE_SYNC_KEY_H

@@ -88,7 +88,8 @@ static void replace(struct eas_uidset *s, size_t i, size_t j, const struct eas_r
 }
 
 /* What is left of the runs from i to j when first to last is taken out: at most two. */
-static size_t remains(const struct eas_uidset *s, size_t i, size_t j, uint32_t first, uint32_t last, struct eas_run *ret)
+static size_t remains(const struct eas_uidset *s, size_t i, size_t j, uint32_t first, uint32_t last,
+                      struct eas_run *ret)
 {
 	size_t n = 0;
 
@@ -231,8 +232,8 @@ int eas_take_number(struct span *in, uint64_t *ret)
 }
 
 /*
- * The number of runs, then for each its distance from the end of the one before, twice, plus one where its token is
- * another than that one's; its length less one; its token where it is another.
+ * The number of runs, then for each its distance from the end of the one before, twice, plus one where its
+ * token is another than that one's; its length less one; its token where it is another.
  */
 void eas_uidset_encode(const struct eas_uidset *s, struct buf *out)
 {
@@ -267,8 +268,8 @@ static int take_run(struct span *in, uint64_t end, uint32_t token, struct eas_ru
 	if (r < 0 || t > UINT32_MAX || (distance & 1 && t == token) || distance >> 1 == 0 ||
 	    (distance >> 1) > UINT32_MAX - end || length > UINT32_MAX - end - (distance >> 1))
 		return -POD_E_CORRUPT;
-	*ret = (struct eas_run){ (uint32_t) (end + (distance >> 1)), (uint32_t) (end + (distance >> 1) + length),
-		                 (uint32_t) t };
+	*ret = (struct eas_run){ (uint32_t) (end + (distance >> 1)),
+		                 (uint32_t) (end + (distance >> 1) + length), (uint32_t) t };
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /*
- * A set of uids, each with a token: what a device holds of a folder, and what it is to be sent. Neighbours with the same
- * token are one run, so that a folder whose mail is read takes a few bytes however large it is. Pure; memory is of an
- * arena, and a set whose arena is out is marked failed and stays as it was.
+ * A set of uids, each with a token: what a device holds of a folder, and what it is to be sent. Neighbours
+ * with the same token are one run, so that a folder whose mail is read takes a few bytes however large it is.
+ * Pure; memory is of an arena, and a set whose arena is out is marked failed and stays as it was.
  */
 #ifndef POD_IMAPD_EAS_STATE_UIDSET_H
 #define POD_IMAPD_EAS_STATE_UIDSET_H
@@ -27,7 +27,8 @@ static inline void eas_uidset_clear(struct eas_uidset *s)
 	s->n = 0;
 }
 
-bool eas_uidset_get(const struct eas_uidset *s, uint32_t uid, uint32_t *ret_token); /* ret_token may be NULL */
+bool eas_uidset_get(const struct eas_uidset *s, uint32_t uid,
+                    uint32_t *ret_token); /* ret_token may be NULL */
 /* All uids from first to last have this token now. 1 <= first <= last. */
 void eas_uidset_put(struct eas_uidset *s, uint32_t first, uint32_t last, uint32_t token);
 void eas_uidset_remove(struct eas_uidset *s, uint32_t first, uint32_t last);
@@ -41,7 +42,8 @@ void eas_uidset_subtract(const struct eas_uidset *a, const struct eas_uidset *b,
 /* The index of the first run that ends at uid or behind it; n: there is none. */
 size_t eas_uidset_find(const struct eas_uidset *s, uint32_t uid);
 
-/* Numbers of a state, 7 bits a byte, the lowest first. -POD_E_CORRUPT where in ends before, or it is no canonical one. */
+/* Numbers of a state, 7 bits a byte, the lowest first. -POD_E_CORRUPT where in ends before, or it is no
+ * canonical one. */
 void eas_put_number(struct buf *out, uint64_t v);
 int eas_take_number(struct span *in, uint64_t *ret);
 

@@ -1,7 +1,7 @@
 /*
- * What a device did to a folder (MS-ASCMD 2.2.3.32): carried out in the order in which it says it, deletions at the end
- * and together, and answered where the protocol wants an answer. Repeated after a lost answer, all of it has the same
- * result: an Add is known by its ClientId, the others find things as they should be.
+ * What a device did to a folder (MS-ASCMD 2.2.3.32): carried out in the order in which it says it, deletions
+ * at the end and together, and answered where the protocol wants an answer. Repeated after a lost answer, all
+ * of it has the same result: an Add is known by its ClientId, the others find things as they should be.
  */
 #include "imapd/eas/sync/client.h"
 
@@ -9,9 +9,9 @@
 
 struct command {
 	const struct wbxml_node *node;
-	uint32_t uid;        /* what it is about; of an Add, what it made */
-	bool known;          /* the device has the message */
-	uint32_t before;     /* flags before it, and */
+	uint32_t uid;    /* what it is about; of an Add, what it made */
+	bool known;      /* the device has the message */
+	uint32_t before; /* flags before it, and */
 	bool was_there;
 	unsigned int status;
 	struct eas_item_result result;
@@ -89,7 +89,8 @@ static int read_rows(struct commands *cs, bool (*wanted)(const struct command *c
 		if (!twice && wanted(&cs->items[i]))
 			uids[n++] = cs->items[i].uid;
 	}
-	return eas_look_rows(cs->part->run->rq, cs->part->a, &cs->part->folder.place, uids, n, columns, ret, err);
+	return eas_look_rows(cs->part->run->rq, cs->part->a, &cs->part->folder.place, uids, n, columns, ret,
+	                     err);
 }
 
 /* ---- changes ---- */
@@ -183,8 +184,9 @@ static int add(struct eas_sync_part *part, struct command *c)
 	made = (struct eas_client_add){ arena_str(part->a, id), c->uid, c->status };
 	if (!made.client_id)
 		return -POD_E_NOMEM;
-	return before && before == eas_generation_client_add(part->at, id) ?
-	               0 : eas_generation_remember_add(part->at, part->a, &made);
+	return before && before == eas_generation_client_add(part->at, id)
+	               ? 0
+	               : eas_generation_remember_add(part->at, part->a, &made);
 }
 
 /* ---- all but deletions ---- */
@@ -218,7 +220,8 @@ static int carry_out(struct commands *cs, struct err *err)
 static bool is_to_know(const struct command *c)
 {
 	return c->status == EAS_SYNC_OK && c->uid &&
-	       (c->node->tag == AIRSYNC_ADD || (c->node->tag == AIRSYNC_CHANGE && c->result.uid == c->uid && !c->result.gone));
+	       (c->node->tag == AIRSYNC_ADD ||
+	        (c->node->tag == AIRSYNC_CHANGE && c->result.uid == c->uid && !c->result.gone));
 }
 
 /* It knows what it set, and of the rest what it knew: what others changed at the same time it is told. */
@@ -267,8 +270,8 @@ static int delete_all(struct commands *cs, struct err *err)
 			uids[n++] = cs->items[i].uid;
 	if (n == 0)
 		return 0;
-	r = eas_client_delete(part->run->rq, part->a, &part->run->folders, &part->folder, part->asked->deletes_as_moves, uids,
-	                      n, err);
+	r = eas_client_delete(part->run->rq, part->a, &part->run->folders, &part->folder,
+	                      part->asked->deletes_as_moves, uids, n, err);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		eas_engine_own_gone(part->at, uids[i]);
 	part->acted |= r == 0;
@@ -276,7 +279,8 @@ static int delete_all(struct commands *cs, struct err *err)
 		return r;
 	for (size_t i = 0; i < cs->n; i++)
 		if (is_deletion(&cs->items[i]))
-			cs->items[i].status = r == -POD_E_QUOTA || r == -POD_E_NOSPACE ? EAS_SYNC_NO_ROOM : EAS_SYNC_SERVER;
+			cs->items[i].status =
+				r == -POD_E_QUOTA || r == -POD_E_NOSPACE ? EAS_SYNC_NO_ROOM : EAS_SYNC_SERVER;
 	return 0;
 }
 
@@ -329,9 +333,9 @@ static int write_answer(struct eas_sync_part *part, const struct command *c, con
 		rq->out = before;
 		rq->out.out->len = len;
 		wbxml_uint(&rq->out, AIRSYNC_STATUS,
-		           r < 0 && r != -POD_E_NOTFOUND    ? EAS_SYNC_SERVER :
-		           c->node->tag == AIRSYNC_FETCH && c->status == EAS_SYNC_OK ? EAS_SYNC_NOT_FOUND :
-		                                                                       c->status);
+		           r < 0 && r != -POD_E_NOTFOUND                               ? EAS_SYNC_SERVER
+		           : c->node->tag == AIRSYNC_FETCH && c->status == EAS_SYNC_OK ? EAS_SYNC_NOT_FOUND
+		                                                                       : c->status);
 	}
 	wbxml_close(&rq->out);
 	return r == -POD_E_UNAVAILABLE || r == -POD_E_TIMEOUT ? r : 0;
@@ -352,7 +356,7 @@ static int answer_all(struct commands *cs, struct err *err)
 		r = write_answer(cs->part, c, is_fetch(c) ? eas_look_find(&rows, c->uid) : NULL);
 		eas_sync_piece_end(run, &cs->part->responses);
 		if (r < 0)
-			return err_set(err, (enum pod_error) -r, "a message that was fetched");
+			return err_set(err, (enum pod_error) - r, "a message that was fetched");
 	}
 	return r;
 }

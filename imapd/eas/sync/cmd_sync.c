@@ -1,8 +1,8 @@
 /*
- * Sync (MS-ASCMD 2.2.1.21). The order of things: the request, read or completed by the last one; states of its folders;
- * each folder by itself (part.c); all states in one commit; only then the answer, so that a key that a device has is
- * always one that the store has. Where there is nothing to say and the device wants to wait, it is parked, and all of
- * this is done again when something has changed.
+ * Sync (MS-ASCMD 2.2.1.21). The order of things: the request, read or completed by the last one; states of
+ * its folders; each folder by itself (part.c); all states in one commit; only then the answer, so that a key
+ * that a device has is always one that the store has. Where there is nothing to say and the device wants to
+ * wait, it is parked, and all of this is done again when something has changed.
  */
 #include "base/clock.h"
 #include "imapd/eas/sync/commands.h"
@@ -78,7 +78,9 @@ static int complete(struct eas_sync_run *run, struct err *err)
 		r = eas_sync_last_complete(&run->asked, &last, run->rq->a);
 	else if (r == 0)
 		run->asked = last;
-	return r == -POD_E_NOMEM ? err_set(err, POD_E_NOMEM, "the last request") : r < 0 ? -POD_E_NOTFOUND : 0;
+	return r == -POD_E_NOMEM ? err_set(err, POD_E_NOMEM, "the last request")
+	       : r < 0           ? -POD_E_NOTFOUND
+	                         : 0;
 }
 
 static int make_parts(struct eas_sync_run *run, struct err *err)

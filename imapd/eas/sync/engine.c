@@ -32,8 +32,8 @@ static void forget(struct eas_generation *g, uint32_t first, uint32_t last)
 }
 
 /*
- * A flag's reminder is no flag of the message, so that a flagged message may have changed though its flags have not;
- * unless it was the device that changed it.
+ * A flag's reminder is no flag of the message, so that a flagged message may have changed though its flags
+ * have not; unless it was the device that changed it.
  */
 static bool differs(const struct eas_generation *g, const struct eas_row *row, uint32_t token)
 {
@@ -48,7 +48,8 @@ static bool differs(const struct eas_generation *g, const struct eas_row *row, u
 
 void eas_engine_row(struct eas_generation *g, const struct eas_row *row)
 {
-	bool in_window = row->date >= g->cutoff || g->cutoff == 0, deleted = eas_engine_is_deleted(row->flags);
+	bool in_window = row->date >= g->cutoff || g->cutoff == 0,
+	     deleted = eas_engine_is_deleted(row->flags);
 	uint32_t token = 0;
 
 	forget(g, row->uid, row->uid);
@@ -96,7 +97,8 @@ bool eas_engine_needs_list(const struct eas_generation *g, unsigned int filter, 
 	return !g->listed || g->cutoff != cutoff || g->filter != filter;
 }
 
-void eas_engine_list_begin(struct eas_listing *l, struct eas_generation *g, unsigned int filter, int64_t cutoff)
+void eas_engine_list_begin(struct eas_listing *l, struct eas_generation *g, unsigned int filter,
+                           int64_t cutoff)
 {
 	l->g = g;
 	eas_uidset_init(&l->seen, g->have.a);
@@ -150,8 +152,8 @@ static bool is_wanted(const struct eas_uidset *only, const struct eas_uidset *ex
 	return (!only || eas_uidset_get(only, uid, NULL)) && (!except || !eas_uidset_get(except, uid, NULL));
 }
 
-static void plan_up(struct planning *p, enum eas_tell tell, const struct eas_uidset *s, const struct eas_uidset *only,
-                    const struct eas_uidset *except)
+static void plan_up(struct planning *p, enum eas_tell tell, const struct eas_uidset *s,
+                    const struct eas_uidset *only, const struct eas_uidset *except)
 {
 	for (size_t i = 0; i < s->n; i++)
 		for (uint64_t uid = s->r[i].first; uid <= s->r[i].last; uid++) {
@@ -163,8 +165,8 @@ static void plan_up(struct planning *p, enum eas_tell tell, const struct eas_uid
 }
 
 /* The newest first: what a person looks for is at the top of his list while the rest comes. */
-static void plan_down(struct planning *p, enum eas_tell tell, const struct eas_uidset *s, const struct eas_uidset *only,
-                      const struct eas_uidset *except)
+static void plan_down(struct planning *p, enum eas_tell tell, const struct eas_uidset *s,
+                      const struct eas_uidset *only, const struct eas_uidset *except)
 {
 	for (size_t i = s->n; i > 0; i--)
 		for (uint64_t uid = s->r[i - 1].last; uid >= s->r[i - 1].first; uid--) {
@@ -194,8 +196,8 @@ static void plan_lost(struct planning *p, const struct eas_generation *g, const 
 	plan_down(p, EAS_TELL_ADD, &g->adds, NULL, &first->adds);
 }
 
-int eas_engine_plan(const struct eas_generation *g, const struct eas_sent *first, size_t window, struct arena *a,
-                    struct eas_plan *ret_plan)
+int eas_engine_plan(const struct eas_generation *g, const struct eas_sent *first, size_t window,
+                    struct arena *a, struct eas_plan *ret_plan)
 {
 	struct planning p;
 	int r = begin_plan(&p, ret_plan, window, a);
@@ -259,8 +261,8 @@ int eas_engine_replay(const struct eas_generation *now, struct arena *a, struct 
 	const struct eas_sent *s = &now->sent;
 	struct planning p;
 	int r = begin_plan(&p, ret_plan,
-	                   eas_uidset_count(&s->adds) + eas_uidset_count(&s->changes) + eas_uidset_count(&s->deletes) +
-	                           eas_uidset_count(&s->softs),
+	                   eas_uidset_count(&s->adds) + eas_uidset_count(&s->changes) +
+	                           eas_uidset_count(&s->deletes) + eas_uidset_count(&s->softs),
 	                   a);
 
 	if (r < 0)
@@ -273,13 +275,41 @@ int eas_engine_replay(const struct eas_generation *now, struct arena *a, struct 
 	return 0;
 }
 
-bool eas_engine_is_as_told(const struct eas_generation *now, const struct eas_step *step, bool is_there, uint32_t token)
+bool eas_engine_is_as_told(const struct eas_generation *now, const struct eas_step *step, bool is_there,
+                           uint32_t token)
 {
 	uint32_t told;
 
 	if (step->tell == EAS_TELL_DELETE || step->tell == EAS_TELL_SOFT_DELETE)
 		return !eas_uidset_get(&now->have, step->uid, NULL);
 	return is_there && eas_uidset_get(&now->have, step->uid, &told) && told == token;
+}
+
+/* ---- generations ---- */
+
+void eas_engine_step(struct eas_collection_state *s, const struct eas_generation *next, bool again)
+{
+	uint64_t number = s->now.number + 1;
+
+	if (!again) {
+		s->before = s->now;
+		s->has_before = true;
+		s->replays = 0;
+	}
+	s->now = *next;
+	s->now.number = number;
+}
+
+void eas_engine_stay(struct eas_collection_state *s, const struct eas_generation *next)
+{
+	const struct eas_generation told = s->now;
+
+	s->now = *next;
+	s->now.number = told.number;
+	s->now.sent = told.sent;
+	s->now.client_adds = told.client_adds;
+	s->now.client_adds_n = told.client_adds_n;
+	s->now.client_adds_cap = told.client_adds_cap;
 }
 
 /* ---- the device's own ---- */

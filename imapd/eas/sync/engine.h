@@ -1,9 +1,11 @@
 /*
- * What a device is to be told of a folder. A generation of its state takes in what the store says of the mailbox (a list
- * of all messages, or what changed since the watermark), and knows from then on what the device lacks; a plan cuts the
- * next answer out of that; what the answer really said goes back into the generation. Pure: no store, no time, no I/O.
+ * What a device is to be told of a folder. A generation of its state takes in what the store says of the
+ * mailbox (a list of all messages, or what changed since the watermark), and knows from then on what the
+ * device lacks; a plan cuts the next answer out of that; what the answer really said goes back into the
+ * generation. Pure: no store, no time, no I/O.
  *
- * A message with \Deleted is none to a device. What the device itself did is taken in as such, and never sent back.
+ * A message with \Deleted is none to a device. What the device itself did is taken in as such, and never sent
+ * back.
  */
 #ifndef POD_IMAPD_EAS_SYNC_ENGINE_H
 #define POD_IMAPD_EAS_SYNC_ENGINE_H
@@ -23,7 +25,8 @@ bool eas_engine_is_deleted(uint32_t flags);
 
 /* ---- taking in ---- */
 
-/* Whether the mailbox has to be listed: nothing is known of it, or the filter is another, or a day has gone. */
+/* Whether the mailbox has to be listed: nothing is known of it, or the filter is another, or a day has gone.
+ */
 bool eas_engine_needs_list(const struct eas_generation *g, unsigned int filter, int64_t cutoff);
 
 /* A list: begin, each message in uid order, end. modseq: of the mailbox, no newer than the list. */
@@ -31,7 +34,8 @@ struct eas_listing {
 	struct eas_generation *g;
 	struct eas_uidset seen;
 };
-void eas_engine_list_begin(struct eas_listing *l, struct eas_generation *g, unsigned int filter, int64_t cutoff);
+void eas_engine_list_begin(struct eas_listing *l, struct eas_generation *g, unsigned int filter,
+                           int64_t cutoff);
 void eas_engine_list_row(struct eas_listing *l, const struct eas_row *row);
 void eas_engine_list_end(struct eas_listing *l, uint64_t modseq);
 
@@ -56,11 +60,11 @@ struct eas_plan {
 	size_t first_row; /* from this step on they are changes and adds, which need the message's row */
 };
 /*
- * What to tell first, at most window: what goes, then changes, then new messages, the newest first. What is in
- * `first` (may be NULL) comes before all else: an answer that was lost. -POD_E_NOMEM.
+ * What to tell first, at most window: what goes, then changes, then new messages, the newest first. What is
+ * in `first` (may be NULL) comes before all else: an answer that was lost. -POD_E_NOMEM.
  */
-int eas_engine_plan(const struct eas_generation *g, const struct eas_sent *first, size_t window, struct arena *a,
-                    struct eas_plan *ret_plan);
+int eas_engine_plan(const struct eas_generation *g, const struct eas_sent *first, size_t window,
+                    struct arena *a, struct eas_plan *ret_plan);
 
 /* A step of the plan was written to the answer; of a change or an add with these flags, as of this modseq. */
 void eas_engine_told(struct eas_generation *g, const struct eas_step *step, uint32_t flags, uint64_t modseq);
@@ -72,11 +76,20 @@ void eas_engine_lost(struct eas_generation *g, const struct eas_step *step);
 /* The steps of the answer that `now` was made with, in the order of a plan. */
 int eas_engine_replay(const struct eas_generation *now, struct arena *a, struct eas_plan *ret_plan);
 /* Whether the message is still as that answer said it: then the answer is the same, and so is its key. */
-bool eas_engine_is_as_told(const struct eas_generation *now, const struct eas_step *step, bool is_there, uint32_t token);
+bool eas_engine_is_as_told(const struct eas_generation *now, const struct eas_step *step, bool is_there,
+                           uint32_t token);
+
+/* ---- from one generation to the next ---- */
+
+/* What the answer's key is to stand for; again: the answer of `now` was lost, and next was made of `before`. */
+void eas_engine_step(struct eas_collection_state *s, const struct eas_generation *next, bool again);
+/* There was nothing to tell: the key stays, and `now` knows what next has learnt of the mailbox. */
+void eas_engine_stay(struct eas_collection_state *s, const struct eas_generation *next);
 
 /* ---- what the device did ---- */
 
-/* It has the message, or has changed it: with these flags, by the commit with that modseq (0: nothing was changed). */
+/* It has the message, or has changed it: with these flags, by the commit with that modseq (0: nothing was
+ * changed). */
 void eas_engine_own(struct eas_generation *g, uint32_t uid, uint32_t token, uint64_t modseq);
 /* It has the message no more: deleted, or moved away. */
 void eas_engine_own_gone(struct eas_generation *g, uint32_t uid);

@@ -7,9 +7,9 @@
 #define EAS_FILTER_MAX 8u /* what a request may say at all */
 
 /*
- * Messages from before this time, in seconds since 1970, are left out; 0: none are. It is the beginning of a day (UTC), so
- * that a day's sync looks at what a device holds once and not at every request. A filter that mail does not have (6 to 8)
- * leaves nothing out.
+ * Messages from before this time, in seconds since 1970, are left out; 0: none are. It is the beginning of a
+ * day (UTC), so that a day's sync looks at what a device holds once and not at every request. A filter that
+ * mail does not have (6 to 8) leaves nothing out.
  */
 int64_t eas_filter_cutoff(unsigned int filter, int64_t now);
 

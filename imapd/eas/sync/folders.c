@@ -44,7 +44,8 @@ int eas_sync_folders_find(struct eas_request *rq, const struct eas_sync_folders 
 }
 
 /* By what it is for; where none is, by its name. */
-int eas_sync_folders_trash(struct eas_request *rq, const struct eas_sync_folders *f, struct eas_sync_folder *ret)
+int eas_sync_folders_trash(struct eas_request *rq, const struct eas_sync_folders *f,
+                           struct eas_sync_folder *ret)
 {
 	const Podstore__Mailbox *named = NULL;
 

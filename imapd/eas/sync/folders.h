@@ -20,6 +20,7 @@ int eas_sync_folders_load(struct eas_request *rq, struct eas_sync_folders *ret, 
 int eas_sync_folders_find(struct eas_request *rq, const struct eas_sync_folders *f, struct span id,
                           struct eas_sync_folder *ret);
 /* The folder that deleted messages go to; -POD_E_NOTFOUND. */
-int eas_sync_folders_trash(struct eas_request *rq, const struct eas_sync_folders *f, struct eas_sync_folder *ret);
+int eas_sync_folders_trash(struct eas_request *rq, const struct eas_sync_folders *f,
+                           struct eas_sync_folder *ret);
 
 #endif

@@ -3,11 +3,11 @@
 #include "base/err.h"
 #include "imapd/eas/state/uidset.h"
 
-#define FORMAT 1
-#define STRING_MAX 64u
-#define GET_CHANGES 1u
+#define FORMAT           1
+#define STRING_MAX       64u
+#define GET_CHANGES      1u
 #define DELETES_AS_MOVES 2u
-#define HAS_CLASS 4u
+#define HAS_CLASS        4u
 
 static void put_string(struct buf *out, const char *s)
 {
@@ -27,7 +27,8 @@ void eas_sync_last_encode(const struct eas_sync_request *rq, struct buf *out)
 		put_string(out, c->id);
 		put_string(out, c->key);
 		eas_put_number(out, c->window);
-		eas_put_number(out, (c->get_changes ? GET_CHANGES : 0) | (c->deletes_as_moves ? DELETES_AS_MOVES : 0) |
+		eas_put_number(out, (c->get_changes ? GET_CHANGES : 0) |
+		                            (c->deletes_as_moves ? DELETES_AS_MOVES : 0) |
 		                            (c->class ? HAS_CLASS : 0));
 	}
 }

@@ -19,12 +19,14 @@ struct refreshing {
 
 static void take_rows(struct refreshing *f, const Podstore__Rows *rows)
 {
-	if (rows->n_flags != rows->n_uids || rows->n_modseqs != rows->n_uids || rows->n_internal_dates != rows->n_uids) {
+	if (rows->n_flags != rows->n_uids || rows->n_modseqs != rows->n_uids ||
+	    rows->n_internal_dates != rows->n_uids) {
 		f->bad = true;
 		return;
 	}
 	for (size_t i = 0; i < rows->n_uids; i++) {
-		const struct eas_row row = { rows->uids[i], rows->flags[i], rows->modseqs[i], rows->internal_dates[i] };
+		const struct eas_row row = { rows->uids[i], rows->flags[i], rows->modseqs[i],
+			                     rows->internal_dates[i] };
 
 		if (f->lists)
 			eas_engine_list_row(&f->listing, &row);
@@ -71,7 +73,8 @@ static void on_part(void *arg, const struct store_reply *part)
 		take_changes(f, (const Podstore__ChangesReply *) m);
 }
 
-static int list_all(struct eas_request *rq, const struct eas_sync_folder *folder, struct refreshing *f, struct err *err)
+static int list_all(struct eas_request *rq, const struct eas_sync_folder *folder, struct refreshing *f,
+                    struct err *err)
 {
 	Podstore__UidRange all = PODSTORE__UID_RANGE__INIT, *ranges = &all;
 	Podstore__Fetch m = PODSTORE__FETCH__INIT;
@@ -133,7 +136,8 @@ static int by_number(const void *a, const void *b)
 Podstore__UidRange **eas_look_ranges(struct arena *a, const uint32_t *uids, size_t n, size_t *ret_n)
 {
 	uint32_t *sorted = arena_array(a, n + 1, sizeof(*sorted));
-	Podstore__UidRange *ranges = arena_array(a, n + 1, sizeof(*ranges)), **list = arena_array(a, n + 1, sizeof(*list));
+	Podstore__UidRange *ranges = arena_array(a, n + 1, sizeof(*ranges)),
+			   **list = arena_array(a, n + 1, sizeof(*list));
 	size_t k = 0;
 
 	if (!sorted || !ranges || !list)
@@ -175,14 +179,14 @@ static int keep_row(struct reading *rd, const Podstore__Rows *rows, size_t i)
 {
 	struct eas_look_row *to = &rd->rows->rows[rd->rows->n];
 	struct eas_item *item = &to->item;
-	int r = rows->n_modseqs == rows->n_uids ? eas_item_of_row(rd->place, rows, i, rd->columns, item) :
-	                                          -POD_E_PROTOCOL;
+	int r = rows->n_modseqs == rows->n_uids ? eas_item_of_row(rd->place, rows, i, rd->columns, item)
+	                                        : -POD_E_PROTOCOL;
 
 	if (r < 0)
 		return r;
 	to->modseq = rows->modseqs[i];
-	if (!keep(rd->a, &item->envelope) || !keep(rd->a, &item->bodystructure) || !keep(rd->a, &item->parts) ||
-	    !keep(rd->a, &item->headers) || !keep(rd->a, &item->guid))
+	if (!keep(rd->a, &item->envelope) || !keep(rd->a, &item->bodystructure) ||
+	    !keep(rd->a, &item->parts) || !keep(rd->a, &item->headers) || !keep(rd->a, &item->guid))
 		return -POD_E_NOMEM;
 	rd->rows->n++;
 	return 0;
@@ -197,10 +201,13 @@ static void on_rows(void *arg, const struct store_reply *part)
 		rd->r = rd->rows->n < rd->cap ? keep_row(rd, rows, i) : -POD_E_PROTOCOL;
 }
 
-int eas_look_rows(struct eas_request *rq, struct arena *a, const struct eas_item_place *place, const uint32_t *uids,
-                  size_t n, uint32_t columns, struct eas_look_rows *ret, struct err *err)
+int eas_look_rows(struct eas_request *rq, struct arena *a, const struct eas_item_place *place,
+                  const uint32_t *uids, size_t n, uint32_t columns, struct eas_look_rows *ret,
+                  struct err *err)
 {
-	struct reading rd = { .place = place, .a = a, .rows = ret, .cap = n, .columns = columns | STORE_COL_MODSEQ };
+	struct reading rd = {
+		.place = place, .a = a, .rows = ret, .cap = n, .columns = columns | STORE_COL_MODSEQ
+	};
 	Podstore__Fetch m = PODSTORE__FETCH__INIT;
 	int r;
 
@@ -213,7 +220,7 @@ int eas_look_rows(struct eas_request *rq, struct arena *a, const struct eas_item
 	m.mailbox = place->mailbox;
 	m.columns = rd.columns;
 	r = account_call_parts(rq->account, rq->a, STORE_FETCH, &m.base, on_rows, &rd, err);
-	return r == 0 && rd.r < 0 ? err_set(err, (enum pod_error) -rd.r, "rows of the store") : r;
+	return r == 0 && rd.r < 0 ? err_set(err, (enum pod_error) - rd.r, "rows of the store") : r;
 }
 
 const struct eas_look_row *eas_look_find(const struct eas_look_rows *rows, uint32_t uid)

@@ -6,8 +6,9 @@
 #include "imapd/eas/sync/folders.h"
 
 /*
- * Brings a generation up to the present: by what changed since its watermark or, where nothing is known or the window is
- * another, by a look at all messages. *ret_rows: how many rows that took. -POD_E_NOTFOUND: the folder is gone.
+ * Brings a generation up to the present: by what changed since its watermark or, where nothing is known or
+ * the window is another, by a look at all messages. *ret_rows: how many rows that took. -POD_E_NOTFOUND: the
+ * folder is gone.
  */
 int eas_look_refresh(struct eas_request *rq, const struct eas_sync_folder *folder, struct eas_generation *g,
                      unsigned int filter, size_t *ret_rows, struct err *err);
@@ -22,8 +23,9 @@ struct eas_look_rows {
 	size_t n;
 };
 /* uids: in any order, each once. columns: of EAS_ITEM_COLUMNS. */
-int eas_look_rows(struct eas_request *rq, struct arena *a, const struct eas_item_place *place, const uint32_t *uids,
-                  size_t n, uint32_t columns, struct eas_look_rows *ret, struct err *err);
+int eas_look_rows(struct eas_request *rq, struct arena *a, const struct eas_item_place *place,
+                  const uint32_t *uids, size_t n, uint32_t columns, struct eas_look_rows *ret,
+                  struct err *err);
 const struct eas_look_row *eas_look_find(const struct eas_look_rows *rows, uint32_t uid);
 
 /* Ranges of uids for a request, ascending; NULL where memory is out. */

@@ -4,7 +4,8 @@
 
 #define PART_MEMORY ((size_t) 256 << 20)
 #define QUIET_ROWS  64 /* changes that were nothing to the device, before they are put behind it */
-/* The same old key again and again: the answer does not arrive. It gets smaller, then a message is left out. */
+/* The same old key again and again: the answer does not arrive. It gets smaller, then a message is left out.
+ */
 #define SAME_MAX    3u
 #define HALVING_MAX 10u
 #define POISON      (SAME_MAX + HALVING_MAX + 3)
@@ -33,10 +34,12 @@ static void set_key(struct eas_sync_part *part, uint64_t number)
 static bool load(struct eas_sync_part *part)
 {
 	struct eas_request *rq = part->run->rq;
-	int r = part->stored->version ? eas_collection_decode(part->stored->value, part->a, &part->state) : -POD_E_NOTFOUND;
+	int r = part->stored->version ? eas_collection_decode(part->stored->value, part->a, &part->state)
+	                              : -POD_E_NOTFOUND;
 
 	if (r < 0 && r != -POD_E_NOTFOUND)
-		log_event(&rq->log, LOGL_ERROR, "eas.state", F_STR("name", part->stored->name), F_STR("why", err_code_text(r)));
+		log_event(&rq->log, LOGL_ERROR, "eas.state", F_STR("name", part->stored->name),
+		          F_STR("why", err_code_text(r)));
 	return r == 0;
 }
 
@@ -93,7 +96,8 @@ static int read_item_options(struct eas_sync_part *part)
 
 	eas_item_options_init(&part->items, part->run->rq->version);
 	if (!o)
-		return packed.len ? eas_item_options_unpack(&packed, part->run->rq->version, &part->items) : 0;
+		return packed.len ? eas_item_options_unpack(&packed, part->run->rq->version, &part->items)
+		                  : 0;
 	for (; r == 0 && o; o = wbxml_again(o))
 		if (eas_sync_options_are_mail(o))
 			r = eas_item_options_read(o, &part->items);
@@ -143,7 +147,8 @@ static int take_options(struct eas_sync_part *part, struct err *err)
 
 static size_t window(const struct eas_sync_part *part)
 {
-	size_t w = part->asked->window < part->run->window_left ? part->asked->window : part->run->window_left;
+	size_t w =
+		part->asked->window < part->run->window_left ? part->asked->window : part->run->window_left;
 	unsigned int halvings = part->state.replays > SAME_MAX ? part->state.replays - SAME_MAX : 0;
 
 	if (part->how != EAS_SYNC_AGAIN || halvings == 0 || w == 0)
@@ -185,33 +190,20 @@ static int tell_changes(struct eas_sync_part *part, size_t *rows, struct err *er
 /* A new generation, whose key is what the answer says. */
 static void step(struct eas_sync_part *part)
 {
-	struct eas_collection_state *s = &part->state;
-
-	part->next.number = s->now.number + 1;
-	if (part->how != EAS_SYNC_AGAIN) {
-		s->before = s->now;
-		s->has_before = true;
-		s->replays = 0;
-	}
-	s->now = part->next;
+	eas_engine_step(&part->state, &part->next, part->how == EAS_SYNC_AGAIN);
 	part->tells = true;
 	part->stored->write = true;
 }
 
-/* Nothing to say: the key stays, and what was learnt of the mailbox is kept where it was costly to learn. */
+/* What was learnt of the mailbox is kept where it was costly to learn. */
 static void stay(struct eas_sync_part *part, size_t rows)
 {
-	struct eas_generation *now = &part->state.now, *next = &part->next;
+	const struct eas_generation *now = &part->state.now, *next = &part->next;
 	bool learnt = next->listed != now->listed || next->filter != now->filter || next->cutoff != now->cutoff ||
 	              rows > QUIET_ROWS;
 
-	if (learnt) {
-		next->sent = now->sent;
-		next->client_adds = now->client_adds;
-		next->client_adds_n = now->client_adds_n;
-		next->client_adds_cap = now->client_adds_cap;
-		*now = *next;
-	}
+	if (learnt)
+		eas_engine_stay(&part->state, next);
 	part->stored->write |= learnt || part->options_changed;
 }
 
@@ -220,7 +212,8 @@ static int go_on(struct eas_sync_part *part, struct err *err)
 	size_t rows = 0;
 	int r = 0;
 
-	eas_generation_copy(&part->next, part->how == EAS_SYNC_AGAIN ? &part->state.before : &part->state.now, part->a);
+	eas_generation_copy(&part->next, part->how == EAS_SYNC_AGAIN ? &part->state.before : &part->state.now,
+	                    part->a);
 	part->at = &part->next;
 	if (part->asked->commands)
 		r = eas_sync_client_commands(part, err);
@@ -281,7 +274,8 @@ static int keep_state(struct eas_sync_part *part, struct err *err)
 /* A folder that the device has a state of was there once. */
 static int find_folder(struct eas_sync_part *part)
 {
-	int r = eas_sync_folders_find(part->run->rq, &part->run->folders, span_of(part->asked->id), &part->folder);
+	int r = eas_sync_folders_find(part->run->rq, &part->run->folders, span_of(part->asked->id),
+	                              &part->folder);
 
 	if (r == -POD_E_NOTFOUND)
 		refuse(part, part->stored->version ? EAS_SYNC_HIERARCHY : EAS_SYNC_NOT_FOUND);

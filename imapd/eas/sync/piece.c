@@ -1,15 +1,17 @@
 #include "imapd/eas/sync/sync.h"
 
 /*
- * WBXML's code page goes on from one element to the next. A holder is of AirSync's page, so that a piece begins on it;
- * where it ends, what is behind it begins.
+ * WBXML's code page goes on from one element to the next. A holder is of AirSync's page, so that a piece
+ * begins on it; where it ends, what is behind it begins.
  */
 void eas_sync_piece_begin(struct eas_sync_run *run, struct eas_sync_piece *piece)
 {
 	struct wbxml_writer *out = &run->rq->out, before = *out;
 
 	if (!piece->writer.out)
-		piece->writer = (struct wbxml_writer){ .out = &piece->bytes, .page = AIRSYNC_SYNC >> 8, .depth = out->depth };
+		piece->writer = (struct wbxml_writer){ .out = &piece->bytes,
+			                               .page = AIRSYNC_SYNC >> 8,
+			                               .depth = out->depth };
 	*out = piece->writer;
 	piece->writer = before;
 }

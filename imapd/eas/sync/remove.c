@@ -9,14 +9,14 @@
 /* ---- moving ---- */
 
 /*
- * A uid of a mailbox is never used again, so that where a message went once it did not go twice: the request's id is made
- * of that, and the store answers a repeated one as the first time. -POD_E_NOMEM.
+ * A uid of a mailbox is never used again, so that where a message went once it did not go twice: the
+ * request's id is made of that, and the store answers a repeated one as the first time. -POD_E_NOMEM.
  */
 static int move_id(const struct eas_request *rq, const struct eas_sync_folder *from, uint32_t uid,
                    const struct eas_sync_folder *to, struct guid *ret_id)
 {
-	const char *text = arena_printf(rq->a, "move %s %u %u %s", from->place.folder_id, from->uidvalidity, uid,
-	                                to->place.folder_id);
+	const char *text = arena_printf(rq->a, "move %s %u %u %s", from->place.folder_id, from->uidvalidity,
+	                                uid, to->place.folder_id);
 	XXH128_canonical_t sum;
 
 	_Static_assert(sizeof(sum) == ID_SIZE, "an id is a sum");
@@ -60,8 +60,8 @@ int eas_client_move(struct eas_request *rq, const struct eas_sync_folder *from, 
 
 /* ---- deleting ---- */
 
-static int move_away(struct eas_request *rq, const struct eas_sync_folder *from, const struct eas_sync_folder *to,
-                     Podstore__UidRange **ranges, size_t n, struct err *err)
+static int move_away(struct eas_request *rq, const struct eas_sync_folder *from,
+                     const struct eas_sync_folder *to, Podstore__UidRange **ranges, size_t n, struct err *err)
 {
 	Podstore__Copy m = PODSTORE__COPY__INIT;
 	const Podstore__CopyReply *reply;
@@ -74,8 +74,8 @@ static int move_away(struct eas_request *rq, const struct eas_sync_folder *from,
 	return copy(rq, &m, &reply, err);
 }
 
-static int expunge(struct eas_request *rq, const struct eas_sync_folder *from, Podstore__UidRange **ranges, size_t n,
-                   struct err *err)
+static int expunge(struct eas_request *rq, const struct eas_sync_folder *from, Podstore__UidRange **ranges,
+                   size_t n, struct err *err)
 {
 	Podstore__StoreFlags flags = PODSTORE__STORE_FLAGS__INIT;
 	Podstore__Expunge m = PODSTORE__EXPUNGE__INIT;
@@ -91,7 +91,8 @@ static int expunge(struct eas_request *rq, const struct eas_sync_folder *from, P
 }
 
 int eas_client_delete(struct eas_request *rq, struct arena *a, const struct eas_sync_folders *folders,
-                      const struct eas_sync_folder *from, bool as_moves, const uint32_t *uids, size_t n, struct err *err)
+                      const struct eas_sync_folder *from, bool as_moves, const uint32_t *uids, size_t n,
+                      struct err *err)
 {
 	struct eas_sync_folder trash;
 	size_t ranges_n = 0;
@@ -99,7 +100,8 @@ int eas_client_delete(struct eas_request *rq, struct arena *a, const struct eas_
 
 	if (!ranges)
 		return err_set(err, POD_E_NOMEM, "delete");
-	if (as_moves && eas_sync_folders_trash(rq, folders, &trash) == 0 && trash.place.mailbox != from->place.mailbox)
+	if (as_moves && eas_sync_folders_trash(rq, folders, &trash) == 0 &&
+	    trash.place.mailbox != from->place.mailbox)
 		return move_away(rq, from, &trash, ranges, ranges_n, err);
 	return expunge(rq, from, ranges, ranges_n, err);
 }

@@ -119,7 +119,8 @@ static int check(const struct wbxml_node *node, const struct eas_sync_collection
 	struct eas_sync_options o = { 0 };
 	bool begins = strcmp(c->key, "0") == 0;
 
-	if (!*c->id || strlen(c->id) > ID_MAX || !wbxml_child(node, AIRSYNC_SYNCKEY) || strlen(c->key) > EAS_SYNC_KEY_MAX)
+	if (!*c->id || strlen(c->id) > ID_MAX || !wbxml_child(node, AIRSYNC_SYNCKEY) ||
+	    strlen(c->key) > EAS_SYNC_KEY_MAX)
 		return -POD_E_SYNTAX;
 	if (c->commands && (begins || !c->commands->first))
 		return -POD_E_SYNTAX;
@@ -130,16 +131,17 @@ static int check(const struct wbxml_node *node, const struct eas_sync_collection
 	return eas_sync_options_read(c->options, &o);
 }
 
-static int read_collection(const struct wbxml_node *node, struct arena *a,
-                           struct eas_sync_collection *c)
+static int read_collection(const struct wbxml_node *node, struct arena *a, struct eas_sync_collection *c)
 {
 	uint64_t window = EAS_WINDOW_DEFAULT;
 	struct span class = wbxml_child_text(node, AIRSYNC_CLASS);
 	int r;
 
-	*c = (struct eas_sync_collection){ .id = string(a, node, AIRSYNC_COLLECTIONID), .key = string(a, node, AIRSYNC_SYNCKEY),
+	*c = (struct eas_sync_collection){ .id = string(a, node, AIRSYNC_COLLECTIONID),
+		                           .key = string(a, node, AIRSYNC_SYNCKEY),
 		                           .options = wbxml_child(node, AIRSYNC_OPTIONS),
-		                           .commands = wbxml_child(node, AIRSYNC_COMMANDS), .listed = true };
+		                           .commands = wbxml_child(node, AIRSYNC_COMMANDS),
+		                           .listed = true };
 	c->class = class.p ? arena_str(a, class) : NULL;
 	if (!c->id || !c->key || (class.p && !c->class))
 		return -POD_E_NOMEM;
@@ -160,8 +162,8 @@ static bool is_twice(const struct eas_sync_request *rq, const char *id)
 	return false;
 }
 
-static int read_collections(const struct wbxml_node *list, struct arena *a,
-                            struct eas_sync_request *rq, struct eas_sync_refusal *refusal)
+static int read_collections(const struct wbxml_node *list, struct arena *a, struct eas_sync_request *rq,
+                            struct eas_sync_refusal *refusal)
 {
 	size_t n = 0;
 
@@ -174,7 +176,8 @@ static int read_collections(const struct wbxml_node *list, struct arena *a,
 	rq->collections = arena_array(a, n ? n : 1, sizeof(*rq->collections));
 	if (!rq->collections)
 		return -POD_E_NOMEM;
-	for (const struct wbxml_node *node = wbxml_child(list, AIRSYNC_COLLECTION); node; node = wbxml_again(node)) {
+	for (const struct wbxml_node *node = wbxml_child(list, AIRSYNC_COLLECTION); node;
+	     node = wbxml_again(node)) {
 		struct eas_sync_collection c;
 		int r = read_collection(node, a, &c);
 
@@ -199,7 +202,8 @@ static bool wait_fits(uint64_t value, unsigned int min, unsigned int max, struct
 	return false;
 }
 
-static int read_wait(const struct wbxml_node *root, struct eas_sync_request *rq, struct eas_sync_refusal *refusal)
+static int read_wait(const struct wbxml_node *root, struct eas_sync_request *rq,
+                     struct eas_sync_refusal *refusal)
 {
 	uint64_t wait = 0, heartbeat = 0;
 	int has_wait = wbxml_child_uint(root, AIRSYNC_WAIT, UINT64_MAX, &wait);
@@ -214,7 +218,8 @@ static int read_wait(const struct wbxml_node *root, struct eas_sync_request *rq,
 	return 0;
 }
 
-static int read_root(const struct wbxml_node *root, struct eas_sync_request *rq, struct eas_sync_refusal *refusal)
+static int read_root(const struct wbxml_node *root, struct eas_sync_request *rq,
+                     struct eas_sync_refusal *refusal)
 {
 	uint64_t window = 0;
 	int r = wbxml_child_uint(root, AIRSYNC_WINDOWSIZE, UINT64_MAX, &window);

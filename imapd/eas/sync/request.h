@@ -1,6 +1,7 @@
 /*
- * A Sync request (MS-ASCMD 2.2.1.21) as it was sent: read, with what may not be so answered by the status that the
- * protocol has for it. What an empty or partial one leaves out comes from the last request (last.h). Pure.
+ * A Sync request (MS-ASCMD 2.2.1.21) as it was sent: read, with what may not be so answered by the status
+ * that the protocol has for it. What an empty or partial one leaves out comes from the last request (last.h).
+ * Pure.
  */
 #ifndef POD_IMAPD_EAS_SYNC_REQUEST_H
 #define POD_IMAPD_EAS_SYNC_REQUEST_H
@@ -30,12 +31,12 @@ enum eas_sync_status {
 
 struct eas_sync_collection {
 	const char *id, *key; /* as sent; never NULL */
-	const char *class; /* NULL: not said */
+	const char *class;    /* NULL: not said */
 	unsigned int window;
 	bool get_changes, deletes_as_moves;
-	const struct wbxml_node *options; /* the first of them; NULL: none */
+	const struct wbxml_node *options;  /* the first of them; NULL: none */
 	const struct wbxml_node *commands; /* NULL: none */
-	bool listed; /* it was in the request itself, not in the last one */
+	bool listed;                       /* it was in the request itself, not in the last one */
 };
 
 struct eas_sync_request {
@@ -65,8 +66,8 @@ int eas_sync_options_read(const struct wbxml_node *options, struct eas_sync_opti
 bool eas_sync_options_are_mail(const struct wbxml_node *options);
 
 /* The values between which a Wait (minutes) and a HeartbeatInterval (seconds) lie. */
-#define EAS_WAIT_MIN 1u
-#define EAS_WAIT_MAX 59u
+#define EAS_WAIT_MIN      1u
+#define EAS_WAIT_MAX      59u
 #define EAS_HEARTBEAT_MIN 60u
 #define EAS_HEARTBEAT_MAX 3540u
 

@@ -1,6 +1,7 @@
 #include "imapd/eas/sync/shape.h"
 
-static const struct eas_shape_row *find(const struct wbxml_node *node, const struct eas_shape_row *rows, size_t n)
+static const struct eas_shape_row *find(const struct wbxml_node *node, const struct eas_shape_row *rows,
+                                        size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].parent == node->parent->tag && rows[i].child == node->tag)
@@ -25,7 +26,8 @@ static bool value_fits(const struct wbxml_node *node, enum eas_shape_kind kind)
 	case EAS_SHAPE_TEXT: return !node->first && text.len > 0;
 	case EAS_SHAPE_NUMBER: return !node->first && is_number(text);
 	case EAS_SHAPE_BOOL:
-		return !node->first && (text.len == 0 || span_eq(text, SPAN_LIT("0")) || span_eq(text, SPAN_LIT("1")));
+		return !node->first &&
+		       (text.len == 0 || span_eq(text, SPAN_LIT("0")) || span_eq(text, SPAN_LIT("1")));
 	case EAS_SHAPE_EMPTY: return !node->first && text.len == 0;
 	}
 	return false;
@@ -40,8 +42,8 @@ static unsigned int count_before(const struct wbxml_node *node)
 	return n;
 }
 
-static bool child_fits(const struct wbxml_node *node, const struct eas_shape_row *rows, size_t n, unsigned int *place,
-                       const struct eas_shape_row **ret_row)
+static bool child_fits(const struct wbxml_node *node, const struct eas_shape_row *rows, size_t n,
+                       unsigned int *place, const struct eas_shape_row **ret_row)
 {
 	const struct eas_shape_row *row = find(node, rows, n);
 

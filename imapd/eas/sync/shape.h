@@ -1,6 +1,6 @@
 /*
- * Which elements may be where, how often, and what may be in them: the part of the schemas (MS-ASCMD 6) that clients get
- * wrong. A table of rows, one for each child of each parent. Pure.
+ * Which elements may be where, how often, and what may be in them: the part of the schemas (MS-ASCMD 6) that
+ * clients get wrong. A table of rows, one for each child of each parent. Pure.
  */
 #ifndef POD_IMAPD_EAS_SYNC_SHAPE_H
 #define POD_IMAPD_EAS_SYNC_SHAPE_H
@@ -20,7 +20,7 @@ enum eas_shape_kind {
 struct eas_shape_row {
 	enum wbxml_tag parent, child;
 	enum eas_shape_kind kind;
-	unsigned int most; /* EAS_SHAPE_MANY */
+	unsigned int most;  /* EAS_SHAPE_MANY */
 	unsigned int place; /* children of a parent come in this order where it is not 0 */
 };
 

@@ -2,7 +2,6 @@
 
 #include "imapd/eas/eas.h"
 
-
 const char *eas_state_name_folder(struct eas_request *rq, const char *folder_id)
 {
 	return arena_printf(rq->a, "eas/%s/sync/%s", rq->device_id, folder_id);

@@ -1,6 +1,6 @@
 /*
- * A device's states in the store: "eas/DEVICE/sync/FOLDER" for each folder that it synchronizes, "eas/DEVICE/sync" for
- * its last Sync request, "eas/DEVICE/ping" for its last Ping. Functions suspend.
+ * A device's states in the store: "eas/DEVICE/sync/FOLDER" for each folder that it synchronizes,
+ * "eas/DEVICE/sync" for its last Sync request, "eas/DEVICE/ping" for its last Ping. Functions suspend.
  */
 #ifndef POD_IMAPD_EAS_SYNC_STATES_H
 #define POD_IMAPD_EAS_SYNC_STATES_H

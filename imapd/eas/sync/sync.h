@@ -35,11 +35,12 @@ struct eas_sync_part {
 	enum eas_sync_how how;
 	unsigned int status;
 	struct eas_generation next; /* the state that the answer's key is to stand for */
-	struct eas_generation *at;  /* what commands of the device change: next; or state.now, where the answer is as before */
+	struct eas_generation *at; /* what commands of the device change: next; or state.now, where the answer
+	                              is as before */
 	bool options_changed, acted; /* acted: the device's commands did something */
 	struct eas_sync_piece responses, commands;
 	bool more;
-	bool tells;       /* it is in the answer */
+	bool tells;                  /* it is in the answer */
 	char key[EAS_SYNC_KEY_SIZE]; /* in the answer */
 };
 
@@ -52,7 +53,8 @@ struct eas_sync_run {
 	size_t window_left, bytes_left;
 };
 
-/* Everything about one folder but writing its state; suspends. What concerns the folder alone is in part->status. */
+/* Everything about one folder but writing its state; suspends. What concerns the folder alone is in
+ * part->status. */
 int eas_sync_part_run(struct eas_sync_part *part, struct err *err);
 void eas_sync_part_done(struct eas_sync_part *part);
 /* Its element of the answer. */

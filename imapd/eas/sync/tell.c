@@ -32,7 +32,8 @@ static void open_step(struct eas_sync_part *part, const struct eas_step *step)
 	struct eas_request *rq = part->run->rq;
 
 	wbxml_open(&rq->out, tags[step->tell]);
-	wbxml_str(&rq->out, AIRSYNC_SERVERID, eas_item_server_id(rq->a, part->folder.place.folder_id, step->uid));
+	wbxml_str(&rq->out, AIRSYNC_SERVERID,
+	          eas_item_server_id(rq->a, part->folder.place.folder_id, step->uid));
 }
 
 static int write_item(struct eas_sync_part *part, const struct eas_step *step, const struct eas_item *item)
@@ -42,8 +43,8 @@ static int write_item(struct eas_sync_part *part, const struct eas_step *step, c
 
 	open_step(part, step);
 	wbxml_open(&rq->out, AIRSYNC_APPLICATIONDATA);
-	r = step->tell == EAS_TELL_ADD ? eas_item_write(rq, item, &part->items) :
-	                                 eas_item_write_changed(rq, item, &part->items);
+	r = step->tell == EAS_TELL_ADD ? eas_item_write(rq, item, &part->items)
+	                               : eas_item_write_changed(rq, item, &part->items);
 	wbxml_close(&rq->out);
 	wbxml_close(&rq->out);
 	return r;
@@ -122,7 +123,7 @@ static int tell_some(struct eas_sync_part *part, const struct eas_step *steps, s
 		} else if (r == 0) {
 			eas_engine_lost(&part->next, &steps[i]);
 		} else {
-			(void) err_set(err, (enum pod_error) -r, "writing a message");
+			(void) err_set(err, (enum pod_error) - r, "writing a message");
 		}
 	}
 	(void) arena_free(a);
