@@ -8,6 +8,7 @@
 #include "imapd/eas/send/send.h"
 #include "imapd/eas/search/search.h"
 #include "imapd/eas/settings/settings.h"
+#include "imapd/eas/sync/commands.h"
 
 /* clang-format off */
 static const struct eas_command commands[] = {
@@ -17,6 +18,10 @@ static const struct eas_command commands[] = {
 	  eas_cmd_smart_forward },
 	{ 3, "SmartReply", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY | EAS_TAKES_RFC822, COMPOSEMAIL_SMARTREPLY, eas_cmd_smart_reply },
 	{ 4, "GetAttachment", EAS_2_5, EAS_14_1, EAS_NEEDS_POLICY | EAS_TAKES_EMPTY, 0, eas_cmd_get_attachment },
+	{ 0, "Sync", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY | EAS_MAY_WAIT | EAS_TAKES_EMPTY, AIRSYNC_SYNC, eas_cmd_sync },
+	{ 13, "MoveItems", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, MOVE_MOVEITEMS, eas_cmd_move_items },
+	{ 14, "GetItemEstimate", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, GETITEMESTIMATE_GETITEMESTIMATE, eas_cmd_get_item_estimate },
+	{ 18, "Ping", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY | EAS_MAY_WAIT | EAS_TAKES_EMPTY, PING_PING, eas_cmd_ping },
 	{ 5, "GetHierarchy", EAS_2_5, EAS_12_1, EAS_NEEDS_POLICY | EAS_TAKES_EMPTY, FOLDERHIERARCHY_FOLDERS, eas_cmd_get_hierarchy },
 	{ 9, "FolderSync", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERSYNC, eas_cmd_folder_sync },
 	{ 10, "FolderCreate", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERCREATE, eas_cmd_folder_create },
