@@ -32,6 +32,7 @@ struct eas_generation {
 	struct eas_uidset have; /* what the device holds, with the flags that it knows */
 	/* What it is still to be told; no uid is in two of these. */
 	struct eas_uidset adds, changes, deletes, softs;
+	int64_t newest_add; /* date of the newest message to be added that a look has found; not kept */
 	struct eas_uidset
 		own; /* flagged messages that the device itself changed; token: low bits of that modseq */
 	struct eas_sent sent;

@@ -95,8 +95,7 @@ static int estimate(struct eas_request *rq, const struct eas_sync_folders *folde
 	struct eas_sync_folder folder;
 	struct eas_state stored = { 0 };
 	struct eas_peek p = { &folder, &stored, w->key, w->has_filter, w->filter };
-	enum eas_peeked how = EAS_PEEKED;
-	uint64_t n = 0;
+	struct eas_peek_result found = { .how = EAS_PEEKED };
 	int r = eas_sync_folders_find(rq, folders, w->id, &folder);
 
 	if (r == 0) {
@@ -104,13 +103,13 @@ static int estimate(struct eas_request *rq, const struct eas_sync_folders *folde
 		r = stored.name ? eas_states_load(rq, &stored, 1, err) : -POD_E_NOMEM;
 	}
 	if (r == 0 && w->key.len == 0)
-		how = EAS_PEEK_BAD_KEY;
+		found.how = EAS_PEEK_BAD_KEY;
 	else if (r == 0)
-		r = eas_peek_count(rq, &p, &how, &n, err);
+		r = eas_peek_count(rq, &p, &found, err);
 	if (r == -POD_E_NOTFOUND)
 		write_response(rq, w, ESTIMATE_NO_FOLDER, 0);
 	else if (r == 0)
-		write_response(rq, w, statuses[how], n);
+		write_response(rq, w, statuses[found.how], found.n);
 	return r == -POD_E_NOTFOUND ? 0 : r;
 }
 

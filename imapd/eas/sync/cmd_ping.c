@@ -8,15 +8,26 @@
 #include "imapd/eas/sync/peek.h"
 #include "imapd/eas/sync/ping.h"
 
+#define DOUBT_MS 300 /* longer than a request of the device takes from the mailbox to its state */
+
 static void wake(struct eas_request *rq, enum eas_wake why, struct span memory);
+
+/*
+ * What a parked Ping keeps before its request: when it ends, and, where something has changed that the device
+ * may have done itself, when to believe it.
+ */
+struct waiting {
+	uint64_t deadline_ms, doubt_ms; /* doubt_ms 0: there is none */
+};
 
 struct pinging {
 	struct eas_request *rq;
 	struct eas_ping asked;
-	uint64_t deadline_ms;
+	struct waiting until;
 	uint32_t *mailboxes;
 	const char **changed;
 	size_t changed_n;
+	bool sure; /* what changed is not the device's own doing */
 };
 
 /* ---- answers ---- */
@@ -67,14 +78,21 @@ static int look_at(struct pinging *p, const struct eas_sync_folder *folder, cons
                    const char *id, struct err *err)
 {
 	const struct eas_peek peek = { .folder = folder, .stored = stored };
-	enum eas_peeked how = EAS_PEEKED;
-	uint64_t n = 0;
-	int r = eas_peek_count(p->rq, &peek, &how, &n, err);
+	struct eas_peek_result found;
+	int r = eas_peek_count(p->rq, &peek, &found, err);
 
+	if (r < 0)
+		return r;
 	/* What was never synchronized has all its messages to tell. */
-	if (r == 0 && (n > 0 || (how != EAS_PEEKED && folder->messages > 0)))
+	if (found.how != EAS_PEEKED) {
+		found.n = folder->messages;
+		found.sure = true;
+	}
+	if (found.n) {
 		p->changed[p->changed_n++] = id;
-	return r;
+		p->sure |= found.sure;
+	}
+	return 0;
 }
 
 /* -POD_E_NOTFOUND: a folder is no more. */
@@ -108,22 +126,41 @@ static int look(struct pinging *p, struct err *err)
 
 /* ---- waiting ---- */
 
-/* What a parked Ping keeps: the deadline, and the request. */
 static void park(struct pinging *p)
 {
 	struct eas_request *rq = p->rq;
 	const struct eas_watch watch = { p->mailboxes, p->asked.n, true };
+	uint64_t until_ms = p->until.doubt_ms && p->until.doubt_ms < p->until.deadline_ms
+	                            ? p->until.doubt_ms
+	                            : p->until.deadline_ms;
 	struct buf memory = BUF_INIT;
 	struct span kept;
 
-	buf_add(&memory, span_make(&p->deadline_ms, sizeof(p->deadline_ms)));
+	buf_add(&memory, span_make(&p->until, sizeof(p->until)));
 	eas_ping_encode(&p->asked, &memory);
 	kept = memory.failed ? SPAN_NONE : arena_dup(rq->a, buf_span(&memory));
 	buf_done(&memory);
 	if (kept.p)
-		eas_park(rq, p->deadline_ms, &watch, wake, kept);
+		eas_park(rq, until_ms, &watch, wake, kept);
 	else
 		eas_answer_error(rq, PING_PING, -POD_E_NOMEM);
+}
+
+/* What may be the device's own doing is looked at once more in a moment. */
+static void answer_or_park(struct pinging *p)
+{
+	uint64_t now_ms = clock_mono_ms();
+	bool believed = p->sure || (p->until.doubt_ms && p->until.doubt_ms <= now_ms);
+
+	if (p->changed_n && believed) {
+		answer_changed(p);
+		return;
+	}
+	if (!p->changed_n)
+		p->until.doubt_ms = 0;
+	else if (!p->until.doubt_ms)
+		p->until.doubt_ms = now_ms + DOUBT_MS;
+	park(p);
 }
 
 static void look_and_park(struct pinging *p)
@@ -138,22 +175,20 @@ static void look_and_park(struct pinging *p)
 		answer(p->rq, EAS_PING_HIERARCHY);
 	else if (r < 0)
 		answer_failure(p->rq, r, &err);
-	else if (p->changed_n)
-		answer_changed(p);
 	else
-		park(p);
+		answer_or_park(p);
 }
 
 static void wake(struct eas_request *rq, enum eas_wake why, struct span memory)
 {
 	struct pinging p = { .rq = rq };
+	bool doubts;
 
-	if (why != EAS_WAKE_CHANGED) {
+	memcpy(&p.until, memory.p, sizeof(p.until));
+	doubts = why == EAS_WAKE_DEADLINE && p.until.doubt_ms && p.until.doubt_ms < p.until.deadline_ms;
+	if (why != EAS_WAKE_CHANGED && !doubts)
 		answer(rq, EAS_PING_EXPIRED);
-		return;
-	}
-	memcpy(&p.deadline_ms, memory.p, sizeof(p.deadline_ms));
-	if (eas_ping_decode(span_skip(memory, sizeof(p.deadline_ms)), rq->a, &p.asked) < 0)
+	else if (eas_ping_decode(span_skip(memory, sizeof(p.until)), rq->a, &p.asked) < 0)
 		eas_answer_error(rq, PING_PING, -POD_E_NOMEM);
 	else
 		look_and_park(&p);
@@ -212,7 +247,7 @@ void eas_cmd_ping(struct eas_request *rq)
 	} else if (status) {
 		answer(rq, status);
 	} else {
-		p.deadline_ms = clock_mono_ms() + p.asked.interval_s * 1000ull;
+		p.until.deadline_ms = clock_mono_ms() + p.asked.interval_s * 1000ull;
 		look_and_park(&p);
 	}
 }

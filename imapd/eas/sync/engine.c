@@ -46,6 +46,13 @@ static bool differs(const struct eas_generation *g, const struct eas_row *row, u
 	return !eas_uidset_get(&g->own, row->uid, &own) || own != (uint32_t) row->modseq;
 }
 
+static void add_new(struct eas_generation *g, const struct eas_row *row)
+{
+	put(&g->adds, row->uid);
+	if (row->date > g->newest_add)
+		g->newest_add = row->date;
+}
+
 void eas_engine_row(struct eas_generation *g, const struct eas_row *row)
 {
 	bool in_window = row->date >= g->cutoff || g->cutoff == 0,
@@ -55,7 +62,7 @@ void eas_engine_row(struct eas_generation *g, const struct eas_row *row)
 	forget(g, row->uid, row->uid);
 	if (!eas_uidset_get(&g->have, row->uid, &token)) {
 		if (in_window && !deleted)
-			put(&g->adds, row->uid);
+			add_new(g, row);
 	} else if (deleted) {
 		put(&g->deletes, row->uid);
 	} else if (!in_window) {

@@ -81,7 +81,8 @@ bool eas_engine_is_as_told(const struct eas_generation *now, const struct eas_st
 
 /* ---- from one generation to the next ---- */
 
-/* What the answer's key is to stand for; again: the answer of `now` was lost, and next was made of `before`. */
+/* What the answer's key is to stand for; again: the answer of `now` was lost, and next was made of `before`.
+ */
 void eas_engine_step(struct eas_collection_state *s, const struct eas_generation *next, bool again);
 /* There was nothing to tell: the key stays, and `now` knows what next has learnt of the mailbox. */
 void eas_engine_stay(struct eas_collection_state *s, const struct eas_generation *next);

@@ -199,8 +199,8 @@ static void step(struct eas_sync_part *part)
 static void stay(struct eas_sync_part *part, size_t rows)
 {
 	const struct eas_generation *now = &part->state.now, *next = &part->next;
-	bool learnt = next->listed != now->listed || next->filter != now->filter || next->cutoff != now->cutoff ||
-	              rows > QUIET_ROWS;
+	bool learnt = next->listed != now->listed || next->filter != now->filter ||
+	              next->cutoff != now->cutoff || rows > QUIET_ROWS;
 
 	if (learnt)
 		eas_engine_stay(&part->state, next);

@@ -1,9 +1,12 @@
 #include "imapd/eas/sync/peek.h"
 
+#include "base/cleanup.h"
+#include "base/clock.h"
 #include "imapd/eas/eas.h"
 #include "imapd/eas/state/sync_key.h"
 #include "imapd/eas/sync/look.h"
 
+#define NEW_S       60 /* mail of the last minute has just come */
 #define PEEK_MEMORY ((size_t) 256 << 20)
 
 /* The generation that the key is of; NULL with *ret_how. */
@@ -29,8 +32,8 @@ static const struct eas_generation *find(const struct eas_peek *p, const struct 
 	return NULL;
 }
 
-static int count(struct eas_request *rq, struct arena *a, const struct eas_peek *p, enum eas_peeked *ret_how,
-                 uint64_t *ret_n, struct err *err)
+static int count(struct eas_request *rq, struct arena *a, const struct eas_peek *p,
+                 struct eas_peek_result *ret, struct err *err)
 {
 	struct eas_collection_state state;
 	const struct eas_generation *from;
@@ -41,27 +44,26 @@ static int count(struct eas_request *rq, struct arena *a, const struct eas_peek 
 	if (r == -POD_E_NOMEM)
 		return err_set(err, POD_E_NOMEM, "sync state");
 	if (r < 0 || state.uidvalidity != p->folder->uidvalidity) {
-		*ret_how = EAS_PEEK_NOT_PRIMED;
+		ret->how = EAS_PEEK_NOT_PRIMED;
 		return 0;
 	}
-	from = find(p, &state, ret_how);
+	from = find(p, &state, &ret->how);
 	if (!from)
 		return 0;
 	eas_generation_copy(&g, from, a);
 	r = eas_look_refresh(rq, p->folder, &g, p->has_filter ? p->filter : state.filter, &rows, err);
-	if (r == 0)
-		*ret_n = eas_engine_pending(&g);
-	return r;
+	if (r < 0)
+		return r;
+	ret->n = eas_engine_pending(&g);
+	ret->sure = eas_engine_pending(from) > 0 || g.newest_add >= clock_wall_s() - NEW_S;
+	return 0;
 }
 
-int eas_peek_count(struct eas_request *rq, const struct eas_peek *p, enum eas_peeked *ret_how,
-                   uint64_t *ret_n, struct err *err)
+int eas_peek_count(struct eas_request *rq, const struct eas_peek *p, struct eas_peek_result *ret_result,
+                   struct err *err)
 {
-	struct arena *a = arena_create(PEEK_MEMORY);
-	int r;
+	_cleanup_(arena_freep) struct arena *a = arena_create(PEEK_MEMORY);
 
-	*ret_n = 0;
-	r = a ? count(rq, a, p, ret_how, ret_n, err) : err_set(err, POD_E_NOMEM, "sync state");
-	(void) arena_free(a);
-	return r;
+	*ret_result = (struct eas_peek_result){ .how = EAS_PEEKED };
+	return a ? count(rq, a, p, ret_result, err) : err_set(err, POD_E_NOMEM, "sync state");
 }

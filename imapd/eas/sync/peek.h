@@ -18,8 +18,18 @@ enum eas_peeked {
 	EAS_PEEK_NOT_PRIMED, /* it was never synchronized, or as another mailbox */
 	EAS_PEEK_BAD_KEY,
 };
-/* *ret_n: how many commands the next Syncs would tell. -POD_E_NOTFOUND: the folder is gone. */
-int eas_peek_count(struct eas_request *rq, const struct eas_peek *p, enum eas_peeked *ret_how,
-                   uint64_t *ret_n, struct err *err);
+struct eas_peek_result {
+	enum eas_peeked how;
+	uint64_t n; /* commands that the next Syncs would tell */
+	/*
+	 * There is something that cannot be the device's own doing. What a Sync or MoveItems of its does to
+	 * the mailbox is to be seen for a moment before it is in the device's state; mail that has just come
+	 * is not its.
+	 */
+	bool sure;
+};
+/* -POD_E_NOTFOUND: the folder is gone. */
+int eas_peek_count(struct eas_request *rq, const struct eas_peek *p, struct eas_peek_result *ret_result,
+                   struct err *err);
 
 #endif
