@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/metric.h"
+#include "mta/queue/safety_flush.h"
 #include "mta/safetynet/safetynet.h"
+#include "mta/service/metrics.h"
 #include "podctl/podd/safe_mark.h"
 
 struct fixture {
@@ -307,6 +310,23 @@ static void what_is_kept_can_be_flushed_and_drafts_of_the_dead_go(void **state)
 	assert_int_equal(list.n, 1);
 }
 
+static void what_is_wanted_is_flushed_by_a_thread_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct safety_flush *flush = NULL;
+
+	assert_int_equal(metric_open(NULL, mta_metrics, MTA_METRICS_N, NULL), 0);
+	assert_int_equal(safety_flush_start(f->dir, &flush, NULL), 0);
+	assert_null(safety_flush_stop(flush));
+	assert_int_equal(metric_get(M_SAFETY_FLUSHES), 0); /* nobody wanted it */
+	(void) keep(f, "vol01", 1000, "hello", -1);
+	assert_int_equal(safety_flush_start(f->dir, &flush, NULL), 0);
+	for (int i = 0; i < 100; i++)
+		safety_flush_want(flush);
+	assert_null(safety_flush_stop(flush)); /* not before it is done */
+	assert_in_range(metric_get(M_SAFETY_FLUSHES), 1, 100);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -314,6 +334,7 @@ int main(void)
 		TEST(what_is_kept_is_found_oldest_first_and_whole),
 		TEST(a_file_cut_short_is_told_apart),
 		TEST(what_is_kept_can_be_flushed_and_drafts_of_the_dead_go),
+		TEST(what_is_wanted_is_flushed_by_a_thread_of_its_own),
 		TEST(a_mark_travels_from_podd_to_the_mta),
 		TEST(what_was_asked_while_the_standby_had_all_is_kept_where_it_is_struck_meanwhile),
 		cmocka_unit_test(what_the_standby_has_goes_and_what_a_promoted_one_may_lack_comes_again),
