@@ -147,7 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const struct smtp_peer peer = { "2001:db8::1", true };
+	static const struct smtp_peer peer = { .address = "2001:db8::1", .loopback = true };
 	struct smtp_settings set = { .hostname = "mx.test", .message_size_max = 4000, .header_max = 2000, .recipients_max = 5,
 		                     .errors_max = 200, .errors_slow = 5, .hops_max = 3, .starttls = true };
 	struct fuzz f = { 0 };

@@ -136,7 +136,7 @@ static const struct smtp_settings lmtp = { .service = SMTP_SERVICE_LMTP,
 	                                   .errors_max = 10,
 	                                   .errors_slow = 5,
 	                                   .hops_max = 4 };
-static const struct smtp_peer stranger = { "192.0.2.1", false }, local = { "127.0.0.1", true };
+static const struct smtp_peer stranger = { .address = "192.0.2.1" }, local = { .address = "127.0.0.1", .loopback = true };
 
 static void start(struct fake *f, const struct smtp_settings *set, const struct smtp_peer *peer)
 {
