@@ -90,7 +90,7 @@ def main():
     with Pod() as pod:
         pod.down()
         with open(os.path.join(pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
-            f.write("\nimapd { workers = 1; max_devices = 100000; }\n")
+            f.write("\nimapd { workers = 1; max_devices = 10000; }\n")
         pod.up()
         context = pod.tls_context()
         context.options |= ssl.OP_NO_TICKET
