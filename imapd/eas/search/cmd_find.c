@@ -115,7 +115,7 @@ static void find_mail(struct eas_request *rq, const struct search_request *q)
 	_cleanup_(arena_freep) struct arena *a = arena_create(SCRATCH_MAX);
 	struct search_hits hits = { .n = 0 };
 	size_t first, last, n = 0;
-	int r = a ? search_run(rq, a, q, &hits) : -POD_E_NOMEM;
+	int r = a ? eas_search_run(rq, a, q, &hits) : -POD_E_NOMEM;
 
 	if (r == -POD_E_NOTFOUND) {
 		refuse(rq, FIND_STATUS_FOLDER_SYNC);

@@ -97,7 +97,7 @@ static void search_mail(struct eas_request *rq, const struct search_request *q)
 	_cleanup_(arena_freep) struct arena *a = arena_create(SCRATCH_MAX);
 	struct search_hits hits = { .n = 0 };
 	size_t first, last, n = 0;
-	int r = a ? search_run(rq, a, q, &hits) : -POD_E_NOMEM;
+	int r = a ? eas_search_run(rq, a, q, &hits) : -POD_E_NOMEM;
 
 	if (r == -POD_E_NOTFOUND) {
 		refuse(rq, SEARCH_STATUS_FOLDER_SYNC);

@@ -235,8 +235,8 @@ static int run(struct run *s)
 	return r;
 }
 
-int search_run(struct eas_request *rq, struct arena *a, const struct search_request *q,
-               struct search_hits *ret_hits)
+int eas_search_run(struct eas_request *rq, struct arena *a, const struct search_request *q,
+                   struct search_hits *ret_hits)
 {
 	_cleanup_(arena_freep) struct arena *scratch = arena_create(SCRATCH_MAX);
 	struct run s = { .rq = rq, .a = a, .scratch = scratch, .q = q };

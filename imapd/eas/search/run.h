@@ -24,8 +24,8 @@ struct search_hits {
  * then is the answer. -POD_E_NOTFOUND: there is no such folder; others: the store's. Results in a.
  */
 #define SEARCH_BODIES_MS 15000u
-int search_run(struct eas_request *rq, struct arena *a, const struct search_request *q,
-               struct search_hits *ret_hits);
+int eas_search_run(struct eas_request *rq, struct arena *a, const struct search_request *q,
+                   struct search_hits *ret_hits);
 
 /* A hit as it is now; a message that is gone meanwhile is -POD_E_NOTFOUND. In a. */
 int search_item_of(struct eas_request *rq, struct arena *a, const struct search_hit *hit,
