@@ -1,5 +1,6 @@
 #include "imapd/eas/fetch/attachment.h"
 
+#include "imapd/eas/device/device.h"
 #include "imapd/eas/folder/folder.h"
 #include "imapd/eas/item/reference.h"
 #include "mime/header.h"
@@ -107,6 +108,16 @@ int attachment_open(struct eas_request *rq, struct span reference, struct attach
 	else
 		*ret_attachment = at;
 	return e;
+}
+
+uint64_t attachment_largest(const struct eas_request *rq)
+{
+	const struct device_policy_set *set = &rq->device->policies;
+	uint32_t largest = device_policy_number(set, "MaxAttachmentSize", 0);
+
+	if (device_policy_number(set, "AttachmentsEnabled", 1) == 0)
+		return 0;
+	return largest > 0 ? largest : UINT64_MAX;
 }
 
 int attachment_cut(struct span bytes, struct span range, struct span *ret_part, uint64_t *ret_first)

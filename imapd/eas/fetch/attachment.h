@@ -18,6 +18,9 @@ struct attachment {
 int attachment_open(struct eas_request *rq, struct span reference, struct attachment *ret_attachment);
 void attachment_done(struct attachment *at);
 
+/* The largest that the device's policies let it load; 0: none at all. */
+uint64_t attachment_largest(const struct eas_request *rq);
+
 /* "m-n", both counted from 0 and included. -POD_E_SYNTAX: it is none; -POD_E_LIMIT: it begins behind the end.
  */
 int attachment_cut(struct span bytes, struct span range, struct span *ret_part, uint64_t *ret_first);

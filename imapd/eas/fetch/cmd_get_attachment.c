@@ -19,9 +19,12 @@ static void answer(struct eas_request *rq, const struct attachment *at)
 void eas_cmd_get_attachment(struct eas_request *rq)
 {
 	_cleanup_(attachment_done) struct attachment at = { .a = NULL };
-	int r = attachment_open(rq, span_of(rq->attachment_name), &at);
+	uint64_t largest = attachment_largest(rq);
+	int r = largest > 0 ? attachment_open(rq, span_of(rq->attachment_name), &at) : -POD_E_DENIED;
 
-	if (r == 0)
+	if (r == -POD_E_DENIED || (r == 0 && at.bytes.len > largest))
+		eas_answer_http(rq, 403);
+	else if (r == 0)
 		answer(rq, &at);
 	else
 		eas_answer_http(rq, r == -POD_E_UNAVAILABLE || r == -POD_E_TIMEOUT ? 503 : 500);

@@ -104,14 +104,21 @@ static void fetch_attachment(struct fetch *f)
 	_cleanup_(attachment_done) struct attachment at = { .a = NULL };
 	struct span part;
 	uint64_t first = 0;
-	int r = attachment_open(f->rq, f->file_reference, &at);
+	int r;
 
+	if (attachment_largest(f->rq) == 0) {
+		refuse(f, FETCH_BLOCKED);
+		return;
+	}
+	r = attachment_open(f->rq, f->file_reference, &at);
 	if (r < 0) {
 		refuse(f, status_of_attachment(r));
 		return;
 	}
 	part = at.bytes;
-	if (f->range.p && attachment_cut(at.bytes, f->range, &part, &first) < 0)
+	if (at.bytes.len > attachment_largest(f->rq))
+		refuse(f, FETCH_TOO_LARGE);
+	else if (f->range.p && attachment_cut(at.bytes, f->range, &part, &first) < 0)
 		refuse(f, FETCH_BAD_RANGE);
 	else if (!f->multipart && part.len > ATTACHMENT_MAX)
 		refuse(f, FETCH_TOO_LARGE);
