@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""ActiveSync's Sync, Ping, GetItemEstimate and MoveItems as a phone sees them: statuses, keys, lost answers, waiting."""
+import imaplib
+import sys
+import threading
+import time
+import unittest
+
+from eas_client import Phone
+from eas_wbxml import E
+from pod import Pod
+
+
+def mail(subject, body="text"):
+    return f"From: a@example.test\r\nTo: alice@example.test\r\nSubject: {subject}\r\n\r\n{body}\r\n".encode()
+
+
+def change(item, read):
+    return E("AirSync:Change", E("AirSync:ServerId", item), E("AirSync:ApplicationData", E("Email:Read", read)))
+
+
+def delete(item):
+    return E("AirSync:Delete", E("AirSync:ServerId", item))
+
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.pod = Pod()
+        cls.pod.__enter__()
+        cls.imap = imaplib.IMAP4("127.0.0.1", cls.pod.port("imap"))
+        cls.imap.starttls(cls.pod.tls_context())
+        cls.imap.login(cls.pod.address("alice"), cls.pod.password("alice"))
+        cls.n = 0
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.imap.logout()
+        cls.pod.close()
+
+    def setUp(self):
+        Case.n += 1
+        self.name = f"Box{Case.n}"
+        self.assertEqual(self.imap.create(self.name)[0], "OK")
+        self.imap.select(self.name)
+        self.phone = Phone(self.pod, "alice", version="14.1", device=f"SYNC{Case.n:04}").set_up()
+        self.box = self.phone.folder(self.name).id
+
+    def add(self, n=1, **options):
+        for i in range(n):
+            status, answer = self.imap.append(self.name, options.get("flags"), options.get("date"), mail(f"m{i}"))
+            self.assertEqual(status, "OK", answer)
+
+    def status(self, answer):
+        self.assertEqual(answer.status, 200, answer)
+        self.assertIsNotNone(answer.root)
+        return answer.root.get("Status") or answer.root.get("Collections/Collection/Status")
+
+    def ask(self, *collections, more=()):
+        return self.phone.ask("Sync", self.phone.sync_tree(*collections, more=more))
+
+    def ids(self, got, kind="Add"):
+        commands = got.find("Commands")
+        return [c.get("ServerId") for c in commands.children if c.tag.endswith(":" + kind)] if commands else []
+
+    # ---- keys ----
+
+    def test_windows_more_available_and_nothing_to_say(self):
+        self.add(25)
+        self.phone.prime(self.box)
+        seen = []
+        for left in (15, 5, 0):
+            got = self.phone.sync(self.box, window="10")
+            seen += self.ids(got)
+            self.assertEqual(got.find("MoreAvailable") is not None, left > 0)
+        self.assertEqual(len(set(seen)), 25)
+        uids = [int(i.split(":")[1]) for i in seen]
+        self.assertEqual(uids, sorted(uids, reverse=True), "the newest come first")
+        answer = self.ask(self.phone.collection(self.box))
+        self.assertEqual((answer.status, answer.body), (200, b""))
+
+    def test_a_lost_answer_comes_again_and_an_unknown_key_restarts_once(self):
+        self.add(5)
+        self.phone.prime(self.box)
+        old = self.phone.keys[self.box]
+        request = self.phone.sync_tree(self.phone.collection(self.box, E("AirSync:WindowSize", "3")))
+        first = self.phone.ask("Sync", request).root.find("Collections/Collection")
+        self.add(1)
+        second = self.phone.ask("Sync", request).root.find("Collections/Collection")
+        self.assertEqual(self.ids(first), self.ids(second))
+        self.assertEqual(first.get("SyncKey"), second.get("SyncKey"))
+        self.phone.keys[self.box] = second.get("SyncKey")
+        third = self.phone.ask("Sync", self.phone.sync_tree(self.phone.collection(self.box))).root.find("Collections/Collection")
+        self.assertEqual(len(self.ids(third)), 3)
+        self.assertFalse(set(self.ids(third)) & set(self.ids(first)))
+        self.assertEqual(self.status(self.ask(self.phone.collection(self.box, key=old))), "3")
+        self.assertEqual(self.status(self.ask(self.phone.collection(self.box, key="nonsense"))), "3")
+        self.phone.prime(self.box)
+        self.assertEqual(len(self.phone.pull(self.box)), 6)
+
+    def test_own_changes_do_not_come_back_and_those_of_others_do(self):
+        self.add(3)
+        self.phone.pull(self.box)
+        item, other, third = list(self.phone.items[self.box])
+        got = self.phone.sync(self.box, commands=[change(item, "1"), delete(other)])
+        self.assertIsNone(got.find("Responses"))
+        self.assertIsNone(got.find("Commands"))
+        self.phone.items[self.box].pop(other)
+        self.assertIsNone(self.phone.sync(self.box))
+        self.imap.select(self.name)
+        self.assertIn("\\Seen", self.imap.uid("FETCH", item.split(":")[1], "(FLAGS)")[1][0].decode())
+        self.imap.uid("STORE", third.split(":")[1], "+FLAGS", "(\\Seen)")
+        got = self.phone.sync(self.box)
+        self.assertEqual(self.ids(got, "Change"), [third])
+        self.imap.uid("STORE", third.split(":")[1], "+FLAGS", "(\\Deleted)")
+        self.imap.expunge()
+        self.assertEqual(self.ids(self.phone.sync(self.box), "Delete"), [third])
+        answer = self.ask(self.phone.collection(self.box, E("AirSync:Commands", change(third, "0"), delete(f"{self.box}:99"))))
+        responses = answer.root.find("Collections/Collection/Responses")
+        self.assertEqual([(c.tag, c.get("Status")) for c in responses.children],
+                         [("AirSync:Change", "8"), ("AirSync:Delete", "8")])
+
+    def test_a_conflict_is_the_servers(self):
+        self.add(1)
+        self.phone.pull(self.box)
+        item = list(self.phone.items[self.box])[0]
+        self.imap.uid("STORE", item.split(":")[1], "+FLAGS", "(\\Seen)")
+        got = self.phone.sync(self.box, commands=[change(item, "0")])
+        self.assertEqual(got.get("Responses/Change/Status"), "7")
+        self.assertEqual(self.ids(got, "Change"), [item])
+        got = self.phone.sync(self.box, commands=[change(item, "0")])
+        self.assertIsNone(got.find("Responses"))
+
+    def test_fetch_and_unread_by_a_filter(self):
+        self.add(2)
+        self.add(2, date=imaplib.Time2Internaldate(time.time() - 10 * 86400))
+        self.phone.prime(self.box)
+        items = self.phone.pull(self.box, options=self.phone.options_tree(filter_type="3"))
+        self.assertEqual(len(items), 2)
+        self.assertEqual(len(self.phone.pull(self.box, options=self.phone.options_tree(filter_type="0"))), 4)
+        got = self.phone.sync(self.box, options=self.phone.options_tree(filter_type="2"))
+        self.assertEqual(len(self.ids(got, "SoftDelete")), 2)
+        self.assertIsNone(self.phone.sync(self.box), "options hold until others are sent")
+        item = list(self.phone.items[self.box])[0]
+        got = self.phone.sync(self.box, commands=[E("AirSync:Fetch", E("AirSync:ServerId", item)),
+                                                  E("AirSync:Fetch", E("AirSync:ServerId", f"{self.box}:77"))])
+        fetched = got.all("Responses/Fetch")
+        self.assertEqual([f.get("Status") for f in fetched], ["1", "8"])
+        self.assertTrue(fetched[0].get("ApplicationData/Subject"))
+
+    # ---- statuses ----
+
+    def test_statuses(self):
+        self.phone.prime(self.box)
+        c, box = self.phone.collection, self.box
+        wait, beat = lambda n: [E("AirSync:Wait", n)], lambda n: [E("AirSync:HeartbeatInterval", n)]
+        for status, answer in (
+                ("8", self.ask(c("nothing", key="0"))),
+                ("4", self.ask(c(box, E("AirSync:Commands")))),
+                ("4", self.ask(c(box, E("AirSync:Commands", delete("1:1")), key="0"))),
+                ("4", self.ask(c(box), c(box))),
+                ("4", self.ask(c(box, E("AirSync:WindowSize", "x")))),
+                ("4", self.ask(c(box, E("AirSync:GetChanges", "2")))),
+                ("4", self.ask(c(box, E("AirSync:Options", E("AirSync:FilterType", "0"), E("AirSync:FilterType", "1"))))),
+                ("4", self.ask(c(box, E("AirSync:Options", E("AirSync:FilterType", "9"))))),
+                ("4", self.ask(c(box), more=wait("5") + beat("100"))),
+                ("4", self.phone.ask("Sync", E("AirSync:Sync"))),
+                ("13", self.fresh().ask("Sync")),
+                ("13", self.fresh().ask("Sync", E("AirSync:Sync", E("AirSync:Partial"), E("AirSync:WindowSize", "5"))))):
+            self.assertEqual(self.status(answer), status, answer)
+        for more, limit in ((wait("0"), "1"), (wait("60"), "59"), (beat("59"), "60"), (beat("3541"), "3540")):
+            answer = self.ask(c(box), more=more)
+            self.assertEqual((self.status(answer), answer.root.get("Limit")), ("14", limit))
+        answer = self.ask(*[c(f"x{i}") for i in range(300)])
+        self.assertEqual((self.status(answer), answer.root.get("Limit")), ("15", "200"))
+        self.imap.close()
+        self.imap.delete(self.name)
+        self.assertEqual(self.status(self.ask(c(box))), "12")
+
+    def fresh(self):
+        Case.n += 1
+        return Phone(self.pod, "alice", device=f"SYNC{Case.n:04}").set_up()
+
+    # ---- empty requests, waiting ----
+
+    def test_empty_requests_and_waiting(self):
+        self.phone.pull(self.box)
+        beat = [E("AirSync:HeartbeatInterval", "60")]
+        answers = []
+
+        def waits(tree):
+            answers.append(self.phone.ask("Sync", tree))
+
+        def later(tree):
+            thread = threading.Thread(target=waits, args=(tree,))
+            thread.start()
+            return thread
+        thread = later(self.phone.sync_tree(self.phone.collection(self.box), more=beat))
+        began = time.monotonic()
+        self.add(1)
+        thread.join()
+        self.assertLess(time.monotonic() - began, 5)
+        got = self.phone.apply(answers[-1], self.box)
+        self.assertEqual(len(self.ids(got)), 1)
+        thread = later(None)
+        self.add(1)
+        thread.join()
+        first = answers[-1]
+        self.assertEqual(len(self.ids(first.root.find("Collections/Collection"))), 1)
+        again = self.phone.ask("Sync")
+        self.assertEqual(first.body, again.body, "its answer was lost")
+        self.phone.apply(again, self.box)
+
+    def test_ping(self):
+        self.add(1)
+        self.phone.pull(self.box)
+        item = list(self.phone.items[self.box])[0]
+        folders = E("Ping:Folders", E("Ping:Folder", E("Ping:Id", self.box), E("Ping:Class", "Email")))
+        ping = lambda *content: self.phone.ask("Ping", E("Ping:Ping", *content) if content else None)
+        self.assertEqual(self.status(ping()), "3")
+        self.assertEqual(self.status(ping(E("Ping:HeartbeatInterval", "60"))), "3")
+        self.assertEqual(self.status(ping(E("Ping:HeartbeatInterval", "x"), folders)), "4")
+        for beat, near in (("5", "60"), ("4000", "3540")):
+            answer = ping(E("Ping:HeartbeatInterval", beat), folders)
+            self.assertEqual((self.status(answer), answer.root.get("HeartbeatInterval")), ("5", near))
+        many = E("Ping:Folders", *[E("Ping:Folder", E("Ping:Id", f"f{i}"), E("Ping:Class", "Email")) for i in range(201)])
+        answer = ping(E("Ping:HeartbeatInterval", "60"), many)
+        self.assertEqual((self.status(answer), answer.root.get("MaxFolders")), ("6", "200"))
+        none = E("Ping:Folders", E("Ping:Folder", E("Ping:Id", "none"), E("Ping:Class", "Email")))
+        self.assertEqual(self.status(ping(E("Ping:HeartbeatInterval", "60"), none)), "7")
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(ping(E("Ping:HeartbeatInterval", "120"), folders)))
+        thread.start()
+        other = Phone(self.pod, "alice", device=self.phone.device)
+        other.policy_key, other.keys, other.items = self.phone.policy_key, self.phone.keys, self.phone.items
+        other.sync(self.box, commands=[change(item, "1")])
+        for _ in range(50): # time enough for an answer
+            other.options()
+        self.assertEqual(answers, [], "what it did itself wakes nobody")
+        self.add(1)
+        thread.join(10)
+        self.assertEqual((self.status(answers[0]), answers[0].root.get("Folders/Folder")), ("2", self.box))
+        self.assertEqual(self.status(ping()), "2")
+        self.assertEqual(len(self.ids(self.phone.sync(self.box))), 1)
+
+    # ---- estimates, moves ----
+
+    def estimate(self, key=None, folder=None, *more):
+        answer = self.phone.ask("GetItemEstimate", E("GetItemEstimate:GetItemEstimate", E("GetItemEstimate:Collections", E(
+            "GetItemEstimate:Collection", E("AirSync:SyncKey", key or self.phone.keys[self.box]),
+            E("GetItemEstimate:CollectionId", folder or self.box), *more))))
+        response = answer.root.find("Response")
+        return response.get("Status"), response.get("Collection/Estimate")
+
+    def test_estimates_are_exact(self):
+        self.add(4)
+        self.add(1, flags="(\\Deleted)")
+        self.assertEqual(self.estimate("0123456789abcdef.1")[0], "3")
+        self.phone.prime(self.box)
+        self.assertEqual(self.estimate(), ("1", "4"))
+        self.phone.sync(self.box, window="3")
+        self.assertEqual(self.estimate(), ("1", "1"))
+        self.assertEqual(self.estimate("0123456789abcdef.1")[0], "4")
+        self.assertEqual(self.estimate("0")[0], "3")
+        self.assertEqual(self.estimate(None, "nothing")[0], "2")
+        self.phone.pull(self.box)
+        self.imap.uid("STORE", "1", "+FLAGS", "(\\Seen)")
+        self.assertEqual(self.estimate(), ("1", "1"))
+
+    def move(self, item, target, source=None):
+        answer = self.phone.ask("MoveItems", E("Move:MoveItems", E(
+            "Move:Move", E("Move:SrcMsgId", item), E("Move:SrcFldId", source or self.box), E("Move:DstFldId", target))))
+        response = answer.root.find("Response")
+        self.assertEqual(response.get("SrcMsgId"), item)
+        return response.get("Status"), response.get("DstMsgId")
+
+    def test_moves_do_not_come_back(self):
+        self.add(2)
+        self.phone.pull(self.box)
+        self.imap.create(self.name + "b")
+        self.phone.folder_sync()
+        target = self.phone.folder(self.name + "b").id
+        self.phone.pull(target)
+        item = list(self.phone.items[self.box])[0]
+        status, moved = self.move(item, target)
+        self.assertEqual(status, "3")
+        self.assertEqual(self.move(item, target), ("3", moved), "its answer was lost")
+        self.phone.items[target][moved] = self.phone.items[self.box].pop(item)
+        for folder in (self.box, target):
+            self.assertIsNone(self.phone.sync(folder))
+        other = list(self.phone.items[self.box])[0]
+        self.assertEqual(self.move(other, "nothing")[0], "2")
+        self.assertEqual(self.move(other, self.box)[0], "4")
+        self.assertEqual(self.move(f"{self.box}:999", target)[0], "1")
+        self.imap.select(self.name + "b")
+        self.imap.uid("STORE", "1", "+FLAGS", "(\\Seen)")
+        self.assertEqual(self.ids(self.phone.sync(target), "Change"), [moved])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
