@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "imapd/eas/eas.h"
+#include "imapd/eas/item/draft_send.h"
 #include "imapd/eas/item/draft_store.h"
 #include "imapd/eas/item/notes.h"
 #include "imapd/eas/item/rows.h"
@@ -163,8 +164,8 @@ static int apply(struct eas_request *rq, const struct eas_item_place *place, uin
 	return r;
 }
 
-void eas_item_change(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid,
-                     const struct wbxml_node *command, struct eas_item_result *ret_result)
+static void change_item(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid,
+                        const struct wbxml_node *command, struct eas_item_result *ret_result)
 {
 	const struct wbxml_node *data = wbxml_child(command, AIRSYNC_APPLICATIONDATA);
 	struct eas_item_result result = { .uid = uid };
@@ -182,6 +183,22 @@ void eas_item_change(struct eas_request *rq, const struct eas_item_place *place,
 		r = apply(rq, place, uid, &change, &result.modseq);
 	result.status = eas_item_status(r);
 	*ret_result = result;
+}
+
+void eas_item_change(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid,
+                     const struct wbxml_node *command, struct eas_item_result *ret_result)
+{
+	bool goes = eas_draft_is_to_go(rq, place, command);
+	struct span name = goes ? eas_draft_name(rq, place, uid, command) : SPAN_NONE;
+
+	if (goes && eas_draft_has_gone(rq, name, ret_result))
+		return;
+	if (!goes || wbxml_child(command, AIRSYNC_APPLICATIONDATA))
+		change_item(rq, place, uid, command, ret_result);
+	else
+		*ret_result = (struct eas_item_result){ .status = EAS_SYNC_OK, .uid = uid };
+	if (goes && ret_result->status == EAS_SYNC_OK)
+		eas_draft_go(rq, place, name, ret_result);
 }
 
 int eas_item_note_verb(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid,

@@ -182,8 +182,7 @@ void eas_draft_add(struct eas_request *rq, const struct eas_item_place *place,
 
 /* ---- one that is there ---- */
 
-/* The new message is there before the old one goes: what happens between loses nothing. */
-static int expunge(struct writing *w, uint32_t uid)
+int eas_draft_remove(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid)
 {
 	Podstore__StoreFlags mark = PODSTORE__STORE_FLAGS__INIT;
 	Podstore__Expunge request = PODSTORE__EXPUNGE__INIT;
@@ -191,13 +190,13 @@ static int expunge(struct writing *w, uint32_t uid)
 	int r;
 
 	range.first = range.last = uid;
-	mark.mailbox = request.mailbox = w->place->mailbox;
+	mark.mailbox = request.mailbox = place->mailbox;
 	mark.n_uids = request.n_uids = 1;
 	mark.uids = request.uids = ranges;
 	mark.mode = PODSTORE__FLAG_MODE__FLAGS_ADD;
 	mark.flags = STORE_FLAG_DELETED;
-	r = account_call(w->rq->account, w->a, STORE_STORE_FLAGS, &mark.base, NULL, NULL);
-	return r == 0 ? account_call(w->rq->account, w->a, STORE_EXPUNGE, &request.base, NULL, NULL) : r;
+	r = account_call(rq->account, rq->a, STORE_STORE_FLAGS, &mark.base, NULL, NULL);
+	return r == 0 ? account_call(rq->account, rq->a, STORE_EXPUNGE, &request.base, NULL, NULL) : r;
 }
 
 static int read_base(struct writing *w, uint32_t uid, struct account_body *body, struct eas_layout *layout,
@@ -236,7 +235,8 @@ static int replace(struct writing *w, uint32_t uid, const struct eas_change *cha
 		r = append(w, &result->uid);
 	if (r == 0)
 		r = keep_note(w, result->uid, &result->modseq);
-	return r == 0 ? expunge(w, uid) : r;
+	/* The new message is there before the old one goes: what happens between loses nothing. */
+	return r == 0 ? eas_draft_remove(w->rq, w->place, uid) : r;
 }
 
 void eas_draft_change(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid,

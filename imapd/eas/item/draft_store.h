@@ -4,6 +4,9 @@
 
 #include "imapd/eas/item/change.h"
 
+/* Takes one out of its folder. 0 or -POD_E_*. */
+int eas_draft_remove(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid);
+
 /* A draft that is new: command is the Add element. */
 void eas_draft_add(struct eas_request *rq, const struct eas_item_place *place,
                    const struct wbxml_node *command, struct eas_item_result *ret_result);

@@ -98,6 +98,18 @@ int sending_begin(struct eas_request *rq, struct sending_id *s, struct err *err)
 	return r;
 }
 
+bool sending_was_done(struct eas_request *rq, struct span client_id)
+{
+	struct sent_memory *m = arena_new(rq->a, struct sent_memory);
+	const struct sent_entry *e;
+	uint64_t version;
+
+	if (!m || read_memory(rq, m, &version, NULL) < 0)
+		return false;
+	e = sent_memory_find(m, client_id);
+	return e && e->done;
+}
+
 static int note_done(struct eas_request *rq, const struct sending_id *s, struct err *err)
 {
 	struct sent_memory *m = arena_new(rq->a, struct sent_memory);

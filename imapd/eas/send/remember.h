@@ -16,6 +16,8 @@ struct sending_id {
  * durably, before anything goes out. 0 or -POD_E_*.
  */
 int sending_begin(struct eas_request *rq, struct sending_id *s, struct err *err);
+/* Whether that went out before. */
+bool sending_was_done(struct eas_request *rq, struct span client_id);
 /* It went out. That this is not noted is no failure: the id is. */
 void sending_done(struct eas_request *rq, const struct sending_id *s);
 

@@ -137,7 +137,7 @@ static void change(struct eas_sync_part *part, struct command *c)
 {
 	if (!wbxml_child(c->node, AIRSYNC_APPLICATIONDATA) && !wbxml_child(c->node, EMAIL2_SEND)) {
 		c->status = EAS_SYNC_PROTOCOL;
-	} else if (!c->was_there) {
+	} else if (!c->was_there && !wbxml_child(c->node, EMAIL2_SEND)) { /* one that was sent is gone: item.h knows */
 		c->status = EAS_SYNC_NOT_FOUND;
 	} else if (conflicts(part, c)) {
 		c->status = EAS_SYNC_CONFLICT;
