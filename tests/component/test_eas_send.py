@@ -214,6 +214,42 @@ class Send(unittest.TestCase):
         self.assertEqual([m["sender"] for m in held], [self.carol])
         self.pod.podctl("user", "set", self.carol, "--undo-send", "none")
 
+    def draft(self, subject, to):
+        return E("AirSync:ApplicationData", E("Email:To", to), E("Email:Subject", subject),
+                 E("AirSyncBase:Body", E("AirSyncBase:Type", "1"), E("AirSyncBase:Data", "draft words")))
+
+    def in_drafts(self, subject):
+        return self.mails("alice", subject, "Drafts")
+
+    def test_7_a_draft_goes_when_it_is_told_to(self):
+        phone = self.phone("16.1")
+        drafts = phone.folder(3).id
+        phone.pull(drafts)
+        told = phone.sync(drafts, commands=[E("AirSync:Add", E("AirSync:ClientId", "d1"), E("Email2:Send"),
+                                              self.draft("at once", self.bob))])
+        self.assertEqual(told.get("Responses/Add/Status"), "1")
+        self.assertEqual([len(self.mails("bob", "at once")), len(self.mails("alice", "at once", "Sent")), self.in_drafts("at once")],
+                         [1, 1, []])
+        told = phone.sync(drafts, commands=[E("AirSync:Add", E("AirSync:ClientId", "d2"), self.draft("later", self.bob))])
+        item = told.get("Responses/Add/ServerId")
+        self.assertEqual((self.mails("bob", "later"), len(self.in_drafts("later"))), ([], 1))
+        phone.items[drafts][item] = self.draft("later", self.bob)
+        send = [E("AirSync:Change", E("AirSync:ServerId", item), E("Email2:Send"))]
+        before = dict(phone.keys)
+        phone.sync(drafts, commands=send)
+        self.assertEqual([len(self.mails("bob", "later")), len(self.mails("alice", "later", "Sent")), self.in_drafts("later")],
+                         [1, 1, []])
+        # The answer was lost: asked again as of before, it has gone, once.
+        phone.keys = before
+        phone.items[drafts][item] = self.draft("later", self.bob)
+        told = phone.sync(drafts, commands=send)
+        self.assertIn(told.get("Responses/Change/Status", "1"), ("1",))
+        phone.pull(drafts)
+        self.assertEqual((len(self.mails("bob", "later")), item in phone.items[drafts]), (1, False))
+        told = phone.sync(drafts, commands=[E("AirSync:Add", E("AirSync:ClientId", "d3"), E("Email2:Send"),
+                                              self.draft("to nobody", "nobody-here@example.test"))])
+        self.assertEqual((told.get("Responses/Add/Status"), len(self.in_drafts("to nobody"))), ("116", 1))
+
     def oof(self, phone, *wish):
         answer = phone.ask("Settings", E("Settings:Settings", E("Settings:Oof", *wish)))
         return answer.root.find("Oof")
@@ -222,7 +258,7 @@ class Send(unittest.TestCase):
         return E("Settings:OofMessage", E(f"Settings:AppliesTo{audience}"), *([E("Settings:Enabled", enabled)] if enabled else []),
                  *([E("Settings:ReplyMessage", text)] if text is not None else []), *([E("Settings:BodyType", kind)] if kind else []))
 
-    def test_7_away(self):
+    def test_8_away(self):
         phone = self.phone("14.1")
         got = self.oof(phone, E("Settings:Get", E("Settings:BodyType", "Text")))
         self.assertEqual([got.get("Status"), got.get("Get/OofState"), len(got.all("Get/OofMessage"))], ["1", "0", 3])
