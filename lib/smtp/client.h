@@ -161,6 +161,8 @@ const struct smtp_capabilities *smtp_client_capabilities(const struct smtp_clien
 bool smtp_client_is_secure(const struct smtp_client *c); /* TLS is up */
 /* Whether a reply has begun and not ended: one that never does is no sign of life. */
 bool smtp_client_is_mid_reply(const struct smtp_client *c);
+/* Whether it offers SMTP_CAP_*; once it is READY. */
+bool smtp_client_offers(const struct smtp_client *c, unsigned int cap);
 bool smtp_client_saw_starttls(const struct smtp_client *c); /* it was offered, at any time */
 /* Recipients it was seen to take in one transaction, where it refused more; 0: not known. LIMITS counts in.
  */

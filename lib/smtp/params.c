@@ -6,7 +6,7 @@
 
 #define NOTIFY_NEVER 1u /* as SMTP_NOTIFY_* of mta/smtp/smtp.h */
 
-static bool offers(const struct smtp_client *c, unsigned int cap)
+bool smtp_client_offers(const struct smtp_client *c, unsigned int cap)
 {
 	return (c->caps.flags & cap) == cap;
 }
@@ -14,7 +14,7 @@ static bool offers(const struct smtp_client *c, unsigned int cap)
 /* RFC 2852 4.1.4: a deadline with "return" may only go where it is kept. */
 static bool by_can_be_kept(const struct smtp_client *c, const struct smtp_client_mail *m)
 {
-	return m->by_mode != 'R' || (offers(c, SMTP_CAP_DELIVERBY) && (uint64_t) m->by_s >= c->caps.by_min_s);
+	return m->by_mode != 'R' || (smtp_client_offers(c, SMTP_CAP_DELIVERBY) && (uint64_t) m->by_s >= c->caps.by_min_s);
 }
 
 bool client_can_carry(const struct smtp_client *c, const struct smtp_client_mail *m,
@@ -27,11 +27,11 @@ bool client_can_carry(const struct smtp_client *c, const struct smtp_client_mail
 	} checks[] = {
 		{ c->caps.size_max && m->size > c->caps.size_max, 552, "5.3.4",
 		  "the message is larger than the server takes" },
-		{ m->utf8 && !offers(c, SMTP_CAP_SMTPUTF8), 550, "5.6.7",
+		{ m->utf8 && !smtp_client_offers(c, SMTP_CAP_SMTPUTF8), 550, "5.6.7",
 		  "the message has international addresses, which the server does not know (SMTPUTF8)" },
-		{ m->eight_bit && !offers(c, SMTP_CAP_8BITMIME), 554, "5.6.3",
+		{ m->eight_bit && !smtp_client_offers(c, SMTP_CAP_8BITMIME), 554, "5.6.3",
 		  "the message has 8-bit bytes, which the server does not take (8BITMIME)" },
-		{ m->require_tls && !(c->secure && offers(c, SMTP_CAP_REQUIRETLS)), 550, "5.7.30",
+		{ m->require_tls && !(c->secure && smtp_client_offers(c, SMTP_CAP_REQUIRETLS)), 550, "5.7.30",
 		  "the sender demands TLS on the whole way, which the server does not promise (REQUIRETLS)" },
 		{ m->by_mode == 'R' && m->by_s <= 0, 550, "5.4.7",
 		  "the time that the sender set for delivery is over" },
@@ -52,7 +52,7 @@ static void put_by(struct smtp_client *c, const struct smtp_client_mail *m)
 {
 	int64_t s = m->by_s;
 
-	if (!m->by_mode || !offers(c, SMTP_CAP_DELIVERBY))
+	if (!m->by_mode || !smtp_client_offers(c, SMTP_CAP_DELIVERBY))
 		return;
 	if (s > 999999999)
 		s = 999999999;
@@ -74,7 +74,7 @@ static void put_xtext(struct buf *out, struct span s)
 void client_put_mail(struct smtp_client *c, const struct smtp_client_mail *m)
 {
 	buf_printf(c->out, "MAIL FROM:<" SPAN_FMT ">", SPAN_ARG(m->sender));
-	if (offers(c, SMTP_CAP_SIZE))
+	if (smtp_client_offers(c, SMTP_CAP_SIZE))
 		buf_printf(c->out, " SIZE=%llu", (unsigned long long) m->size);
 	if (m->eight_bit)
 		buf_add_str(c->out, " BODY=8BITMIME");
@@ -82,7 +82,7 @@ void client_put_mail(struct smtp_client *c, const struct smtp_client_mail *m)
 		buf_add_str(c->out, " SMTPUTF8");
 	if (m->require_tls)
 		buf_add_str(c->out, " REQUIRETLS");
-	if (m->priority && offers(c, SMTP_CAP_MT_PRIORITY))
+	if (m->priority && smtp_client_offers(c, SMTP_CAP_MT_PRIORITY))
 		buf_printf(c->out, " MT-PRIORITY=%d", m->priority);
 	put_by(c, m);
 	if (m->login.len) {
@@ -91,7 +91,7 @@ void client_put_mail(struct smtp_client *c, const struct smtp_client_mail *m)
 	}
 	if (m->transid.len)
 		buf_printf(c->out, " TRANSID=<" SPAN_FMT ">", SPAN_ARG(m->transid));
-	if (offers(c, SMTP_CAP_DSN)) {
+	if (smtp_client_offers(c, SMTP_CAP_DSN)) {
 		if (m->ret != SMTP_CLIENT_RET_UNSAID)
 			buf_printf(c->out, " RET=%s", m->ret == SMTP_CLIENT_RET_FULL ? "FULL" : "HDRS");
 		if (m->envid.len)
@@ -116,7 +116,7 @@ static void put_notify(struct buf *out, unsigned int notify)
 void client_put_rcpt(struct smtp_client *c, const struct smtp_client_rcpt *r)
 {
 	buf_printf(c->out, "RCPT TO:<" SPAN_FMT ">", SPAN_ARG(r->address));
-	if (offers(c, SMTP_CAP_DSN)) {
+	if (smtp_client_offers(c, SMTP_CAP_DSN)) {
 		put_notify(c->out, r->notify);
 		if (r->orcpt.len)
 			buf_printf(c->out, " ORCPT=" SPAN_FMT, SPAN_ARG(r->orcpt));

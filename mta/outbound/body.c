@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "smtp/stuff.h"
 #include "mta/outbound/mail_name.h"
+#include "mta/outbound/seven_bit.h"
 
 static struct span header_of(struct span message)
 {
@@ -90,6 +91,22 @@ int body_copy(struct span bytes, uint64_t size, struct body *ret_body, struct er
 	b.bytes = span_make(b.copy, bytes.len);
 	look_at(&b);
 	*ret_body = b;
+	return 0;
+}
+
+int body_encode(const struct body *b, struct body *ret_body, struct err *err)
+{
+	_cleanup_buf_ struct buf out = BUF_INIT;
+	struct body encoded = { .fd = -1, .tls_optional = b->tls_optional };
+	int r = seven_bit_encode(b->bytes, &out, err);
+
+	if (r < 0)
+		return r;
+	encoded.copy = out.p;
+	encoded.bytes = buf_span(&out);
+	out = BUF_INIT;
+	look_at(&encoded);
+	*ret_body = encoded;
 	return 0;
 }
 

@@ -19,6 +19,8 @@ struct body {
 int body_open(int fd, uint64_t size, struct body *ret_body, struct err *err);
 /* The same of bytes in memory, copied. -POD_E_CORRUPT: there are not as many as size; -POD_E_NOMEM. */
 int body_copy(struct span bytes, uint64_t size, struct body *ret_body, struct err *err);
+/* Makes another without bytes over 127 (seven_bit.h). -POD_E_UNSUPPORTED, -POD_E_NOMEM. */
+int body_encode(const struct body *b, struct body *ret_body, struct err *err);
 /*
  * Puts whole header fields in front of an open body, which becomes a copy in memory. Nothing to put: nothing
  * happens. On failure it is as it was.

@@ -22,6 +22,7 @@ static void job_free(struct job *j)
 	(void) event_del(&j->due);
 	outbound__job__free_unpacked(j->record, NULL);
 	body_close(&j->body);
+	body_close(&j->encoded);
 	j->o->jobs--;
 	(void) arena_free(j->arena);
 	free(j);
@@ -281,6 +282,7 @@ struct job *job_start(struct outbound *o, Outbound__Job *record, struct span bod
 		           .record = record,
 		           .arena = a,
 		           .body = { .fd = -1 },
+		           .encoded = { .fd = -1 },
 		           .fn = fn,
 		           .arg = arg,
 		           .started_ms = clock_mono_ms() };

@@ -29,6 +29,8 @@ struct job {
 	struct outbound *o;
 	Outbound__Job *record;
 	struct body body;
+	struct body encoded; /* for a server without 8BITMIME, once there was one; bytes.p NULL: there is none */
+	bool encoding_tried;
 	struct arena *arena;
 	struct sign_call *sign_call;
 	struct event due; /* the next step is taken from the loop */
@@ -110,7 +112,7 @@ void job_release(struct job *j);
 /* ---- job_mail.c: what a transaction is made of, and what came of it ---- */
 
 /* A transaction for those who are left; false: memory is out. */
-bool job_mail_fill(struct job *j);
+bool job_mail_fill(struct job *j, const struct body *body);
 /* Takes the verdicts. NULL: nobody has to be asked elsewhere; else why. */
 const struct smtp_client_rcpt *job_mail_take(struct job *j);
 /* Whether a server's words ask for less of us. */

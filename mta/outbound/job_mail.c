@@ -38,7 +38,7 @@ static bool needs_utf8(const struct job *j, const struct smtp_client_mail *m)
 	return false;
 }
 
-static void fill_terms(struct job *j, struct smtp_client_mail *m)
+static void fill_terms(struct job *j, struct smtp_client_mail *m, const struct body *body)
 {
 	static const enum smtp_client_ret rets[] = { [OUTBOUND__RET__RET_UNSAID] = SMTP_CLIENT_RET_UNSAID,
 		                                     [OUTBOUND__RET__RET_FULL] = SMTP_CLIENT_RET_FULL,
@@ -46,8 +46,8 @@ static void fill_terms(struct job *j, struct smtp_client_mail *m)
 	const Outbound__Job *r = j->record;
 
 	m->sender = span_of(r->sender);
-	m->size = r->size;
-	m->eight_bit = j->body.eight_bit;
+	m->size = body->bytes.len;
+	m->eight_bit = body->eight_bit;
 	m->require_tls = r->require_tls;
 	m->envid = parameter(r->envid);
 	m->ret = r->ret <= OUTBOUND__RET__RET_HDRS ? rets[r->ret] : SMTP_CLIENT_RET_UNSAID;
@@ -59,7 +59,7 @@ static void fill_terms(struct job *j, struct smtp_client_mail *m)
 	m->by_s = (r->by_deadline_ms - clock_wall_ms()) / 1000;
 }
 
-bool job_mail_fill(struct job *j)
+bool job_mail_fill(struct job *j, const struct body *body)
 {
 	struct smtp_client_mail *m = &j->mail;
 	struct arena *a = j->arena;
@@ -77,7 +77,7 @@ bool job_mail_fill(struct job *j)
 		j->asked[n++] = i;
 	}
 	m->n_rcpts = n;
-	fill_terms(j, m);
+	fill_terms(j, m, body);
 	m->utf8 = needs_utf8(j, m);
 	return true;
 }

@@ -134,15 +134,40 @@ static void describe(struct job *j)
 	j->feedback.recipients_max = smtp_client_rcpts_max(c->client);
 }
 
+/* Once for the job: what cannot be encoded for one server cannot be for any. */
+static void encode(struct job *j)
+{
+	struct err err = { 0 };
+	int r;
+
+	if (j->encoding_tried)
+		return;
+	j->encoding_tried = true;
+	r = body_encode(&j->body, &j->encoded, &err);
+	log_event(NULL, LOGL_INFO, r < 0 ? "message.not_encoded" : "message.encoded", F_STR("trace", j->record->trace),
+	          F_STR("text", r < 0 ? err_text(&err) : ""));
+}
+
+/* As it is; or without 8-bit bytes, where the server does not take them and it can be said so. */
+static const struct body *body_for_server(struct job *j)
+{
+	if (!j->body.eight_bit || j->body.header_eight_bit || smtp_client_offers(j->conn->client, SMTP_CAP_8BITMIME))
+		return &j->body;
+	encode(j);
+	return j->encoded.bytes.p ? &j->encoded : &j->body;
+}
+
 /* Who is left goes into a transaction on this connection. */
 static void send_next(struct job *j)
 {
-	if (!job_mail_fill(j)) {
+	const struct body *body = body_for_server(j);
+
+	if (!job_mail_fill(j, body)) {
 		job_note_ours(j, OUTBOUND__TROUBLE__LOCAL, 451, "4.3.0", "out of memory");
 		job_finish(j);
 		return;
 	}
-	conn_mail(j->conn, &j->mail, &j->body);
+	conn_mail(j->conn, &j->mail, body);
 }
 
 static void go_on(struct job *j)

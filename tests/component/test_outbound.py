@@ -1,4 +1,5 @@
 """The outbound process against scripted servers: whatever a server does, each recipient gets a verdict that fits."""
+import email
 import socket
 import threading
 import unittest
@@ -221,6 +222,21 @@ class Transactions(Case):
         result = self.out.send(domain, [f"a@{domain}"], b"x" * 200)
         self.assertEqual(self.outcome(result), ("failed", 552, "5.3.4"))
         self.assertFalse(server.lines("MAIL"))
+
+    def test_eight_bits_for_a_server_of_seven(self):
+        words = "Grüße, und ein langes Wort: " + "ä" * 100 + " \r\nEnde.\r\n"
+        plain = b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n" \
+                b"Content-Transfer-Encoding: 8bit\r\n\r\n" + words.encode()
+        server, domain = self.site(keywords=["PIPELINING", "SIZE 1000000"])
+        result = self.out.send(domain, [f"a@{domain}"], plain)
+        self.assertEqual(self.outcome(result)[0], "relayed")
+        got = server.messages[0].data
+        self.assertTrue(got.isascii())
+        self.assertEqual(server.messages[0].mail, f"MAIL FROM:<sender@us.test> SIZE={len(got)}")
+        self.assertEqual(email.message_from_bytes(got).get_payload(decode=True), words.encode())
+        result = self.out.send(domain, [f"a@{domain}"], b"DKIM-Signature: v=1\r\n" + plain)
+        self.assertEqual(self.outcome(result), ("failed", 554, "5.6.3"))
+        self.assertEqual(len(server.messages), 1)
 
     def test_no_line_gets_into_a_command(self):
         server, domain = self.site()
