@@ -124,6 +124,8 @@ void replica_start(struct pair *p, struct replica *x)
 		.arg = x,
 		.dead_ms = p->dead_ms,
 		.lag_limit_bytes = p->lag_limit_bytes,
+		.resync_bytes_per_s = p->resync_bytes_per_s,
+		.flush_wait_max_ms = p->flush_wait_max_ms,
 	};
 
 	MUST_WORK(disk_open(&d, &x->disk, &must_err));

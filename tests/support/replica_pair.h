@@ -48,7 +48,8 @@ struct pair {
 	struct relay relay;
 	uint64_t seed;
 	uint32_t dead_ms;
-	uint64_t lag_limit_bytes;
+	uint64_t lag_limit_bytes, resync_bytes_per_s; /* of replicas that are started from then on */
+	uint32_t flush_wait_max_ms;
 	bool compress;
 };
 

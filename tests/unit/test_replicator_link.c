@@ -204,6 +204,41 @@ static void nobody_striking_ends_a_flush_that_is_to_end(void **state)
 	assert_non_null(strstr(f.err.text, "not the primary"));
 }
 
+static void restart_a(struct pair *p, uint64_t lag_limit)
+{
+	replica_stop(&p->a);
+	p->lag_limit_bytes = lag_limit;
+	replica_start(p, &p->a);
+	replica_peer(p, &p->a, PEER_ASYNC, 0, false);
+	assert_int_equal(replication_promote(p->a.r, 1, false, NULL), 0);
+}
+
+/* podd does not answer: without a limit the flush waits for it, for nobody may go on without the word. */
+static void a_flush_ends_in_its_time_where_nobody_strikes(void **state)
+{
+	struct pair *p = *state;
+	struct flusher f;
+	uint64_t began;
+
+	follow(p);
+	p->flush_wait_max_ms = 400;
+	restart_a(p, 0);
+	join(p, PEER_SYNC, 100);
+	atomic_store(&p->a.answers, false);
+	atomic_store(&p->relay.mode, RELAY_HOLD);
+	pair_write_at(&p->a, 0, 1, 4096);
+	began = clock_mono_ms();
+	flush_start(&f, &p->a);
+	assert_int_equal(flush_result(&f), -POD_E_UNAVAILABLE);
+	assert_true(clock_mono_ms() - began >= 400);
+	assert_non_null(strstr(f.err.text, "nobody strikes it"));
+	assert_true(replica_events(&p->a, REPLICATION_STRIKE) > 0);
+	/* It was no promise, but it is not lost either. */
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(caught_up(p));
+	pair_same(p);
+}
+
 /* ---- the line
  * ---------------------------------------------------------------------------------------------- */
 
@@ -332,15 +367,6 @@ static void older_tls_and_nameless_clients_get_nowhere(void **state)
 /* ---- catching up
  * ------------------------------------------------------------------------------------------- */
 
-static void restart_a(struct pair *p, uint64_t lag_limit)
-{
-	replica_stop(&p->a);
-	p->lag_limit_bytes = lag_limit;
-	replica_start(p, &p->a);
-	replica_peer(p, &p->a, PEER_ASYNC, 0, false);
-	assert_int_equal(replication_promote(p->a.r, 1, false, NULL), 0);
-}
-
 static void who_lags_is_marked_and_resynchronised(void **state)
 {
 	struct pair *p = *state;
@@ -459,6 +485,24 @@ static void a_resync_sends_little_more_than_what_changed(void **state)
 	pass_and_resync(p);
 	pair_same(p);
 	assert_true(atomic_load(&p->relay.forth) - before <= (changed + 65536) * 12 / 10);
+}
+
+static void a_resync_takes_no_more_than_its_rate(void **state)
+{
+	const uint64_t rate = PAIR_VOLUME / 2, at_once = rate / 4 + (1 << 20); /* what it may have saved up */
+	struct pair *p = *state;
+	uint64_t began;
+
+	follow(p);
+	pair_write(p, &p->a, 50);
+	p->resync_bytes_per_s = rate;
+	restart_a(p, 0);
+	follow(p);
+	began = clock_mono_ms();
+	assert_int_equal(replication_resync(p->a.r, "site2", NULL), 0);
+	PAIR_UNTIL(replica_events(&p->a, REPLICATION_RESYNC_DONE) > 0 && caught_up(p));
+	assert_true(clock_mono_ms() - began >= (PAIR_VOLUME - at_once) * 1000 / rate);
+	pair_same(p);
 }
 
 static void a_resync_that_is_cut_again_and_again_ends_well(void **state)
@@ -932,6 +976,7 @@ int main(int argc, char **argv)
 		PAIR_TEST(an_async_peer_stalls_nobody),
 		PAIR_TEST(a_lost_sync_peer_is_struck_before_the_flush_returns),
 		PAIR_TEST(nobody_striking_ends_a_flush_that_is_to_end),
+		PAIR_TEST(a_flush_ends_in_its_time_where_nobody_strikes),
 		PAIR_TEST(a_line_cut_at_any_byte_costs_nothing),
 		PAIR_TEST(a_line_that_spoils_bytes_is_never_believed),
 		PAIR_TEST(a_silent_line_is_given_up),
@@ -942,6 +987,7 @@ int main(int argc, char **argv)
 		PAIR_TEST(a_line_that_is_too_slow_costs_one_resync),
 		PAIR_TEST(who_was_away_for_longer_than_the_log_is_resynchronised),
 		PAIR_TEST(a_resync_sends_little_more_than_what_changed),
+		PAIR_TEST(a_resync_takes_no_more_than_its_rate),
 		PAIR_TEST(a_resync_that_is_cut_again_and_again_ends_well),
 		PAIR_TEST(writes_during_a_resync_arrive_too),
 		PAIR_TEST(a_volume_that_grew_meanwhile_grows_at_the_peer_too),
