@@ -1,5 +1,4 @@
 /* Replicated volumes: how they are, and what an admin may tell their primary. */
-#include <signal.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -240,82 +239,4 @@ void api_failback(struct api_call *call)
 	if (r == 0)
 		r = stack_order_failback(s, &err);
 	reply_operation(call, s, r, &err);
-}
-
-/* ---- growing ---- */
-
-struct grow_call {
-	struct api_call *call;
-	struct stack *stack;
-};
-
-static int change_size(void *arg, Directory__Volume *v, struct arena *a, struct err *err)
-{
-	v->size_bytes = *(const uint64_t *) arg;
-	return 0;
-}
-
-/* The log has it, and so every replica will; the file system follows on SIGHUP, while it is used. */
-static void grow_on_answer(void *arg, int r, const json_t *answer, const char *text)
-{
-	struct grow_call *g = arg;
-	struct stack *s = g->stack;
-	uint64_t size = r == 0 ? (uint64_t) json_integer_value(json_object_get(answer, "size")) : 0;
-	char child[CHILD_NAME_SIZE];
-	struct err err = { 0 };
-
-	if (r < 0)
-		(void) err_set(&err, (enum pod_error) - r, "%s", text);
-	else
-		r = volume_record_change(g->call->podd, s->name, change_size, &size, &err);
-	(void) snprintf(child, sizeof(child), "attach:%s", s->name);
-	if (r == 0)
-		r = children_signal(g->call->podd->children, child, SIGHUP, &err);
-	if (r < 0)
-		api_fail(g->call, &err);
-	else
-		api_reply(g->call, 200,
-		          json_pack("{ss, sI}", "volume", s->name, "size_bytes", (json_int_t) size));
-}
-
-static int read_grow(const struct api_call *call, const struct stack *s, const Directory__Volume *v,
-                     uint64_t *ret_size, struct err *err)
-{
-	static const char *const fields[] = { "size_bytes" };
-	bool there;
-	int r = api_only(call, fields, ARRAY_SIZE(fields), err);
-
-	if (r < 0 || (r = api_size(call, "size_bytes", &there, ret_size, err)) < 0)
-		return r;
-	if (!there || *ret_size > 64ull << 40)
-		return err_set(err, POD_E_SYNTAX, "size_bytes: a size of up to 64 TiB is expected");
-	*ret_size = (*ret_size + 65535) / 65536 * 65536;
-	if (*ret_size <= v->size_bytes)
-		return err_set(err, POD_E_SYNTAX, "the volume %s has %llu bytes; it can only grow", s->name,
-		               (unsigned long long) v->size_bytes);
-	return stack_serves(&s->core)
-	               ? 0
-	               : err_set(err, POD_E_UNAVAILABLE, "the volume %s is not served now", s->name);
-}
-
-void api_volume_grow(struct api_call *call)
-{
-	const Directory__Volume *v;
-	struct stack *s = api_stack_find(call, &v);
-	struct grow_call *g = arena_new(call->arena, struct grow_call);
-	struct err err = { 0 };
-	uint64_t size = 0;
-	int r;
-
-	if (!s)
-		return;
-	r = g ? read_grow(call, s, v, &size, &err) : err_set(&err, POD_E_NOMEM, "grow");
-	if (r == 0) {
-		*g = (struct grow_call){ call, s };
-		r = replica_ask_aside(call->podd->base, stack_primary(s)->files.control,
-		                      json_pack("{ss, sI}", "do", "resize", "size", (json_int_t) size), ASK_TIMEOUT_MS,
-		                      grow_on_answer, g, &err);
-	}
-	if (r < 0)
-		api_fail(call, &err);
 }

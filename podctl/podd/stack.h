@@ -130,6 +130,8 @@ void stack_mount(struct stack *s, size_t replica);
 void stack_unmount(struct stack *s, bool forced);
 void stack_store_start(struct stack *s);
 void stack_store_stop(struct stack *s, bool forced);
+/* Where the mount's process tells how growing went (volattach(8)); in path. */
+const char *stack_grown_file(const struct stack *s, char path[PATH_MAX]);
 /* The mount's folder: the volume's path. */
 void stack_on_mounted(struct stack *s);
 void stack_on_unmounted(struct stack *s);

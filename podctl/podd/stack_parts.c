@@ -20,6 +20,12 @@ static const char *mount_dir(const struct stack *s, char *buf)
 	return buf;
 }
 
+const char *stack_grown_file(const struct stack *s, char path[PATH_MAX])
+{
+	(void) snprintf(path, PATH_MAX, "%s/grown-%s", s->podd->conf->pod.run_dir, s->name);
+	return path;
+}
+
 static const char *attach_child(const struct stack *s, char *buf, size_t size)
 {
 	(void) snprintf(buf, size, "attach:%s", s->name);
@@ -29,22 +35,24 @@ static const char *attach_child(const struct stack *s, char *buf, size_t size)
 static int argv_set(struct stack *s, size_t replica, bool add, struct err *err)
 {
 	struct podd *p = s->podd;
-	char program[PATH_MAX], dir[PATH_MAX], child[CHILD_NAME_SIZE];
+	char program[PATH_MAX], dir[PATH_MAX], grown[PATH_MAX], child[CHILD_NAME_SIZE];
 	const char *argv[16] = { podd_program(p, "volattach", program, sizeof(program)),
 		                 "--socket",
 		                 s->sites[replica].files.nbd,
 		                 "--export",
 		                 s->name,
 		                 "--mount",
-		                 mount_dir(s, dir) };
+		                 mount_dir(s, dir),
+		                 "--grown-file",
+		                 stack_grown_file(s, grown) };
 	const struct child_spec spec = { .rank = CHILD_MOUNT,
 		                         .care = CHILD_ON_CALL,
 		                         .process = { .argv = argv } };
 
 	if (!s->core.made) { /* only then: a blank primary later on is a fault, not a wish for a new file
 		                system */
-		argv[7] = "--mkfs";
-		argv[8] = "ext4";
+		argv[9] = "--mkfs";
+		argv[10] = "ext4";
 	}
 	(void) attach_child(s, child, sizeof(child));
 	return add ? children_add(p->children, child, &spec, err)

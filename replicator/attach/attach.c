@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -121,21 +122,48 @@ static int grow_device(struct attach *a, struct err *err)
 	return r;
 }
 
+/* Also where the device has its size already: an earlier process may have ended between the two. */
+static int grow_both(struct attach *a, struct err *err)
+{
+	int r = grow_device(a, err);
+
+	if (r < 0 || !a->type || a->options->read_only)
+		return r;
+	return filesystem_grow(a->type, a->device->node, a->options->mount_dir, err);
+}
+
+/* Whoever finds the file finds it whole. */
+static void tell_grown(const struct attach *a, int r, const struct err *err)
+{
+	const char *path = a->options->grown_file;
+	_cleanup_(freep) char *draft = NULL;
+	FILE *f;
+
+	if (!path || asprintf(&draft, "%s.new", path) < 0)
+		return;
+	f = fopen(draft, "we");
+	if (!f)
+		return;
+	if (r < 0)
+		(void) fprintf(f, "error %s\n", err_text(err));
+	else
+		(void) fprintf(f, "%llu\n", (unsigned long long) a->device->size_bytes);
+	if (fclose(f) == 0)
+		(void) rename(draft, path);
+}
+
 static void grow(struct attach *a)
 {
 	struct err err = { 0 };
-	int r = grow_device(a, &err);
+	int r = grow_both(a, &err);
 
-	if (r == 0)
-		return;
-	if (r > 0 && a->type && !a->options->read_only)
-		r = filesystem_grow(a->type, a->device->node, a->options->mount_dir, &err);
 	if (r < 0)
 		log_event(NULL, LOGL_ERROR, "attach.grow_failed", F_STR("device", a->device->node),
 		          F_ERR(&err));
 	else
 		log_event(NULL, LOGL_NOTICE, "attach.grown", F_STR("device", a->device->node),
 		          F_UINT("bytes", a->device->size_bytes));
+	tell_grown(a, r, &err);
 }
 
 /* 1: to be ended; 0: go on. */

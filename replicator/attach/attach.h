@@ -40,6 +40,7 @@ struct attach_options {
 	const char *socket;      /* the NBD server's unix socket */
 	const char *export_name; /* "vol01", or "vol01@snapshot" */
 	const char *mount_dir;   /* NULL: a device only */
+	const char *grown_file;  /* told how each growth went: see attach_run. NULL: nobody asks */
 	const char *make_fs;     /* "ext4", "xfs": made where the volume is blank. NULL: it must have one. */
 	enum attach_method method;
 	bool read_only;             /* a snapshot: nothing is written, a journal is not replayed */
@@ -66,7 +67,8 @@ const char *attach_fs_type(const struct attach *a);
 /*
  * Waits until signal_fd (a signalfd) says SIGTERM or SIGINT: 0; or until the device has failed for good:
  * -POD_E_IO. SIGHUP: the export may have grown, so the device and the file system grow too; a failure of that
- * is logged, and changes nothing.
+ * is logged, and changes nothing. How it went then stands in grown_file, written anew: the bytes that the device has and its
+ * file system takes up, or "error " and the reason; a line.
  */
 int attach_run(struct attach *a, int signal_fd, struct err *err);
 

@@ -23,6 +23,7 @@ static const char help[] =
 	"  --socket PATH        the NBD server's unix socket\n"
 	"  --export NAME        the export: a volume's name, or NAME@SNAPSHOT\n"
 	"  --mount DIR          where to mount its file system; without it there is a device only\n"
+	"  --grown-file PATH    where to tell how growing went: its bytes, or \"error\" and why\n"
 	"  --mkfs ext4|xfs      make one, if the volume is blank\n"
 	"  --read-only          write nothing, replay no journal: for snapshots\n"
 	"  --method auto|kernel|fuse\n"
@@ -41,6 +42,7 @@ enum {
 	OPT_SOCKET = 256,
 	OPT_EXPORT,
 	OPT_MOUNT,
+	OPT_GROWN,
 	OPT_MKFS,
 	OPT_READ_ONLY,
 	OPT_METHOD,
@@ -54,6 +56,7 @@ static const struct option options[] = {
 	{ "socket", required_argument, NULL, OPT_SOCKET },
 	{ "export", required_argument, NULL, OPT_EXPORT },
 	{ "mount", required_argument, NULL, OPT_MOUNT },
+	{ "grown-file", required_argument, NULL, OPT_GROWN },
 	{ "mkfs", required_argument, NULL, OPT_MKFS },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "method", required_argument, NULL, OPT_METHOD },
@@ -102,6 +105,7 @@ static int take(struct attach_options *o, int option)
 	case OPT_SOCKET: o->socket = optarg; return -1;
 	case OPT_EXPORT: o->export_name = optarg; return -1;
 	case OPT_MOUNT: o->mount_dir = optarg; return -1;
+	case OPT_GROWN: o->grown_file = optarg; return -1;
 	case OPT_MKFS:
 		o->make_fs = optarg;
 		return filesystem_type_by_name(optarg) ? -1 : wrong("--mkfs makes ext4 or xfs");
