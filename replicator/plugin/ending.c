@@ -70,7 +70,8 @@ static void end_now(struct replica *r)
 	if (result == 0)
 		result = disk_wait_durable(r->disk, lsn, &err);
 	if (result < 0)
-		log_event(NULL, LOGL_ERROR, "replicator.not_flushed", F_STR("volume", r->settings->name), F_ERR(&err));
+		log_event(NULL, LOGL_ERROR, "replicator.not_flushed", F_STR("volume", r->settings->name),
+		          F_ERR(&err));
 	log_event(NULL, LOGL_NOTICE, "replicator.stopped", F_STR("volume", r->settings->name),
 	          F_STR("how", "with clients that stayed"));
 	_exit(result < 0 ? EXIT_FAILURE : EXIT_SUCCESS);

@@ -1,7 +1,8 @@
 /*
- * The end of the process that SIGTERM (or SIGINT) asks for. nbdkit ends when its last client has hung up, which a mounted
- * file system does not do. Where that takes too long the process ends all the same: what was written so far is committed and
- * made durable here, nothing more is acknowledged, and clients that connect again find it.
+ * The end of the process that SIGTERM (or SIGINT) asks for. nbdkit ends when its last client has hung up,
+ * which a mounted file system does not do. Where that takes too long the process ends all the same: what was
+ * written so far is committed and made durable here, nothing more is acknowledged, and clients that connect
+ * again find it.
  *
  * Threads: one of its own. The functions here are for nbdkit's main thread, one call each.
  */

@@ -12,7 +12,7 @@ static const struct {
 	enum pod_error code;
 	int number;
 } errnos[] = {
-	{ POD_E_FULL, ENOSPC },         { POD_E_SYNTAX, EINVAL },   { POD_E_NOMEM, ENOMEM },
+	{ POD_E_NOSPACE, ENOSPC },      { POD_E_SYNTAX, EINVAL },   { POD_E_NOMEM, ENOMEM },
 	{ POD_E_DENIED, EPERM },        { POD_E_STALE, ESHUTDOWN }, { POD_E_CANCELLED, ESHUTDOWN },
 	{ POD_E_NOTFOUND, ESHUTDOWN }, /* a snapshot that was dropped while it was read */
 	{ POD_E_UNSUPPORTED, ENOTSUP },

@@ -6,6 +6,8 @@ test_replicator_nbd_clients.py.
 import errno
 import os
 import random
+import subprocess
+import tempfile
 import threading
 import unittest
 
@@ -585,6 +587,42 @@ class Roles(unittest.TestCase):
         self.replica.ask("demote", token=5)
         answer = self.replica.ask("promote", check=False, token=4)
         self.assertEqual((answer["ok"], answer["error"]), (False, "STALE"))
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs a file system of its own, and so root")
+class FullDisk(unittest.TestCase):
+    """The replica's own disk is full: a client is told, nothing that was taken is lost, and it goes on with room."""
+
+    def setUp(self):
+        self.mount = tempfile.mkdtemp(prefix="podmail-full-")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "podmail-full", self.mount], check=True)
+        before, tempfile.tempdir = tempfile.tempdir, self.mount
+        try:
+            self.replicas = Replicas(size="256M", sites=("site1",))
+        finally:
+            tempfile.tempdir = before
+        self.addCleanup(self.tidy)
+        self.replica = self.replicas["site1"].start(token=1)
+
+    def tidy(self):
+        self.replicas.close()
+        subprocess.run(["umount", self.mount], check=True)
+        os.rmdir(self.mount)
+
+    def test_a_full_disk_is_enospc_to_the_client_until_there_is_room(self):
+        disk, megabyte, taken = self.replica.nbd(), 1 << 20, 0
+        with self.assertRaises(nbd.Error) as failure:
+            for taken in range(256):
+                disk.pwrite(patterned(megabyte, taken), taken * megabyte)
+        self.assertEqual(errno.errorcode.get(failure.exception.errnum), "ENOSPC", failure.exception.string)
+        self.assertGreater(taken, 10)
+        disk.flush()  # what was taken
+        disk.pwrite(patterned(megabyte, 1), 0)  # and what has its place already is overwritten all the same
+        subprocess.run(["mount", "-o", "remount,size=400m", self.mount], check=True)
+        disk.pwrite(patterned(megabyte, taken), taken * megabyte)
+        disk.flush()
+        for number in range(taken + 1):
+            self.assertEqual(disk.pread(megabyte, number * megabyte), patterned(megabyte, number or 1), number)
 
 
 if __name__ == "__main__":
