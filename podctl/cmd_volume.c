@@ -190,7 +190,7 @@ static const struct command_option create_options[] = {
 };
 
 static const struct command_option grow_options[] = {
-	{ "--size", "SIZE", "The new size, larger than before." },
+	{ "--size", "SIZE", "The new size, not less than before." },
 	{ NULL, NULL, NULL },
 };
 
@@ -209,8 +209,9 @@ static const struct command commands[] = {
 	  "not replicated, with the reason.",
 	  create_options, run_create },
 	{ "add", "NAME", 1, 1, "The same as create, by its older name.", NULL, create_options, run_create },
-	{ "grow", "NAME", 1, 1, "Makes a replicated volume larger, while it is used.", NULL, grow_options,
-	  run_grow },
+	{ "grow", "NAME", 1, 1, "Makes a replicated volume larger, while it is used.",
+	  "Ends when its file system has grown. Where that could not follow, the same size again has it try again.",
+	  grow_options, run_grow },
 	{ "list", "", 0, 0, "Lists the volumes.", NULL, NULL, run_list },
 	{ "show", "NAME", 1, 1, "Shows a volume: users, mail, disk.", NULL, NULL, run_show },
 	{ "fsck", "NAME", 1, 1, "Compares a volume's files with its index, while it runs.",
