@@ -3,7 +3,7 @@ import json
 import os
 import unittest
 
-from pod import Pod, replication_able
+from pod import Pod, replication_able, until
 
 
 @unittest.skipUnless(replication_able(), "replicated volumes take root and FUSE")
@@ -43,6 +43,8 @@ class DrillTest(unittest.TestCase):
 
     def test_an_async_standby_may_lack_what_its_lag_said_and_fails_back(self):
         self.pod.podctl("volume", "create", "vol02", "--replicated", "--mode", "async")
+        until(lambda: [r["state"] for r in self.volume("vol02")["replicas"] if r["role"] == "secondary"] == ["following"],
+              "the standby to follow")
         self.assertEqual(self.pod.podctl("drill", "run", "node-kill", check=False).returncode, 2, "which of the two?")
         done = self.pod.podctl("--format", "json", "drill", "run", "node-kill", "--volume", "vol02", "--load", "30", "--seconds",
                                "1", check=False)
