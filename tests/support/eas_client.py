@@ -248,7 +248,7 @@ class Phone:
         preference = E("AirSyncBase:BodyPreference", E("AirSyncBase:Type", kind), *size)
         return E("AirSync:Options", E("AirSync:FilterType", filter_type), preference, *more)
 
-    def sync(self, folder, *more, window="100", commands=(), options=None, get_changes=True):
+    def sync(self, folder, more=(), window="100", commands=(), options=None, get_changes=True):
         """One Sync of one folder, applied to the picture; the Collection, or None where nothing was to say."""
         content = [E("AirSync:GetChanges") if get_changes else E("AirSync:GetChanges", "0"), E("AirSync:WindowSize", window)]
         if options is not None:
