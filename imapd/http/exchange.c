@@ -196,6 +196,7 @@ void http_drop_request(struct http_exchange *x)
 		(void) evhttp_add_header(in, "Connection", "close");
 	body = evhttp_request_get_input_buffer(x->rq);
 	(void) evbuffer_drain(body, evbuffer_get_length(body));
+	http_conn_settle(http_conn_of(x->evcon));
 }
 
 static void on_ahead(struct bufferevent *bev, void *arg)
@@ -319,6 +320,7 @@ static void on_sent(struct evhttp_request *rq, void *arg)
 	struct http_exchange *x = arg;
 
 	evhttp_connection_set_closecb(x->evcon, NULL, NULL);
+	http_conn_settle(http_conn_of(x->evcon));
 	exchange_free(x);
 }
 

@@ -17,6 +17,7 @@ struct http {
 	unsigned int exchanges, connections, max_connections;
 	uint32_t last_conn;
 	unsigned int idle_timeout_s;
+	size_t incoming, incoming_max; /* bytes of requests that are not answered yet */
 	bool draining;
 	void (*on_drained)(void *arg);
 	void *arg;
@@ -25,10 +26,15 @@ struct http {
 /* A connection, as long as its SSL object is there. */
 struct http_conn {
 	struct http *http;
+	struct bufferevent *bev; /* whose input is counted */
+	size_t incoming;         /* its part of the server's */
+	bool ending;
 	uint32_t id;
 };
 /* NULL: not one of TLS. */
-const struct http_conn *http_conn_of(struct evhttp_connection *evcon);
+struct http_conn *http_conn_of(struct evhttp_connection *evcon);
+/* The bytes of its request are not held any more. */
+void http_conn_settle(struct http_conn *c);
 
 /* exchange.c: a request has come. NULL: it was answered already, memory is out. */
 struct http_exchange *http_exchange_create(struct http *h, struct evhttp_request *rq);

@@ -9,6 +9,9 @@
 
 #define HEADERS_MAX (32 << 10)
 
+#define INCOMING_FREE   (1u << 20) /* bytes of a request that are always taken */
+#define INCOMING_BODIES 4          /* of the largest size, that are taken at once beside those */
+
 /* ---- connections ---- */
 
 /* Where a connection is kept in its SSL object, which goes with it: evhttp does not tell when that is. */
@@ -32,10 +35,36 @@ static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, 
 
 	if (!c)
 		return;
+	http_conn_settle(c);
 	c->http->connections--;
 	metric_add(IMAPD_HTTP_CONNECTIONS_OPEN, -1);
 	listen_or_not(c->http);
 	free(c);
+}
+
+void http_conn_settle(struct http_conn *c)
+{
+	c->http->incoming -= c->incoming;
+	c->incoming = 0;
+}
+
+/*
+ * evhttp reads a body to its end before it asks us, and so before we know who sends it. What all clients
+ * together may make us hold is bounded: the one that is over it loses its connection.
+ */
+static void on_incoming(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct http_conn *c = arg;
+	struct http *h = c->http;
+
+	c->incoming += info->n_added;
+	h->incoming += info->n_added;
+	if (h->incoming <= h->incoming_max || c->incoming <= INCOMING_FREE || c->ending)
+		return;
+	c->ending = true;
+	log_event(NULL, LOGL_WARNING, "http.too_much_incoming", F_UINT("http", c->id),
+	          F_UINT("bytes", h->incoming));
+	bufferevent_trigger_event(c->bev, BEV_EVENT_ERROR | BEV_EVENT_READING, BEV_OPT_DEFER_CALLBACKS);
 }
 
 static bool attach_conn(struct http *h, SSL *ssl)
@@ -44,7 +73,7 @@ static bool attach_conn(struct http *h, SSL *ssl)
 
 	if (!c)
 		return false;
-	*c = (struct http_conn){ h, ++h->last_conn };
+	*c = (struct http_conn){ .http = h, .id = ++h->last_conn };
 	if (SSL_set_ex_data(ssl, conn_index, c) != 1) {
 		free(c);
 		return false;
@@ -55,11 +84,19 @@ static bool attach_conn(struct http *h, SSL *ssl)
 	return true;
 }
 
-const struct http_conn *http_conn_of(struct evhttp_connection *evcon)
+struct http_conn *http_conn_of(struct evhttp_connection *evcon)
 {
 	SSL *ssl = bufferevent_openssl_get_ssl(evhttp_connection_get_bufferevent(evcon));
 
 	return ssl ? SSL_get_ex_data(ssl, conn_index) : NULL;
+}
+
+static bool count_input(SSL *ssl, struct bufferevent *bev)
+{
+	struct http_conn *c = SSL_get_ex_data(ssl, conn_index);
+
+	c->bev = bev;
+	return evbuffer_add_cb(bufferevent_get_input(bev), on_incoming, c) != NULL;
 }
 
 /* Where this returns NULL libevent goes on in clear; on_request sees to it that nothing is said then. */
@@ -76,10 +113,14 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 		return NULL;
 	}
 	bev = bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-	if (!bev)
-		SSL_free(ssl);
-	else
-		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	if (!bev || !count_input(ssl, bev)) {
+		if (bev)
+			bufferevent_free(bev);
+		else
+			SSL_free(ssl);
+		return NULL;
+	}
+	bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
 	return bev;
 }
 
@@ -168,6 +209,7 @@ static void set_up(struct http *h, const struct http_options *o)
 	h->routes = o->routes;
 	h->max_connections = o->max_connections;
 	h->idle_timeout_s = o->idle_timeout_s;
+	h->incoming_max = INCOMING_BODIES * largest_body(o->routes);
 	evhttp_set_bevcb(h->server, on_connection, h);
 	evhttp_set_gencb(h->server, on_request, h);
 	evhttp_set_timeout(h->server, (int) o->idle_timeout_s);

@@ -252,6 +252,32 @@ class Limits(unittest.TestCase):
             self.assertEqual([a.status for a in answers], [200] * 20 + [503] * 5)
             self.assertLessEqual(int(answers[-1].headers["Retry-After"]), 120)
 
+    def test_bodies_that_are_sent_and_never_end_are_bounded(self):
+        with Pod() as pod:
+            pod.down()
+            with open(os.path.join(pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
+                f.write("\nmta { max_message_size = 64K; }\nimapd { workers = 1; }\n")
+            pod.up()
+            hold, ended = [], 0
+            for _ in range(8):  # five of these are what one worker holds
+                plain = socket.create_connection(("127.0.0.1", pod.port("https")), timeout=60)
+                s = pod.tls_context().wrap_socket(plain, server_hostname="localhost")
+                hold.append(s)
+                try:
+                    s.sendall((f"POST {PATH}?Cmd=Sync HTTP/1.1\r\nHost: localhost\r\nContent-Type: {WBXML}\r\n"
+                               "Content-Length: 1110000\r\n\r\n").encode() + b"x" * 1109999)
+                    s.settimeout(1)
+                    ended += s.recv(100) == b""
+                except TimeoutError:
+                    pass  # it waits for the rest
+                except (ConnectionError, ssl.SSLError):
+                    ended += 1
+            self.assertGreaterEqual(ended, 3)
+            self.assertLess(ended, 8)
+            self.assertEqual(Phone(pod, "alice").options().status, 200)
+            for s in hold:
+                s.close()
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv, verbosity=1)
