@@ -18,7 +18,7 @@ struct http {
 	uint32_t last_conn;
 	unsigned int idle_timeout_s;
 	size_t incoming, incoming_max; /* bytes of requests that are not answered yet */
-	bool draining;
+	bool draining, ended;          /* ended: its last connection frees it */
 	void (*on_drained)(void *arg);
 	void *arg;
 };

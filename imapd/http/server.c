@@ -29,6 +29,13 @@ static void listen_or_not(struct http *h)
 		(void) evconnlistener_enable(l);
 }
 
+/* libevent frees connections when its loop runs or ends, and so after their server. */
+static void let_go(struct http *h)
+{
+	if (h->ended && h->connections == 0)
+		free(h);
+}
+
 static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)
 {
 	struct http_conn *c = ptr;
@@ -39,6 +46,7 @@ static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, 
 	c->http->connections--;
 	metric_add(IMAPD_HTTP_CONNECTIONS_OPEN, -1);
 	listen_or_not(c->http);
+	let_go(c->http);
 	free(c);
 }
 
@@ -271,6 +279,7 @@ struct http *http_free(struct http *h)
 	if (h->server)
 		evhttp_free(h->server);
 	(void) tls_unref(h->tls);
-	free(h);
+	h->ended = true;
+	let_go(h);
 	return NULL;
 }
