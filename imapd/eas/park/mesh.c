@@ -66,10 +66,10 @@ int mesh_listen(struct mesh *m, struct event_base *base, unsigned int index, mes
 	return 0;
 }
 
+/* One that is too busy to listen misses it: the old wait there ends at its time, then. */
 void mesh_say(struct mesh *m, struct span word)
 {
 	for (unsigned int i = 0; i < m->n; i++)
-		if (i !=
-		    m->index) /* one that does not listen misses it: the old wait ends at its time then */
+		if (i != m->index)
 			(void) send(m->ends[i][1], word.p, word.len, MSG_NOSIGNAL);
 }
