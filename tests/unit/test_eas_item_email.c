@@ -228,13 +228,13 @@ static void attachments_are_told_without_opening_the_message(void **state)
 	assert_shows(show(a, &s, NULL, NULL), " AirSyncBase:Attachments\n  AirSyncBase:Attachment\n   "
 	                                      "AirSyncBase:DisplayName i \xe2\x82\xac.png\n"
 	                                      "   AirSyncBase:FileReference f1:7:2\n   AirSyncBase:Method "
-	                                      "1\n   AirSyncBase:EstimatedDataSize 2\n"
+	                                      "1\n   AirSyncBase:EstimatedDataSize 3\n"
 	                                      "   AirSyncBase:ContentId 1@x\n   AirSyncBase:IsInline 1\n");
 	s.version = 25;
 	s.open = true;
 	assert_shows(show(a, &s, NULL, NULL),
 	             " Email:Attachments\n  Email:Attachment\n   Email:DisplayName i \xe2\x82\xac.png\n"
-	             "   Email:AttName f1:7:2\n   Email:AttMethod 1\n   Email:AttSize 2\n");
+	             "   Email:AttName f1:7:2\n   Email:AttMethod 1\n   Email:AttSize 3\n");
 }
 
 static void a_schema_chooses_properties(void **state)

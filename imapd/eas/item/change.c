@@ -201,8 +201,8 @@ void eas_item_change(struct eas_request *rq, const struct eas_item_place *place,
 		eas_draft_go(rq, place, name, ret_result);
 }
 
-int eas_item_note_verb(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid,
-                       unsigned int verb)
+static int note_verb_once(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid,
+                          unsigned int verb)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(16u << 20);
 	struct current c = { .a = a };
@@ -221,5 +221,15 @@ int eas_item_note_verb(struct eas_request *rq, const struct eas_item_place *plac
 	r = keep_note(rq, &c, &after);
 	if (r == 0)
 		r = store_flags(rq, &c, &flags, &modseq);
+	return r;
+}
+
+int eas_item_note_verb(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid,
+                       unsigned int verb)
+{
+	int r = -POD_E_CONFLICT;
+
+	for (int i = 0; r == -POD_E_CONFLICT && i < TRIES; i++)
+		r = note_verb_once(rq, place, uid, verb);
 	return r;
 }

@@ -13,7 +13,6 @@ static bool rows_have(const Podstore__Rows *rows, size_t i, uint32_t columns)
 	return i < rows->n_uids && (!(columns & STORE_COL_FLAGS) || i < rows->n_flags) &&
 	       (!(columns & STORE_COL_INTERNAL_DATE) || i < rows->n_internal_dates) &&
 	       (!(columns & STORE_COL_SIZE) || i < rows->n_sizes) &&
-	       (!(columns & STORE_COL_ENVELOPE) || i < rows->n_envelopes) &&
 	       (!(columns & STORE_COL_BODYSTRUCTURE) || i < rows->n_bodystructures) &&
 	       (!(columns & STORE_COL_PARTS) || i < rows->n_parts) &&
 	       (!(columns & STORE_COL_HEADERS) || i < rows->n_headers) &&
@@ -39,8 +38,6 @@ int eas_item_of_row(const struct eas_item_place *place, const Podstore__Rows *ro
 		item.internal_date = rows->internal_dates[i];
 	if (columns & STORE_COL_SIZE)
 		item.size = rows->sizes[i];
-	if (columns & STORE_COL_ENVELOPE)
-		item.envelope = bytes_of(&rows->envelopes[i]);
 	if (columns & STORE_COL_BODYSTRUCTURE)
 		item.bodystructure = bytes_of(&rows->bodystructures[i]);
 	if (columns & STORE_COL_PARTS)

@@ -31,9 +31,9 @@ int eas_item_place_of(struct arena *a, const Podstore__Mailbox *mailbox, struct 
 /* ---- server to client ---- */
 
 /* The columns of Rows that an item is made of. Without STORE_COL_GUID flags' reminders are not found. */
-#define EAS_ITEM_COLUMNS                                                                   \
-	(STORE_COL_FLAGS | STORE_COL_INTERNAL_DATE | STORE_COL_SIZE | STORE_COL_ENVELOPE | \
-	 STORE_COL_BODYSTRUCTURE | STORE_COL_PARTS | STORE_COL_HEADERS | STORE_COL_GUID)
+#define EAS_ITEM_COLUMNS                                                                        \
+	(STORE_COL_FLAGS | STORE_COL_INTERNAL_DATE | STORE_COL_SIZE | STORE_COL_BODYSTRUCTURE | \
+	 STORE_COL_PARTS | STORE_COL_HEADERS | STORE_COL_GUID)
 /* Of those, what eas_item_write_changed needs. */
 #define EAS_ITEM_CHANGE_COLUMNS (STORE_COL_FLAGS | STORE_COL_GUID)
 
@@ -43,7 +43,7 @@ struct eas_item {
 	uint32_t uid, flags;
 	int64_t internal_date;
 	uint64_t size;
-	struct span envelope, bodystructure, parts, headers, guid;
+	struct span bodystructure, parts, headers, guid;
 };
 
 /* Row i of rows that were fetched with these columns; -POD_E_PROTOCOL where the row lacks some of them. */

@@ -408,8 +408,9 @@ bool eas_part_is(const struct eas_part *part, const char *type, const char *subt
 
 uint64_t eas_part_size(const struct eas_part *part)
 {
-	/* lines of 76 characters and a line end hold 57 bytes */
+	/* lines of 76 characters and a line end hold 57 bytes; of the last one only its groups of four count
+	 */
 	if (span_eq_nocase(part->encoding, SPAN_LIT("base64")))
-		return part->octets * 57 / 78;
+		return part->octets / 78 * 57 + part->octets % 78 / 4 * 3;
 	return part->octets;
 }

@@ -185,8 +185,8 @@ static int keep_row(struct reading *rd, const Podstore__Rows *rows, size_t i)
 	if (r < 0)
 		return r;
 	to->modseq = rows->modseqs[i];
-	if (!keep(rd->a, &item->envelope) || !keep(rd->a, &item->bodystructure) ||
-	    !keep(rd->a, &item->parts) || !keep(rd->a, &item->headers) || !keep(rd->a, &item->guid))
+	if (!keep(rd->a, &item->bodystructure) || !keep(rd->a, &item->parts) ||
+	    !keep(rd->a, &item->headers) || !keep(rd->a, &item->guid))
 		return -POD_E_NOMEM;
 	rd->rows->n++;
 	return 0;
