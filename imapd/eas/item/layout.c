@@ -201,12 +201,14 @@ struct span eas_attachment_name(struct arena *a, const struct eas_part *part)
 	return SPAN_LIT("attachment.bin");
 }
 
+/*
+ * Clients do not list such a part, so that one that nothing refers to would be lost to them: what is marked
+ * as inline beside a text is still a file.
+ */
 bool eas_attachment_is_inline(const struct eas_layout *l, const struct eas_part *part)
 {
 	const struct eas_part *up = parent_of(l, part);
 
-	if (part->content_id.len == 0 || is_attached(part))
-		return false;
-	return span_eq_nocase(part->disposition, SPAN_LIT("inline")) ||
-	       (up && eas_part_is(up, "multipart", "related"));
+	return part->content_id.len > 0 && !is_attached(part) && up &&
+	       eas_part_is(up, "multipart", "related");
 }
