@@ -5,8 +5,9 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-/* Of longer HTML only so much is read: parsing it takes time that others wait for. */
-#define EAS_HTML_READ_MAX (4u << 20)
+/* Of longer HTML only so much is read; it takes two seconds at most. Mail that long is not accepted by
+ * default. */
+#define EAS_HTML_READ_MAX (64u << 20)
 
 /*
  * Appends what a reader sees: blocks as lines (CRLF), lists with marks, quotations behind "> ", links with
