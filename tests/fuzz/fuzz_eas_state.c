@@ -1,6 +1,6 @@
 /*
- * What is kept of a device, as any disk may give it back: a folder's state, the last Sync, the last Ping, keys. What is
- * read must be written to bytes that read the same.
+ * What is kept of a device, as any disk may give it back: a folder's state, the last Sync, the last Ping,
+ * keys. What is read must be written to bytes that read the same.
  */
 #include <stdlib.h>
 
@@ -61,7 +61,8 @@ static void documents(struct span bytes, struct arena *a)
 
 	if (wbxml_decode(a, bytes, &root, NULL) < 0)
 		return;
-	if (root->tag == AIRSYNC_SYNC && eas_sync_request_read(root, a, &rq, &refusal) == 0 && rq.n > EAS_COLLECTIONS_MAX)
+	if (root->tag == AIRSYNC_SYNC && eas_sync_request_read(root, a, &rq, &refusal) == 0 &&
+	    rq.n > EAS_COLLECTIONS_MAX)
 		abort();
 	if (root->tag == PING_PING)
 		(void) eas_ping_read(root, a, &p);

@@ -2,6 +2,8 @@
 
 #include "base/err.h"
 
+#define NUMBER_MAX 10 /* bytes of one */
+
 void eas_uidset_init(struct eas_uidset *s, struct arena *a)
 {
 	*s = (struct eas_uidset){ .a = a };
@@ -203,18 +205,34 @@ void eas_uidset_subtract(const struct eas_uidset *a, const struct eas_uidset *b,
 
 /* ---- bytes ---- */
 
+static size_t write_number(uint8_t *to, uint64_t v)
+{
+	size_t n = 0;
+
+	for (; v >= 0x80; v >>= 7)
+		to[n++] = (uint8_t) (v | 0x80);
+	to[n++] = (uint8_t) v;
+	return n;
+}
+
 void eas_put_number(struct buf *out, uint64_t v)
 {
-	for (; v >= 0x80; v >>= 7)
-		buf_add_byte(out, (uint8_t) (v | 0x80));
-	buf_add_byte(out, (uint8_t) v);
+	uint8_t *to = buf_reserve(out, NUMBER_MAX);
+
+	if (to)
+		out->len += write_number(to, v);
 }
 
 int eas_take_number(struct span *in, uint64_t *ret)
 {
 	uint64_t v = 0;
 
-	for (size_t i = 0; i < in->len && i < 10; i++) {
+	if (in->len && in->p[0] < 0x80) { /* most are small */
+		*ret = in->p[0];
+		*in = span_skip(*in, 1);
+		return 0;
+	}
+	for (size_t i = 0; i < in->len && i < NUMBER_MAX; i++) {
 		uint64_t bits = in->p[i] & 0x7f;
 
 		if (i == 9 && bits > 1)
