@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """ActiveSync's Sync, Ping, GetItemEstimate and MoveItems as a phone sees them: statuses, keys, lost answers, waiting."""
 import imaplib
+import os
 import sys
 import threading
 import time
@@ -43,7 +44,7 @@ class Case(unittest.TestCase):
         self.name = f"Box{Case.n}"
         self.assertEqual(self.imap.create(self.name)[0], "OK")
         self.imap.select(self.name)
-        self.phone = Phone(self.pod, "alice", version="14.1", device=f"SYNC{Case.n:04}").set_up()
+        self.phone = Phone(self.pod, "alice", version=os.environ.get("EASV", "14.1"), device=f"SYNC{Case.n:04}").set_up()
         self.box = self.phone.folder(self.name).id
 
     def add(self, n=1, **options):
@@ -177,9 +178,9 @@ class Case(unittest.TestCase):
         self.imap.delete(self.name)
         self.assertEqual(self.status(self.ask(c(box))), "12")
 
-    def fresh(self):
+    def fresh(self, version="14.1"):
         Case.n += 1
-        return Phone(self.pod, "alice", device=f"SYNC{Case.n:04}").set_up()
+        return Phone(self.pod, "alice", version=version, device=f"SYNC{Case.n:04}").set_up()
 
     # ---- empty requests, waiting ----
 
@@ -242,6 +243,31 @@ class Case(unittest.TestCase):
         self.assertEqual((self.status(answers[0]), answers[0].root.get("Folders/Folder")), ("2", self.box))
         self.assertEqual(self.status(ping()), "2")
         self.assertEqual(len(self.ids(self.phone.sync(self.box))), 1)
+
+    # ---- drafts of a device ----
+
+    def test_a_draft_that_is_added_again_is_one(self):
+        phone = self.fresh("16.1")
+        drafts = phone.folder(3).id
+        phone.pull(drafts)
+        add = lambda client, subject: E("AirSync:Add", E("AirSync:ClientId", client), E(
+            "AirSync:ApplicationData", E("Email:To", "b@example.test"), E("Email:Subject", subject),
+            E("AirSyncBase:Body", E("AirSyncBase:Type", "1"), E("AirSyncBase:Data", "text"))))
+        tree = phone.sync_tree(phone.collection(drafts, E("AirSync:Commands", add("c1", "one"))))
+        answers = [phone.ask("Sync", tree).root.find("Collections/Collection") for _ in range(3)]
+        self.assertEqual({a.get("Responses/Add/Status") for a in answers}, {"1"})
+        self.assertEqual(len({a.get("Responses/Add/ServerId") for a in answers}), 1)
+        self.assertEqual({a.get("Responses/Add/ClientId") for a in answers}, {"c1"})
+        self.assertEqual(len({a.get("SyncKey") for a in answers}), 1)
+        self.assertEqual(self.imap.select("Drafts")[1], [b"1"])
+        phone.keys[drafts] = answers[-1].get("SyncKey")
+        self.assertIsNone(phone.sync(drafts))
+        got = phone.sync(drafts, commands=[add("", "bad"), E("AirSync:Add", E("AirSync:ClientId", "c2"))])
+        self.assertEqual([r.get("Status") for r in got.all("Responses/Add")], ["4", "4"])
+        box = phone.folder(self.name).id
+        phone.pull(box)
+        got = phone.sync(box, commands=[add("c3", "no draft")])
+        self.assertEqual(got.get("Responses/Add/Status"), "6")
 
     # ---- estimates, moves ----
 
