@@ -44,6 +44,14 @@ static size_t count_telling(const struct eas_sync_run *run)
 	return n;
 }
 
+static bool is_incomplete(const struct eas_sync_run *run)
+{
+	for (size_t i = 0; i < run->asked.n; i++)
+		if (run->parts[i].status == EAS_SYNC_INCOMPLETE)
+			return true;
+	return false;
+}
+
 static void write_answer(struct eas_sync_run *run)
 {
 	struct eas_request *rq = run->rq;
@@ -109,9 +117,8 @@ static int make_parts(struct eas_sync_run *run, struct err *err)
 /* ---- the last request, for the next one ---- */
 
 /* The key that the next request is taken to have: see last.h. */
-static const char *next_key(const struct eas_sync_run *run, const struct eas_sync_part *part)
+static const char *next_key(const struct eas_sync_part *part)
 {
-	(void) run;
 	return part->asked->listed ? part->key : part->asked->key;
 }
 
@@ -142,7 +149,7 @@ static int keep_last(struct eas_sync_run *run, bool was_empty, struct err *err)
 		return err_set(err, POD_E_NOMEM, "the last request");
 	for (size_t i = 0; i < kept.n; i++) {
 		kept.collections[i] = *run->parts[i].asked;
-		kept.collections[i].key = next_key(run, &run->parts[i]);
+		kept.collections[i].key = next_key(&run->parts[i]);
 	}
 	eas_sync_last_encode(&kept, &bytes);
 	value = bytes.failed ? SPAN_NONE : arena_dup(run->rq->a, buf_span(&bytes));
@@ -213,6 +220,10 @@ static void fail(struct eas_request *rq, int r, const struct err *err)
 /* deadline_ms 0: the request has just come. */
 static void finish(struct eas_sync_run *run, uint64_t deadline_ms)
 {
+	if (is_incomplete(run)) {
+		answer_status(run->rq, EAS_SYNC_INCOMPLETE);
+		return;
+	}
 	if (count_telling(run)) {
 		write_answer(run);
 		return;

@@ -71,6 +71,16 @@ static bool find_generation(struct eas_sync_part *part, const struct eas_sync_ke
 	return true;
 }
 
+/*
+ * The device does not say its key, and the one before the newest is what it is taken to have. Once is a lost
+ * answer; again, it may be one that goes on with empty requests though it has read the answer: it is to say
+ * its key.
+ */
+static bool is_stuck(const struct eas_sync_part *part)
+{
+	return part->how == EAS_SYNC_AGAIN && !part->asked->listed && part->state.replays > 0;
+}
+
 static int find_state(struct eas_sync_part *part)
 {
 	struct eas_sync_key key;
@@ -83,6 +93,8 @@ static int find_state(struct eas_sync_part *part)
 		return begin(part);
 	if (!find_generation(part, &key))
 		refuse(part, EAS_SYNC_KEY);
+	else if (is_stuck(part))
+		refuse(part, EAS_SYNC_INCOMPLETE);
 	return 0;
 }
 
