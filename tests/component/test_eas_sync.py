@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """ActiveSync's Sync, Ping, GetItemEstimate and MoveItems as a phone sees them: statuses, keys, lost answers, waiting."""
 import imaplib
+import os
+import shutil
 import threading
 import time
 import unittest
@@ -30,10 +32,12 @@ class Case(unittest.TestCase):
     def setUpClass(cls):
         cls.pod = Pod()
         cls.pod.__enter__()
-        cls.imap = imaplib.IMAP4("127.0.0.1", cls.pod.port("imap"))
-        cls.imap.starttls(cls.pod.tls_context())
-        cls.imap.login(cls.pod.address("alice"), cls.pod.password("alice"))
+        cls.log_in()
         cls.n = 0
+
+    @classmethod
+    def log_in(cls):
+        cls.imap = cls.pod.imap("alice")
 
     @classmethod
     def tearDownClass(cls):
@@ -325,6 +329,26 @@ class Case(unittest.TestCase):
         self.imap.select(self.name + "b")
         self.imap.uid("STORE", "1", "+FLAGS", "(\\Seen)")
         self.assertEqual(self.ids(self.phone.sync(target), "Change"), [moved])
+
+    # ---- the state outlives ----
+
+    def test_without_its_index_the_volume_still_knows_what_a_device_has(self):
+        self.add(6)
+        self.phone.pull(self.box)
+        item = list(self.phone.items[self.box])[0]
+        self.phone.sync(self.box, commands=[change(item, "1")])
+        self.imap.uid("STORE", "1", "+FLAGS", "(\\Seen)")
+        self.assertEqual(self.pod.down().returncode, 0)
+        shutil.rmtree(os.path.join(self.pod.dir, "volumes", "vol01", "index"))
+        self.pod.up()
+        self.phone.line.close()
+        Case.log_in()
+        self.imap.select(self.name)
+        self.assertEqual(self.ids(self.phone.sync(self.box), "Change"), [f"{self.box}:1"], "and nothing else")
+        self.assertIsNone(self.phone.sync(self.box))
+        self.add(1)
+        self.assertEqual(len(self.ids(self.phone.sync(self.box))), 1)
+        self.assertEqual(len(self.phone.items[self.box]), 7)
 
 
 if __name__ == "__main__":
