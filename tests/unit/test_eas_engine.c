@@ -1,6 +1,6 @@
 /*
- * What a device is told of a folder, without a store: sets of uids, keys, states as bytes, and a model in which a mailbox
- * changes, a device changes it too, and answers get lost.
+ * What a device is told of a folder, without a store: sets of uids, keys, states as bytes, and a model in
+ * which a mailbox changes, a device changes it too, and answers get lost.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,7 +74,8 @@ static void sets_are_as_arrays_of_tokens(void **state)
 		eas_uidset_init(&s, a);
 		for (int i = 0; i < 200; i++) {
 			uint32_t first = 1 + (uint32_t) rand_r(&seed) % (UIDS - 2);
-			uint32_t last = first + (uint32_t) rand_r(&seed) % (UIDS - first), token = 1 + (uint32_t) rand_r(&seed) % 3;
+			uint32_t last = first + (uint32_t) rand_r(&seed) % (UIDS - first),
+				 token = 1 + (uint32_t) rand_r(&seed) % 3;
 			bool remove = rand_r(&seed) % 3 == 0;
 
 			if (rand_r(&seed) % 2)
@@ -104,7 +105,8 @@ static void the_difference_of_sets_makes_one_out_of_the_other(void **state)
 		for (int i = 0; i < 40; i++) {
 			uint32_t uid = 1 + (uint32_t) rand_r(&seed) % 60;
 
-			eas_uidset_put(i % 2 ? &from : &to, uid, uid + (uint32_t) rand_r(&seed) % 4, (uint32_t) rand_r(&seed) % 3);
+			eas_uidset_put(i % 2 ? &from : &to, uid, uid + (uint32_t) rand_r(&seed) % 4,
+			               (uint32_t) rand_r(&seed) % 3);
 		}
 		eas_uidset_subtract(&to, &from, EAS_COMPARE_TOKENS, &other);
 		eas_uidset_subtract(&from, &to, EAS_COMPARE_UIDS, &gone);
@@ -135,9 +137,18 @@ static void the_largest_uid_is_a_uid(void **state)
 
 static void keys_are_taken_as_they_were_given_out_and_no_others(void **state)
 {
-	static const char *const bad[] = { "", "1", "00", "0123456789abcdef", "0123456789abcdef.", "0123456789abcdef.0",
-		                           "0123456789abcdef.01", "0123456789ABCDEF.1", "0123456789abcdef.-1",
-		                           "0123456789abcdef.18446744073709551616", "g123456789abcdef.1", " 0" };
+	static const char *const bad[] = { "",
+		                           "1",
+		                           "00",
+		                           "0123456789abcdef",
+		                           "0123456789abcdef.",
+		                           "0123456789abcdef.0",
+		                           "0123456789abcdef.01",
+		                           "0123456789ABCDEF.1",
+		                           "0123456789abcdef.-1",
+		                           "0123456789abcdef.18446744073709551616",
+		                           "g123456789abcdef.1",
+		                           " 0" };
 	struct eas_sync_key key = { 0xfedcba9876543210, 42 }, again;
 	char text[EAS_SYNC_KEY_SIZE];
 
@@ -266,7 +277,8 @@ struct answer {
 	bool more;
 };
 
-static void tell(struct world *w, struct eas_generation *next, const struct eas_plan *plan, struct answer *out)
+static void tell(struct world *w, struct eas_generation *next, const struct eas_plan *plan,
+                 struct answer *out)
 {
 	for (size_t i = 0; i < plan->n; i++) {
 		const struct eas_step *s = &plan->steps[i];
@@ -300,7 +312,8 @@ static void answer(struct world *w, uint64_t key, size_t window, struct answer *
 		for (size_t i = 0; i < plan.n; i++) {
 			const struct message *m = &w->mail[plan.steps[i].uid];
 
-			exact &= eas_engine_is_as_told(&s.now, &plan.steps[i], m->there && !(m->flags & DELETED),
+			exact &= eas_engine_is_as_told(&s.now, &plan.steps[i],
+			                               m->there && !(m->flags & DELETED),
 			                               eas_engine_token(m->flags));
 		}
 		if (exact && s.now.filter == w->filter && s.now.cutoff == w->cutoff) {
@@ -325,7 +338,8 @@ static void answer(struct world *w, uint64_t key, size_t window, struct answer *
 	save(w, &s);
 }
 
-/* The device believes what it is told, and checks that it is told nothing twice and nothing of what it has not. */
+/* The device believes what it is told, and checks that it is told nothing twice and nothing of what it has
+ * not. */
 static void receive(struct world *w, const struct answer *in)
 {
 	for (size_t i = 0; i < in->n; i++) {
@@ -350,7 +364,8 @@ static void receive(struct world *w, const struct answer *in)
 	w->last_n = 0;
 }
 
-/* An answer that comes again under the same key says the same; under another, no less as long as it is there to say. */
+/* An answer that comes again under the same key says the same; under another, no less as long as it is there
+ * to say. */
 static void check_again(struct world *w, const struct answer *in, size_t window)
 {
 	w->replayed++;
@@ -414,14 +429,19 @@ static void device_acts(struct world *w)
 	if (uid >= w->next_uid || !w->has[uid] || w->key != s.now.number || !w->mail[uid].there)
 		return;
 	eas_generation_copy(&next, &s.now, a);
-	if (pick(w, 2)) {
+	if (pick(w, 3) == 0) { /* it sets what is set already, whether it has heard of that or not */
+		uint32_t has = eas_engine_token(w->mail[uid].flags);
+
+		w->knows[uid] = (w->knows[uid] & ~SEEN) | (has & SEEN);
+		eas_engine_own(&next, uid, w->knows[uid], has, 0);
+	} else if (pick(w, 2)) {
 		uint32_t before = eas_engine_token(w->mail[uid].flags), after, knew = 0;
 
 		assert_true(eas_uidset_get(&next.have, uid, &knew));
 		touch(w, uid, w->mail[uid].flags ^ SEEN);
 		after = eas_engine_token(w->mail[uid].flags);
 		w->knows[uid] = (knew & ~(before ^ after)) | (after & (before ^ after));
-		eas_engine_own(&next, uid, w->knows[uid], w->modseq);
+		eas_engine_own(&next, uid, w->knows[uid], after, w->modseq);
 	} else {
 		w->mail[uid].there = false;
 		w->gone_at[uid] = ++w->modseq;
@@ -439,7 +459,8 @@ static void deliver(struct world *w)
 
 	if (w->next_uid == MESSAGES)
 		return;
-	w->mail[w->next_uid] = (struct message){ true, flags[pick(w, ARRAY_SIZE(flags))], ++w->modseq, 100 + pick(w, 100) };
+	w->mail[w->next_uid] =
+		(struct message){ true, flags[pick(w, ARRAY_SIZE(flags))], ++w->modseq, 100 + pick(w, 100) };
 	w->next_uid++;
 }
 

@@ -137,7 +137,8 @@ static void change(struct eas_sync_part *part, struct command *c)
 {
 	if (!wbxml_child(c->node, AIRSYNC_APPLICATIONDATA) && !wbxml_child(c->node, EMAIL2_SEND)) {
 		c->status = EAS_SYNC_PROTOCOL;
-	} else if (!c->was_there && !wbxml_child(c->node, EMAIL2_SEND)) { /* one that was sent is gone: item.h knows */
+	} else if (!c->was_there &&
+	           !wbxml_child(c->node, EMAIL2_SEND)) { /* one that was sent is gone: item.h knows */
 		c->status = EAS_SYNC_NOT_FOUND;
 	} else if (conflicts(part, c)) {
 		c->status = EAS_SYNC_CONFLICT;
@@ -227,11 +228,14 @@ static bool is_to_know(const struct command *c)
 /* It knows what it set, and of the rest what it knew: what others changed at the same time it is told. */
 static void know(struct eas_sync_part *part, const struct command *c, uint32_t flags)
 {
-	uint32_t after = eas_engine_token(flags), before = eas_engine_token(c->before), knew = after;
+	uint32_t has = eas_engine_token(flags), known = has, knew, set;
 
-	if (c->node->tag == AIRSYNC_CHANGE && eas_uidset_get(&part->at->have, c->uid, &knew))
-		after = (knew & ~(before ^ after)) | (after & (before ^ after));
-	eas_engine_own(part->at, c->uid, after, c->result.modseq);
+	if (c->node->tag == AIRSYNC_CHANGE && eas_uidset_get(&part->at->have, c->uid, &knew)) {
+		set = (eas_engine_token(c->before) ^ has) |
+		      bits_of(wbxml_child(c->node, AIRSYNC_APPLICATIONDATA));
+		known = (knew & ~set) | (has & set);
+	}
+	eas_engine_own(part->at, c->uid, known, has, c->result.modseq);
 }
 
 static int know_all(struct commands *cs, struct err *err)

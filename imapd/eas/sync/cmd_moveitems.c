@@ -201,11 +201,9 @@ static int take_out(struct eas_generation *g, uint32_t uid, uint32_t flags)
 /* What it has not heard yet, it is told there: what it is said to know is something else. */
 static void put_in(struct eas_generation *g, const struct move *mv, int had)
 {
-	uint32_t token = eas_engine_token(mv->to_flags);
+	uint32_t has = eas_engine_token(mv->to_flags);
 
-	eas_engine_own(g, mv->to_uid, had == 2 ? token ^ STORE_FLAG_SEEN : token, 0);
-	if (had == 2)
-		eas_uidset_put(&g->changes, mv->to_uid, mv->to_uid, 0);
+	eas_engine_own(g, mv->to_uid, had == 2 ? has ^ STORE_FLAG_SEEN : has, has, 0);
 }
 
 static int fold_one(struct fold *f, const struct move *mv)

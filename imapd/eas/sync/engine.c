@@ -321,10 +321,12 @@ void eas_engine_stay(struct eas_collection_state *s, const struct eas_generation
 
 /* ---- the device's own ---- */
 
-void eas_engine_own(struct eas_generation *g, uint32_t uid, uint32_t token, uint64_t modseq)
+void eas_engine_own(struct eas_generation *g, uint32_t uid, uint32_t known, uint32_t has, uint64_t modseq)
 {
 	forget(g, uid, uid);
-	knows(g, uid, token, modseq);
+	knows(g, uid, known, modseq);
+	if (known != has)
+		put(&g->changes, uid);
 }
 
 void eas_engine_own_gone(struct eas_generation *g, uint32_t uid)

@@ -89,9 +89,11 @@ void eas_engine_stay(struct eas_collection_state *s, const struct eas_generation
 
 /* ---- what the device did ---- */
 
-/* It has the message, or has changed it: with these flags, by the commit with that modseq (0: nothing was
- * changed). */
-void eas_engine_own(struct eas_generation *g, uint32_t uid, uint32_t token, uint64_t modseq);
+/*
+ * It has the message, or has changed it: it knows these flags, while the message has those; the commit with
+ * that modseq made them so (0: nothing was changed). Where the two differ, it is still to be told.
+ */
+void eas_engine_own(struct eas_generation *g, uint32_t uid, uint32_t known, uint32_t has, uint64_t modseq);
 /* It has the message no more: deleted, or moved away. */
 void eas_engine_own_gone(struct eas_generation *g, uint32_t uid);
 

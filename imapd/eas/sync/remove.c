@@ -9,14 +9,14 @@
 /* ---- moving ---- */
 
 /*
- * A uid of a mailbox is never used again, so that where a message went once it did not go twice: the
+ * A uid of a mailbox is never used again, so that what a device moved once it did not move twice: the
  * request's id is made of that, and the store answers a repeated one as the first time. -POD_E_NOMEM.
  */
 static int move_id(const struct eas_request *rq, const struct eas_sync_folder *from, uint32_t uid,
                    const struct eas_sync_folder *to, struct guid *ret_id)
 {
-	const char *text = arena_printf(rq->a, "move %s %u %u %s", from->place.folder_id, from->uidvalidity,
-	                                uid, to->place.folder_id);
+	const char *text = arena_printf(rq->a, "move %s %s %u %u %s", rq->device_id, from->place.folder_id,
+	                                from->uidvalidity, uid, to->place.folder_id);
 	XXH128_canonical_t sum;
 
 	_Static_assert(sizeof(sum) == ID_SIZE, "an id is a sum");
