@@ -580,6 +580,28 @@ static void what_the_device_did_itself_is_nothing_to_tell(void **state)
 	buf_done(&w.bytes);
 }
 
+static void what_others_did_to_a_message_is_told_though_the_device_did_something_to_it_too(void **state)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
+	const struct eas_row row = { 1, FLAGGED, 11, 0 };
+	struct eas_generation g;
+	uint32_t knows = 1;
+
+	eas_generation_init(&g, a);
+	g.listed = true;
+	eas_uidset_put(&g.have, 1, 1, 0);
+	eas_engine_row(&g, &row);
+	eas_engine_seen_until(&g, 11);
+	assert_int_equal(eas_engine_pending(&g), 1);
+	/* It says that the message is not read, which is so; of the flag it has not heard. */
+	eas_engine_own(&g, 1, 0, FLAGGED, 0);
+	assert_int_equal(eas_engine_pending(&g), 1);
+	eas_engine_own(&g, 1, FLAGGED, FLAGGED, 12);
+	assert_int_equal(eas_engine_pending(&g), 0);
+	assert_true(eas_uidset_get(&g.have, 1, &knows));
+	assert_int_equal(knows, FLAGGED);
+}
+
 static void a_change_among_100000_messages_takes_no_walk(void **state)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create((size_t) 256 << 20);
@@ -618,6 +640,8 @@ int main(void)
 		cmocka_unit_test(a_filter_begins_with_a_day),
 		cmocka_unit_test(a_device_ends_with_what_the_mailbox_has_whatever_gets_lost),
 		cmocka_unit_test(what_the_device_did_itself_is_nothing_to_tell),
+		cmocka_unit_test(
+			what_others_did_to_a_message_is_told_though_the_device_did_something_to_it_too),
 		cmocka_unit_test(a_change_among_100000_messages_takes_no_walk),
 	};
 
