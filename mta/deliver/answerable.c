@@ -97,33 +97,46 @@ static bool is_recipient_field(struct span name)
 	return false;
 }
 
-static int add_names(struct arena *a, struct span value, struct span *names, size_t *n)
+/* Room for n more, of which most messages have one or two. */
+static struct span *grow(struct arena *a, struct span *names, size_t old, size_t n)
+{
+	return arena_grow(a, names, old, old + n, sizeof(*names));
+}
+
+static int add_names(struct arena *a, struct span value, struct span **names, size_t *n)
 {
 	struct address_list list;
 	int r = address_list_parse(a, value, &list);
+	size_t room = r == 0 && list.n < ANSWERABLE_NAMES_MAX - *n ? list.n : ANSWERABLE_NAMES_MAX - *n;
+	struct span *grown = r == 0 && room ? grow(a, *names, *n, room) : *names;
 
-	for (size_t i = 0; r == 0 && i < list.n && *n < ANSWERABLE_NAMES_MAX; i++) {
+	if (r < 0 || !room)
+		return r == -POD_E_LIMIT ? 0 : r;
+	if (!grown)
+		return -POD_E_NOMEM;
+	*names = grown;
+	for (size_t i = 0; i < room; i++) {
 		const struct address address = { list.entries[i].local, list.entries[i].domain };
 
 		if (list.entries[i].kind != ADDRESS_MAILBOX || !address.domain.len)
 			continue;
-		names[*n] = address_key(a, &address);
-		if (!names[(*n)++].p)
+		grown[*n] = address_key(a, &address);
+		if (!grown[(*n)++].p)
 			return -POD_E_NOMEM;
 	}
-	return r == -POD_E_LIMIT ? 0 : r;
+	return 0;
 }
 
 int answerable_names(struct arena *a, struct span header, struct span **ret_names, size_t *ret_n)
 {
-	struct span *names = arena_array(a, ANSWERABLE_NAMES_MAX, sizeof(*names));
+	struct span *names = NULL;
 	struct mime_field f;
 	size_t n = 0;
-	int r = names ? 0 : -POD_E_NOMEM;
+	int r = 0;
 
 	while (r == 0 && mime_field_next(&header, &f))
 		if (is_recipient_field(f.name))
-			r = add_names(a, f.value, names, &n);
+			r = add_names(a, f.value, &names, &n);
 	*ret_names = names;
 	*ret_n = n;
 	return r;

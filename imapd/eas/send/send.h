@@ -5,7 +5,10 @@
  *
  * What makes it once: before the mta is given anything, the state "eas/DEVICE/sent" has the ClientId with the
  * id of the delivery, durably. Whatever dies after that, the repeated command uses the same id, by which the
- * volumes and the mta's queue know what they have; the Sent copy is known in the same way.
+ * volumes and the mta's queue know what they have; the Sent copy is known in the same way. Volumes know an id
+ * for stored.delivery_memory, the queue as long as it has the message and for 15 minutes from when the id was
+ * made: a device that asks again later than that, of one whose sending was not noted, may send to other
+ * servers twice.
  */
 #ifndef POD_IMAPD_EAS_SEND_SEND_H
 #define POD_IMAPD_EAS_SEND_SEND_H
