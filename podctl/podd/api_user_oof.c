@@ -147,7 +147,7 @@ static int apply(struct oof_call *o, struct err *err)
 		oof->from_s = (int64_t) w->from;
 	if (w->has_to)
 		oof->until_s = (int64_t) w->to;
-	oof->set_at_s = clock_wall_s();
+	oof->set_at_ms = clock_wall_ms();
 	if (oof->when != OOF_OFF && !oof->internal->enabled && !oof->external->enabled &&
 	    !oof->external_known->enabled)
 		return err_set(err, POD_E_SYNTAX, "there is no text to answer with");

@@ -159,9 +159,9 @@ static int read_answered(struct batch *b, const struct user_state *u, const Pods
 	if (!m)
 		return err_set(err, POD_E_CORRUPT, "who was answered cannot be read");
 	/* Other words are news to those who had the ones before. */
-	if (m->set_at_s != o->set_at_s)
+	if (m->set_at_ms != o->set_at_ms)
 		m->n_answers = 0;
-	m->set_at_s = o->set_at_s;
+	m->set_at_ms = o->set_at_ms;
 	*ret_known = false;
 	for (size_t i = m->n_answers > ANSWERED_MAX ? m->n_answers - ANSWERED_MAX : 0; i < m->n_answers;
 	     i++) {

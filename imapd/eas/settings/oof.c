@@ -278,7 +278,7 @@ static enum settings_status set_once(struct eas_request *rq, const struct wbxml_
 	status = apply(rq->a, node, oof);
 	if (status != SETTINGS_OK || is_the_same(rq->a, oof, before))
 		return status;
-	oof->set_at_s = clock_wall_s();
+	oof->set_at_ms = clock_wall_ms();
 	*ret_r = write_oof(rq, oof, version, err);
 	return settings_status_of(*ret_r);
 }
