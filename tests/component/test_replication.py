@@ -20,6 +20,15 @@ def may_grow_file_systems():
     return effective >> 24 & 1
 
 
+def is_over(pid):
+    """A kill is a wish until then; nobody may have waited for the process yet."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return f.read().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def message(number, sender="sender@example.com"):
     return f"From: {sender}\r\nTo: alice@example.test\r\nSubject: number {number}\r\n\r\nbody {number}\r\n".encode()
 
@@ -282,7 +291,9 @@ class ItsLife(unittest.TestCase):
             self.assertEqual(subjects(box), ["number 1", "number 2"])
             box.logout()
             # podd is killed: what it ran ends in order, and the next one finds everything.
-            os.kill(pod.json("status")["pid"], signal.SIGKILL)
+            podd = pod.json("status")["pid"]
+            os.kill(podd, signal.SIGKILL)
+            until(lambda: is_over(podd), "podd to be gone")
             pod.up()
             pod.wait_in_sync()
             pod.send_one()
