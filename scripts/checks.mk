@@ -31,6 +31,12 @@ layers:
 	$(Q)scripts/layers
 	$(Q)scripts/check-options
 
+# Names that are defined twice in a program: the linker does not say so of archives.
+symbols: $(foreach p,$(PROGRAMS),symbols-$(p))
+symbols-%: $(BUILD)/bin/%
+	$(Q)scripts/check-symbols $* $(foreach m,$($*_USES),$(call lib,$(m)))
+.PHONY: symbols
+
 # Whether the page of the wire format still says what the code does.
 docs:
 	$(Q)scripts/check-store-protocol

@@ -17,7 +17,7 @@ peers: deps
 test: deps peers
 	$(Q)rm -f $(BUILD)/summary
 	$(Q)$(MAKE) --no-print-directory all unit-build fuzz-build component-build
-	$(Q)failed=; for part in layers docs unit fuzz-corpus component component-python; do \
+	$(Q)failed=; for part in layers docs symbols unit fuzz-corpus component component-python; do \
 		$(MAKE) --no-print-directory $$part || failed="$$failed $$part"; \
 	done; \
 	awk '{ p += $$1; f += $$2 } END { printf "%d passed, %d failed\n", p, f }' $(BUILD)/summary; \
