@@ -104,8 +104,12 @@ static void open_part(const struct joining *j, struct buf *out)
 
 static void put_attachment(const struct joining *j, uint32_t part, struct buf *out)
 {
+	_cleanup_buf_ struct buf fields = BUF_INIT;
+
 	open_part(j, out);
-	message_put_content_fields(out, message_part_header(&j->original, part), NULL);
+	message_put_content_fields(&fields, message_part_header(&j->original, part), NULL);
+	encode_lines(out, buf_span(&fields));
+	out->failed = out->failed || fields.failed;
 	buf_add(out, SPAN_LIT("\r\n"));
 	encode_lines(out, message_part_body(&j->original, part));
 }
