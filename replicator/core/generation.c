@@ -68,11 +68,21 @@ static struct generation_result resyncing(bool same_generation)
 	return r;
 }
 
+/* Whether one of the newest n was begun by a promotion. */
+static bool promoted_since(const struct generation *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!(list[i].id & GENERATION_RECOVERED))
+			return true;
+	return false;
+}
+
 struct generation_result generation_compare(const struct generation_side *us,
                                             const struct generation_side *peer)
 {
 	struct generation_result r;
 	uint64_t branch, end;
+	bool promoted;
 	size_t i, j;
 
 	if (memcmp(us->volume_id, peer->volume_id, 16) != 0)
@@ -94,8 +104,9 @@ struct generation_result generation_compare(const struct generation_side *us,
 	/* It went on in a generation that we know, while we began another: an old primary, or we lost our
 	 * end. In a generation of its own: it was promoted as we were, and nobody but a human knows which one
 	 * counts. */
-	r = result(j == 0 ? GENERATION_PEER_HAS_TAIL : GENERATION_SPLIT_BRAIN, branch);
-	r.orphan = peer->was_primary || j > 0;
+	promoted = promoted_since(peer->generations, j);
+	r = result(promoted ? GENERATION_SPLIT_BRAIN : GENERATION_PEER_HAS_TAIL, branch);
+	r.orphan = peer->was_primary || promoted;
 	r.marks_count = true;
 	return r;
 }

@@ -86,7 +86,7 @@ static bool extent_fits(const struct record *r, uint64_t volume_size)
 
 static const char *complaint(const struct record *r, uint64_t volume_size)
 {
-	if (r->flags != 0)
+	if (r->flags & ~RECORD_ALIGNED || (r->flags && r->type != RECORD_WRITE))
 		return "unknown flags";
 	switch (r->type) {
 	case RECORD_WRITE:
@@ -140,11 +140,38 @@ uint64_t record_hash(const void *payload, size_t size)
 	return XXH3_64bits(payload, size);
 }
 
+static uint64_t align_up(uint64_t lsn)
+{
+	return (lsn + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
+}
+
+uint64_t record_data(const struct record *r)
+{
+	return r->flags & RECORD_ALIGNED ? align_up(r->lsn + RECORD_NOTE_SIZE) : r->lsn + RECORD_HEADER_SIZE;
+}
+
 uint64_t record_next(const struct record *r)
 {
-	uint64_t end = r->lsn + RECORD_HEADER_SIZE + r->payload_size;
+	uint64_t end = record_data(r) + r->payload_size;
 
-	return r->type == RECORD_COMMIT ? (end + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN : end;
+	return r->type == RECORD_COMMIT ? align_up(end) : end;
+}
+
+static const uint8_t placed[8] = "PLACED1";
+
+void record_note_placed(uint8_t *bytes)
+{
+	memcpy(bytes + RECORD_HEADER_SIZE, placed, sizeof(placed));
+}
+
+void record_note_clear(uint8_t *bytes)
+{
+	memset(bytes + RECORD_HEADER_SIZE, 0, RECORD_NOTE_SIZE - RECORD_HEADER_SIZE);
+}
+
+bool record_is_noted(const struct record *r, const uint8_t *bytes)
+{
+	return r->flags & RECORD_ALIGNED && memcmp(bytes + RECORD_HEADER_SIZE, placed, sizeof(placed)) == 0;
 }
 
 bool record_name_ok(const char *name)

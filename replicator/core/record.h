@@ -19,6 +19,11 @@
  * previous_crc is the crc of the record before: the chain that tells records of this log from stale ones
  * which happen to stand at the right place in the ring.
  *
+ * RECORD_ALIGNED, of a long write: its payload begins at the first multiple of RECORD_ALIGN that leaves room for
+ * another header's size of bytes behind the header, so that it can go from memory to the image as it is. The
+ * bytes between are zeros wherever records travel; in a primary's own log file they may begin with a note that the
+ * payload is in the image and not here (disk/place.c).
+ *
  * An epoch is what lies between two commits; COMMIT carries the epoch that it ends. Numbers grow by one.
  */
 #ifndef REPLICATOR_CORE_RECORD_H
@@ -34,6 +39,8 @@
 #define RECORD_HEADER_SIZE 64u
 #define RECORD_ALIGN       4096u
 #define RECORD_PAYLOAD_MAX (256u * 1024) /* larger writes are several records */
+/* No record takes more, with what lies between header and payload. */
+#define RECORD_SIZE_MAX    (2 * RECORD_HEADER_SIZE + RECORD_ALIGN + RECORD_PAYLOAD_MAX)
 #define RECORD_BLOCK       4096u         /* offsets and lengths of extents are multiples of this */
 #define RECORD_NAME_MAX    64u           /* of a snapshot: [a-z0-9._-]{1,63}, no dot first; with the NUL */
 #define RECORD_VOLUME_UNIT 65536u        /* a volume's size is a multiple of this */
@@ -50,6 +57,8 @@ enum record_type {
 	RECORD_RESIZE,          /* offset: the new size in bytes, larger than before */
 	RECORD_TYPES
 };
+
+enum record_flag { RECORD_ALIGNED = 1 }; /* WRITE */
 
 struct record {
 	enum record_type type;
@@ -77,8 +86,16 @@ bool record_stands(const uint8_t *header, uint64_t lsn, uint64_t *ret_epoch);
 bool record_peek(const uint8_t *header, uint64_t lsn, struct record *ret);
 /* XXH3-64 of a payload. */
 uint64_t record_hash(const void *payload, size_t size);
+/* The LSN of the first byte of r's payload. */
+uint64_t record_data(const struct record *r);
 /* Where the record behind r stands. */
 uint64_t record_next(const struct record *r);
+
+/* The note behind an aligned record's header, in RECORD_NOTE_SIZE bytes from its header on. */
+#define RECORD_NOTE_SIZE (2 * RECORD_HEADER_SIZE)
+void record_note_placed(uint8_t *bytes);
+void record_note_clear(uint8_t *bytes);
+bool record_is_noted(const struct record *r, const uint8_t *bytes);
 
 /* Names of snapshots, and how they stand in a payload; get is false where what stands there is none. */
 bool record_name_ok(const char *name);

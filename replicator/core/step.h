@@ -6,6 +6,9 @@ enum disk_step {
 	DISK_STEP_STAGE,      /* a record goes to the stage */
 	DISK_STEP_LOG_WRITE,  /* the stage's bytes go to the log */
 	DISK_STEP_LOG_FLUSH,
+	DISK_STEP_PLACE,      /* a long write goes straight to the image */
+	DISK_STEP_PLACE_FLUSH,
+	DISK_STEP_PLACE_COMMIT,
 	DISK_STEP_COMMITTED,  /* durable, nobody told yet */
 	DISK_STEP_COPY,       /* old content goes to a snapshot */
 	DISK_STEP_COPY_FLUSH,

@@ -29,7 +29,11 @@ enum {
 	AT_GROUP_FROM = AT_LOG_FIRST + 8,
 	AT_GROUP_TO = AT_GROUP_FROM + 8,
 	AT_OWN_TOKEN = AT_GROUP_TO + 8,
-	AT_END = AT_OWN_TOKEN + 8,
+	AT_TORN_TO = AT_OWN_TOKEN + 8,
+	AT_N_TORN = AT_TORN_TO + 8,
+	AT_TORN = AT_N_TORN + 8,
+	TORN_SIZE = 16,
+	AT_END = AT_TORN + TORN_MAX * TORN_SIZE,
 	AT_HASH = SUPERBLOCK_SIZE - 8,
 };
 _Static_assert((int) AT_END <= (int) AT_HASH, "the superblock is one block");
@@ -74,6 +78,12 @@ void superblock_encode(const struct superblock *s, uint8_t block[SUPERBLOCK_SIZE
 	le_put64(block + AT_GROUP_FROM, s->group_from_lsn);
 	le_put64(block + AT_GROUP_TO, s->group_to_lsn);
 	le_put64(block + AT_OWN_TOKEN, s->own_token);
+	le_put64(block + AT_TORN_TO, s->torn_to_lsn);
+	le_put64(block + AT_N_TORN, s->n_torn);
+	for (size_t i = 0; i < s->n_torn; i++) {
+		le_put64(block + AT_TORN + i * TORN_SIZE, s->torn[i].offset);
+		le_put64(block + AT_TORN + i * TORN_SIZE + 8, s->torn[i].length);
+	}
 	le_put64(block + AT_HASH, record_hash(block, AT_HASH));
 }
 
@@ -110,6 +120,28 @@ static void get(const uint8_t *block, struct superblock *s)
 	s->group_from_lsn = le_get64(block + AT_GROUP_FROM);
 	s->group_to_lsn = le_get64(block + AT_GROUP_TO);
 	s->own_token = le_get64(block + AT_OWN_TOKEN);
+	s->torn_to_lsn = le_get64(block + AT_TORN_TO);
+	for (size_t i = 0; le_get32(block + AT_VERSION) == 1 && i < GENERATIONS_MAX; i++)
+		s->generations[i].id &= ~GENERATION_RECOVERED; /* format 1 had all bits random */
+	s->n_torn = le_get64(block + AT_N_TORN);
+	for (size_t i = 0; i < s->n_torn && i < TORN_MAX; i++) {
+		s->torn[i].offset = le_get64(block + AT_TORN + i * TORN_SIZE);
+		s->torn[i].length = le_get64(block + AT_TORN + i * TORN_SIZE + 8);
+	}
+}
+
+static bool torn_fits(const struct superblock *s)
+{
+	if (s->n_torn > TORN_MAX)
+		return false;
+	for (size_t i = 0; i < s->n_torn; i++) {
+		const struct torn *t = &s->torn[i];
+
+		if (t->offset % RECORD_BLOCK != 0 || t->length % RECORD_BLOCK != 0 || t->length == 0 ||
+		    t->offset >= RECORD_VOLUME_MAX || t->length > RECORD_VOLUME_MAX - t->offset)
+			return false;
+	}
+	return true;
 }
 
 /* What would make its reader do wrong although the checksum is right. */
@@ -131,6 +163,8 @@ static const char *complaint(const struct superblock *s)
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		if (s->peers[i].name[PEER_NAME_SIZE - 1] != '\0')
 			return "name of a peer";
+	if (!torn_fits(s))
+		return "torn parts of the image";
 	return NULL;
 }
 
@@ -143,7 +177,7 @@ int superblock_decode(const uint8_t block[SUPERBLOCK_SIZE], struct superblock *r
 		return err_set(err, POD_E_CORRUPT, "superblock: not one");
 	if (le_get64(block + AT_HASH) != record_hash(block, AT_HASH))
 		return err_set(err, POD_E_CORRUPT, "superblock: checksum does not match");
-	if (le_get32(block + AT_VERSION) != SUPERBLOCK_VERSION)
+	if (le_get32(block + AT_VERSION) == 0 || le_get32(block + AT_VERSION) > SUPERBLOCK_VERSION)
 		return err_set(err, POD_E_VERSION, "superblock: format %u, this podmail knows %u",
 		               le_get32(block + AT_VERSION), SUPERBLOCK_VERSION);
 	get(block, &s);

@@ -10,19 +10,22 @@
  *   120 u64 consistent_from_lsn   128 generations: 16 of { u64 id, u64 end }
  *   384 peers: 4 of { name (64, padded with NULs), u64 needs_lsn, u64 base_lsn, u32 flags (1: in_bitmap), u32 zero }
  *   736 u64 log_first_lsn   744 u64 group_from_lsn   752 u64 group_to_lsn
- *   760 u64 own_token   768 zeros   4088 u64 XXH3-64 of bytes 0..4087
+ *   760 u64 own_token   768 u64 torn_to_lsn   776 u64 number of torn
+ *   784 torn: 64 of { u64 offset, u64 length }   1808 zeros   4088 u64 XXH3-64 of bytes 0..4087
  * Magic and checksum stay where they are in later versions.
  */
 #ifndef REPLICATOR_CORE_SUPERBLOCK_H
 #define REPLICATOR_CORE_SUPERBLOCK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 
 #define SUPERBLOCK_SIZE    4096u
-#define SUPERBLOCK_VERSION 1u
+#define SUPERBLOCK_VERSION 2u /* 1 had no torn, and no aligned records in the log */
+#define TORN_MAX           64
 #define GENERATIONS_MAX    16
 #define LOG_BYTES_MIN      (UINT64_C(16) << 20)
 #define LOG_BYTES_MAX      (UINT64_C(1) << 40)
@@ -38,8 +41,11 @@ enum replica_role { ROLE_SECONDARY, ROLE_PRIMARY };
  * another was, or when one starts and cannot be sure that its log has all that a peer may have been sent. The
  * list says where each earlier one ended: the LSN up to which its history is part of ours.
  */
+#define GENERATION_RECOVERED (UINT64_C(1) << 63)
 struct generation {
-	uint64_t id;  /* random, never 0 */
+	/* Random, never 0. With GENERATION_RECOVERED it was begun by recovery and not by a promotion: what a crash had left
+	 * in the image became a part of the history (disk/place.c), and nobody was told that it was written. */
+	uint64_t id;
 	uint64_t end; /* LSN up to which it counts; of the current one: 0 */
 };
 
@@ -52,6 +58,11 @@ struct peer_record {
 	 * lacked at base_lsn: the marks begin there. 0: everything was marked. BASE_NONE: chunks that went over were
 	 * cleared, so the marks count only for a peer that is in the middle of a resync from us. */
 	uint64_t base_lsn;
+};
+
+/* A run of the image that is overwritten with what is not committed yet. */
+struct torn {
+	uint64_t offset, length;
 };
 
 struct superblock {
@@ -75,6 +86,11 @@ struct superblock {
 	 * 0: consistent. */
 	uint64_t consistent_from_lsn;
 	bool resync_under_way; /* consistent_from_lsn is not known yet */
+	/* Where the log's last commit is before this LSN, no record says what the image holds in these runs. On a primary
+	 * that becomes an epoch of its own before anything else does. */
+	uint64_t torn_to_lsn;
+	struct torn torn[TORN_MAX];
+	size_t n_torn;
 	struct peer_record peers[PEERS_MAX];
 };
 

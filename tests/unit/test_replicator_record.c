@@ -109,7 +109,8 @@ static void what_is_out_of_range_is_damage(void **state)
 		{ RECORD_WRITE, 0, 4096, 8192, 0 },
 		{ RECORD_WRITE, 0, 0, 0, 0 },
 		{ RECORD_WRITE, 0, RECORD_PAYLOAD_MAX + 4096, RECORD_PAYLOAD_MAX + 4096, 0 },
-		{ RECORD_WRITE, 0, 4096, 4096, 1 },
+		{ RECORD_WRITE, 0, 4096, 4096, 2 },
+		{ RECORD_ZERO, 0, 4096, 0, RECORD_ALIGNED },
 		{ RECORD_ZERO, 0, UINT64_MAX - 4095, 0, 0 },
 		{ RECORD_ZERO, UINT64_MAX - 4095, 8192, 0, 0 },
 		{ RECORD_ZERO, 0, 4096, 64, 0 },
@@ -147,6 +148,33 @@ static void the_next_record_follows_at_once_but_behind_a_commit_aligned(void **s
 	assert_int_equal(record_next(&full), 8192);
 }
 
+static void an_aligned_payload_leaves_room_for_a_note(void **state)
+{
+	static const struct {
+		uint64_t lsn, data;
+	} cases[] = { { 4096, 8192 }, { 4160, 8192 }, { 8064, 8192 }, { 8128, 12288 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct record r = { .type = RECORD_WRITE,
+			            .flags = RECORD_ALIGNED,
+			            .lsn = cases[i].lsn,
+			            .payload_size = RECORD_PAYLOAD_MAX };
+		uint8_t bytes[RECORD_NOTE_SIZE] = { 0 }, zeros[RECORD_NOTE_SIZE] = { 0 };
+
+		assert_int_equal(record_data(&r), cases[i].data);
+		assert_int_equal(record_next(&r), cases[i].data + RECORD_PAYLOAD_MAX);
+		assert_true(record_next(&r) - r.lsn <= RECORD_SIZE_MAX);
+		assert_false(record_is_noted(&r, bytes));
+		record_note_placed(bytes);
+		assert_true(record_is_noted(&r, bytes));
+		record_note_clear(bytes);
+		assert_memory_equal(bytes, zeros, sizeof(bytes));
+		r.flags = 0;
+		record_note_placed(bytes);
+		assert_false(record_is_noted(&r, bytes));
+	}
+}
+
 static void names_are_plain_and_padded(void **state)
 {
 	static const char *const good[] = { "a", "2026-11-26t08.00", "x_1" };
@@ -179,6 +207,7 @@ int main(void)
 		cmocka_unit_test(a_record_of_another_place_or_chain_is_not_found),
 		cmocka_unit_test(what_is_out_of_range_is_damage),
 		cmocka_unit_test(the_next_record_follows_at_once_but_behind_a_commit_aligned),
+		cmocka_unit_test(an_aligned_payload_leaves_room_for_a_note),
 		cmocka_unit_test(names_are_plain_and_padded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

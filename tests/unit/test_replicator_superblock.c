@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/le.h"
 #include "replicator/core/record.h"
 #include "replicator/core/superblock.h"
@@ -29,6 +30,9 @@ static struct superblock sample(void)
 		.group_to_lsn = 16384,
 		.consistent_from_lsn = 3 << 20,
 		.resync_under_way = true,
+		.torn_to_lsn = 5 << 20,
+		.n_torn = 2,
+		.torn = { { 0, 8192 }, { 65536, 262144 } },
 	};
 
 	for (size_t i = 0; i < GENERATIONS_MAX; i++)
@@ -64,6 +68,9 @@ static void a_superblock_comes_back_as_it_was(void **state)
 	assert_true(got.peers[3].base_lsn == BASE_NONE);
 	assert_int_equal(got.group_to_lsn, 16384);
 	assert_true(got.resync_under_way);
+	assert_int_equal(got.torn_to_lsn, 5 << 20);
+	assert_int_equal(got.n_torn, 2);
+	assert_int_equal(got.torn[1].length, 262144);
 	superblock_encode(&got, again);
 	assert_memory_equal(block, again, SUPERBLOCK_SIZE);
 }
@@ -145,10 +152,47 @@ static void one_slot_of_a_newer_podmail_keeps_us_from_using_the_other(void **sta
 
 	superblock_encode(&s, slot[0]);
 	superblock_encode(&s, slot[1]);
-	le_put32(slot[1] + 8, 2);
+	le_put32(slot[1] + 8, SUPERBLOCK_VERSION + 1);
 	seal(slot[1]);
 	assert_int_equal(superblock_choose(slot[0], slot[1], &got, &chosen, &err), -POD_E_VERSION);
-	assert_non_null(strstr(err.text, "format 2"));
+	assert_non_null(strstr(err.text, "format 3"));
+}
+
+static void a_superblock_of_before_long_writes_went_to_the_image_is_read(void **state)
+{
+	uint8_t block[SUPERBLOCK_SIZE];
+	struct superblock s = sample(), got;
+
+	s.n_torn = 0;
+	s.torn_to_lsn = 0;
+	s.generations[0].id = 5 | GENERATION_RECOVERED; /* a bit like any other then */
+	superblock_encode(&s, block);
+	le_put32(block + 8, 1);
+	seal(block);
+	assert_int_equal(superblock_decode(block, &got, NULL), 0);
+	assert_int_equal(got.n_torn, 0);
+	assert_int_equal(got.generations[0].id, 5);
+}
+
+static void torn_parts_outside_of_any_volume_are_refused(void **state)
+{
+	static const struct torn cases[] = {
+		{ 0, 0 }, { 100, 4096 }, { 0, 100 }, { RECORD_VOLUME_MAX, 4096 }, { 4096, RECORD_VOLUME_MAX },
+	};
+	uint8_t block[SUPERBLOCK_SIZE];
+	struct superblock s = sample(), got;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		s.torn[1] = cases[i];
+		superblock_encode(&s, block);
+		assert_int_equal(superblock_decode(block, &got, NULL), -POD_E_CORRUPT);
+	}
+	s.torn[1] = (struct torn){ 0, 4096 };
+	superblock_encode(&s, block);
+	assert_int_equal(superblock_decode(block, &got, NULL), 0);
+	le_put64(block + 776, TORN_MAX + 1);
+	seal(block);
+	assert_int_equal(superblock_decode(block, &got, NULL), -POD_E_CORRUPT);
 }
 
 int main(void)
@@ -159,6 +203,8 @@ int main(void)
 		cmocka_unit_test(nonsense_with_a_right_checksum_is_refused),
 		cmocka_unit_test(the_newer_whole_slot_is_chosen),
 		cmocka_unit_test(one_slot_of_a_newer_podmail_keeps_us_from_using_the_other),
+		cmocka_unit_test(a_superblock_of_before_long_writes_went_to_the_image_is_read),
+		cmocka_unit_test(torn_parts_outside_of_any_volume_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
