@@ -163,6 +163,8 @@ static json_t *record_json(const struct dump_log *l, const struct record *r)
 	case RECORD_TRIM:
 		(void) json_object_set_new(json, "offset", number(r->offset));
 		(void) json_object_set_new(json, "length", number(r->length));
+		if (l->placed)
+			(void) json_object_set_new(json, "in_image", json_true());
 		break;
 	case RECORD_COMMIT: (void) json_object_set_new(json, "time", when(r->offset)); break;
 	case RECORD_SNAPSHOT:

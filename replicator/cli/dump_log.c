@@ -74,17 +74,21 @@ static int read_ring(const struct dump_log *l, uint64_t lsn, void *bytes, size_t
 
 int dump_log_next(struct dump_log *l, struct record *ret, struct err *err)
 {
-	uint8_t header[RECORD_HEADER_SIZE];
+	uint8_t header[RECORD_NOTE_SIZE];
 	struct record record;
 	int r = read_ring(l, l->lsn, header, sizeof(header), err);
 
 	if (r == 0)
 		r = record_decode(header, l->lsn, l->previous_crc, l->volume_size, &record, err);
-	if (r == 0 && record.payload_size)
-		r = read_ring(l, l->lsn + RECORD_HEADER_SIZE, l->payload, record.payload_size, err);
 	if (r < 0)
 		return r;
-	if (record.payload_size && record_hash(l->payload, record.payload_size) != record.payload_hash)
+	l->placed = record_is_noted(&record, header);
+	if (record.payload_size && !l->placed)
+		r = read_ring(l, record_data(&record), l->payload, record.payload_size, err);
+	if (r < 0)
+		return r;
+	if (record.payload_size && !l->placed &&
+	    record_hash(l->payload, record.payload_size) != record.payload_hash)
 		return err_set(err, POD_E_NOTFOUND, "the record at %llu is torn",
 		               (unsigned long long) l->lsn);
 	l->lsn = record_next(&record);

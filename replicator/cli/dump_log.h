@@ -17,6 +17,7 @@ struct dump_log {
 	uint64_t ring_bytes, volume_size;
 	uint64_t lsn; /* the next record stands here */
 	uint32_t previous_crc;
+	bool placed; /* the last record's payload is in the image, and not here */
 	uint8_t payload[RECORD_PAYLOAD_MAX];
 };
 

@@ -21,7 +21,7 @@ bool record_extent(const struct record *r, struct extent *ret)
 	switch (r->type) {
 	case RECORD_WRITE:
 		ret->kind = EXTENT_DATA;
-		ret->data_lsn = r->lsn + RECORD_HEADER_SIZE;
+		ret->data_lsn = record_data(r);
 		return true;
 	case RECORD_ZERO: ret->kind = EXTENT_ZERO; return true;
 	case RECORD_TRIM: ret->kind = EXTENT_TRIM; return true;
@@ -44,14 +44,16 @@ void append_record(struct disk *d, struct record *r, const void *payload)
 	r->previous_crc = d->head.previous_crc;
 	r->epoch = d->head.epoch + 1;
 	record_encode(r, at);
-	if (r->payload_size > 0)
-		memcpy(at + RECORD_HEADER_SIZE, payload, r->payload_size);
 	next = record_next(r);
-	if (r->type == RECORD_COMMIT)
-		memset(at + RECORD_HEADER_SIZE, 0, next - r->lsn - RECORD_HEADER_SIZE);
+	memset(at + RECORD_HEADER_SIZE, 0,
+	       (r->type == RECORD_COMMIT ? next : record_data(r)) - r->lsn - RECORD_HEADER_SIZE);
+	if (r->payload_size > 0)
+		memcpy(stage_at(&d->stage, record_data(r)), payload, r->payload_size);
 	if (record_extent(r, &e)) {
 		extent_map_insert(d->map, &e);
 		peers_mark(d, &e);
+	} else if (r->type != RECORD_COMMIT) {
+		d->barrier_lsn = next;
 	}
 	position_pass(&d->head, r);
 	if (r->type == RECORD_COMMIT)
@@ -117,7 +119,7 @@ static bool applier_is_near(struct disk *d, uint64_t size)
  */
 static void let_applier_keep_up(struct disk *d, size_t size)
 {
-	if (size == RECORD_MAX && !applier_is_near(d, size) && d->durable.lsn > d->applied.lsn)
+	if (size == RECORD_SIZE_MAX && !applier_is_near(d, size) && d->durable.lsn > d->applied.lsn)
 		(void) applier_wait(d, applier_is_near, size,
 		                    NULL); /* what fails there fails the write where it must */
 }
@@ -126,7 +128,7 @@ int append_wait_room(struct disk *d, size_t size, bool may_commit, struct err *e
 {
 	int r = 0;
 
-	assert(size <= RECORD_MAX);
+	assert(size <= RECORD_SIZE_MAX);
 	while (r == 0) {
 		if (d->is_broken)
 			return disk_broken_error(d, err);
@@ -158,6 +160,7 @@ static bool staged_moved(struct disk *d)
 
 static int append_one(struct disk *d, struct record *r, const void *payload, struct err *err)
 {
+	size_t size = r->flags & RECORD_ALIGNED ? RECORD_SIZE_MAX : RECORD_HEADER_SIZE + r->payload_size;
 	bool tell = false;
 	int res = disk_step(d, DISK_STEP_STAGE);
 
@@ -168,10 +171,14 @@ static int append_one(struct disk *d, struct record *r, const void *payload, str
 	if (res < 0)
 		return res;
 	(void) pthread_mutex_lock(&d->lock);
-	let_applier_keep_up(d, RECORD_HEADER_SIZE + r->payload_size);
-	res = append_wait_room(d, RECORD_HEADER_SIZE + r->payload_size, true, err);
+	let_applier_keep_up(d, size);
+	res = append_wait_room(d, size, true, err);
 	if (res == 0) {
+		bool may = place_may(d, r);
+
 		append_record(d, r, payload);
+		if (may)
+			place_note(d, r);
 		tell = staged_moved(d);
 	}
 	(void) pthread_mutex_unlock(&d->lock);
@@ -191,6 +198,7 @@ int disk_write(struct disk *d, uint64_t offset, const void *bytes, size_t size, 
 		struct record rec = { .type = RECORD_WRITE, .offset = offset, .length = n };
 
 		rec.payload_size = (uint32_t) n;
+		rec.flags = n == RECORD_PAYLOAD_MAX ? RECORD_ALIGNED : 0;
 		rec.payload_hash = record_hash(p, n);
 		r = append_one(d, &rec, p, err);
 		p += n;

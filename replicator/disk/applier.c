@@ -95,7 +95,7 @@ static bool wants_flush(struct disk *d)
 static bool wants_checkpoint(struct disk *d)
 {
 	uint64_t behind = d->applied_commit.lsn - d->checkpointed;
-	bool tight = d->head.lsn + 2 * RECORD_MAX + COMMIT_ROOM > d->tail + d->log_bytes;
+	bool tight = d->head.lsn + 2 * RECORD_SIZE_MAX + COMMIT_ROOM > d->tail + d->log_bytes;
 
 	if (wants_tail(d))
 		return true;
@@ -112,8 +112,9 @@ static bool wants_anything(struct disk *d)
 
 void applier_nudge(struct disk *d)
 {
-	if (wants_tail(d) || (d->committed.lsn > d->applied.lsn &&
-	                      (d->applier_sleeps || d->durable.lsn - d->applied.lsn >= apply_threshold(d))))
+	if (wants_tail(d) || d->applied_commit.lsn - d->checkpointed >= d->log_bytes / 4 ||
+	    (d->committed.lsn > d->applied.lsn &&
+	     (d->applier_sleeps || d->durable.lsn - d->applied.lsn >= apply_threshold(d))))
 		(void) pthread_cond_signal(&d->applier_wake);
 }
 

@@ -61,6 +61,40 @@ static bool batch_begin(struct disk *d, uint64_t limit, struct batch *b)
 	return any;
 }
 
+/* The next long write at or behind lsn whose payload is in the image. */
+static bool next_placed(struct disk *d, uint64_t lsn, struct place *ret)
+{
+	const struct place *p;
+
+	(void) pthread_mutex_lock(&d->lock);
+	p = place_list_next(&d->placed, lsn);
+	if (p)
+		*ret = *p;
+	(void) pthread_mutex_unlock(&d->lock);
+	return p != NULL;
+}
+
+/* [from, to) of the log's file, but for payloads that are not there. */
+static int read_window(struct disk *d, uint64_t from, uint64_t to)
+{
+	uint64_t at = from, lsn = from;
+	struct place p;
+	int r = 0;
+
+	while (r == 0 && at < to) {
+		uint64_t end = to;
+		bool placed = next_placed(d, lsn, &p) && p.data < to;
+
+		if (placed)
+			end = p.data;
+		if (end > at)
+			r = log_file_read(d, at, d->applier.window + (at - from), (size_t) (end - at));
+		at = placed ? p.data + p.length : to;
+		lsn = placed ? p.lsn + 1 : to;
+	}
+	return r;
+}
+
 static int batch_load(struct disk *d, struct batch *b, struct err *err)
 {
 	uint64_t from = io_floor(b->from.lsn);
@@ -68,7 +102,7 @@ static int batch_load(struct disk *d, struct batch *b, struct err *err)
 
 	if (b->bytes)
 		return 0;
-	r = log_file_read(d, from, d->applier.window, (size_t) (io_ceil(b->end) - from));
+	r = read_window(d, from, io_ceil(b->end));
 	if (r < 0)
 		return err_errno(err, -r, "log: read");
 	b->bytes = d->applier.window + (b->from.lsn - from);
@@ -77,7 +111,7 @@ static int batch_load(struct disk *d, struct batch *b, struct err *err)
 
 /* ---- which extents ---- */
 
-static int next_record(const struct batch *b, struct record *ret, struct err *err)
+static int next_record(struct disk *d, const struct batch *b, struct record *ret, struct err *err)
 {
 	int r;
 
@@ -91,10 +125,41 @@ static int next_record(const struct batch *b, struct record *ret, struct err *er
 	if (record_next(ret) > b->end)
 		return 0;
 	if (!b->checked && ret->type == RECORD_WRITE &&
-	    record_hash(batch_at(b, ret->lsn + RECORD_HEADER_SIZE), ret->payload_size) != ret->payload_hash)
+	    !(ret->flags & RECORD_ALIGNED && place_has(d, ret->lsn)) &&
+	    record_hash(batch_at(b, record_data(ret)), ret->payload_size) != ret->payload_hash)
 		return err_set(err, POD_E_CORRUPT, "log: data at LSN %" PRIu64 " does not match its checksum",
 		               ret->lsn);
 	return 1;
+}
+
+/* Of what is applied a second time long writes may have come to the image since: for each a node is taken. */
+static bool is_repeated(const struct disk *d, const struct record *rec)
+{
+	return rec->lsn < d->recovered_lsn;
+}
+
+static bool batch_has_room(const struct disk *d, const struct record *rec)
+{
+	const struct extent_map *map = d->applier.batch;
+
+	return extent_map_has_room(map) &&
+	       (!is_repeated(d, rec) || extent_map_count(map) + PLACES_MAX + 4 <= BATCH_NODES);
+}
+
+static void batch_add(struct disk *d, const struct record *rec, const struct extent *e)
+{
+	struct extent_map *map = d->applier.batch;
+
+	if (rec->flags & RECORD_ALIGNED && place_has(d, rec->lsn)) {
+		extent_map_remove(map, e->offset, e->length, UINT64_MAX);
+		return;
+	}
+	extent_map_insert(map, e);
+	if (!is_repeated(d, rec))
+		return;
+	(void) pthread_mutex_lock(&d->lock);
+	place_subtract(&d->placed, rec->lsn, e->offset, e->length, map);
+	(void) pthread_mutex_unlock(&d->lock);
 }
 
 static int batch_collect(struct disk *d, struct batch *b, struct err *err)
@@ -105,11 +170,11 @@ static int batch_collect(struct disk *d, struct batch *b, struct err *err)
 	int r;
 
 	extent_map_clear(map);
-	while ((r = next_record(b, &rec, err)) > 0) {
+	while ((r = next_record(d, b, &rec, err)) > 0) {
 		if (record_extent(&rec, &e)) {
-			if (!extent_map_has_room(map))
+			if (!batch_has_room(d, &rec))
 				break;
-			extent_map_insert(map, &e);
+			batch_add(d, &rec, &e);
 		} else if (rec.type != RECORD_COMMIT) {
 			if (b->to.lsn == b->from.lsn) {
 				b->alone = true;

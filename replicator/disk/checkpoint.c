@@ -107,6 +107,7 @@ int checkpoint(struct disk *d, struct err *err)
 	(void) pthread_mutex_lock(&d->lock);
 	d->tail = tail;
 	d->checkpointed = at.lsn;
+	place_list_drop_before(&d->placed, at.lsn);
 	(void) pthread_cond_broadcast(&d->moved);
 	(void) pthread_mutex_unlock(&d->lock);
 	disk_told(d);

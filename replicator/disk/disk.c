@@ -216,6 +216,8 @@ static int open_parts(struct disk *d, struct err *err)
 	if (r == 0)
 		r = applier_init(d, err);
 	if (r == 0)
+		r = place_init(d, err);
+	if (r == 0)
 		r = peers_load(d, err);
 	if (r == 0)
 		r = snapshots_open(&so, &d->snapshots, err);
@@ -234,6 +236,7 @@ static int make(const struct disk_options *o, struct disk **ret_disk, struct err
 	d->pinned = UINT64_MAX;
 	(void) pthread_mutex_init(&d->op_lock, NULL);
 	(void) pthread_mutex_init(&d->image_lock, NULL);
+	(void) pthread_mutex_init(&d->place_lock, NULL);
 	(void) pthread_mutex_init(&d->meta_lock, NULL);
 	(void) pthread_mutex_init(&d->lock, NULL);
 	(void) pthread_condattr_init(&monotonic);
@@ -261,6 +264,7 @@ static struct disk *unmake(struct disk *d)
 	d->snapshots = snapshots_close(d->snapshots);
 	peers_done(d);
 	applier_done(d);
+	place_done(d);
 	d->map = extent_map_free(d->map);
 	stage_close(&d->stage);
 	closep(&d->image_fd);
@@ -276,6 +280,7 @@ static struct disk *unmake(struct disk *d)
 	(void) pthread_cond_destroy(&d->log_wake);
 	(void) pthread_mutex_destroy(&d->lock);
 	(void) pthread_mutex_destroy(&d->meta_lock);
+	(void) pthread_mutex_destroy(&d->place_lock);
 	(void) pthread_mutex_destroy(&d->image_lock);
 	(void) pthread_mutex_destroy(&d->op_lock);
 	free(d);
@@ -301,6 +306,8 @@ int disk_open(const struct disk_options *o, struct disk **ret_disk, struct err *
 		r = applier_start(d, err);
 	if (r == 0)
 		r = log_writer_start(d, err);
+	if (r == 0)
+		r = place_recover_torn(d, err);
 	if (r < 0) {
 		(void) unmake(d);
 		return err_wrap(err, r, "%s", o->folder);

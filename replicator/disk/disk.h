@@ -16,6 +16,10 @@
  * then lets go of the log. So after power loss image + log are exactly a state at a commit, and after a kill -9 nothing
  * acknowledged is missing at all.
  *
+ * Long writes of a primary go to the image once and not to the log as well, where nothing stands in the way
+ * (place.c): the log holds their headers, and the COMMIT once the image is flushed; the superblock says meanwhile what may be
+ * torn. Peers get the payload from the stage, or from the image as long as that still has it.
+ *
  * Threads. Any thread may call; no call but disk_create, disk_open and disk_close allocates. One mutex guards the
  * log's head, the extent map and the cursors; the bytes of a write are copied under it (256 KiB at most). Whoever waits
  * for a commit first writes the log for all who wait behind him. One applier thread.
@@ -31,6 +35,8 @@
 struct disk;
 struct snapshots;
 
+#define PLACE_BYTES_DEFAULT (UINT64_C(1) << 20)
+
 struct disk_format {
 	uint8_t volume_id[16];
 	uint64_t size_bytes; /* multiple of 64 KiB */
@@ -43,6 +49,9 @@ struct disk_options {
 	const char *stage_path;      /* on tmpfs; made where it is missing */
 	uint64_t stage_bytes;        /* power of two, 8 MiB or more */
 	uint64_t snapshot_reserve_bytes; /* all snapshots together; beyond it the oldest that is not held goes */
+	/* An epoch with at least so much of long writes puts those straight into the image. 0: PLACE_BYTES_DEFAULT;
+	 * UINT64_MAX: none does. */
+	uint64_t place_bytes;
 	/*
 	 * The cursors below moved (all but staged at once; staged at most once a millisecond), or something has to be
 	 * looked at. On any thread: must only wake someone. May be NULL.
@@ -121,7 +130,8 @@ int disk_resize(struct disk *d, uint64_t size_bytes, struct err *err);
 
 /*
  * Copies log bytes from lsn on, whole records and the gaps behind commits, at most max, up to the staged end.
- * *ret_size 0: nothing there yet. -POD_E_STALE: older than tail.
+ * *ret_size 0: nothing there yet. -POD_E_STALE: older than tail; or a long write that went straight to the image, where
+ * it was overwritten since: disk_peer_to_bitmap serves who still needs it.
  */
 int disk_log_read(struct disk *d, uint64_t lsn, void *bytes, size_t max, size_t *ret_size, struct err *err);
 /*

@@ -8,6 +8,10 @@
  *   image_lock   whoever changes the image: the applier for a batch, a resync for a piece; makes it "the
  *                applier's thread" in the snapshots' eyes
  *
+ *   place_lock   long writes that go straight to the image, which the applier does not touch then (place.c);
+ *                whoever changes the image without a record, or cuts a snapshot that is none of the log's, takes
+ *                it as well. Whoever leads a flush tries it, and waits for nobody
+ *
  *   meta_lock    the superblock, and its writing; the peers' bitmaps on their way to the disk
  *
  *   lock         everything else below; held for memory only, never over I/O
@@ -24,6 +28,7 @@
 
 #include "replicator/core/bitmap.h"
 #include "replicator/core/extent_map.h"
+#include "replicator/core/place.h"
 #include "replicator/core/record.h"
 #include "replicator/disk/disk.h"
 #include "replicator/disk/io.h"
@@ -35,7 +40,6 @@
 /* The largest epoch: a commit is put in before a record that would make it larger. Half of the smallest
  * stage. */
 #define EPOCH_BYTES_MAX (UINT64_C(4) << 20)
-#define RECORD_MAX      (RECORD_HEADER_SIZE + RECORD_PAYLOAD_MAX)
 /* Kept free in stage and log behind each record: two commits, each up to the next multiple of RECORD_ALIGN.
  */
 #define COMMIT_ROOM (4 * RECORD_ALIGN)
@@ -45,6 +49,10 @@
 #define ZERO_PIECE  (UINT64_C(64) << 20)
 #define WRITE_PIECE (UINT64_C(512) << 10) /* of a long run: several at once are faster than one */
 #define TAIL_PLACES 64u
+/* Epochs that go to log and image together, their long writes; and how many of those may lie behind the log's tail. */
+#define EPOCHS_AT_ONCE 4u
+#define PLACES_AT_ONCE (EPOCHS_AT_ONCE * EPOCH_BYTES_MAX / RECORD_PAYLOAD_MAX)
+#define PLACES_MAX     8192u
 
 struct peer {
 	char name[PEER_NAME_SIZE];
@@ -73,6 +81,20 @@ struct applier {
 	bool was_cut; /* a snapshot: the tail moves behind its epoch before anything else is applied */
 };
 
+/* The next epochs to be made durable. */
+struct group {
+	struct position to;
+	unsigned int epochs;
+};
+
+/* Of those that are made durable just now, with long writes in the image. */
+struct placing {
+	struct place places[PLACES_AT_ONCE];
+	size_t n;
+	uint64_t commits[EPOCHS_AT_ONCE]; /* LSNs */
+	unsigned int epochs, records;
+};
+
 struct disk {
 	struct disk_options o;
 	char *folder, *stage_path; /* o's are these */
@@ -85,7 +107,7 @@ struct disk {
 	struct io_buffers buffers;
 	struct snapshots *snapshots;
 
-	pthread_mutex_t image_lock;
+	pthread_mutex_t image_lock, place_lock;
 
 	pthread_mutex_t meta_lock;
 	struct superblock sb;
@@ -111,6 +133,14 @@ struct disk {
 	pthread_cond_t log_wake;
 	bool stage_was_whole;
 	struct extent_map *map;
+	/* Long writes that may go straight to the image, staged and not durable; and those that are there, behind
+	 * what the superblock calls applied. */
+	struct place_list candidates, placed;
+	uint64_t barrier_lsn;   /* none before the image has all up to here: a snapshot is cut there, say */
+	uint64_t recovered_lsn; /* the log's end at open: what lies before may be applied a second time */
+	struct io_queue *place_queue;
+	uint8_t *place_pages; /* aligned: the log's pages that differ from the stage's */
+	struct placing placing; /* whoever writes the log has it */
 	struct peer peers[PEERS_MAX];
 	unsigned int urgent;            /* how many wait for the applier */
 	uint64_t staged_told;           /* LSN */
@@ -172,6 +202,27 @@ bool record_extent(const struct record *r, struct extent *ret);
 int flush_lead(struct disk *d, struct err *err);
 int flush_wait(struct disk *d, uint64_t lsn, struct err *err);
 
+/* ---- place.c: long writes straight to the image ---- */
+
+int place_init(struct disk *d, struct err *err);
+void place_done(struct disk *d);
+/* Under lock, before r is appended at the head: whether it may be placed. */
+bool place_may(const struct disk *d, const struct record *r);
+/* Under lock: the record that has just been appended may be. */
+void place_note(struct disk *d, const struct record *r);
+/*
+ * Makes the next epochs durable with their long writes in the image, where that is better. 0: *ret says up to where; 1:
+ * nothing is done, or nothing that counts: they have to be written to the log whole. No lock is held; nobody else writes
+ * the log.
+ */
+int place_group(struct disk *d, const struct position *from, uint64_t committed, struct group *ret, struct err *err);
+/* Under lock, which has not been let go since durable moved on from `from`. */
+void place_finished(struct disk *d, uint64_t from);
+/* No lock is held. */
+bool place_has(struct disk *d, uint64_t lsn);
+/* Between disk_recover and who uses the disk: what a crash left in the image becomes an epoch. */
+int place_recover_torn(struct disk *d, struct err *err);
+
 /* ---- log_writer.c: the thread that writes what nobody waits for ---- */
 
 int log_writer_start(struct disk *d, struct err *err);
@@ -180,7 +231,7 @@ void log_writer_nudge(struct disk *d); /* under lock */
 
 /* ---- log_ship.c ---- */
 
-/* disk_log_extents up to end. Allocates. */
+/* disk_log_extents up to end. Allocates. The payloads are not looked at. */
 int log_walk(struct disk *d, uint64_t lsn, uint64_t end, disk_extent_fn *fn, void *arg, struct err *err);
 
 /* ---- image.c ---- */

@@ -11,11 +11,6 @@
  */
 #define GROUP_EPOCHS 4
 
-struct group {
-	struct position to;
-	unsigned int epochs;
-};
-
 /* Without the lock: the stage's bytes from durable to committed stay as they are. */
 static void next_group(struct disk *d, struct position from, uint64_t committed, struct group *ret)
 {
@@ -76,6 +71,7 @@ int flush_lead(struct disk *d, struct err *err)
 {
 	struct position from = d->durable;
 	uint64_t committed = d->committed.lsn;
+	bool placing = d->candidates.n > 0;
 	struct err e = { 0 };
 	struct group g;
 	int r;
@@ -83,14 +79,19 @@ int flush_lead(struct disk *d, struct err *err)
 	assert(!d->writing && committed > from.lsn);
 	d->writing = true;
 	(void) pthread_mutex_unlock(&d->lock);
-	next_group(d, from, committed, &g);
-	r = write_group(d, from.lsn, &g, &e);
+	r = placing ? place_group(d, &from, committed, &g, &e) : 1;
+	if (r > 0) {
+		next_group(d, from, committed, &g);
+		r = write_group(d, from.lsn, &g, &e);
+	}
 	if (r < 0)
 		r = disk_break(d, r, &e, err);
 	(void) pthread_mutex_lock(&d->lock);
 	d->writing = false;
-	if (r == 0)
+	if (r == 0) {
 		d->durable = g.to;
+		place_finished(d, from.lsn);
+	}
 	if (d->commit_wanted && d->head.lsn > d->committed.lsn)
 		append_commit(d);
 	d->commit_wanted = false;

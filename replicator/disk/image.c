@@ -91,6 +91,18 @@ int image_grow(struct disk *d, uint64_t size_bytes, struct err *err)
 
 /* ---- resync and repair ---- */
 
+static void lock_image(struct disk *d)
+{
+	(void) pthread_mutex_lock(&d->image_lock);
+	(void) pthread_mutex_lock(&d->place_lock);
+}
+
+static void unlock_image(struct disk *d)
+{
+	(void) pthread_mutex_unlock(&d->place_lock);
+	(void) pthread_mutex_unlock(&d->image_lock);
+}
+
 static int preserve_one(struct disk *d, uint64_t offset, uint64_t length, struct err *err)
 {
 	struct snapshot_extent e = { .offset = offset, .length = length };
@@ -104,7 +116,7 @@ int disk_image_write(struct disk *d, uint64_t offset, const void *bytes, size_t 
 	uint8_t *buffer = io_buffer_take(&d->buffers);
 	int r;
 
-	(void) pthread_mutex_lock(&d->image_lock);
+	lock_image(d);
 	r = preserve_one(d, offset, size, err);
 	while (r == 0 && size > 0) {
 		size_t n = size < IO_BUFFER_SIZE ? size : IO_BUFFER_SIZE;
@@ -119,7 +131,7 @@ int disk_image_write(struct disk *d, uint64_t offset, const void *bytes, size_t 
 		offset += n;
 		size -= n;
 	}
-	(void) pthread_mutex_unlock(&d->image_lock);
+	unlock_image(d);
 	io_buffer_give(&d->buffers, buffer);
 	return r;
 }
@@ -131,14 +143,14 @@ int disk_image_zero(struct disk *d, uint64_t offset, uint64_t length, struct err
 	while (r == 0 && length > 0) {
 		uint64_t n = length < ZERO_PIECE ? length : ZERO_PIECE;
 
-		(void) pthread_mutex_lock(&d->image_lock);
+		lock_image(d);
 		r = preserve_one(d, offset, n, err);
 		if (r == 0) {
 			r = image_zero(d, offset, n, true);
 			if (r < 0)
 				r = err_errno(err, -r, "image: zero");
 		}
-		(void) pthread_mutex_unlock(&d->image_lock);
+		unlock_image(d);
 		offset += n;
 		length -= n;
 	}

@@ -30,7 +30,7 @@ void *io_memory(size_t size);
 
 /* A fixed number of buffers that threads borrow; who finds none waits. */
 #define IO_BUFFERS     16
-#define IO_BUFFER_SIZE (256u * 1024 + 2 * IO_ALIGN) /* a record's payload at any alignment */
+#define IO_BUFFER_SIZE (256u * 1024 + 5 * IO_ALIGN) /* a whole record at any alignment, and the gap behind it */
 
 struct io_buffers {
 	pthread_mutex_t lock;

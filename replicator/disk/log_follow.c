@@ -22,7 +22,7 @@ static bool all_zero(const uint8_t *p, size_t size)
 static int check_record(const struct position *p, uint64_t epoch_from, const uint8_t *bytes, size_t size,
                         struct record *ret, struct err *err)
 {
-	const uint8_t *payload = bytes + RECORD_HEADER_SIZE;
+	const uint8_t *payload;
 	char name[RECORD_NAME_MAX];
 	uint64_t next;
 
@@ -33,6 +33,9 @@ static int check_record(const struct position *p, uint64_t epoch_from, const uin
 	next = record_next(ret);
 	if (next - ret->lsn > size)
 		return refuse(p->lsn, "half a record", err);
+	payload = bytes + (record_data(ret) - ret->lsn);
+	if (!all_zero(bytes + RECORD_HEADER_SIZE, (size_t) (payload - bytes) - RECORD_HEADER_SIZE))
+		return refuse(p->lsn, "bytes before a payload", err);
 	if (ret->epoch != p->epoch + 1)
 		return refuse(p->lsn, "wrong epoch", err);
 	if (next - epoch_from > EPOCH_BYTES_MAX)
@@ -61,7 +64,7 @@ static int append_received(struct disk *d, struct record *r, const uint8_t *payl
 	if (res < 0)
 		return res;
 	(void) pthread_mutex_lock(&d->lock);
-	res = append_wait_room(d, RECORD_HEADER_SIZE + r->payload_size, false, err);
+	res = append_wait_room(d, (size_t) (record_data(r) - r->lsn) + r->payload_size, false, err);
 	if (res == 0 && (d->head.lsn != sent.lsn || d->head.previous_crc != sent.previous_crc))
 		res = refuse(sent.lsn, "the log was cut meanwhile", err);
 	if (res == 0) {
@@ -97,7 +100,7 @@ int disk_log_append(struct disk *d, uint64_t lsn, const void *bytes, size_t size
 		if (rec.type == RECORD_COMMIT)
 			epoch_from = at.lsn;
 		n = (size_t) (at.lsn - rec.lsn);
-		r = append_received(d, &rec, p + RECORD_HEADER_SIZE, err);
+		r = append_received(d, &rec, p + (record_data(&rec) - rec.lsn), err);
 		p += n;
 		size -= n;
 	}
@@ -127,6 +130,7 @@ int disk_log_cut(struct disk *d, struct err *err)
 		/* What is cut off has taken the place of older bytes in the ring: those stay gone. */
 		d->stage_from = stage_low(d);
 		d->head = d->committed;
+		place_list_drop_from(&d->candidates, d->head.lsn);
 		stage_set_head(&d->stage, d->head.lsn);
 		(void) pthread_cond_broadcast(&d->moved);
 	} else if (r == 0) {
@@ -187,6 +191,9 @@ int disk_log_restart(struct disk *d, uint64_t lsn, uint64_t epoch, uint32_t prev
 		d->head = d->committed = d->durable = d->applied = d->applied_commit = to;
 		d->tail = d->checkpointed = d->stage_from = lsn;
 		d->n_places = 0;
+		d->barrier_lsn = d->recovered_lsn = 0;
+		place_list_drop_from(&d->candidates, 0);
+		place_list_drop_from(&d->placed, 0);
 		stage_set_head(&d->stage, lsn);
 		(void) pthread_cond_broadcast(&d->moved);
 	}

@@ -8,7 +8,7 @@
 /* Reading the log for others: records on their way to a peer, and what they touch. */
 
 /* Under one hold of the lock, or into one buffer. */
-#define READ_AT_ONCE (RECORD_MAX + RECORD_ALIGN)
+#define READ_AT_ONCE (RECORD_SIZE_MAX + RECORD_ALIGN)
 
 /* Whole records at the start of bytes, which hold the log from lsn on. The chain is the receiver's to check.
  */
@@ -36,6 +36,37 @@ static size_t read_stage(struct disk *d, uint64_t lsn, uint8_t *bytes, size_t ma
 	return size;
 }
 
+static int gone_from_image(uint64_t lsn, struct err *err)
+{
+	return err_set(err, POD_E_STALE, "the long write at LSN %llu has been overwritten since",
+	               (unsigned long long) lsn);
+}
+
+/* Whole records as they stand in our log's file become what travels: the payload of a long write that is in
+ * the image comes from there. */
+static int fetch_placed(struct disk *d, uint8_t *bytes, uint64_t lsn, size_t size, struct err *err)
+{
+	for (size_t at = 0; at < size;) {
+		uint8_t *payload;
+		struct record r;
+
+		(void) record_peek(bytes + at, lsn + at, &r);
+		payload = bytes + (record_data(&r) - lsn);
+		if (record_is_noted(&r, bytes + at)) {
+			int res = image_read(d, r.offset, payload, r.payload_size);
+
+			if (res < 0)
+				return err_errno(err, -res, "image: read");
+			if (record_hash(payload, r.payload_size) != r.payload_hash)
+				return gone_from_image(r.lsn, err);
+			record_note_clear(bytes + at);
+		}
+		at = (size_t) (record_next(&r) - lsn);
+	}
+	return 0;
+}
+
+/* The payloads of long writes that are in the image are not among the bytes. */
 static int read_file(struct disk *d, uint64_t lsn, uint64_t end, uint8_t *bytes, size_t max, size_t *ret_size,
                      struct err *err)
 {
@@ -64,7 +95,9 @@ static int read_file(struct disk *d, uint64_t lsn, uint64_t end, uint8_t *bytes,
 	return r;
 }
 
-int disk_log_read(struct disk *d, uint64_t lsn, void *bytes, size_t max, size_t *ret_size, struct err *err)
+/* *ret_from_file: they came from the log's file. */
+static int read_log(struct disk *d, uint64_t lsn, void *bytes, size_t max, size_t *ret_size,
+                    bool *ret_from_file, struct err *err)
 {
 	uint64_t head, durable;
 	size_t size = 0;
@@ -80,6 +113,7 @@ int disk_log_read(struct disk *d, uint64_t lsn, void *bytes, size_t max, size_t 
 	(void) pthread_mutex_unlock(&d->lock);
 	if (lsn > head)
 		return err_set(err, POD_E_LIMIT, "the log ends at LSN %llu", (unsigned long long) head);
+	*ret_from_file = !staged;
 	if (!staged)
 		return read_file(d, lsn, durable, bytes, max, ret_size, err);
 	if (size == 0 && lsn < head)
@@ -88,6 +122,19 @@ int disk_log_read(struct disk *d, uint64_t lsn, void *bytes, size_t max, size_t 
 		               (unsigned long long) lsn);
 	*ret_size = size;
 	return 0;
+}
+
+int disk_log_read(struct disk *d, uint64_t lsn, void *bytes, size_t max, size_t *ret_size, struct err *err)
+{
+	bool from_file = false;
+	size_t size;
+	int r = read_log(d, lsn, bytes, max, &size, &from_file, err);
+
+	if (r == 0 && from_file)
+		r = fetch_placed(d, bytes, lsn, size, err);
+	if (r == 0)
+		*ret_size = size;
+	return r;
 }
 
 int disk_log_position(struct disk *d, uint64_t lsn, uint64_t *ret_epoch, uint32_t *ret_previous_crc,
@@ -127,6 +174,7 @@ int disk_log_position(struct disk *d, uint64_t lsn, uint64_t *ret_epoch, uint32_
 int log_walk(struct disk *d, uint64_t lsn, uint64_t end, disk_extent_fn *fn, void *arg, struct err *err)
 {
 	_cleanup_(freep) uint8_t *bytes = malloc(READ_AT_ONCE);
+	bool from_file;
 	size_t size;
 	int r = 0;
 
@@ -136,7 +184,7 @@ int log_walk(struct disk *d, uint64_t lsn, uint64_t end, disk_extent_fn *fn, voi
 		struct record rec;
 		struct extent e;
 
-		r = disk_log_read(d, lsn, bytes, READ_AT_ONCE, &size, err);
+		r = read_log(d, lsn, bytes, READ_AT_ONCE, &size, &from_file, err);
 		if (r < 0)
 			return r;
 		for (size_t at = 0; at < size && lsn < end; at += (size_t) (record_next(&rec) - rec.lsn)) {

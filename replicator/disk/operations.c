@@ -147,6 +147,30 @@ int disk_wait_applied(struct disk *d, uint64_t lsn, struct err *err)
 
 /* ---- of this replica alone ---- */
 
+/* Under image_lock; takes place_lock: the image is what the log says up to its last durable commit, and
+ * nothing of a later one is there. */
+static int lock_settled(struct disk *d, struct position *ret, struct err *err)
+{
+	bool settled;
+	int r;
+
+	for (;;) {
+		r = apply_all(d, err);
+		if (r == 0)
+			r = checkpoint(d, err);
+		if (r < 0)
+			return r;
+		(void) pthread_mutex_lock(&d->place_lock);
+		(void) pthread_mutex_lock(&d->lock);
+		*ret = d->applied_commit;
+		settled = ret->lsn == d->durable.lsn;
+		(void) pthread_mutex_unlock(&d->lock);
+		if (settled)
+			return 0;
+		(void) pthread_mutex_unlock(&d->place_lock);
+	}
+}
+
 int disk_snapshot_local(struct disk *d, const char *name, uint64_t *ret_lsn, struct err *err)
 {
 	struct position at;
@@ -158,14 +182,11 @@ int disk_snapshot_local(struct disk *d, const char *name, uint64_t *ret_lsn, str
 	if (r < 0)
 		return r;
 	(void) pthread_mutex_lock(&d->image_lock);
-	r = apply_all(d, err);
-	if (r == 0)
-		r = checkpoint(d, err);
-	(void) pthread_mutex_lock(&d->lock);
-	at = d->applied_commit;
-	(void) pthread_mutex_unlock(&d->lock);
-	if (r == 0)
+	r = lock_settled(d, &at, err);
+	if (r == 0) {
 		r = snapshots_cut(d->snapshots, name, at.lsn, at.epoch, clock_wall_ms(), at.size_bytes, err);
+		(void) pthread_mutex_unlock(&d->place_lock);
+	}
 	(void) pthread_mutex_unlock(&d->image_lock);
 	if (r == 0)
 		*ret_lsn = at.lsn;

@@ -62,22 +62,22 @@ static void finish_slot(struct io_queue *q, struct slot *s, int r)
 	q->under_way--;
 }
 
-/* Waits for one to end. */
-static void reap(struct io_queue *q)
+/* Waits for so many to end, and takes all that have. */
+static void reap(struct io_queue *q, unsigned int wait_for)
 {
 	struct io_uring_cqe *cqe;
-	struct slot *s;
 	int r;
 
 	do {
-		r = io_uring_submit_and_wait(&q->ring, 1);
+		r = io_uring_submit_and_wait(&q->ring, wait_for);
 	} while (r == -EINTR || r == -EAGAIN || r == -EBUSY);
-	if (io_uring_peek_cqe(&q->ring, &cqe) != 0)
-		return;
-	s = io_uring_cqe_get_data(cqe);
-	r = cqe->res;
-	io_uring_cqe_seen(&q->ring, cqe);
-	finish_slot(q, s, r);
+	while (io_uring_peek_cqe(&q->ring, &cqe) == 0) {
+		struct slot *s = io_uring_cqe_get_data(cqe);
+
+		r = cqe->res;
+		io_uring_cqe_seen(&q->ring, cqe);
+		finish_slot(q, s, r);
+	}
 }
 
 int io_queue_write(struct io_queue *q, int fd, const void *bytes, size_t size, uint64_t offset)
@@ -93,7 +93,7 @@ int io_queue_write(struct io_queue *q, int fd, const void *bytes, size_t size, u
 		return q->failed;
 	}
 	while (!q->free)
-		reap(q);
+		reap(q, 1);
 	s = q->free;
 	q->free = s->next_free;
 	*s = (struct slot){ .fd = fd, .bytes = bytes, .size = size, .offset = offset };
@@ -109,7 +109,7 @@ int io_queue_finish(struct io_queue *q)
 	int r;
 
 	while (q->under_way > 0)
-		reap(q);
+		reap(q, q->under_way);
 	r = q->failed;
 	q->failed = 0;
 	return r;

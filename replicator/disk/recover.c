@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/id.h"
+#include "replicator/core/generation.h"
 #include "replicator/disk/scan.h"
 
 /*
@@ -18,6 +19,10 @@
  * Without the stage a primary also takes what stands whole behind the last COMMIT in the log; a secondary
  * does not.
  *
+ * What the superblock says is torn in the image (place.c) is written as an epoch of its own, where the log
+ * does not have the epochs for which it was overwritten. Without the stage what stands behind the last COMMIT
+ * is dropped then, and a generation begins there: peers may have what was dropped.
+ *
  * What is behind the end in the log is wiped, so that nothing old can ever come to stand behind something new
  * and be taken for its continuation.
  */
@@ -27,6 +32,7 @@
 struct window {
 	struct disk *d;
 	uint64_t from, to;
+	bool too_many; /* placed writes */
 };
 
 static int window_bytes(void *arg, uint64_t lsn, size_t size, const uint8_t **ret)
@@ -44,6 +50,14 @@ static int window_bytes(void *arg, uint64_t lsn, size_t size, const uint8_t **re
 	}
 	*ret = w->d->applier.window + (lsn - w->from);
 	return 0;
+}
+
+static void note_placed(void *arg, const struct record *r)
+{
+	struct window *w = arg;
+	struct place p = { .lsn = r->lsn, .data = record_data(r), .offset = r->offset, .length = r->length };
+
+	w->too_many = !place_list_add(&w->d->placed, &p) || w->too_many;
 }
 
 static int stage_bytes(void *arg, uint64_t lsn, size_t size, const uint8_t **ret)
@@ -82,9 +96,11 @@ static int scan_file(struct disk *d, struct scan_result *ret, struct err *err)
 	struct window w = { .d = d };
 	struct scan_input in = { .bytes = window_bytes,
 		                 .arg = &w,
+		                 .placed = note_placed,
 		                 .limit = d->sb.log_first_lsn + d->log_bytes };
 	struct position from = { .lsn = d->sb.tail_lsn, .epoch = d->sb.tail_epoch };
 	struct record commit;
+	int r;
 
 	from.previous_crc = d->sb.tail_previous_crc;
 	from.size_bytes = d->sb.size_bytes;
@@ -93,7 +109,14 @@ static int scan_file(struct disk *d, struct scan_result *ret, struct err *err)
 	in.group_from = d->sb.group_from_lsn;
 	in.group_to = d->sb.group_to_lsn;
 	d->applied = d->applied_commit = from;
-	return scan_log(&in, &from, ret, err);
+	r = scan_log(&in, &from, ret, err);
+	if (r == 0)
+		place_list_drop_from(&d->placed, ret->committed.lsn);
+	if (r == 0 && w.too_many)
+		return err_set(err, POD_E_CORRUPT,
+		               "log: more than %u long writes in the image behind LSN %" PRIu64, PLACES_MAX,
+		               from.lsn);
+	return r;
 }
 
 /* Whether the stage goes on where the log ends, up to its head without a break. */
@@ -122,13 +145,29 @@ static int load_stage(struct disk *d, uint64_t from, uint64_t to, struct err *er
 	return r < 0 ? err_errno(err, -r, "log: read") : 0;
 }
 
-/* At most two groups were under way behind what was durable. */
+/* At most two groups were under way behind what was durable, or one of those that go to the image as well. */
 static int wipe(struct disk *d, const struct scan_result *s, uint64_t from, struct err *err)
 {
-	uint64_t limit = d->sb.log_first_lsn + d->log_bytes, to = s->committed.lsn + 4 * EPOCH_BYTES_MAX;
+	uint64_t limit = d->sb.log_first_lsn + d->log_bytes,
+		 to = s->committed.lsn + 2 * EPOCHS_AT_ONCE * EPOCH_BYTES_MAX;
 	int r = log_file_wipe(d, from, to < limit ? to : limit);
 
 	return r < 0 ? err_errno(err, -r, "log: wipe") : 0;
+}
+
+/* Peers may have what is dropped here of the epochs that were under way. */
+static void drop_torn_epochs(struct disk *d, struct scan_result *s, struct superblock *next)
+{
+	uint64_t id;
+
+	if (d->sb.role != ROLE_PRIMARY || d->stage_was_whole || d->sb.n_torn == 0 ||
+	    s->committed.lsn >= d->sb.torn_to_lsn)
+		return;
+	random_bytes(&id, sizeof(id));
+	id |= GENERATION_RECOVERED;
+	s->end = s->committed;
+	generation_begin(next->generations, id, s->committed.lsn);
+	next->torn_to_lsn = UINT64_MAX; /* the epoch that is made of them has the same LSNs */
 }
 
 /* The stage is gone, or another one: a new one, of which the superblock will know. */
@@ -141,6 +180,7 @@ static int start_stage(struct disk *d, struct scan_result *s, struct err *err)
 	d->stage_was_whole = d->sb.stage_id == 0;
 	if (d->sb.role != ROLE_PRIMARY)
 		s->end = s->committed;
+	drop_torn_epochs(d, s, &next);
 	if (s->end.lsn - s->committed.lsn > EPOCH_BYTES_MAX)
 		return err_set(err, POD_E_CORRUPT, "log: an epoch without an end at LSN %" PRIu64,
 		               s->committed.lsn);
@@ -169,7 +209,10 @@ static int replay(struct disk *d, const struct record *r, struct err *err)
 	if (r->type == RECORD_RESIZE)
 		return peers_resize(d, r->offset, err);
 	if (record_extent(r, &e)) {
-		extent_map_insert(d->map, &e);
+		if (place_list_find(&d->placed, r->lsn))
+			extent_map_remove(d->map, e.offset, e.length, r->lsn);
+		else
+			extent_map_insert(d->map, &e);
 		peers_mark(d, &e);
 	}
 	return 0;
@@ -238,6 +281,18 @@ static int flush_stage(struct disk *d, struct err *err)
 	return r;
 }
 
+/* The stage has the epochs that were on their way to the image: the log gets them whole now, and must not
+ * keep a note of theirs. */
+static int wipe_notes(struct disk *d, uint64_t from, struct err *err)
+{
+	int r;
+
+	if (d->sb.n_torn == 0 || d->sb.torn_to_lsn <= from || d->sb.torn_to_lsn - from > d->log_bytes)
+		return 0;
+	r = log_file_wipe(d, from, d->sb.torn_to_lsn);
+	return r < 0 ? err_errno(err, -r, "log: wipe") : 0;
+}
+
 int disk_recover(struct disk *d, struct err *err)
 {
 	struct scan_result log, s;
@@ -259,6 +314,7 @@ int disk_recover(struct disk *d, struct err *err)
 		if (d->sb.role != ROLE_PRIMARY)
 			s.end = s.committed;
 		stage_set_head(&d->stage, s.end.lsn);
+		r = wipe_notes(d, log.committed.lsn, err);
 	} else {
 		r = start_stage(d, &s, err);
 	}
@@ -266,6 +322,7 @@ int disk_recover(struct disk *d, struct err *err)
 		return r;
 	d->committed = s.committed;
 	d->head = s.end;
+	d->barrier_lsn = d->recovered_lsn = s.end.lsn;
 	r = flush_stage(d, err);
 	if (r == 0)
 		r = map_log(d, d->durable.lsn, err);

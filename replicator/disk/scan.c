@@ -30,7 +30,17 @@ static int record_at(const struct scan_input *in, const struct position *p, stru
 		return 0;
 	if (ret->payload_size == 0)
 		return 1;
-	r = in->bytes(in->arg, p->lsn + RECORD_HEADER_SIZE, ret->payload_size, &bytes);
+	if (ret->flags & RECORD_ALIGNED) {
+		r = in->bytes(in->arg, p->lsn, RECORD_NOTE_SIZE, &bytes);
+		if (r < 0)
+			return read_error(r, p->lsn, err);
+		if (record_is_noted(ret, bytes)) {
+			if (in->placed)
+				in->placed(in->arg, ret);
+			return 1;
+		}
+	}
+	r = in->bytes(in->arg, record_data(ret), ret->payload_size, &bytes);
 	if (r < 0)
 		return read_error(r, p->lsn, err);
 	return record_hash(bytes, ret->payload_size) == ret->payload_hash;

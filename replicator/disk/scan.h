@@ -17,6 +17,8 @@ struct scan_input {
 	/* The log's bytes from lsn on; what *ret points at is good until the next call. 0 or -errno. */
 	int (*bytes)(void *arg, uint64_t lsn, size_t size, const uint8_t **ret);
 	void *arg;
+	/* May be NULL: r is passed, its payload was put into the image and is not in the log. */
+	void (*placed)(void *arg, const struct record *r);
 	uint64_t limit; /* no record of this log ends behind it: its first LSN and the ring's size */
 	uint64_t group_from, group_to;
 };

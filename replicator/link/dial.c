@@ -153,16 +153,21 @@ static void take_orders(struct peer *p, struct orders *o)
 	(void) pthread_mutex_unlock(&p->r->lock);
 }
 
-/* Sends no more of the log; from what the peer has on everything is marked instead. */
+/* From what the peer has on everything is marked. */
+static int mark_rest(struct peer *p, struct err *err)
+{
+	int r = disk_peer_to_bitmap(p->r->disk, p->config.name, p->needs_lsn, err);
+
+	return r == -POD_E_STALE ? 0 : r; /* the disk has done it already */
+}
+
+/* Sends no more of the log: what it would have said is marked instead. */
 static int go_ahead(struct peer *p, struct err *err)
 {
-	int r;
-
 	ship_stop(p);
 	pace_ahead(p);
 	compare_abort(p, "the peer lags too far");
-	r = disk_peer_to_bitmap(p->r->disk, p->config.name, p->needs_lsn, err);
-	return r == -POD_E_STALE ? 0 : r; /* the disk has done it already */
+	return mark_rest(p, err);
 }
 
 static void put_off(struct peer *p)
@@ -222,6 +227,8 @@ static int send_log(struct peer *p, bool *ret_pending, struct err *err)
 	if (overrun) {
 		pace_ahead(p);
 		compare_abort(p, "the log ran over");
+		if (r == 0)
+			r = mark_rest(p, err);
 	}
 	return r;
 }
@@ -262,8 +269,8 @@ static int until_deadline(const struct peer *p)
 }
 
 /*
- * Nobody waits for an async peer: each time it is sent something it flushes its disk, and takes a processor from
- * who writes. What it answers meanwhile is no reason to send the little there is.
+ * Nobody waits for an async peer: each time it is sent something it flushes its disk, and takes a processor
+ * from who writes. What it answers meanwhile is no reason to send the little there is.
  */
 static void nap(struct peer *p)
 {

@@ -21,7 +21,7 @@
 #define FRAME_MAGIC       0x31464c50u
 #define FRAME_HEADER_SIZE 40u
 #define FRAME_PAYLOAD_MAX (512u * 1024)
-#define LINK_VERSION      1u
+#define LINK_VERSION      2u
 
 #define FRAME_LZ4   1u  /* the payload is compressed: the lz4 block format */
 #define FRAME_REPLY 2u  /* LOG: say at once that it is there */

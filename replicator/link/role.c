@@ -41,8 +41,10 @@ static uint64_t new_generation(void)
 {
 	uint64_t id = 0;
 
-	while (id == 0)
+	while (id == 0) {
 		random_bytes(&id, sizeof(id));
+		id &= ~GENERATION_RECOVERED;
+	}
 	return id;
 }
 

@@ -3,7 +3,6 @@
 #include "replicator/core/record.h"
 #include "replicator/link/link_internal.h"
 
-#define RECORD_BYTES_MAX (RECORD_HEADER_SIZE + RECORD_PAYLOAD_MAX)
 /* More than this in the connection's buffer: let the socket take some first. */
 #define PENDING_MAX (FRAME_PAYLOAD_MAX / 2)
 
@@ -23,7 +22,7 @@ static int ship_some(struct peer *p, bool *ret_more, struct err *err)
 	if (s->credit - s->next < most)
 		most = (size_t) (s->credit - s->next);
 	r = disk_log_read(p->r->disk, s->next, to + 8, most, &n, err);
-	if (r == -POD_E_NOTFOUND && most < RECORD_BYTES_MAX)
+	if (r == -POD_E_NOTFOUND && most < RECORD_SIZE_MAX)
 		return 0; /* the next record is larger than the credit that is left: there will be more */
 	if (r == -POD_E_STALE) {
 		s->on = false;

@@ -1,7 +1,7 @@
 /*
  * A log as a damaged disk or a hostile peer may give it: the first byte says how it is read. With bit 0 the
  * headers are made right as they are passed (chain, checksums), so that what lies behind the checksums is
- * reached too.
+ * reached too, notes of payloads that are elsewhere among it.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -11,12 +11,23 @@
 #include "replicator/core/record.h"
 #include "replicator/disk/scan.h"
 
-#define VOLUME (UINT64_C(1) << 24)
+#define VOLUME     (UINT64_C(1) << 24)
+#define VOLUME_MAX (UINT64_C(1) << 46) /* what a resize may make of it */
 
 struct input {
 	const uint8_t *bytes;
 	size_t size;
+	size_t n_placed;
 };
+
+static void count_placed(void *arg, const struct record *r)
+{
+	struct input *in = arg;
+
+	assert(r->type == RECORD_WRITE && r->flags == RECORD_ALIGNED);
+	assert(r->offset % RECORD_BLOCK == 0 && r->offset + r->length <= VOLUME_MAX);
+	in->n_placed++;
+}
 
 static int bytes_at(void *arg, uint64_t lsn, size_t size, const uint8_t **ret)
 {
@@ -44,8 +55,10 @@ static void make_right(uint8_t *log, size_t size, uint8_t epoch_skew)
 		r.lsn = RECORD_ALIGN + at;
 		r.epoch = epoch + (log[at + 40] == epoch_skew && epoch_skew != 0);
 		r.previous_crc = previous_crc;
-		if (r.payload_size <= size - at - RECORD_HEADER_SIZE)
-			r.payload_hash = record_hash(log + at + RECORD_HEADER_SIZE, r.payload_size);
+		if (record_data(&r) + r.payload_size <= RECORD_ALIGN + size)
+			r.payload_hash = record_hash(log + (record_data(&r) - RECORD_ALIGN), r.payload_size);
+		if (log[at + 6] & 1 && size - at >= RECORD_NOTE_SIZE)
+			record_note_placed(log + at);
 		record_encode(&r, log + at);
 		previous_crc = r.crc;
 		epoch += r.type == RECORD_COMMIT;
@@ -61,9 +74,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct position from = { .lsn = RECORD_ALIGN, .size_bytes = VOLUME };
-	struct scan_input in = { .bytes = bytes_at };
+	struct scan_input in = { .bytes = bytes_at, .placed = count_placed };
 	struct scan_result result;
-	struct input log;
+	struct input log = { .n_placed = 0 };
 	uint8_t *copy;
 
 	if (len < 2)
@@ -78,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		in.group_from = RECORD_ALIGN;
 		in.group_to = RECORD_ALIGN + (uint64_t) data[1] * RECORD_ALIGN;
 	}
-	log = (struct input){ copy, len - 2 };
+	log = (struct input){ .bytes = copy, .size = len - 2 };
 	in.arg = &log;
 	in.limit = RECORD_ALIGN + log.size;
 	if (scan_log(&in, &from, &result, NULL) == 0) {

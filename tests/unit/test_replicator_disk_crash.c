@@ -5,7 +5,9 @@
  * made again. Killed: a child runs it and is gone at a step; with the stage left behind the next process must
  * have all that was acknowledged. Power cut: at a step the files are copied as a disk with a volatile cache
  * might have them, unflushed sectors old or new at random; without a stage that must be the volume after some
- * operation, not before the last flush that was acknowledged.
+ * operation, not before the last flush that was acknowledged. Where long writes go straight to the image,
+ * each sector of the volume must be as after one of these operations: what was not flushed may be torn, as on
+ * any disk.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,8 +35,10 @@
 
 #define LOAD_OPS    400
 #define WRITE_MAX   (64u * 1024)
+#define LONG_MAX    (768u * 1024)
 #define SNAPSHOT_AT 150 /* operations before it, and behind which it is deleted again: */
 #define DELETE_AT   350
+#define SECTOR      512u
 
 enum op_kind { OP_WRITE, OP_ZERO, OP_TRIM, OP_COMMIT, OP_SNAPSHOT, OP_DELETE, OP_APPLY };
 
@@ -42,6 +46,8 @@ struct op {
 	enum op_kind kind;
 	uint64_t offset, size, tag;
 };
+
+static bool long_writes; /* the load has some, and they are placed */
 
 static uint64_t mix(uint64_t x)
 {
@@ -60,13 +66,15 @@ static struct op op_at(uint64_t seed, int i)
 	struct op o = { .tag = r };
 	unsigned int what = (unsigned int) (r >> 32) % 100;
 
+	if (long_writes && r % 8 == 1)
+		count = (RECORD_PAYLOAD_MAX + mix(r + 1) % (LONG_MAX - RECORD_PAYLOAD_MAX)) / RECORD_BLOCK;
 	o.offset = first * RECORD_BLOCK;
 	o.size = (count < blocks - first ? count : blocks - first) * RECORD_BLOCK;
-	o.kind = what < 60   ? OP_WRITE
-	         : what < 65 ? OP_ZERO
-	         : what < 70 ? OP_TRIM
-	         : what < 98 ? OP_COMMIT
-	                     : OP_APPLY;
+	o.kind = what < 60                        ? OP_WRITE
+	         : what < 65                      ? OP_ZERO
+	         : what < 70                      ? OP_TRIM
+	         : what < (long_writes ? 88 : 98) ? OP_COMMIT
+	                                          : OP_APPLY;
 	if (i == SNAPSHOT_AT)
 		o.kind = OP_SNAPSHOT;
 	if (i == DELETE_AT)
@@ -104,7 +112,7 @@ static void model_after(uint64_t seed, int n, uint8_t *model)
 
 static int op_do(struct disk *d, const struct op *o)
 {
-	static _Thread_local uint8_t bytes[WRITE_MAX];
+	static _Thread_local uint8_t bytes[LONG_MAX];
 	uint64_t lsn = 0;
 	int r = 0;
 
@@ -184,6 +192,30 @@ static int find_state(struct disk *d, uint64_t seed, int least, int most)
 	return -1;
 }
 
+/* 0: each sector is as after one of these operations; -1: one is not. */
+static int find_mixture(struct disk *d, uint64_t seed, int least, int most)
+{
+	_cleanup_(freep) uint8_t *bytes = malloc(DISK_FIXTURE_SIZE);
+	_cleanup_(freep) uint8_t *model = malloc(DISK_FIXTURE_SIZE);
+	_cleanup_(freep) bool *known = calloc(DISK_FIXTURE_SIZE / SECTOR, sizeof(*known));
+	size_t n = 0;
+
+	assert_true(bytes && model && known);
+	read_all(d, bytes);
+	model_after(seed, least, model);
+	for (int i = least; i <= most; i++) {
+		struct op o = op_at(seed, i);
+
+		for (size_t at = 0; at < DISK_FIXTURE_SIZE; at += SECTOR)
+			if (!known[at / SECTOR] && memcmp(bytes + at, model + at, SECTOR) == 0) {
+				known[at / SECTOR] = true;
+				n++;
+			}
+		op_model(&o, model);
+	}
+	return n == DISK_FIXTURE_SIZE / SECTOR ? 0 : -1;
+}
+
 /* The snapshot, where it was acknowledged and not deleted since, is the volume at its moment. */
 static void check_snapshot(struct disk *d, uint64_t seed, const struct progress *p)
 {
@@ -246,6 +278,12 @@ static bool run_child(struct disk_fixture *f, uint64_t seed, int from, struct ki
 	return WEXITSTATUS(status) == 7;
 }
 
+static void make_disk(struct disk_fixture *f)
+{
+	disk_fixture_make_in(f, "/dev/shm");
+	f->o.place_bytes = long_writes ? RECORD_PAYLOAD_MAX : UINT64_MAX;
+}
+
 static void kill_at(enum disk_step step, int nth, struct progress *p)
 {
 	struct killer k = { .step = step, .countdown = nth };
@@ -254,7 +292,7 @@ static void kill_at(enum disk_step step, int nth, struct progress *p)
 	struct disk_cursors c;
 	int n;
 
-	disk_fixture_make_in(&f, "/dev/shm");
+	make_disk(&f);
 	disk_fixture_open(&f); /* so that the steps of the first opening do not count */
 	disk_fixture_set_role(f.d, ROLE_PRIMARY);
 	disk_fixture_close(&f);
@@ -271,7 +309,7 @@ static void kill_at(enum disk_step step, int nth, struct progress *p)
 	disk_fixture_remove(&f);
 }
 
-static void killed_at_any_step_nothing_acknowledged_is_lost(void **state)
+static void kill_at_any_step(void)
 {
 	static const int nths[] = { 1, 3, 30 };
 	struct progress *p =
@@ -282,6 +320,18 @@ static void killed_at_any_step_nothing_acknowledged_is_lost(void **state)
 		for (size_t i = 0; i < ARRAY_SIZE(nths); i++)
 			kill_at((enum disk_step) step, nths[i], p);
 	(void) munmap(p, sizeof(*p));
+}
+
+static void killed_at_any_step_nothing_acknowledged_is_lost(void **state)
+{
+	kill_at_any_step();
+}
+
+static void nor_where_long_writes_go_straight_to_the_image(void **state)
+{
+	long_writes = true;
+	kill_at_any_step();
+	long_writes = false;
 }
 
 /* Recovery itself is killed, again and again, before it is let through. */
@@ -309,8 +359,6 @@ static void killed_while_it_recovers_it_recovers_the_next_time(void **state)
 }
 
 /* ---- the power goes ---- */
-
-#define SECTOR 512u
 
 struct file {
 	uint8_t *bytes;
@@ -361,6 +409,7 @@ struct power {
 	enum disk_step step;
 	int countdown;
 	bool cut;
+	bool flushing; /* the image, since its step */
 	uint64_t seed;
 	pthread_mutex_t lock;
 	struct file log_flushed, image_flushed; /* log_flushed: empty where all of the log is */
@@ -404,8 +453,12 @@ static int on_step_power(void *arg, enum disk_step step)
 			file_load(p->f->folder, "log", &p->log_flushed);
 		if (step == DISK_STEP_COMMITTED)
 			p->log_flushed.size = 0;
-		if (step == DISK_STEP_SUPERBLOCK)
+		if (step == DISK_STEP_APPLY_FLUSH)
+			p->flushing = true;
+		if (step == DISK_STEP_PLACE_COMMIT || (step == DISK_STEP_SUPERBLOCK && p->flushing)) {
 			file_load(p->f->folder, "image", &p->image_flushed);
+			p->flushing = false;
+		}
 		if (step == p->step && --p->countdown == 0) {
 			take_power(p);
 			p->cut = true;
@@ -421,7 +474,7 @@ static void cut_at(enum disk_step step, int nth)
 	struct disk_fixture f, left;
 	int n;
 
-	disk_fixture_make_in(&f, "/dev/shm");
+	make_disk(&f);
 	disk_fixture_open(&f);
 	disk_fixture_set_role(f.d, ROLE_PRIMARY);
 	disk_fixture_close(&f);
@@ -439,7 +492,8 @@ static void cut_at(enum disk_step step, int nth)
 		left.o.folder = p.folder;
 		left.o.on_step = NULL;
 		disk_fixture_open(&left);
-		n = find_state(left.d, p.seed, p.at_cut.durable, p.at_cut.begun);
+		n = long_writes ? find_mixture(left.d, p.seed, p.at_cut.durable, p.at_cut.begun)
+		                : find_state(left.d, p.seed, p.at_cut.durable, p.at_cut.begun);
 		if (n < 0)
 			fail_msg("power cut at step %d for the %d. time: the volume is in no state between "
 			         "%d and %d",
@@ -454,13 +508,25 @@ static void cut_at(enum disk_step step, int nth)
 	disk_fixture_remove(&f);
 }
 
-static void after_a_power_cut_there_is_everything_flushed_and_no_mixture(void **state)
+static void cut_at_any_step(void)
 {
 	static const int nths[] = { 1, 5, 50 };
 
 	for (int step = 0; step < DISK_STEPS; step++)
 		for (size_t i = 0; i < ARRAY_SIZE(nths); i++)
 			cut_at((enum disk_step) step, nths[i]);
+}
+
+static void after_a_power_cut_there_is_everything_flushed_and_no_mixture(void **state)
+{
+	cut_at_any_step();
+}
+
+static void nor_is_anything_older_where_long_writes_went_to_the_image(void **state)
+{
+	long_writes = true;
+	cut_at_any_step();
+	long_writes = false;
 }
 
 /* ---- a step fails ---- */
@@ -516,8 +582,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_at_any_step_nothing_acknowledged_is_lost),
+		cmocka_unit_test(nor_where_long_writes_go_straight_to_the_image),
 		cmocka_unit_test(killed_while_it_recovers_it_recovers_the_next_time),
 		cmocka_unit_test(after_a_power_cut_there_is_everything_flushed_and_no_mixture),
+		cmocka_unit_test(nor_is_anything_older_where_long_writes_went_to_the_image),
 		cmocka_unit_test(a_step_that_fails_breaks_the_disk_and_loses_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
