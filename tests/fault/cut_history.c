@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
 uint64_t cut_below(uint64_t *seed, uint64_t limit)
 {
@@ -40,10 +41,19 @@ uint64_t cut_block_tag(const uint8_t bytes[CUT_BLOCK], uint32_t block)
 	memcpy(&serial, bytes, sizeof(serial));
 	if (serial)
 		cut_block_fill(expected, serial, block);
-	return memcmp(bytes, expected, CUT_BLOCK) == 0 ? serial : CUT_TAG_BAD;
+	return memcmp(bytes, expected, CUT_BLOCK) == 0 ? serial
+	                                               : XXH3_64bits(bytes, CUT_BLOCK) | CUT_TAG_TORN;
 }
 
 /* ---- changes ---- */
+
+/* A long one, beside the places that are written again and again: what waits there for the image keeps it
+ * out. */
+static void make_long(struct cut_change *c, uint64_t *seed)
+{
+	c->blocks = CUT_LONG / CUT_BLOCK;
+	c->block = CUT_BLOCKS / 16 + (uint32_t) cut_below(seed, CUT_BLOCKS / 16 * 15 - c->blocks + 1);
+}
 
 struct cut_change *cut_history_next(struct cut_history *h, uint64_t *seed, uint64_t serial)
 {
@@ -62,6 +72,8 @@ struct cut_change *cut_history_next(struct cut_history *h, uint64_t *seed, uint6
 	if (cut_below(seed, 10) == 0) {
 		c->serial = 0;
 		c->trim = cut_below(seed, 2);
+	} else if (cut_below(seed, 8) == 0) {
+		make_long(c, seed);
 	}
 	return c;
 }
@@ -75,14 +87,50 @@ static size_t count_wrong(const struct cut_change *c, const uint64_t *now, const
 	return n;
 }
 
-int64_t cut_history_find(const struct cut_history *h, const uint64_t found[CUT_BLOCKS], char *ret_text,
-                         size_t size)
+/* Which blocks may be torn; false: one of them holds what it never had. */
+static bool note_torn(const struct cut_history *h, const uint64_t found[CUT_BLOCKS], uint64_t from,
+                      bool ret_torn[CUT_BLOCKS])
 {
-	uint64_t now[CUT_BLOCKS], n = atomic_load(&h->begun), best_at = 0;
+	uint64_t n = atomic_load(&h->begun);
+	bool known[CUT_BLOCKS];
+
+	memset(ret_torn, 0, CUT_BLOCKS * sizeof(ret_torn[0]));
+	for (uint32_t b = 0; b < CUT_BLOCKS; b++)
+		known[b] = found[b] & CUT_TAG_TORN || found[b] == h->base[b];
+	for (uint64_t i = 0; i < n; i++)
+		for (uint32_t b = h->changes[i].block; b < h->changes[i].block + h->changes[i].blocks; b++) {
+			known[b] = known[b] || found[b] == h->changes[i].serial;
+			ret_torn[b] =
+				ret_torn[b] || (i >= from && h->changes[i].blocks == CUT_LONG / CUT_BLOCK);
+		}
+	for (uint32_t b = 0; b < CUT_BLOCKS; b++)
+		if (ret_torn[b] && !known[b])
+			return false;
+	return true;
+}
+
+/* As found, but for what may be torn. */
+static void leave_out(const bool torn[CUT_BLOCKS], const uint64_t *from, uint64_t *to)
+{
+	for (uint32_t b = 0; b < CUT_BLOCKS; b++)
+		to[b] = torn[b] ? 0 : from[b];
+}
+
+int64_t cut_history_find(const struct cut_history *h, const uint64_t all_found[CUT_BLOCKS],
+                         uint64_t torn_from, char *ret_text, size_t size)
+{
+	uint64_t now[CUT_BLOCKS], found[CUT_BLOCKS], n = atomic_load(&h->begun), best_at = 0;
+	bool torn[CUT_BLOCKS];
 	size_t wrong = 0, best = SIZE_MAX;
 	int64_t last = -1;
 
-	memcpy(now, h->base, sizeof(now));
+	if (!note_torn(h, all_found, torn_from, torn)) {
+		(void) snprintf(ret_text, size,
+		                "a block that may be torn holds what was never written there");
+		return -1;
+	}
+	leave_out(torn, h->base, now);
+	leave_out(torn, all_found, found);
 	for (uint32_t b = 0; b < CUT_BLOCKS; b++)
 		wrong += now[b] != found[b];
 	for (uint64_t i = 0;; i++) {
@@ -98,7 +146,7 @@ int64_t cut_history_find(const struct cut_history *h, const uint64_t found[CUT_B
 			break;
 		wrong -= count_wrong(c, now, found);
 		for (uint32_t b = c->block; b < c->block + c->blocks; b++)
-			now[b] = c->serial;
+			now[b] = torn[b] ? 0 : c->serial;
 		wrong += count_wrong(c, now, found);
 	}
 	(void) snprintf(ret_text, size,

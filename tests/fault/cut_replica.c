@@ -53,6 +53,7 @@ static int on_step(void *arg, enum disk_step step)
 {
 	struct child *c = arg;
 
+	c->side->placed += step == DISK_STEP_PLACE;
 	if (atomic_load(&c->side->steps_left) > 0 && step == c->side->last_step &&
 	    atomic_fetch_sub(&c->side->steps_left, 1) == 1) {
 		c->side->died_at_step = true;
@@ -94,6 +95,7 @@ static int open_disk(struct child *c, struct err *err)
 		.stage_path = c->me->stage,
 		.stage_bytes = 8u << 20,
 		.snapshot_reserve_bytes = 64u << 20,
+		.place_bytes = CUT_LONG,
 		.on_progress = on_progress,
 		.on_step = on_step,
 		.arg = c,
@@ -211,7 +213,7 @@ static int wait_same(struct child *c, struct err *err)
 
 static int write_one(struct child *c, const struct cut_change *change)
 {
-	static _Alignas(4096) uint8_t bytes[CUT_PAYLOAD];
+	static _Alignas(4096) uint8_t bytes[CUT_LONG];
 	uint64_t offset = (uint64_t) change->block * CUT_BLOCK,
 		 length = (uint64_t) change->blocks * CUT_BLOCK;
 	int r = replication_write_begin(c->r, NULL);

@@ -30,6 +30,7 @@ struct cut_side {
 	_Atomic long steps_left;
 	enum disk_step last_step;
 	bool died_at_step;
+	uint64_t placed; /* long writes that went straight to its image */
 	_Atomic uint16_t port;
 	uint64_t found[CUT_BLOCKS];
 	uint64_t durable_lsn;

@@ -32,9 +32,11 @@ enum trouble { TROUBLE_NONE, TROUBLE_LINK, TROUBLE_STANDBY_KILLED, TROUBLE_STAND
 
 static const char *const fate_names[] = { "killed", "power cut", "killed at a step", "power cut at a step" };
 static const char *const trouble_names[] = { "none", "link cut", "standby killed", "standby's power cut" };
-static const char *const step_names[] = { "stage",      "log write",  "log flush", "committed",
-	                                  "copy",       "copy flush", "apply",     "apply flush",
-	                                  "superblock", "bitmap",     "snapshot" };
+static const char *const step_names[] = { "stage",       "log write",    "log flush",   "place",
+	                                  "place flush", "place commit", "committed",   "copy",
+	                                  "copy flush",  "apply",        "apply flush", "superblock",
+	                                  "bitmap",      "snapshot" };
+_Static_assert(ARRAY_SIZE(step_names) == DISK_STEPS, "each step has a name");
 static const char *const mode_names[] = { "async", "semi-sync", "sync" };
 
 struct play {
@@ -100,6 +102,15 @@ static int64_t owed_to_primary(const struct play *p, enum fate fate)
 	return (int64_t) (fate == FATE_KILL || fate == FATE_STEP_KILL ? h->done : h->acknowledged);
 }
 
+/* Its own unflushed writes may be torn by the loss of power, as on any disk; of those that the log takes none
+ * ever is. */
+static uint64_t torn_at_primary(const struct play *p, enum fate fate)
+{
+	bool power = fate == FATE_POWER || fate == FATE_STEP_POWER;
+
+	return power ? p->shared->history.acknowledged : UINT64_MAX;
+}
+
 /*
  * A semi-sync peer has confirmed what it had not yet flushed: its own loss of power, now or before in this
  * round, takes that from it, and where the primary is lost too before it could strike it, from everybody.
@@ -114,8 +125,12 @@ static int64_t owed_to_standby(const struct play *p, enum fate fate, enum troubl
 	return (int64_t) p->shared->history.acknowledged;
 }
 
-/* The replica has been opened again: what it holds is a state that was, with all that is owed. */
-static bool is_prefix(struct play *p, struct cut_replica *r, const char *who, int64_t owed)
+/*
+ * The replica has been opened again: what it holds is a state that was, with all that is owed. torn_from:
+ * changes from there on may be torn where they are long, see cut_history.h.
+ */
+static bool is_prefix(struct play *p, struct cut_replica *r, const char *who, int64_t owed,
+                      uint64_t torn_from)
 {
 	char text[160];
 	int64_t n;
@@ -126,7 +141,7 @@ static bool is_prefix(struct play *p, struct cut_replica *r, const char *who, in
 		p->resyncs++; /* in the middle of a resync: it has a snapshot to fall back to */
 		return true;
 	}
-	n = cut_history_find(&p->shared->history, side(r)->found, text, sizeof(text));
+	n = cut_history_find(&p->shared->history, side(r)->found, torn_from, text, sizeof(text));
 	if (n < 0)
 		return wrong(p, "the %s holds a state that never was: %s", who, text);
 	if (n < owed)
@@ -225,7 +240,7 @@ static bool restart_standby(struct play *p, enum trouble t)
 	/* Nothing more is acknowledged that it lacks, before it is struck. */
 	owed = owed_to_standby(p, FATE_KILL, t);
 	nap(p, 500);
-	if (!start(p, s) || !is_prefix(p, s, "standby, while the primary goes on,", owed))
+	if (!start(p, s) || !is_prefix(p, s, "standby, while the primary goes on,", owed, UINT64_MAX))
 		return false;
 	if (side(s)->durable_lsn < reported && side(s)->consistent)
 		return wrong(p, "the standby has LSN %llu, and %llu was reported",
@@ -309,8 +324,8 @@ static bool play_round(struct play *p)
 	p->changes += p->shared->history.done;
 	p->acknowledged += p->shared->history.acknowledged;
 	if (!start(p, primary(p)) || !start(p, standby(p)) ||
-	    !is_prefix(p, primary(p), "primary", owed_to_primary(p, first)) ||
-	    !is_prefix(p, standby(p), "standby", owed_to_standby(p, second, trouble)))
+	    !is_prefix(p, primary(p), "primary", owed_to_primary(p, first), torn_at_primary(p, first)) ||
+	    !is_prefix(p, standby(p), "standby", owed_to_standby(p, second, trouble), UINT64_MAX))
 		return false;
 	if (side(standby(p))->consistent && side(standby(p))->durable_lsn < reported)
 		return wrong(p, "the standby has LSN %llu, and %llu was reported",
@@ -386,6 +401,8 @@ static void report(const struct play *p)
 	              "%u switched sites, %u found in a resync\n",
 	              p->cuts, (unsigned long long) p->changes, (unsigned long long) p->acknowledged,
 	              p->lost_writes, p->switched, p->resyncs);
+	print_message("  %llu long writes went straight to an image\n",
+	              (unsigned long long) (p->shared->sides[0].placed + p->shared->sides[1].placed));
 	for (size_t i = 0; i < FATES; i++)
 		print_message("  %u %s\n", p->by_fate[i], fate_names[i]);
 	for (size_t i = 0; i < DISK_STEPS; i++)
