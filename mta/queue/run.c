@@ -229,10 +229,10 @@ int queue_run(const struct queue_options *o)
 	/* In this order: calls that end now still find the shelf; what they commit no more is done again. */
 	queue_drain(&q);
 	q.pool = store_pool_free(q.pool);
-	q.outbound = outbound_client_free(q.outbound);
 	q.own = queue_client_free(q.own);
 	q.shelf = shelf_close(q.shelf);
-	queue_unload(&q);
+	queue_unload(&q); /* cancels jobs under way, for which their client has to be there */
+	q.outbound = outbound_client_free(q.outbound);
 	q.dir = directory_close(q.dir);
 	event_freep(&s.term);
 	event_freep(&s.hup);
