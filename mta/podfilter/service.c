@@ -42,7 +42,7 @@ static void *milter_thread(void *arg)
 	struct service *v = arg;
 
 	v->milter_result = callbacks_run(&v->milter_err);
-	(void) event_base_loopbreak(v->base); /* where nobody asked for its end, that is ours */
+	(void) event_base_loopexit(v->base, NULL); /* also before the loop has begun: where nobody asked for its end, it is ours */
 	return NULL;
 }
 
