@@ -13,7 +13,8 @@
  * once, which wakes nobody for each; the pipe has room for what comes meanwhile.
  */
 #define PAUSE_MS   10
-#define WAKES_MAX  8 /* in such a time, before there is a pause */
+#define WINDOW_MS  100
+#define WAKES_MAX  100 /* in a window, before there are pauses: a few messages are no load */
 #define PIPE_BYTES (1 << 20)
 #define READS_MAX  64 /* a turn: a child that babbles must not hold the loop */
 
@@ -85,7 +86,7 @@ static bool is_busy(struct lines *l)
 {
 	uint64_t now = clock_mono_ms();
 
-	if (now - l->since_ms >= PAUSE_MS) {
+	if (now - l->since_ms >= WINDOW_MS) {
 		l->since_ms = now;
 		l->wakes = 0;
 	}
