@@ -609,6 +609,14 @@ class FullDisk(unittest.TestCase):
         subprocess.run(["umount", self.mount], check=True)
         os.rmdir(self.mount)
 
+    @staticmethod
+    def takes(disk, data, offset):
+        try:
+            disk.pwrite(data, offset)
+        except nbd.Error:
+            return False
+        return True
+
     def test_a_full_disk_is_enospc_to_the_client_until_there_is_room(self):
         disk, megabyte, taken = self.replica.nbd(), 1 << 20, 0
         with self.assertRaises(nbd.Error) as failure:
@@ -617,7 +625,8 @@ class FullDisk(unittest.TestCase):
         self.assertEqual(errno.errorcode.get(failure.exception.errnum), "ENOSPC", failure.exception.string)
         self.assertGreater(taken, 10)
         disk.flush()  # what was taken
-        disk.pwrite(patterned(megabyte, 1), 0)  # and what has its place already is overwritten all the same
+        # And what has its place already is overwritten all the same, when the applier has brought it there.
+        until(lambda: self.takes(disk, patterned(megabyte, 1), 0), "a place to be overwritten")
         subprocess.run(["mount", "-o", "remount,size=400m", self.mount], check=True)
         disk.pwrite(patterned(megabyte, taken), taken * megabyte)
         disk.flush()
