@@ -244,6 +244,8 @@ int image_grow(struct disk *d, uint64_t size_bytes, struct err *err);
 /* ---- space.c ---- */
 
 uint64_t space_free(const struct disk *d);
+/* Asks the file system anew, for space_check: after what took room without the applier. */
+void space_look(struct disk *d);
 /* -POD_E_NOSPACE: the image's disk has no room for a write there. No lock is held. */
 int space_check(struct disk *d, uint64_t offset, uint64_t length, struct err *err);
 

@@ -372,7 +372,9 @@ int place_group(struct disk *d, const struct position *from, uint64_t committed,
 		r = place(d, from->lsn, ret->to.lsn, err);
 		(void) pthread_mutex_unlock(&d->place_lock);
 	}
-	if (r != 0)
+	if (r == 0)
+		space_look(d);
+	else
 		g->n = 0;
 	return r;
 }

@@ -21,6 +21,15 @@ uint64_t space_free(const struct disk *d)
 	return (uint64_t) v.f_bavail * v.f_frsize;
 }
 
+void space_look(struct disk *d)
+{
+	uint64_t now = space_free(d);
+
+	(void) pthread_mutex_lock(&d->lock);
+	d->space_free = now;
+	(void) pthread_mutex_unlock(&d->lock);
+}
+
 static bool is_low(struct disk *d, uint64_t length)
 {
 	bool low;
@@ -42,15 +51,10 @@ static bool has_place(const struct disk *d, uint64_t offset, uint64_t length)
 
 int space_check(struct disk *d, uint64_t offset, uint64_t length, struct err *err)
 {
-	uint64_t now;
-
 	if (!is_low(d, length))
 		return 0;
-	now = space_free(d);
-	(void) pthread_mutex_lock(&d->lock);
-	d->space_free = now;
-	(void) pthread_mutex_unlock(&d->lock);
+	space_look(d);
 	if (!is_low(d, length) || has_place(d, offset, length))
 		return 0;
-	return err_set(err, POD_E_NOSPACE, "the image's disk is full: %" PRIu64 " bytes are free", now);
+	return err_set(err, POD_E_NOSPACE, "the image's disk is full: %" PRIu64 " bytes are free", space_free(d));
 }
