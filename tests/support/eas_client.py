@@ -58,6 +58,9 @@ class Line:
                 self.close()
                 if last:
                     raise
+            except OSError:
+                self.close()
+                raise
 
     def send_and_hang_up(self, method, target, body, headers):
         """The request goes out, and its answer is lost."""
