@@ -40,15 +40,27 @@ static int read_all(struct eas_request *rq, const struct wbxml_node *parent, str
 	return 0;
 }
 
-/* Revocation lists are not fetched: they would be asked for at addresses that the certificate itself names.
+/*
+ * Revocation lists are not fetched: they would be asked for at addresses that the certificate itself names.
+ * Who wants them asked is told that nothing is known, not that all is well.
  */
+static enum tls_cert_verdict judge(struct span certificate, const struct span *chain, size_t n,
+                                   bool check_crl)
+{
+	enum tls_cert_verdict verdict = tls_cert_judge_mail(certificate, chain, n);
+
+	return verdict == TLS_CERT_GOOD && check_crl ? TLS_CERT_UNKNOWN : verdict;
+}
+
 void eas_cmd_validate_cert(struct eas_request *rq)
 {
 	struct span certificates[CERTIFICATES_MAX], chain[CERTIFICATES_MAX];
 	size_t n, chain_n;
+	bool check_crl;
 
 	if (read_all(rq, wbxml_child(rq->body, VALIDATECERT_CERTIFICATES), certificates, &n) < 0 || n == 0 ||
-	    read_all(rq, wbxml_child(rq->body, VALIDATECERT_CERTIFICATECHAIN), chain, &chain_n) < 0) {
+	    read_all(rq, wbxml_child(rq->body, VALIDATECERT_CERTIFICATECHAIN), chain, &chain_n) < 0 ||
+	    wbxml_child_bool(rq->body, VALIDATECERT_CHECKCRL, false, &check_crl) < 0) {
 		eas_answer_status(rq, VALIDATECERT_VALIDATECERT, STATUS_PROTOCOL);
 		return;
 	}
@@ -57,7 +69,7 @@ void eas_cmd_validate_cert(struct eas_request *rq)
 	for (size_t i = 0; i < n; i++) {
 		wbxml_open(&rq->out, VALIDATECERT_CERTIFICATE);
 		wbxml_uint(&rq->out, VALIDATECERT_STATUS,
-		           status_of(tls_cert_judge_mail(certificates[i], chain, chain_n)));
+		           status_of(judge(certificates[i], chain, chain_n, check_crl)));
 		wbxml_close(&rq->out);
 	}
 	wbxml_close(&rq->out);
