@@ -1,4 +1,5 @@
-/* Users added, altered and removed. A new one's tree is made whole in staging/ and moves into place as one. */
+/* Users added, altered and removed. A new one's tree is made whole in staging/ and moves into place as one.
+ */
 #include <stdio.h>
 
 #include "store/index/change.h"
@@ -11,14 +12,14 @@
 static const struct {
 	const char *name, *special_use; /* RFC 6154 */
 } defaults[] = {
-	{ "INBOX", "" },        { "Drafts", "\\Drafts" }, { "Sent", "\\Sent" },
+	{ "INBOX", "" },      { "Drafts", "\\Drafts" }, { "Sent", "\\Sent" },
 	{ "Junk", "\\Junk" }, { "Trash", "\\Trash" },   { "Archive", "\\Archive" },
 };
 
 static struct account account_of(const struct user_info *u)
 {
-	return (struct account){ u->address, u->display_name, u->quota_bytes, u->created, u->crypt_hash, u->scram,
-		                 u->credential_version };
+	return (struct account){ u->address,    u->display_name, u->quota_bytes,       u->created,
+		                 u->crypt_hash, u->scram,        u->credential_version };
 }
 
 static const char *or_empty(const char *s)
@@ -35,12 +36,13 @@ static int add_check(struct batch *b, const struct change *c, struct err *err)
 	int r;
 
 	if (!layout_user_is_valid(c->user_id))
-		return err_set(err, POD_E_SYNTAX, "a user id has 1 to %d of a-z, 0-9, '.', '_' and '-'", LAYOUT_USER_MAX);
+		return err_set(err, POD_E_SYNTAX, "a user id has 1 to %d of a-z, 0-9, '.', '_' and '-'",
+		               LAYOUT_USER_MAX);
 	r = batch_user(b, c->user_id, &u, NULL);
 	if (r == 0)
 		return err_set(err, POD_E_EXISTS, "user exists already");
 	if (r != -POD_E_NOTFOUND)
-		return err_set(err, (enum pod_error) -r, "user");
+		return err_set(err, (enum pod_error) - r, "user");
 	if (b->counters.users >= b->vol->o.users_max)
 		return err_set(err, POD_E_FULL, "the volume has its %u users", b->vol->o.users_max);
 	if (!c->u.user_op.user.address || !*c->u.user_op.user.address)
@@ -60,11 +62,14 @@ static int add_rows(struct batch *b, const struct change *c, struct user_state *
 
 	if (!u)
 		return err_set(err, POD_E_NOMEM, "user");
-	u->info = (struct user_info){ .no = b->counters.next_user, .quota_bytes = from->quota_bytes,
+	u->info = (struct user_info){ .no = b->counters.next_user,
+		                      .quota_bytes = from->quota_bytes,
 		                      .created = from->created ? from->created : b->now,
-		                      .credential_version = from->credential_version, .address = or_empty(from->address),
+		                      .credential_version = from->credential_version,
+		                      .address = or_empty(from->address),
 		                      .display_name = or_empty(from->display_name),
-		                      .crypt_hash = or_empty(from->crypt_hash), .scram = or_empty(from->scram) };
+		                      .crypt_hash = or_empty(from->crypt_hash),
+		                      .scram = or_empty(from->scram) };
 	if (user_copy(b->a, &u->info) < 0)
 		return err_set(err, POD_E_NOMEM, "user");
 	u->dirty = true;
@@ -80,7 +85,8 @@ static int add_rows(struct batch *b, const struct change *c, struct user_state *
 /* One default mailbox with its folder below `maildir`, subscribed. */
 static int add_mailbox(struct batch *b, struct user_state *u, size_t i, const char *maildir, struct err *err)
 {
-	const struct mailbox_plan plan = { .name = span_of(defaults[i].name), .special_use = defaults[i].special_use };
+	const struct mailbox_plan plan = { .name = span_of(defaults[i].name),
+		                           .special_use = defaults[i].special_use };
 	struct mailbox_state *m = NULL;
 	struct layout_path path;
 	struct mailbox_file file;
@@ -160,8 +166,9 @@ static int set_info(struct batch *b, const struct change *c, struct user_info *u
 	if (c->u.user_op.set_credentials) {
 		u->crypt_hash = or_empty(from->crypt_hash);
 		u->scram = or_empty(from->scram);
-		u->credential_version = from->credential_version > u->credential_version ? from->credential_version :
-		                                                                           u->credential_version + 1;
+		u->credential_version = from->credential_version > u->credential_version
+		                                ? from->credential_version
+		                                : u->credential_version + 1;
 	}
 	return user_copy(b->a, u);
 }
@@ -203,7 +210,8 @@ int change_user_set(struct batch *b, struct change *c)
 
 /* ---- remove ---- */
 
-static int collect(struct batch *b, const struct user_state *u, uint32_t **ret_ids, size_t *ret_n, struct err *err)
+static int collect(struct batch *b, const struct user_state *u, uint32_t **ret_ids, size_t *ret_n,
+                   struct err *err)
 {
 	KV_CURSOR c = { 0 };
 	uint32_t *ids = arena_array(b->a, u->usage.mailboxes, sizeof(*ids));
@@ -225,12 +233,14 @@ static int collect(struct batch *b, const struct user_state *u, uint32_t **ret_i
 	return r == -POD_E_NOTFOUND ? 0 : r;
 }
 
-static int wipe_subscriptions(struct batch *b, const struct user_state *u, struct err *err)
+/* All rows of a user who goes, in a table whose keys begin with his number. Files of states go with his
+ * folder. */
+static int wipe_rows(struct batch *b, kv_table table, const struct user_state *u, struct err *err)
 {
 	KV_CURSOR c = { 0 };
 	struct span key;
 	struct key k;
-	int r = kv_cursor_open(&b->txn, b->vol->t.subscribed, &c, err);
+	int r = kv_cursor_open(&b->txn, table, &c, err);
 
 	key_mailbox(&k, u->info.no);
 	if (r == 0)
@@ -258,9 +268,9 @@ static int wipe(struct batch *b, struct user_state *u, struct err *err)
 			r = mailbox_wipe(b, u, m, err);
 	}
 	if (r == 0)
-		r = wipe_subscriptions(b, u, err);
+		r = wipe_rows(b, b->vol->t.subscribed, u, err);
 	if (r == 0)
-		r = states_wipe(b, u, err);
+		r = wipe_rows(b, b->vol->t.states, u, err);
 	key_mailbox(&k, u->info.no);
 	if (r == 0)
 		r = kv_delete(&b->txn, b->vol->t.usage, key_span(&k), err);

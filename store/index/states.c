@@ -98,24 +98,6 @@ int states_put(struct batch *b, struct user_state *u, const struct state_put *pu
 	return r;
 }
 
-int states_wipe(struct batch *b, const struct user_state *u, struct err *err)
-{
-	KV_CURSOR c = { 0 };
-	struct span key;
-	struct key k;
-	int r = kv_cursor_open(&b->txn, b->vol->t.states, &c, err);
-
-	key_mailbox(&k, u->info.no);
-	if (r == 0)
-		r = kv_cursor_seek(&c, key_span(&k), &key, NULL);
-	while (r == 0 && key_get_u32(key, 0) == u->info.no) {
-		r = kv_cursor_delete(&c, err);
-		if (r == 0)
-			r = kv_cursor_next(&c, &key, NULL);
-	}
-	return r == -POD_E_NOTFOUND ? 0 : r;
-}
-
 static void unlink_staged(struct batch *b, const struct state_made *m)
 {
 	struct layout_path path;

@@ -27,8 +27,6 @@ struct state_made {
 /* Rows and file of one change that was checked. *ret_version 0 where it removes. */
 int states_put(struct batch *b, struct user_state *u, const struct state_put *put, uint64_t *ret_version,
                struct err *err);
-/* All rows of a user who goes; the files go with his folder. */
-int states_wipe(struct batch *b, const struct user_state *u, struct err *err);
 /* After the commit: files of versions before go, and the new ones move into their place. */
 void states_committed(struct batch *b);
 /* It came to nothing: files that were made go. */
