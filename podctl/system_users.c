@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "podctl/pod/owner.h"
+#include "podctl/pod/reach.h"
 
 #define TRIES        50
 #define TRY_EVERY_MS 100
@@ -73,24 +74,6 @@ static int make_user(struct cli *cli, const char *name)
 	return make(name, user_there, argv, &cli->err);
 }
 
-/* Tried in a child that is that user: modes, access lists and mounts all count. */
-static bool can_enter(const char *user, const char *path)
-{
-	const struct passwd *pw = getpwnam(user);
-	pid_t pid = pw ? fork() : -1;
-	int status;
-
-	if (pid == 0)
-		_exit(initgroups(user, pw->pw_gid) == 0 && setgid(pw->pw_gid) == 0 &&
-		                      setuid(pw->pw_uid) == 0 && access(path, X_OK) == 0
-		              ? 0
-		              : 1);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return false;
-	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 static int open_own_dir(const char *dir, struct err *err)
 {
 	struct stat st;
@@ -110,7 +93,7 @@ static int find_closed(struct cli *cli, const char *user, const char *dir)
 
 	for (const char *p = strchr(dir + 1, '/');; p = strchr(p + 1, '/')) {
 		(void) snprintf(path, sizeof(path), "%.*s", p ? (int) (p - dir) : (int) strlen(dir), dir);
-		if (!can_enter(user, path) || !p)
+		if (!user_can_reach(user, path, X_OK) || !p)
 			break;
 	}
 	cli->hint = arena_printf(cli->arena, "choose another --dir (say /var/lib/podmail), or: chmod a+x %s",
@@ -134,7 +117,7 @@ static int prepare_root(struct cli *cli, const struct conf *conf)
 	if (r == 0 && !realpath(cli->dir, real))
 		r = err_errno(&cli->err, errno, "%s", cli->dir);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(users); i++)
-		if (*users[i] && !can_enter(users[i], real))
+		if (*users[i] && !user_can_reach(users[i], real, X_OK))
 			r = find_closed(cli, users[i], real);
 	return r;
 }

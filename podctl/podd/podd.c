@@ -22,6 +22,7 @@
 #include "podctl/podd/stack.h"
 #include "podctl/podd/users.h"
 #include "podctl/podd/volumes.h"
+#include "podctl/podd/replica_program.h"
 #include "podctl/podd/tracebook.h"
 #include "proc/proc.h"
 
@@ -192,8 +193,8 @@ static int front_ends_start(struct podd *p, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(programs); i++) {
-		const char *const argv[] = { podd_program(p, programs[i].name, path, sizeof(path)), "--config",
-			                     p->options->config_file, NULL };
+		const char *const argv[] = { podd_program(p, programs[i].name, path, sizeof(path)),
+			                     "--config", p->options->config_file, NULL };
 		const struct child_spec spec = { .rank = programs[i].rank, .process = { .argv = argv } };
 
 		if (programs[i].rank != CHILD_FILTER || p->conf->filter.enabled)
@@ -259,7 +260,8 @@ static int podd_start(struct podd *p, struct err *err)
 	if (r < 0 || (r = state_open(p, err)) < 0)
 		return r;
 	log_event(NULL, LOGL_INFO, "pod.starting", F_STR("config", p->options->config_file));
-	if ((r = mounts_create(p, &p->mounts, err)) < 0 || (r = restores_create(p, &p->restores, err)) < 0)
+	if ((r = replica_program_place(p, err)) < 0 || (r = mounts_create(p, &p->mounts, err)) < 0 ||
+	    (r = restores_create(p, &p->restores, err)) < 0)
 		return r;
 	/* The API first: a port that is taken is known before anything runs. */
 	if ((r = api_start(p, &p->api, err)) < 0 || (r = programs_start(p, err)) < 0)

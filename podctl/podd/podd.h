@@ -52,6 +52,7 @@ struct podd {
 	struct event *cleaner; /* of users half made by a podd that died */
 	uint64_t started_ms;
 	bool stopping;
+	bool replicator_copied; /* see replica_program.h */
 };
 
 /* Starts everything, runs until SIGTERM or SIGINT, stops everything. 0 or -POD_E_* where it did not start. */

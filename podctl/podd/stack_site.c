@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "podctl/podd/job.h"
+#include "podctl/podd/replica_program.h"
 #include "podctl/podd/snapshots.h"
 #include "podctl/podd/stack.h"
 
@@ -399,7 +400,7 @@ static int process_add(struct stack_site *site, const Directory__Replica *replic
 	struct podd *p = site->stack->podd;
 	const struct conf *conf = p->conf;
 	char program[PATH_MAX], nbd[PATH_MAX + 8], child[CHILD_NAME_SIZE], rate[32];
-	const char *const argv[] = { podd_program(p, "replicator", program, sizeof(program)),
+	const char *const argv[] = { replica_program(p, program, sizeof(program)),
 		                     "serve",
 		                     "--folder",
 		                     site->files.folder,
@@ -494,7 +495,7 @@ static int create(struct stack_site *site, const Directory__Volume *v, struct er
 {
 	struct podd *p = site->stack->podd;
 	char program[PATH_MAX], size[32], log_size[32];
-	const char *const argv[] = { podd_program(p, "replicator", program, sizeof(program)),
+	const char *const argv[] = { replica_program(p, program, sizeof(program)),
 		                     "create",
 		                     "--folder",
 		                     site->files.folder,
