@@ -83,6 +83,7 @@ void live_print_pod(const json_t *pod)
 	              json_string_value(json_object_get(pod, "dir")));
 	print_endpoint(endpoints, "imaps", "Incoming mail (IMAP)", "SSL/TLS");
 	print_endpoint(endpoints, "submissions", "Outgoing mail (SMTP)", "SSL/TLS");
+	print_endpoint(endpoints, "https", "Phones (ActiveSync)", "HTTPS, set up by Autodiscover");
 	print_endpoint(endpoints, "smtp", "Mail from other hosts", "SMTP, STARTTLS offered");
 	(void) printf("  %-22s %s/tls/ca.pem\n\nUsers and passwords:\n", "CA to trust",
 	              json_string_value(json_object_get(pod, "dir")));
