@@ -277,6 +277,28 @@ class Case(unittest.TestCase):
         got = phone.sync(box, commands=[add("c3", "no draft")])
         self.assertEqual(got.get("Responses/Add/Status"), "6")
 
+    def test_a_draft_that_others_removed_while_its_answer_was_lost_is_told_as_gone(self):
+        phone = self.fresh("16.1")
+        drafts = phone.folder(3).id
+        phone.pull(drafts)
+        tree = phone.sync_tree(phone.collection(drafts, E("AirSync:GetChanges"), E("AirSync:Commands", E(
+            "AirSync:Add", E("AirSync:ClientId", "gone"), E("AirSync:ApplicationData", E("Email:Subject", "a draft"))))))
+        self.imap.append("Drafts", None, None, mail("another"))
+        phone.lose("Sync", tree)
+        other = self.fresh("16.1")
+        theirs = other.pull(drafts)
+        (draft,) = [item for item, data in theirs.items() if data.get("Email:Subject") == "a draft"]
+        (another,) = [item for item, data in theirs.items() if data.get("Email:Subject") == "another"]
+        other.sync(drafts, commands=[change(another, "1"), delete(draft)]) # so that the answer is not the same again
+        for _ in range(3): # with the first of these, too, nobody knows whether it arrived
+            answer = phone.ask("Sync", tree)
+            got = answer.root.find("Collections/Collection")
+            self.assertEqual(got.get("Responses/Add/ServerId"), draft)
+            self.assertEqual(self.ids(got, "Delete"), [draft])
+        phone.items[drafts][draft] = E("AirSync:ApplicationData")
+        phone.apply(answer, drafts)
+        self.assertIsNone(phone.sync(drafts))
+
     # ---- estimates, moves ----
 
     def estimate(self, key=None, folder=None, *more):
@@ -329,6 +351,32 @@ class Case(unittest.TestCase):
         self.imap.select(self.name + "b")
         self.imap.uid("STORE", "1", "+FLAGS", "(\\Seen)")
         self.assertEqual(self.ids(self.phone.sync(target), "Change"), [moved])
+
+    def test_a_move_whose_answer_was_lost_is_answered_though_its_folders_are_gone(self):
+        self.add(1)
+        self.imap.create(self.name + "b")
+        self.phone.folder_sync()
+        there = self.phone.folder(self.name + "b").id
+        self.phone.pull(self.box)
+        self.phone.pull(there)
+        (item,) = self.phone.items[self.box]
+        first = self.move(item, there)
+        self.imap.delete(self.name + "b")
+        self.assertEqual(self.move(item, there), first, "the phone must hear that it is not here any more")
+        self.assertEqual(self.move(f"{self.box}:999", there)[0], "2")
+        self.add(1)
+        self.imap.create(self.name + "c")
+        self.phone.folder_sync()
+        there = self.phone.folder(self.name + "c").id
+        self.phone.pull(there)
+        self.phone.items[self.box].pop(item)
+        (item,) = self.phone.pull(self.box)
+        first = self.move(item, there)
+        self.imap.select("INBOX")
+        self.imap.delete(self.name)
+        self.assertEqual(self.move(item, there), first, "the phone must hear that it is there")
+        self.assertIsNone(self.phone.sync(there))
+        self.assertEqual(self.move(f"{self.box}:999", there)[0], "1")
 
     # ---- the state outlives ----
 

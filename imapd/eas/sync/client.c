@@ -245,10 +245,15 @@ static int know_all(struct commands *cs, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < cs->n; i++) {
 		const struct command *c = &cs->items[i];
-		const struct eas_look_row *row = is_to_know(c) ? eas_look_find(&rows, c->uid) : NULL;
+		const struct eas_look_row *row;
 
+		if (!is_to_know(c))
+			continue;
+		row = eas_look_find(&rows, c->uid);
 		if (row)
 			know(cs->part, c, row->item.flags);
+		else if (c->node->tag == AIRSYNC_ADD)
+			eas_engine_own_removed(cs->part->at, c->uid);
 	}
 	return r;
 }

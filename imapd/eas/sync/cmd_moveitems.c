@@ -3,6 +3,7 @@
  * of it comes back to the device: not as a Delete there, nor as an Add here.
  */
 #include "base/cleanup.h"
+#include "base/id.h"
 #include "imapd/eas/sync/client.h"
 #include "imapd/eas/sync/commands.h"
 #include "imapd/eas/sync/look.h"
@@ -33,6 +34,7 @@ static const struct eas_shape_row rows[] = {
 struct move {
 	const struct wbxml_node *node;
 	unsigned int status;
+	const char *from_id, *to_id; /* as the device says them; NULL where it says none */
 	struct eas_sync_folder from, to;
 	uint32_t uid, to_uid;
 	bool moved_now;           /* by this request: to be folded */
@@ -62,6 +64,13 @@ static int flags_of(struct moving *m, const struct eas_sync_folder *folder, uint
 	return r;
 }
 
+static const char *read_id(struct moving *m, struct span text)
+{
+	struct guid id;
+
+	return guid_parse(text, &id) == 0 ? arena_str(m->a, text) : NULL;
+}
+
 /* What it is about; a status where that is nothing. */
 static unsigned int read_move(struct moving *m, struct move *mv)
 {
@@ -69,11 +78,14 @@ static unsigned int read_move(struct moving *m, struct move *mv)
 	struct span folder;
 
 	if (eas_item_parse_server_id(wbxml_child_text(mv->node, MOVE_SRCMSGID), &folder, &mv->uid) < 0 ||
-	    !span_eq(folder, wbxml_child_text(mv->node, MOVE_SRCFLDID)) ||
-	    eas_sync_folders_find(m->rq, &m->folders, folder, &mv->from) < 0)
+	    !span_eq(folder, wbxml_child_text(mv->node, MOVE_SRCFLDID)))
 		return MOVE_BAD_SOURCE;
 	if (wbxml_again(target))
 		return MOVE_FAILED;
+	mv->from_id = read_id(m, folder);
+	mv->to_id = read_id(m, target->text);
+	if (eas_sync_folders_find(m->rq, &m->folders, folder, &mv->from) < 0)
+		return MOVE_BAD_SOURCE;
 	if (eas_sync_folders_find(m->rq, &m->folders, target->text, &mv->to) < 0)
 		return MOVE_BAD_TARGET;
 	return mv->from.place.mailbox == mv->to.place.mailbox ? MOVE_SAME_FOLDER : 0;
@@ -84,18 +96,25 @@ static bool is_fatal(int r)
 	return r == -POD_E_UNAVAILABLE || r == -POD_E_TIMEOUT || r == -POD_E_AUTH || r == -POD_E_NOMEM;
 }
 
-/* A message that is not there may be one that this device moved when its answer was lost. */
+/*
+ * What is not there may be what this device moved when its answer was lost: then it is answered as the first
+ * time, also where one of the two folders is gone since. Its states are folded already, so that it would
+ * never hear that the message is not where it was. Else the status stays.
+ */
 static int find_moved(struct moving *m, struct move *mv, struct err *err)
 {
-	struct eas_state stored = { .name = eas_state_name_folder(m->rq, mv->from.place.folder_id) };
+	struct eas_state stored = { 0 };
 	struct eas_collection_state state;
 	const struct eas_moved *moved = NULL;
-	int r = stored.name ? eas_states_load(m->rq, &stored, 1, err) : err_set(err, POD_E_NOMEM, "move");
+	int r;
 
-	mv->status = MOVE_BAD_SOURCE;
+	if (!mv->from_id || !mv->to_id)
+		return 0;
+	stored.name = eas_state_name_folder(m->rq, mv->from_id);
+	r = stored.name ? eas_states_load(m->rq, &stored, 1, err) : err_set(err, POD_E_NOMEM, "move");
 	if (r == 0 && stored.version && eas_collection_decode(stored.value, m->a, &state) == 0)
 		moved = eas_collection_find_moved(&state, mv->uid);
-	if (moved && strcmp(moved->to_folder, mv->to.place.folder_id) == 0) {
+	if (moved && strcmp(moved->to_folder, mv->to_id) == 0) {
 		mv->to_uid = moved->to_uid;
 		mv->status = MOVE_DONE;
 	}
@@ -122,7 +141,7 @@ static int move_one(struct moving *m, struct move *mv, struct err *err)
 	}
 	if (is_fatal(r))
 		return r;
-	mv->status = MOVE_FAILED;
+	mv->status = r == -POD_E_NOTFOUND ? MOVE_BAD_SOURCE : MOVE_FAILED;
 	return r == -POD_E_NOTFOUND ? find_moved(m, mv, err) : 0;
 }
 
@@ -131,9 +150,13 @@ static int move_all(struct moving *m, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < m->n; i++) {
-		m->moves[i].status = read_move(m, &m->moves[i]);
-		if (m->moves[i].status == 0)
-			r = move_one(m, &m->moves[i], err);
+		struct move *mv = &m->moves[i];
+
+		mv->status = read_move(m, mv);
+		if (mv->status == 0)
+			r = move_one(m, mv, err);
+		else if (mv->status == MOVE_BAD_SOURCE || mv->status == MOVE_BAD_TARGET)
+			r = find_moved(m, mv, err);
 	}
 	return r;
 }
@@ -295,8 +318,7 @@ static void write_answer(const struct moving *m)
 		wbxml_text(&rq->out, MOVE_SRCMSGID, wbxml_child_text(mv->node, MOVE_SRCMSGID));
 		wbxml_uint(&rq->out, MOVE_STATUS, mv->status);
 		if (mv->status == MOVE_DONE)
-			wbxml_str(&rq->out, MOVE_DSTMSGID,
-			          eas_item_server_id(rq->a, mv->to.place.folder_id, mv->to_uid));
+			wbxml_str(&rq->out, MOVE_DSTMSGID, eas_item_server_id(rq->a, mv->to_id, mv->to_uid));
 		wbxml_close(&rq->out);
 	}
 	wbxml_close(&rq->out);

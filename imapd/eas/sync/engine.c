@@ -329,6 +329,14 @@ void eas_engine_own(struct eas_generation *g, uint32_t uid, uint32_t known, uint
 		put(&g->changes, uid);
 }
 
+void eas_engine_own_removed(struct eas_generation *g, uint32_t uid)
+{
+	if (eas_uidset_get(&g->sent.deletes, uid, NULL))
+		return;
+	eas_uidset_put(&g->have, uid, uid, 0);
+	eas_engine_vanished(g, uid, uid);
+}
+
 void eas_engine_own_gone(struct eas_generation *g, uint32_t uid)
 {
 	forget(g, uid, uid);

@@ -94,6 +94,11 @@ void eas_engine_stay(struct eas_collection_state *s, const struct eas_generation
  * that modseq made them so (0: nothing was changed). Where the two differ, it is still to be told.
  */
 void eas_engine_own(struct eas_generation *g, uint32_t uid, uint32_t known, uint32_t has, uint64_t modseq);
+/*
+ * It is told where a message of its own is, as the first time, and somebody else removed that since: it is to
+ * hear of it, unless the answer that comes again says so.
+ */
+void eas_engine_own_removed(struct eas_generation *g, uint32_t uid);
 /* It has the message no more: deleted, or moved away. */
 void eas_engine_own_gone(struct eas_generation *g, uint32_t uid);
 
