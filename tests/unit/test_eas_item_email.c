@@ -184,6 +184,15 @@ static void bodies_are_as_long_as_they_may_be(void **state)
 		  "EstimatedDataSize 14\n  AirSyncBase:Truncated 1\n E" },
 		{ { ALTERNATIVE, 121, .text = { true, true, 0, 14 } },
 		  "Data Text \xc3\xa4\xe2\x82\xac end\n E" },
+		/* one that has to be whole and is too long leaves its place to the other */
+		{ { ALTERNATIVE, 121, .html = { true, true, 0, 13 }, .text = WANTED(5) },
+		  "Type 1\n  AirSyncBase:EstimatedDataSize 14\n  AirSyncBase:Truncated 1\n  "
+		  "AirSyncBase:Data Text \n E" },
+		{ { ALTERNATIVE, 121, .html = { true, true, 0, 13 }, .text = { true, true, 0, 13 } },
+		  "Type 2\n  AirSyncBase:EstimatedDataSize 14\n  AirSyncBase:Truncated 1\n E" },
+		{ { ALTERNATIVE, 121, .html = { true, true, 0, 14 }, .text = WANTED(EAS_UNLIMITED) },
+		  "Type 2\n  AirSyncBase:EstimatedDataSize 14\n  AirSyncBase:Truncated 0\n  "
+		  "AirSyncBase:Data <p>Text \xc3\xa4</p>\n E" },
 		{ { ALTERNATIVE, 140, .html = WANTED(4) },
 		  "Type 2\n  AirSyncBase:EstimatedDataSize 14\n  AirSyncBase:Truncated 1\n  "
 		  "AirSyncBase:Data <p>T\n E" },
@@ -309,8 +318,7 @@ static void messages_of_a_conversation_share_its_id(void **state)
 		{ "Message-ID: <3@x>\r\nIn-Reply-To: <2@x>\r\nReferences: <1@x>\r\n <2@x>\r\n", true, 15 },
 		{ "Message-ID: <4@x>\r\nSubject: Re: x\r\n", false, 5 },
 		{ "Subject: x\r\n", false, 5 },
-		{ "Message-ID: <5@x>\r\nThread-Index: AdRxAAAAAAECAwQFBgcICQoLDA0ODwECAwQF\r\n", false,
-		  10 },
+		{ "Message-ID: <5@x>\r\nThread-Index: AdRxAAAAAAECAwQFBgcICQoLDA0ODwECAwQF\r\n", false, 10 },
 	};
 	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
 	uint8_t first[16], id[16];

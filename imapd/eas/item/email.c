@@ -170,22 +170,55 @@ static int cut_body(struct arena *a, struct span text, const struct eas_body_pre
 	return 0;
 }
 
+/* The body in one form, within what its preference allows. */
+static int take_form(struct arena *a, const struct eas_message *m, enum eas_body_type type,
+                     const struct eas_body_preference *p, struct eas_body_answer *ret_body)
+{
+	struct eas_body_answer b = { .type = type };
+	struct span text;
+	int r = eas_body_text(a, m, type, &text);
+
+	if (r == 0)
+		r = cut_body(a, text, p, &b);
+	if (r == 0)
+		r = take_preview(a, m, p, &b);
+	if (r == 0)
+		*ret_body = b;
+	return r;
+}
+
+/*
+ * A form that is wanted whole or not at all and does not fit leaves its place to the next that is wanted
+ * (MS-ASAIRS 2.2.2.3.2): the other readable one, where of that something is sent.
+ */
+static int take_other_form(struct arena *a, const struct eas_message *m, const struct eas_item_options *o,
+                           struct eas_body_answer *body)
+{
+	enum eas_body_type other = body->type == EAS_BODY_HTML ? EAS_BODY_TEXT : EAS_BODY_HTML;
+	struct eas_body_answer b = { .type = other };
+	int r = 0;
+
+	if (o->body[other].wanted)
+		r = take_form(a, m, other, &o->body[other], &b);
+	if (r == 0 && b.has_data)
+		*body = b;
+	return r;
+}
+
 static int take_body(struct arena *a, const struct eas_message *m, struct eas_email *e)
 {
 	struct eas_body_choice c = eas_body_choose(m->layout, e->options);
-	struct eas_body_answer b = { .type = c.type };
-	struct span text;
-	int r = eas_body_text(a, m, c.type, &text);
+	struct eas_body_answer b;
+	int r;
 
 	if (e->options->version < 120) {
 		c.data = true;
 		c.preference.truncation =
 			c.type == EAS_BODY_MIME ? e->options->mime_truncation : e->options->truncation;
 	}
-	if (r == 0)
-		r = cut_body(a, text, &c.preference, &b);
-	if (r == 0)
-		r = take_preview(a, m, &c.preference, &b);
+	r = take_form(a, m, c.type, &c.preference, &b);
+	if (r == 0 && b.truncated && c.preference.all_or_none)
+		r = take_other_form(a, m, e->options, &b);
 	if (r < 0)
 		return r;
 	if (!c.data) {
