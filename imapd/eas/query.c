@@ -50,7 +50,7 @@ const char *eas_device_id(struct arena *a, struct span sent)
 {
 	bool plain = all_bytes(sent, is_id_byte);
 
-	if (sent.len == 0 || sent.len > (plain ? EAS_DEVICE_ID_MAX : EAS_DEVICE_ID_MAX / 2))
+	if (sent.len == 0 || sent.len > EAS_DEVICE_ID_SENT_MAX)
 		return NULL;
 	if (!plain)
 		return in_hex(a, sent);
@@ -68,9 +68,12 @@ static const char *text_of(struct arena *a, struct span value)
 	return arena_str(a, value);
 }
 
-static const char *or_empty(const char *s)
+static void set_device_id(struct arena *a, struct eas_query *q, struct span sent)
 {
-	return s ? s : "";
+	const char *id = eas_device_id(a, sent);
+
+	q->device_id = id ? id : "";
+	q->device_id_is_bad = !id && sent.len > 0;
 }
 
 static int hex_value(uint8_t c)
@@ -161,7 +164,7 @@ static int set_plain(struct arena *a, struct eas_query *q, struct span name, str
 	if (span_eq_nocase(name, SPAN_LIT("Cmd")))
 		q->command = value;
 	else if (span_eq_nocase(name, SPAN_LIT("DeviceId")))
-		q->device_id = or_empty(eas_device_id(a, value));
+		set_device_id(a, q, value);
 	else if (span_eq_nocase(name, SPAN_LIT("SaveInSent")))
 		q->save_in_sent = span_eq_nocase(value, SPAN_LIT("T"));
 	return 0; /* others are not for us */
@@ -285,7 +288,7 @@ static int parse_base64(struct arena *a, struct span query, struct eas_query *q,
 	q->version = take_byte(&r);
 	q->code = take_byte(&r);
 	(void) take(&r, 2); /* a locale: the language of texts, of which we send none */
-	q->device_id = or_empty(eas_device_id(a, take_counted(&r)));
+	set_device_id(a, q, take_counted(&r));
 	take_policy_key(q, &r);
 	e = set_text(a, q, TEXT_DEVICE_TYPE, take_counted(&r), err);
 	while (e == 0 && !r.failed && r.left.len) {

@@ -9,8 +9,11 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define EAS_DEVICE_ID_MAX   64 /* the specification has 32; raw ones become twice as long in hex */
-#define EAS_DEVICE_TYPE_MAX 64
+/* MS-ASHTTP 2.2.1.1.1.1.3, 2.2.1.1.1.1.6: bytes as sent; of a raw id, which is written in hex, as many more.
+ */
+#define EAS_DEVICE_ID_SENT_MAX 32
+#define EAS_DEVICE_ID_MAX      (2 * EAS_DEVICE_ID_SENT_MAX)
+#define EAS_DEVICE_TYPE_MAX    32
 
 struct eas_query {
 	bool base64;
@@ -24,6 +27,7 @@ struct eas_query {
 	struct span command; /* its name */
 	/* Of both; strings are never NULL. */
 	const char *device_id; /* as eas_device_id makes it; "" where it is missing or none */
+	bool device_id_is_bad; /* it is there, and is none: too long */
 	const char *device_type;
 	const char *user; /* for logs */
 	const char *attachment_name, *collection_id, *item_id, *long_id, *occurrence;

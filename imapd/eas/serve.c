@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -111,6 +112,14 @@ static bool refuse(struct eas_request *rq, int code, const char *why)
 	return false;
 }
 
+/* In the words of the command's answer; 400 to versions that know no such status. */
+static bool refuse_status(struct eas_request *rq, unsigned int status, const char *why)
+{
+	log_event(&rq->log, LOGL_INFO, "eas.refused", F_STR("why", why), F_UINT("status", status));
+	eas_answer_status(rq, rq->command->root, status);
+	return false;
+}
+
 static bool read_query(struct eas_request *rq)
 {
 	struct eas_query q;
@@ -129,8 +138,12 @@ static bool read_query(struct eas_request *rq)
 	rq->command = q.base64 ? eas_command_by_code(q.code) : eas_command_by_name(q.command);
 	if (!rq->command || rq->version < rq->command->since || rq->version > rq->command->until)
 		return refuse(rq, 501, "no such command in this version");
+	if (q.device_id_is_bad)
+		return refuse_status(rq, EAS_STATUS_DEVICE_ID, "a DeviceId that is none");
+	if (strlen(q.device_type) > EAS_DEVICE_TYPE_MAX)
+		return refuse_status(rq, EAS_STATUS_DEVICE_TYPE, "a DeviceType that is none");
 	if (!*q.device_id || !*q.device_type)
-		return refuse(rq, 400, "DeviceId or DeviceType is missing or not valid");
+		return refuse(rq, 400, "DeviceId or DeviceType is missing");
 	return take_query(rq, &q);
 }
 
@@ -168,9 +181,7 @@ static bool decode(struct eas_request *rq)
 	rq->body = root;
 	if (root->tag == rq->command->root)
 		return true;
-	log_event(&rq->log, LOGL_INFO, "eas.refused", F_STR("why", "another command's document"));
-	eas_answer_status(rq, rq->command->root, EAS_STATUS_INVALID_CONTENT);
-	return false;
+	return refuse_status(rq, EAS_STATUS_INVALID_CONTENT, "another command's document");
 }
 
 static bool read_body(struct eas_request *rq)

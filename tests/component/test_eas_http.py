@@ -124,6 +124,13 @@ class Case(unittest.TestCase):
             self.assertEqual(self.ask(query=query)[0], status, query)
         self.assertTrue(self.works())
 
+    def test_what_a_device_calls_itself_has_its_length(self):
+        for device, kind, status in (("D" * 33, "Test", "108"), ("HTTP0001", "T" * 33, "109")):
+            query = f"?Cmd=FolderSync&User=alice&DeviceId={device}&DeviceType={kind}"
+            code, _, body = self.ask(query=query)
+            self.assertEqual((code, decode(body).get("FolderHierarchy:Status")), (200, status))
+            self.assertEqual(self.ask(query=query, headers=self.headers(MS_ASProtocolVersion="12.1"))[0], 400)
+
     def test_versions(self):
         for version, expected in (("", (400, 505)), ("9.9", (400, 505)), ("14", (400, 505)), ("16.1", (200,)), ("12.1", (200,)),
                                   ("2.5", (200, 449))):
