@@ -64,9 +64,7 @@ static int read_all(struct commands *cs)
 			continue;
 		c->uid = uid_of(cs->part, node);
 		c->known = c->uid && is_known(cs->part, c->uid);
-		if (!wbxml_child(node, AIRSYNC_SERVERID))
-			c->status = EAS_SYNC_PROTOCOL;
-		else if (!c->known && node->tag != AIRSYNC_FETCH)
+		if (!c->known && node->tag != AIRSYNC_FETCH)
 			c->status = EAS_SYNC_NOT_FOUND;
 	}
 	return 0;
@@ -166,7 +164,7 @@ static int add(struct eas_sync_part *part, struct command *c)
 	const struct eas_client_add *before = made_before(part, id);
 	struct eas_client_add made;
 
-	if (id.len == 0 || id.len > EAS_CLIENT_ID_MAX || !wbxml_child(c->node, AIRSYNC_APPLICATIONDATA)) {
+	if (id.len > EAS_CLIENT_ID_MAX || !wbxml_child(c->node, AIRSYNC_APPLICATIONDATA)) {
 		c->status = EAS_SYNC_PROTOCOL;
 		return 0;
 	}

@@ -113,6 +113,15 @@ static bool class_fits(const struct eas_sync_collection *c)
 	return !c->class || span_eq(span_of(c->class), SPAN_LIT("Email"));
 }
 
+/* A command that does not say what it is about could not be answered: there is nothing to name it by. */
+static bool commands_have_ids(const struct wbxml_node *commands)
+{
+	for (const struct wbxml_node *c = commands ? commands->first : NULL; c; c = c->next)
+		if (wbxml_child_text(c, c->tag == AIRSYNC_ADD ? AIRSYNC_CLIENTID : AIRSYNC_SERVERID).len == 0)
+			return false;
+	return true;
+}
+
 /* What is wrong with it by itself; 0: nothing. */
 static int check(const struct wbxml_node *node, const struct eas_sync_collection *c)
 {
@@ -126,7 +135,7 @@ static int check(const struct wbxml_node *node, const struct eas_sync_collection
 		return -POD_E_SYNTAX;
 	if (wbxml_child(node, AIRSYNC_SUPPORTED) && !begins)
 		return -POD_E_SYNTAX;
-	if (!class_fits(c))
+	if (!class_fits(c) || !commands_have_ids(c->commands))
 		return -POD_E_SYNTAX;
 	return eas_sync_options_read(c->options, &o);
 }
