@@ -43,6 +43,12 @@ class Operations(unittest.TestCase):
         self.assertEqual((answer.status, answer.root.get("Status")), (200, "1"), answer)
         return answer.root.find("Response")
 
+    @staticmethod
+    def move(conversation, target, always=None):
+        options = [] if always is None else [E("ItemOperations:Options", E("ItemOperations:MoveAlways", always))]
+        return E("ItemOperations:Move", E("ItemOperations:ConversationId", conversation), E("ItemOperations:DstFldId", target),
+                 *options)
+
     def search(self, *criteria, **more):
         answer = self.phone.ask("Search", E("Search:Search", E(
             "Search:Store", E("Search:Name", "Mailbox"), E("Search:Query", E("Search:And", *criteria)),
@@ -77,8 +83,11 @@ class Operations(unittest.TestCase):
             E("ItemOperations:Fetch", store, E("AirSyncBase:FileReference", f"{self.phone.inbox}:1:1"),
               E("ItemOperations:Options", E("ItemOperations:Range", "0-6"))),
             E("ItemOperations:EmptyFolderContents", E("AirSync:CollectionId", "none")),
-            E("ItemOperations:Move", E("ItemOperations:ConversationId", b"0123456789abcdef"), E("ItemOperations:DstFldId", "none")))
-        self.assertEqual([c.get("Status") for c in response.children], ["9", "15", "6", "8", "1", "6", "156"], response.show())
+            self.move(b"0123456789abcdef", "none"), self.move(b"0123456789abcdef", "none", ""),
+            self.move(b"0123456789abcdef", self.phone.inbox, ""), self.move(b"of another length", self.phone.inbox, ""),
+            self.move(b"0123456789abcdef", self.phone.inbox, "yes"))
+        self.assertEqual([c.get("Status") for c in response.children],
+                         ["9", "15", "6", "8", "1", "6", "156", "6", "6", "6", "2"], response.show())
         self.assertEqual(base64.b64decode(response.all("Fetch")[4].find("Properties/Data").data), b"nothing")
         bad = self.phone.ask("ItemOperations", E("ItemOperations:ItemOperations", E("ItemOperations:Status", "1")))
         self.assertEqual(bad.root.get("Status"), "2")
@@ -88,8 +97,7 @@ class Operations(unittest.TestCase):
         target = self.phone.folder("Target").id
         found = self.search(E("Search:ConversationId", conversation))
         self.assertEqual(found.get("Total"), "3", found.show())
-        move = E("ItemOperations:Move", E("ItemOperations:ConversationId", conversation), E("ItemOperations:DstFldId", target),
-                 E("ItemOperations:Options", E("ItemOperations:MoveAlways")))
+        move = self.move(conversation, target, "")
         self.assertEqual(self.operate(move).get("Move/Status"), "1")
         self.assertEqual(sorted(self.subjects("Target")), ["AW: plans", "Re: plans", "plans"])
         self.assertEqual(self.subjects("INBOX"), ["other"])

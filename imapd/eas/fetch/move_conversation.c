@@ -125,12 +125,8 @@ static unsigned int run(struct eas_request *rq, struct span conversation, struct
 
 	if (f.a && f.scratch) {
 		r = eas_folder_find(rq, target_id, &target, NULL);
-		if (r == -POD_E_NOTFOUND) {
-			status = FETCH_UNSUPPORTED;
-		} else {
-			r = r == 0 ? move_all(rq, &f, target, &moved) : r;
-			status = r == 0 && moved == 0 ? FETCH_NOT_FOUND : fetch_status_of(r);
-		}
+		r = r == 0 ? move_all(rq, &f, target, &moved) : r;
+		status = r == 0 && moved == 0 ? FETCH_NOT_FOUND : fetch_status_of(r);
 	}
 	(void) arena_free(f.scratch);
 	(void) arena_free(f.a);
@@ -139,21 +135,24 @@ static unsigned int run(struct eas_request *rq, struct span conversation, struct
 
 /*
  * MoveAlways says that what comes later is to go there, too. Without it the operation has no meaning
- * (MS-ASCMD 2.2.3.111: status 156); with it what is there is moved now.
+ * (MS-ASCMD 2.2.3.111: status 156); with it what is there is moved now. The element is empty: one that says
+ * something is not understood. An id of another length is of no conversation that there is.
  */
 void fetch_move_conversation(struct eas_request *rq, const struct wbxml_node *operation)
 {
 	const struct wbxml_node *options = wbxml_child(operation, ITEMOPERATIONS_OPTIONS);
 	struct span conversation = wbxml_child_text(operation, ITEMOPERATIONS_CONVERSATIONID);
 	struct span target = wbxml_child_text(operation, ITEMOPERATIONS_DSTFLDID);
+	bool always = wbxml_child(options, ITEMOPERATIONS_MOVEALWAYS) != NULL;
 	unsigned int status;
 
-	if (conversation.len == 0 || target.len == 0)
+	if (conversation.len == 0 || target.len == 0 ||
+	    wbxml_child_text(options, ITEMOPERATIONS_MOVEALWAYS).len > 0)
 		status = FETCH_PROTOCOL_ERROR;
-	else if (conversation.len != EAS_CONVERSATION_ID_SIZE)
-		status = FETCH_BAD_IDS;
-	else if (!wbxml_child(options, ITEMOPERATIONS_MOVEALWAYS))
+	else if (!always)
 		status = FETCH_UNSUPPORTED;
+	else if (conversation.len != EAS_CONVERSATION_ID_SIZE)
+		status = FETCH_NOT_FOUND;
 	else
 		status = run(rq, conversation, target);
 	wbxml_open(&rq->out, ITEMOPERATIONS_MOVE);
