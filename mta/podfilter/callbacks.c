@@ -25,11 +25,12 @@
  * the system, so that what we can do without is not asked for. With the space behind a field's colon a
  * signature can be checked. All are in protocol 6, which our mta speaks.
  */
-#define NEEDED_STEPS                                                                                   \
-	(SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY | SMFIP_NR_UNKN | \
-	 SMFIP_HDR_LEADSPC)
+#define NEEDED_STEPS \
+	(SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_NR_BODY | SMFIP_NR_UNKN | SMFIP_HDR_LEADSPC)
 #define WANTED_STEPS (NEEDED_STEPS | SMFIP_RCPT_REJ)
-#define UNUSED_STEPS SMFIP_NODATA
+/* Steps without a callback here. To promise no reply to one of these instead is no way: libmilter answers it,
+ * notices, and complains to syslog at each message. */
+#define UNUSED_STEPS (SMFIP_NODATA | SMFIP_NOEOH)
 #define ACTIONS      (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST)
 
 /* libmilter hands nothing of the caller's to its callbacks before there is a session. */

@@ -30,6 +30,12 @@ class Frame(unittest.TestCase):
             self.assertIn("filter.verdict", f.log())
             self.assertIn("trace=0123456789abcdef", f.log())
 
+    def test_of_steps_it_has_no_use_for_it_is_told_nothing(self):
+        """To promise no reply to them is not the same: libmilter replies, and complains to syslog at each message."""
+        no_data, no_end_of_headers, silent_end_of_headers = 0x200, 0x40, 0x40000
+        with Filter() as f, f.client() as m:
+            self.assertEqual(m.steps & (no_data | no_end_of_headers | silent_end_of_headers), no_data | no_end_of_headers)
+
     def test_a_connection_is_used_again_for_the_next_session(self):
         with Filter() as f, f.client() as m:
             for n in range(20):
