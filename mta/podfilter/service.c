@@ -21,6 +21,7 @@
 /* Hundreds of callbacks may wait at once; the MIME parser, which does not recurse, needs a fraction of this.
  */
 #define STACK_BYTES (256u << 10)
+#define STACK_MOST  (8u << 20)
 
 /* Entries looked at in a second: half a million in less than ten minutes. */
 #define PRUNE_MAX 1000
@@ -42,7 +43,9 @@ static void *milter_thread(void *arg)
 	struct service *v = arg;
 
 	v->milter_result = callbacks_run(&v->milter_err);
-	(void) event_base_loopexit(v->base, NULL); /* also before the loop has begun: where nobody asked for its end, it is ours */
+	(void) event_base_loopexit(
+		v->base,
+		NULL); /* also before the loop has begun: where nobody asked for its end, it is ours */
 	return NULL;
 }
 
@@ -118,16 +121,40 @@ static void service_on_flush(evutil_socket_t fd, short events, void *arg)
 	prune(v);
 }
 
-/* libmilter's threads have no other way to be told how much stack they get. */
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/*
+ * libmilter's threads have no other way to be told how much stack they get. What else lies on it (the
+ * thread-local data of all libraries, and much more under a sanitizer) may leave none, which libmilter would
+ * only tell syslog.
+ */
+static int set_stack(struct err *err)
+{
+	int r = -POD_E_INTERNAL;
+
+	for (size_t bytes = STACK_BYTES; r < 0 && bytes <= STACK_MOST; bytes *= 2) {
+		pthread_attr_t attr;
+		pthread_t probe;
+
+		(void) pthread_attr_init(&attr);
+		(void) pthread_attr_setstacksize(&attr, bytes);
+		(void) pthread_setattr_default_np(&attr);
+		(void) pthread_attr_destroy(&attr);
+		r = thread_start_quiet(&probe, 0, nothing, NULL, "a thread for libmilter", err);
+		if (r == 0)
+			(void) pthread_join(probe, NULL);
+	}
+	return r;
+}
+
 static int start_milter(struct service *v, struct err *err)
 {
-	pthread_attr_t attr;
+	int r = set_stack(err);
 
-	(void) pthread_attr_init(&attr);
-	(void) pthread_attr_setstacksize(&attr, STACK_BYTES);
-	(void) pthread_setattr_default_np(&attr);
-	(void) pthread_attr_destroy(&attr);
-	return thread_start_quiet(&v->milter, STACK_BYTES, milter_thread, v, "thread of libmilter", err);
+	return r < 0 ? r : thread_start_quiet(&v->milter, 0, milter_thread, v, "thread of libmilter", err);
 }
 
 static int run_loop(struct service *v, struct err *err)
