@@ -125,7 +125,7 @@ void eas_zone_of(const icaltimezone *zone, struct icaltimetype at, uint8_t ret_b
 	/* libical's own functions fill in what they look up, so they take it without const */
 	icaltimezone *z = (icaltimezone *) (uintptr_t) zone;
 	icalcomponent *c = z ? icaltimezone_get_component(z) : NULL;
-	struct rule standard = { .month = 0 }, daylight = { .month = 0 };
+	struct rule standard = { .month = 0 }, summer = { .month = 0 };
 	bool has_daylight;
 
 	memset(ret_blob, 0, EAS_TIMEZONE_SIZE);
@@ -135,7 +135,7 @@ void eas_zone_of(const icaltimezone *zone, struct icaltimetype at, uint8_t ret_b
 		put32(ret_blob + AT_BIAS, -icaltimezone_get_utc_offset(z, &at, NULL) / 60);
 		return;
 	}
-	has_daylight = latest_rule(c, ICAL_XDAYLIGHT_COMPONENT, &daylight) && daylight.month > 0 &&
+	has_daylight = latest_rule(c, ICAL_XDAYLIGHT_COMPONENT, &summer) && summer.month > 0 &&
 	               standard.month > 0;
 	put32(ret_blob + AT_BIAS, -standard.offset_s / 60);
 	if (!has_daylight) {
@@ -144,5 +144,5 @@ void eas_zone_of(const icaltimezone *zone, struct icaltimetype at, uint8_t ret_b
 		return;
 	}
 	put_rule(ret_blob + AT_STANDARD, &standard, 0);
-	put_rule(ret_blob + AT_DAYLIGHT, &daylight, -(daylight.offset_s - standard.offset_s) / 60);
+	put_rule(ret_blob + AT_DAYLIGHT, &summer, -(summer.offset_s - standard.offset_s) / 60);
 }
