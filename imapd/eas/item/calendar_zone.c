@@ -135,8 +135,8 @@ void eas_zone_of(const icaltimezone *zone, struct icaltimetype at, uint8_t ret_b
 		put32(ret_blob + AT_BIAS, -icaltimezone_get_utc_offset(z, &at, NULL) / 60);
 		return;
 	}
-	has_daylight = latest_rule(c, ICAL_XDAYLIGHT_COMPONENT, &summer) && summer.month > 0 &&
-	               standard.month > 0;
+	has_daylight =
+		latest_rule(c, ICAL_XDAYLIGHT_COMPONENT, &summer) && summer.month > 0 && standard.month > 0;
 	put32(ret_blob + AT_BIAS, -standard.offset_s / 60);
 	if (!has_daylight) {
 		standard.month = 0;
