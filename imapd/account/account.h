@@ -78,8 +78,14 @@ int account_call_body(struct account *ac, struct arena *a, enum store_method met
                       ProtobufCMessage *request, struct span blob, int fd,
                       const ProtobufCMessage **ret_message, struct err *err);
 /*
- * The same for an answer in parts: on_part gets each frame that has a message, the final one too, and must
- * not suspend; what it gets is valid during the call.
+ * Suspends. Puts a message, whose lines end in CRLF, into a mailbox: append says which, its flags and its id,
+ * the rest is filled in. a has to have room for the message's structure.
+ */
+int account_append(struct account *ac, struct arena *a, Podstore__Append *append, struct span message,
+                   uint32_t *ret_uid, struct err *err);
+/*
+ * The same as account_call for an answer in parts: on_part gets each frame that has a message, the final one
+ * too, and must not suspend; what it gets is valid during the call.
  */
 typedef void account_part_fn(void *arg, const struct store_reply *part);
 int account_call_parts(struct account *ac, struct arena *a, enum store_method method,

@@ -26,58 +26,25 @@ struct writing {
 
 /* ---- into the store ---- */
 
-static ProtobufCBinaryData binary(struct span s)
-{
-	union {
-		const uint8_t *from;
-		uint8_t *to;
-	} p = { .from = s.p };
-
-	return (ProtobufCBinaryData){ .len = s.len, .data = p.to };
-}
-
-static int summarize(struct writing *w, Podstore__Summary *summary)
-{
-	struct mime_summary s;
-	int r = mime_summarize(w->a, buf_span(&w->message), &s);
-
-	if (r < 0)
-		return r;
-	summary->envelope = binary(s.envelope);
-	summary->bodystructure = binary(s.bodystructure);
-	summary->parts = binary(s.parts);
-	summary->headers = binary(s.headers);
-	return 0;
-}
-
 static int append(struct writing *w, uint32_t *ret_uid)
 {
 	Podstore__Append request = PODSTORE__APPEND__INIT;
-	Podstore__Summary summary = PODSTORE__SUMMARY__INIT;
 	char *keywords[ARRAY_SIZE(w->flags.keywords)];
-	const ProtobufCMessage *message;
-	int r = summarize(w, &summary);
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < w->flags.keywords_n; i++) {
 		keywords[i] = arena_str(w->a, span_of(w->flags.keywords[i]));
 		r = keywords[i] ? 0 : -POD_E_NOMEM;
 	}
-	request.append_id = binary(span_make(w->id.b, ID_SIZE));
+	request.append_id = (ProtobufCBinaryData){ ID_SIZE, w->id.b };
 	request.mailbox = arena_str(w->a, span_of(w->place->name));
 	request.flags = w->flags.system | STORE_FLAG_DRAFT;
 	request.n_keywords = w->flags.keywords_n;
 	request.keywords = keywords;
-	request.internal_date = clock_wall_s();
-	request.summary = &summary;
-	request.size = w->message.len;
 	if (r == 0 && !request.mailbox)
 		r = -POD_E_NOMEM;
-	if (r == 0)
-		r = account_call_body(w->rq->account, w->a, STORE_APPEND, &request.base,
-		                      buf_span(&w->message), -1, &message, NULL);
-	if (r == 0)
-		*ret_uid = ((const Podstore__AppendReply *) message)->uid;
-	return r;
+	return r == 0 ? account_append(w->rq->account, w->a, &request, buf_span(&w->message), ret_uid, NULL)
+	              : r;
 }
 
 /* The details of its flag go with the new message, whose GUID only the store knows. */

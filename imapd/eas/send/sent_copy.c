@@ -1,13 +1,6 @@
 #include "imapd/eas/send/sent_copy.h"
 
-#include <errno.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "base/cleanup.h"
-#include "base/clock.h"
-#include "mime/mime.h"
-#include "storeproto/frame.h"
 
 #define SUMMARY_ARENA (32u << 20)
 #define SENT_NAME     "Sent"
@@ -16,11 +9,6 @@
 static char *unconst(const char *s)
 {
 	return (char *) (uintptr_t) s;
-}
-
-static ProtobufCBinaryData binary(struct span s)
-{
-	return (ProtobufCBinaryData){ s.len, (uint8_t *) (uintptr_t) s.p };
 }
 
 /* Made by us where the user has none; one of that name without the special use is as good. */
@@ -54,64 +42,27 @@ static int find_sent(struct eas_request *rq, const char **ret_name, struct err *
 	return make_sent(rq, err);
 }
 
-/* What does not fit in a frame travels as a file. */
-static int file_of(struct span bytes, int *ret_fd, struct err *err)
-{
-	_cleanup_(closep) int fd = memfd_create("sent", MFD_CLOEXEC);
-
-	if (fd < 0)
-		return err_errno(err, errno, "a message's file");
-	while (bytes.len) {
-		ssize_t n = write(fd, bytes.p, bytes.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_errno(err, errno, "a message's file");
-		bytes = span_skip(bytes, (size_t) n);
-	}
-	*ret_fd = take_fd(&fd);
-	return 0;
-}
-
-static int append(struct eas_request *rq, const char *name, const struct guid *id, struct span message,
-                  const struct mime_summary *parsed, struct err *err)
+static int append(struct eas_request *rq, struct arena *a, const char *name, const struct guid *id,
+                  struct span message, struct err *err)
 {
 	Podstore__Append request = PODSTORE__APPEND__INIT;
-	Podstore__Summary summary = PODSTORE__SUMMARY__INIT;
-	_cleanup_(closep) int fd = -1;
 	struct guid own = *id;
-	int r = 0;
+	uint32_t uid;
 
 	/* The user may be a recipient, too: their volume knows the delivery by its id, and this is another
 	 * message. */
 	own.b[ID_SIZE - 1] ^= 1;
-	summary.envelope = binary(parsed->envelope);
-	summary.bodystructure = binary(parsed->bodystructure);
-	summary.parts = binary(parsed->parts);
-	summary.headers = binary(parsed->headers);
-	request.append_id = binary(span_make(own.b, ID_SIZE));
+	request.append_id = (ProtobufCBinaryData){ ID_SIZE, own.b };
 	request.mailbox = unconst(name);
 	request.flags = STORE_FLAG_SEEN;
-	request.internal_date = clock_wall_s();
-	request.summary = &summary;
-	request.size = message.len;
-	if (message.len > FRAME_BLOB_INLINE_MAX)
-		r = file_of(message, &fd, err);
-	return r < 0 ? r
-	             : account_call_body(rq->account, rq->a, STORE_APPEND, &request.base,
-	                                 fd < 0 ? message : SPAN_NONE, fd, NULL, err);
+	return account_append(rq->account, a, &request, message, &uid, err);
 }
 
 int sent_copy_put(struct eas_request *rq, const struct guid *id, struct span message, struct err *err)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(SUMMARY_ARENA);
-	struct mime_summary parsed;
 	const char *name = NULL;
-	int r = a ? mime_summarize(a, message, &parsed) : -POD_E_NOMEM;
+	int r = a ? find_sent(rq, &name, err) : err_set(err, POD_E_NOMEM, "a message's structure");
 
-	if (r < 0)
-		return err_set(err, POD_E_NOMEM, "a message's structure");
-	r = find_sent(rq, &name, err);
-	return r < 0 ? r : append(rq, name, id, message, &parsed, err);
+	return r < 0 ? r : append(rq, a, name, id, message, err);
 }
