@@ -17,7 +17,8 @@
 
 static bool owns(void *arg, struct span address)
 {
-	return span_eq(address, SPAN_LIT("ann@example.test")) || span_eq(address, SPAN_LIT("sales@example.test"));
+	return span_eq(address, SPAN_LIT("ann@example.test")) ||
+	       span_eq(address, SPAN_LIT("sales@example.test"));
 }
 
 /* Tags are cut off: enough for a test. */
@@ -119,7 +120,8 @@ static void bcc_is_kept_in_the_copy_and_not_sent(void **state)
 	struct rig *r = *state;
 
 	make(r, COMPOSE_NEW,
-	     "From: ann@example.test\r\nTo: Bob <bob@there.test>, bob@THERE.test\r\nCc: team: c1@x.test, c2@x.test;\r\n"
+	     "From: ann@example.test\r\nTo: Bob <bob@there.test>, bob@THERE.test\r\nCc: team: c1@x.test, "
+	     "c2@x.test;\r\n"
 	     "Bcc: secret@there.test\r\nSubject: hi\r\n\r\nhello\r\n",
 	     NULL);
 	assert_int_equal(r->c.n_rcpts, 4);
@@ -138,14 +140,17 @@ static void from_is_an_address_of_the_users(void **state)
 	static const struct {
 		const char *given, *from, *sender;
 	} cases[] = {
-		{ "From: Sales <sales@example.test>\r\n", "From: Sales <sales@example.test>\r\n", "sales@example.test" },
-		{ "From: \"Boss\" <boss@example.test>\r\n", "From: \"Boss\" <ann@example.test>\r\n", "ann@example.test" },
-		{ "From: =?utf-8?q?B=C3=B6ss?= <boss@x.test>\r\n", "From: =?utf-8?q?B=C3=B6ss?= <ann@example.test>\r\n",
+		{ "From: Sales <sales@example.test>\r\n", "From: Sales <sales@example.test>\r\n",
+		  "sales@example.test" },
+		{ "From: \"Boss\" <boss@example.test>\r\n", "From: \"Boss\" <ann@example.test>\r\n",
 		  "ann@example.test" },
+		{ "From: =?utf-8?q?B=C3=B6ss?= <boss@x.test>\r\n",
+		  "From: =?utf-8?q?B=C3=B6ss?= <ann@example.test>\r\n", "ann@example.test" },
 		{ "", "From: \"Ann \\\"A\\\" Ames\" <ann@example.test>\r\n", "ann@example.test" },
-		{ "From: a@b.test, c@d.test\r\n", "From: \"Ann \\\"A\\\" Ames\" <ann@example.test>\r\n", "ann@example.test" },
-		{ "From: ann\r\nFrom: sales@example.test\r\n", "From: \"Ann \\\"A\\\" Ames\" <ann@example.test>\r\n",
+		{ "From: a@b.test, c@d.test\r\n", "From: \"Ann \\\"A\\\" Ames\" <ann@example.test>\r\n",
 		  "ann@example.test" },
+		{ "From: ann\r\nFrom: sales@example.test\r\n",
+		  "From: \"Ann \\\"A\\\" Ames\" <ann@example.test>\r\n", "ann@example.test" },
 	};
 	struct rig *r = *state;
 
@@ -162,9 +167,12 @@ static void a_name_of_other_letters_is_encoded(void **state)
 {
 	struct rig *r = *state;
 
-	r->order.name = "J\xc3\xbcrgen \xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac";
+	r->order.name = "J\xc3\xbcrgen "
+	                "\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5"
+	                "\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac";
 	make(r, COMPOSE_NEW, TO "\r\nx\r\n", NULL);
-	has(sent(r), "From: =?utf-8?B?SsO8cmdlbiDml6XmnKzml6XmnKzml6XmnKzml6XmnKzml6XmnKzml6U=?=\r\n =?utf-8?B?5pys?= <ann@example.test>\r\n");
+	has(sent(r), "From: =?utf-8?B?SsO8cmdlbiDml6XmnKzml6XmnKzml6XmnKzml6XmnKzml6XmnKzml6U=?=\r\n "
+	             "=?utf-8?B?5pys?= <ann@example.test>\r\n");
 	r->order.name = "";
 	make(r, COMPOSE_NEW, TO "\r\nx\r\n", NULL);
 	has(sent(r), "From: <ann@example.test>\r\n");
@@ -194,21 +202,41 @@ static void what_is_no_message_or_for_nobody_is_refused(void **state)
 	}
 }
 
+/* Each is compared with those before: of a header of some megabytes that would hold up a worker for hours. */
+static void more_recipients_than_anybody_means_are_refused(void **state)
+{
+	_cleanup_buf_ struct buf mime = BUF_INIT;
+	struct rig *r = *state;
+
+	for (int field = 0; field < 3; field++) {
+		buf_add_str(&mime, "To: x@y.test");
+		for (int i = 0; i < 4000; i++)
+			buf_printf(&mime, ",\r\n b%d@y.test", i);
+		buf_add_str(&mime, "\r\n");
+	}
+	buf_add_str(&mime, "\r\nhi");
+	r->order.mime = buf_span(&mime);
+	assert_int_equal(compose(r->a, &r->order, &r->c), -POD_E_UNSUPPORTED);
+}
+
 static void bare_line_ends_become_crlf(void **state)
 {
 	struct rig *r = *state;
 
-	make(r, COMPOSE_NEW, "To: bob@there.test\nMessage-Id: <own@phone>\nDate: then\n\na\rb\n\nc\r\n", NULL);
-	assert_string_equal(sent(r), "To: bob@there.test\r\nMessage-Id: <own@phone>\r\nDate: then\r\n"
-	                             "From: \"Ann \\\"A\\\" Ames\" <ann@example.test>\r\n\r\na\r\nb\r\n\r\nc\r\n");
+	make(r, COMPOSE_NEW, "To: bob@there.test\nMessage-Id: <own@phone>\nDate: then\n\na\rb\n\nc\r\n",
+	     NULL);
+	assert_string_equal(sent(r),
+	                    "To: bob@there.test\r\nMessage-Id: <own@phone>\r\nDate: then\r\n"
+	                    "From: \"Ann \\\"A\\\" Ames\" <ann@example.test>\r\n\r\na\r\nb\r\n\r\nc\r\n");
 	assert_true(span_eq(r->c.message_id, SPAN_LIT("<own@phone>")));
 	make(r, COMPOSE_NEW, "To: bob@there.test", NULL);
 	has(sent(r), "To: bob@there.test\r\nFrom: ");
 }
 
-#define ORIGINAL_HEADER                                                                                      \
-	"From: =?utf-8?q?J=C3=BCrgen?= <j@there.test>\r\nTo: ann@example.test\r\nSubject: Plans\r\n"         \
-	"Date: Mon, 1 Jan 2024 10:00:00 +0000\r\nMessage-ID: <o1@there.test>\r\nReferences: <r1@x> <r2@x>\r\n"
+#define ORIGINAL_HEADER                                                                              \
+	"From: =?utf-8?q?J=C3=BCrgen?= <j@there.test>\r\nTo: ann@example.test\r\nSubject: Plans\r\n" \
+	"Date: Mon, 1 Jan 2024 10:00:00 +0000\r\nMessage-ID: <o1@there.test>\r\nReferences: <r1@x> " \
+	"<r2@x>\r\n"
 
 static void a_reply_quotes_text_below_text(void **state)
 {
@@ -216,28 +244,37 @@ static void a_reply_quotes_text_below_text(void **state)
 	struct span header;
 	const char *text;
 
-	make(r, COMPOSE_REPLY, "To: j@there.test\r\nContent-Type: text/plain; charset=iso-8859-1; format=flowed\r\n"
-	                       "Content-Transfer-Encoding: base64\r\n\r\nSmEsIGJp3y4NCg==\r\n",
-	     ORIGINAL_HEADER "Content-Type: text/plain; charset=utf-8\r\n\r\nHello  \r\n> older\r\n\r\nF\xc3\xbcr dich\r\n");
+	make(r, COMPOSE_REPLY,
+	     "To: j@there.test\r\nContent-Type: text/plain; charset=iso-8859-1; format=flowed\r\n"
+	     "Content-Transfer-Encoding: base64\r\n\r\nSmEsIGJp3y4NCg==\r\n",
+	     ORIGINAL_HEADER
+	     "Content-Type: text/plain; charset=utf-8\r\n\r\nHello  \r\n> older\r\n\r\nF\xc3\xbcr dich\r\n");
 	text = leaf(r, 0, &header);
-	has(text, "Ja, bi\xc3\x9f.\r\n\r\n\r\n-----Original Message-----\r\nFrom: J\xc3\xbcrgen <j@there.test>\r\n"
-	          "Sent: Mon, 1 Jan 2024 10:00:00 +0000\r\nTo: ann@example.test\r\nSubject: Plans\r\n\r\n"
-	          "> Hello\r\n>> older\r\n>\r\n> F\xc3\xbcr dich\r\n");
-	has(sent(r), "Content-Type: text/plain; charset=utf-8; format=flowed\r\nContent-Transfer-Encoding: quoted-printable\r\n");
+	has(text,
+	    "Ja, bi\xc3\x9f.\r\n\r\n\r\n-----Original Message-----\r\nFrom: J\xc3\xbcrgen <j@there.test>\r\n"
+	    "Sent: Mon, 1 Jan 2024 10:00:00 +0000\r\nTo: ann@example.test\r\nSubject: Plans\r\n\r\n"
+	    "> Hello\r\n>> older\r\n>\r\n> F\xc3\xbcr dich\r\n");
+	has(sent(r), "Content-Type: text/plain; charset=utf-8; format=flowed\r\nContent-Transfer-Encoding: "
+	             "quoted-printable\r\n");
 	has(sent(r), "In-Reply-To: <o1@there.test>\r\nReferences: <r1@x>\r\n <r2@x>\r\n <o1@there.test>\r\n");
 	has(sent(r), "Subject: Re: Plans\r\n");
 	has(sent(r), "MIME-Version: 1.0\r\n");
 	lacks(sent(r), "iso-8859-1");
 }
 
-#define HTML_ORIGINAL                                                                                             \
-	ORIGINAL_HEADER "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\n"           \
-	"Content-Type: multipart/related; boundary=r\r\n\r\n--r\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n" \
-	"--a\r\nContent-Type: text/plain\r\n\r\nplain words\r\n--a\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" \
-	"<html><head><title>t</title></head><body bgcolor=red><p>html words</p><img src=\"cid:pic@1\"></body></html>\r\n--a--\r\n" \
-	"--r\r\nContent-Type: image/png\r\nContent-ID: <pic@1>\r\nContent-Transfer-Encoding: base64\r\n\r\nUElD\r\n--r--\r\n" \
-	"--m\r\nContent-Type: application/pdf; name=x.pdf\r\nContent-Disposition: attachment; filename=x.pdf\r\nX-Other: no\r\n" \
-	"Content-Transfer-Encoding: base64\r\n\r\nQkJC\r\n--m--\r\n"
+#define HTML_ORIGINAL                                                                                   \
+	ORIGINAL_HEADER "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\n" \
+			"Content-Type: multipart/related; boundary=r\r\n\r\n--r\r\nContent-Type: "      \
+	                "multipart/alternative; boundary=a\r\n\r\n"                                     \
+			"--a\r\nContent-Type: text/plain\r\n\r\nplain words\r\n--a\r\nContent-Type: "   \
+	                "text/html; charset=utf-8\r\n\r\n"                                              \
+			"<html><head><title>t</title></head><body bgcolor=red><p>html words</p><img "   \
+	                "src=\"cid:pic@1\"></body></html>\r\n--a--\r\n"                                 \
+			"--r\r\nContent-Type: image/png\r\nContent-ID: "                                \
+	                "<pic@1>\r\nContent-Transfer-Encoding: base64\r\n\r\nUElD\r\n--r--\r\n"         \
+			"--m\r\nContent-Type: application/pdf; name=x.pdf\r\nContent-Disposition: "     \
+	                "attachment; filename=x.pdf\r\nX-Other: no\r\n"                                 \
+			"Content-Transfer-Encoding: base64\r\n\r\nQkJC\r\n--m--\r\n"
 
 static void a_reply_in_html_quotes_html_and_takes_its_pictures_along(void **state)
 {
@@ -246,11 +283,14 @@ static void a_reply_in_html_quotes_html_and_takes_its_pictures_along(void **stat
 	const char *html;
 
 	make(r, COMPOSE_REPLY,
-	     TO "Subject: Re: Plans\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><body><b>yes</b></BODY></html>\r\n",
+	     TO "Subject: Re: Plans\r\nContent-Type: text/html; "
+	        "charset=utf-8\r\n\r\n<html><body><b>yes</b></BODY></html>\r\n",
 	     HTML_ORIGINAL);
 	html = leaf(r, 0, &header);
-	has(html, "<html><body><b>yes</b>\r\n<br><hr>\r\n<div><b>From:</b> J\xc3\xbcrgen &lt;j@there.test&gt;<br>\r\n");
-	has(html, "<blockquote type=\"cite\">\r\n<p>html words</p><img src=\"cid:pic@1\">\r\n</blockquote>\r\n</BODY></html>");
+	has(html, "<html><body><b>yes</b>\r\n<br><hr>\r\n<div><b>From:</b> J\xc3\xbcrgen "
+	          "&lt;j@there.test&gt;<br>\r\n");
+	has(html, "<blockquote type=\"cite\">\r\n<p>html words</p><img "
+	          "src=\"cid:pic@1\">\r\n</blockquote>\r\n</BODY></html>");
 	lacks(html, "bgcolor");
 	assert_string_equal(leaf(r, 1, &header), "PIC");
 	lacks(sent(r), "x.pdf");
@@ -268,7 +308,8 @@ static void a_forward_takes_all_attachments_along(void **state)
 	struct span header;
 
 	make(r, COMPOSE_FORWARD,
-	     TO "Content-Type: multipart/alternative; boundary=\"q\"\r\nMIME-Version: 1.0\r\n\r\nignored\r\n--q\r\n\r\nsee below\r\n"
+	     TO "Content-Type: multipart/alternative; boundary=\"q\"\r\nMIME-Version: "
+	        "1.0\r\n\r\nignored\r\n--q\r\n\r\nsee below\r\n"
 	        "--q\r\nContent-Type: text/html\r\n\r\n<p>see below</p>\r\n--q--\r\n",
 	     HTML_ORIGINAL);
 	has(leaf(r, 0, &header), "see below");
@@ -281,7 +322,8 @@ static void a_forward_takes_all_attachments_along(void **state)
 	lacks(sent(r), "X-Other");
 	lacks(sent(r), "In-Reply-To");
 	has(sent(r), "Subject: Fwd: Plans\r\n");
-	has(sent(r), "Content-Type: multipart/mixed; boundary=\"=_pod_01020300000000000000000000000000\"\r\n");
+	has(sent(r),
+	    "Content-Type: multipart/mixed; boundary=\"=_pod_01020300000000000000000000000000\"\r\n");
 	assert_null(strstr(strstr(sent(r), "MIME-Version") + 1, "MIME-Version"));
 }
 
@@ -290,7 +332,8 @@ static void replaced_mime_is_sent_as_it_is(void **state)
 	struct rig *r = *state;
 
 	r->order.replace = true;
-	make(r, COMPOSE_REPLY, TO "Subject: x\r\nContent-Type: text/plain\r\n\r\nall of it\r\n", HTML_ORIGINAL);
+	make(r, COMPOSE_REPLY, TO "Subject: x\r\nContent-Type: text/plain\r\n\r\nall of it\r\n",
+	     HTML_ORIGINAL);
 	assert_string_equal(sent(r) + r->c.sent_header_len, "all of it\r\n");
 	has(sent(r), "In-Reply-To: <o1@there.test>\r\n");
 	r->order.replace = false;
@@ -301,9 +344,11 @@ static void an_html_original_is_quoted_as_text_in_a_text(void **state)
 	struct rig *r = *state;
 	struct span header;
 
-	make(r, COMPOSE_FORWARD, TO "\r\nfyi\r\n", ORIGINAL_HEADER "Content-Type: text/html\r\n\r\n<b>only</b> html\r\n");
+	make(r, COMPOSE_FORWARD, TO "\r\nfyi\r\n",
+	     ORIGINAL_HEADER "Content-Type: text/html\r\n\r\n<b>only</b> html\r\n");
 	has(leaf(r, 0, &header), "only html\r\n");
-	make(r, COMPOSE_REPLY, TO "Content-Type: text/html\r\n\r\n<b>fyi</b>\r\n", ORIGINAL_HEADER "\r\na < b\r\nc\r\n");
+	make(r, COMPOSE_REPLY, TO "Content-Type: text/html\r\n\r\n<b>fyi</b>\r\n",
+	     ORIGINAL_HEADER "\r\na < b\r\nc\r\n");
 	has(leaf(r, 0, &header), "<b>fyi</b>\r\n\r\n<br><hr>");
 	has(leaf(r, 0, &header), "a &lt; b<br>\r\nc<br>\r\n");
 }
@@ -312,9 +357,10 @@ static void where_nothing_can_be_quoted_the_original_goes_along_whole(void **sta
 {
 	static const char sealed[] = "Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n"
 				     "Content-Transfer-Encoding: base64\r\n\r\nQUJD\r\n";
-	static const char own[] = "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; boundary=s\r\n\r\n"
-				  "--s\r\nContent-Type: text/plain\r\n\r\nsigned words\r\n--s\r\n"
-				  "Content-Type: application/pkcs7-signature\r\n\r\nSIG\r\n--s--\r\n";
+	static const char own[] =
+		"Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; boundary=s\r\n\r\n"
+		"--s\r\nContent-Type: text/plain\r\n\r\nsigned words\r\n--s\r\n"
+		"Content-Type: application/pkcs7-signature\r\n\r\nSIG\r\n--s--\r\n";
 	struct rig *r = *state;
 	struct span header;
 
@@ -360,6 +406,7 @@ int main(void)
 		TEST(from_is_an_address_of_the_users),
 		TEST(a_name_of_other_letters_is_encoded),
 		TEST(what_is_no_message_or_for_nobody_is_refused),
+		TEST(more_recipients_than_anybody_means_are_refused),
 		TEST(bare_line_ends_become_crlf),
 		TEST(a_reply_quotes_text_below_text),
 		TEST(a_reply_in_html_quotes_html_and_takes_its_pictures_along),

@@ -7,73 +7,23 @@
 #include "imapd/eas/item/draft.h"
 #include "imapd/eas/item/headers.h"
 #include "mime/header.h"
-
-struct line {
-	unsigned int tag; /* 0: the end of the element that is open */
-	const char *text; /* NULL: an element with others in it */
-};
-#define IN(tag)           \
-	{                 \
-		tag, NULL \
-	}
-#define OUT             \
-	{               \
-		0, NULL \
-	}
-
-static const struct wbxml_node *document(struct arena *a, const struct line *lines)
-{
-	_cleanup_buf_ struct buf out = BUF_INIT;
-	struct wbxml_node *root;
-	struct wbxml_writer w;
-
-	wbxml_begin(&w, &out);
-	for (wbxml_open(&w, AIRSYNC_APPLICATIONDATA); w.depth > 0; lines++) {
-		if (!lines->tag)
-			wbxml_close(&w);
-		else if (lines->text)
-			wbxml_str(&w, (enum wbxml_tag) lines->tag, lines->text);
-		else
-			wbxml_open(&w, (enum wbxml_tag) lines->tag);
-	}
-	assert_int_equal(wbxml_decode(a, arena_dup(a, buf_span(&out)), &root, NULL), 0);
-	return root;
-}
+#include "tests/support/eas_fixture.h"
 
 static const struct eas_draft_frame frame = {
 	.from = "ann@example.org", .now_s = 1795702844, .folder_id = "f", .uid = 5
 };
 
-static struct span compose(struct arena *a, const struct line *lines, const struct eas_message *base,
+static struct span compose(struct arena *a, const struct eas_line *lines, const struct eas_message *base,
                            int expected)
 {
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	struct eas_draft d;
-	int r = eas_draft_read(a, document(a, lines), &d);
+	int r = eas_draft_read(a, eas_document(a, AIRSYNC_APPLICATIONDATA, lines), &d);
 
 	if (r == 0)
 		r = eas_draft_compose(a, &d, base, &frame, &out);
 	assert_int_equal(r, expected);
 	return r == 0 ? arena_dup(a, buf_span(&out)) : SPAN_NONE;
-}
-
-static struct eas_message open_message(struct arena *a, struct span bytes, struct eas_layout *layout)
-{
-	struct mime_summary s = { SPAN_NONE };
-	struct eas_message m;
-
-	assert_int_equal(mime_summarize(a, bytes, &s), 0);
-	assert_int_equal(eas_layout_read(a, s.bodystructure, layout), 0);
-	assert_int_equal(eas_message_open(a, bytes, s.parts, layout, &m), 0);
-	return m;
-}
-
-static void assert_span(struct span got, const char *want)
-{
-	_cleanup_buf_ struct buf b = BUF_INIT;
-
-	buf_add(&b, got);
-	assert_string_equal(buf_str(&b), want);
 }
 
 static void assert_field(struct arena *a, struct span message, const char *name, const char *want)
@@ -90,38 +40,38 @@ static void assert_field(struct arena *a, struct span message, const char *name,
 	"\xc3\x84 very long subject with \xe2\x82\xac and more than one encoded word can hold, so it is " \
 	"folded"
 
-static const struct line letter[] = { { EMAIL_TO,
-	                                "\"J\xc3\xb6rg, B.\" <joerg@example.org>, carl@example.org" },
-	                              { EMAIL2_BCC, "eve@example.org" },
-	                              { EMAIL_SUBJECT, LONG_SUBJECT },
-	                              { EMAIL_IMPORTANCE, "2" },
-	                              IN(AIRSYNCBASE_BODY),
-	                              { AIRSYNCBASE_TYPE, "2" },
-	                              { AIRSYNCBASE_DATA, "<p>Gr\xc3\xbc\xc3\x9f"
-	                                                  "e</p>" },
-	                              OUT,
-	                              IN(AIRSYNCBASE_ATTACHMENTS),
-	                              IN(AIRSYNCBASE_ADD),
-	                              { AIRSYNCBASE_CLIENTID, "1" },
-	                              { AIRSYNCBASE_DISPLAYNAME, "\xc3\xbc.txt" },
-	                              { AIRSYNCBASE_CONTENT, "aGVsbG8=" },
-	                              OUT,
-	                              IN(AIRSYNCBASE_ADD),
-	                              { AIRSYNCBASE_DISPLAYNAME, "i.png" },
-	                              { AIRSYNCBASE_CONTENTTYPE, "image/png" },
-	                              { AIRSYNCBASE_CONTENTID, "pic@x" },
-	                              { AIRSYNCBASE_ISINLINE, "1" },
-	                              { AIRSYNCBASE_CONTENT, "AAAA" },
-	                              OUT,
-	                              OUT,
-	                              OUT };
+static const struct eas_line letter[] = { { EMAIL_TO,
+	                                    "\"J\xc3\xb6rg, B.\" <joerg@example.org>, carl@example.org" },
+	                                  { EMAIL2_BCC, "eve@example.org" },
+	                                  { EMAIL_SUBJECT, LONG_SUBJECT },
+	                                  { EMAIL_IMPORTANCE, "2" },
+	                                  EAS_IN(AIRSYNCBASE_BODY),
+	                                  { AIRSYNCBASE_TYPE, "2" },
+	                                  { AIRSYNCBASE_DATA, "<p>Gr\xc3\xbc\xc3\x9f"
+	                                                      "e</p>" },
+	                                  EAS_OUT,
+	                                  EAS_IN(AIRSYNCBASE_ATTACHMENTS),
+	                                  EAS_IN(AIRSYNCBASE_ADD),
+	                                  { AIRSYNCBASE_CLIENTID, "1" },
+	                                  { AIRSYNCBASE_DISPLAYNAME, "\xc3\xbc.txt" },
+	                                  { AIRSYNCBASE_CONTENT, "aGVsbG8=" },
+	                                  EAS_OUT,
+	                                  EAS_IN(AIRSYNCBASE_ADD),
+	                                  { AIRSYNCBASE_DISPLAYNAME, "i.png" },
+	                                  { AIRSYNCBASE_CONTENTTYPE, "image/png" },
+	                                  { AIRSYNCBASE_CONTENTID, "pic@x" },
+	                                  { AIRSYNCBASE_ISINLINE, "1" },
+	                                  { AIRSYNCBASE_CONTENT, "AAAA" },
+	                                  EAS_OUT,
+	                                  EAS_OUT,
+	                                  EAS_OUT };
 
 static void a_draft_becomes_a_message(void **state)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(64 << 20);
 	struct span message = compose(a, letter, NULL, 0), header, body, text;
 	struct eas_layout l;
-	struct eas_message m = open_message(a, message, &l);
+	struct eas_message m = eas_open(a, message, &l);
 
 	assert_true(mime_is_crlf(message));
 	assert_field(a, message, "From", "ann@example.org");
@@ -145,27 +95,29 @@ static void a_draft_becomes_a_message(void **state)
 
 static void a_changed_draft_keeps_what_was_not_said(void **state)
 {
-	static const struct line subject[] = { { EMAIL_SUBJECT, "new" }, OUT };
-	static const struct line text_only[] = {
-		IN(AIRSYNCBASE_BODY), { AIRSYNCBASE_TYPE, "1" }, { AIRSYNCBASE_DATA, "short" }, OUT, OUT
-	};
+	static const struct eas_line subject[] = { { EMAIL_SUBJECT, "new" }, EAS_OUT };
+	static const struct eas_line text_only[] = { EAS_IN(AIRSYNCBASE_BODY),
+		                                     { AIRSYNCBASE_TYPE, "1" },
+		                                     { AIRSYNCBASE_DATA, "short" },
+		                                     EAS_OUT,
+		                                     EAS_OUT };
 	_cleanup_(arena_freep) struct arena *a = arena_create(64 << 20);
 	struct eas_headers h;
 	struct eas_layout l;
-	struct eas_message m = open_message(a, compose(a, letter, NULL, 0), &l);
+	struct eas_message m = eas_open(a, compose(a, letter, NULL, 0), &l);
 	struct span message = compose(a, subject, &m, 0), text;
 
 	assert_field(a, message, "Subject", "new");
 	assert_field(a, message, "Bcc", "eve@example.org");
 	assert_int_equal(eas_headers_read(a, mime_header_of(message), &h), 0);
 	assert_span(h.to, "\"J\xc3\xb6rg, B.\" <joerg@example.org>, carl@example.org");
-	m = open_message(a, message, &l);
+	m = eas_open(a, message, &l);
 	assert_int_equal(l.attachments_n, 2);
 	assert_int_equal(eas_body_text(a, &m, EAS_BODY_HTML, &text), 0);
 	assert_span(text, "<p>Gr\xc3\xbc\xc3\x9f"
 	                  "e</p>");
 
-	m = open_message(a, compose(a, text_only, &m, 0), &l);
+	m = eas_open(a, compose(a, text_only, &m, 0), &l);
 	assert_int_equal(l.attachments_n, 2);
 	assert_false(l.html);
 	assert_int_equal(eas_body_text(a, &m, EAS_BODY_TEXT, &text), 0);
@@ -177,33 +129,55 @@ static void files_are_taken_out_of_a_draft(void **state)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(64 << 20);
 	struct eas_layout l;
-	struct eas_message m = open_message(a, compose(a, letter, NULL, 0), &l);
+	struct eas_message m = eas_open(a, compose(a, letter, NULL, 0), &l);
 	const char *path = arena_str(a, l.parts.parts[l.attachments[0]].path);
 	const char *reference = arena_printf(a, "f:5:%s", path);
-	const struct line remove[] = { IN(AIRSYNCBASE_ATTACHMENTS),
-		                       IN(AIRSYNCBASE_DELETE),
-		                       { AIRSYNCBASE_FILEREFERENCE, reference },
-		                       OUT,
-		                       OUT,
-		                       OUT };
-	static const struct line other[] = { IN(AIRSYNCBASE_ATTACHMENTS),
-		                             IN(AIRSYNCBASE_DELETE),
-		                             { AIRSYNCBASE_FILEREFERENCE, "f:6:2" },
-		                             OUT,
-		                             OUT,
-		                             OUT };
+	const struct eas_line remove[] = { EAS_IN(AIRSYNCBASE_ATTACHMENTS),
+		                           EAS_IN(AIRSYNCBASE_DELETE),
+		                           { AIRSYNCBASE_FILEREFERENCE, reference },
+		                           EAS_OUT,
+		                           EAS_OUT,
+		                           EAS_OUT };
+	static const struct eas_line other[] = { EAS_IN(AIRSYNCBASE_ATTACHMENTS),
+		                                 EAS_IN(AIRSYNCBASE_DELETE),
+		                                 { AIRSYNCBASE_FILEREFERENCE, "f:6:2" },
+		                                 EAS_OUT,
+		                                 EAS_OUT,
+		                                 EAS_OUT };
 
 	(void) compose(a, other, &m, -POD_E_NOTFOUND);
-	m = open_message(a, compose(a, remove, &m, 0), &l);
+	m = eas_open(a, compose(a, remove, &m, 0), &l);
 	assert_int_equal(l.attachments_n, 1);
 	assert_span(eas_attachment_name(a, &l.parts.parts[l.attachments[0]]), "\xc3\xbc.txt");
 }
 
+/* Programs that take a CR for a line end would see a field that was none when the message came in. */
+static void what_a_changed_draft_hides_in_a_field_stays_there(void **state)
+{
+	static const struct eas_line text_only[] = { EAS_IN(AIRSYNCBASE_BODY),
+		                                     { AIRSYNCBASE_TYPE, "1" },
+		                                     { AIRSYNCBASE_DATA, "new" },
+		                                     EAS_OUT,
+		                                     EAS_OUT };
+	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
+	struct eas_layout l;
+	struct eas_message m = eas_open(
+		a, SPAN_LIT("From: ann@example.org\nReferences: <1@x>\r\n <2@x>\nSubject: a\rBcc: eve@x"),
+		&l);
+	struct span message = compose(a, text_only, &m, 0);
+
+	assert_field(a, message, "Subject", "aBcc: eve@x");
+	assert_field(a, message, "Bcc", NULL);
+	assert_field(a, message, "References", "<1@x> <2@x>");
+	assert_field(a, message, "MIME-Version", "1.0");
+}
+
 static void what_a_client_types_gets_into_no_other_field(void **state)
 {
-	static const struct line lines[] = { { EMAIL_SUBJECT, "a\r\nBcc: evil@example.org" },
-		                             { EMAIL_TO, "\"x\r\nBcc: evil@example.org\" <a@example.org>" },
-		                             OUT };
+	static const struct eas_line lines[] = { { EMAIL_SUBJECT, "a\r\nBcc: evil@example.org" },
+		                                 { EMAIL_TO,
+		                                   "\"x\r\nBcc: evil@example.org\" <a@example.org>" },
+		                                 EAS_OUT };
 	_cleanup_(arena_freep) struct arena *a = arena_create(64 << 20);
 	struct span message = compose(a, lines, NULL, 0);
 
@@ -212,22 +186,26 @@ static void what_a_client_types_gets_into_no_other_field(void **state)
 
 static void bad_drafts_are_refused(void **state)
 {
-	static const struct line cases[][8] = {
-		{ { EMAIL_TO, "a" }, { EMAIL_TO, "b" }, OUT },
-		{ IN(AIRSYNCBASE_BODY), { AIRSYNCBASE_TYPE, "4" }, { AIRSYNCBASE_DATA, "x" }, OUT, OUT },
-		{ IN(AIRSYNCBASE_BODY), { AIRSYNCBASE_DATA, "x" }, OUT, OUT },
-		{ IN(AIRSYNCBASE_ATTACHMENTS),
-		  IN(AIRSYNCBASE_ADD),
+	static const struct eas_line cases[][8] = {
+		{ { EMAIL_TO, "a" }, { EMAIL_TO, "b" }, EAS_OUT },
+		{ EAS_IN(AIRSYNCBASE_BODY),
+		  { AIRSYNCBASE_TYPE, "4" },
+		  { AIRSYNCBASE_DATA, "x" },
+		  EAS_OUT,
+		  EAS_OUT },
+		{ EAS_IN(AIRSYNCBASE_BODY), { AIRSYNCBASE_DATA, "x" }, EAS_OUT, EAS_OUT },
+		{ EAS_IN(AIRSYNCBASE_ATTACHMENTS),
+		  EAS_IN(AIRSYNCBASE_ADD),
 		  { AIRSYNCBASE_CONTENT, "!" },
-		  OUT,
-		  OUT,
-		  OUT },
-		{ IN(AIRSYNCBASE_ATTACHMENTS),
-		  IN(AIRSYNCBASE_DELETE),
+		  EAS_OUT,
+		  EAS_OUT,
+		  EAS_OUT },
+		{ EAS_IN(AIRSYNCBASE_ATTACHMENTS),
+		  EAS_IN(AIRSYNCBASE_DELETE),
 		  { AIRSYNCBASE_CLIENTID, "!" },
-		  OUT,
-		  OUT,
-		  OUT },
+		  EAS_OUT,
+		  EAS_OUT,
+		  EAS_OUT },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -243,6 +221,7 @@ int main(void)
 		cmocka_unit_test(a_draft_becomes_a_message),
 		cmocka_unit_test(a_changed_draft_keeps_what_was_not_said),
 		cmocka_unit_test(files_are_taken_out_of_a_draft),
+		cmocka_unit_test(what_a_changed_draft_hides_in_a_field_stays_there),
 		cmocka_unit_test(what_a_client_types_gets_into_no_other_field),
 		cmocka_unit_test(bad_drafts_are_refused),
 	};

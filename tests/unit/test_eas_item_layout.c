@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "imapd/eas/item/body.h"
 #include "imapd/eas/item/html.h"
+#include "tests/support/eas_fixture.h"
 
 #define PLAIN(text) "Content-Type: text/plain; charset=utf-8\r\n\r\n" text "\r\n"
 #define HTML(text)  "Content-Type: text/html; charset=utf-8\r\n\r\n" text "\r\n"
@@ -22,25 +23,6 @@ struct sample {
 	enum eas_protection protection;
 	bool calendar, report;
 };
-
-static struct eas_message open_message(struct arena *a, struct span bytes, struct eas_layout *layout)
-{
-	struct mime_summary s = { SPAN_NONE };
-	struct eas_message m;
-
-	assert_int_equal(mime_summarize(a, bytes, &s), 0);
-	assert_int_equal(eas_layout_read(a, s.bodystructure, layout), 0);
-	assert_int_equal(eas_message_open(a, bytes, s.parts, layout, &m), 0);
-	return m;
-}
-
-static void assert_span(struct span got, const char *want)
-{
-	_cleanup_buf_ struct buf b = BUF_INIT;
-
-	buf_add(&b, got);
-	assert_string_equal(buf_str(&b), want);
-}
 
 static void assert_attachments(struct arena *a, const struct eas_layout *l, const char *want)
 {
@@ -153,7 +135,7 @@ static void parts_are_bodies_and_attachments_as_a_reader_expects(void **state)
 		_cleanup_(arena_freep) struct arena *a = arena_create(32 << 20);
 		const struct sample *s = &samples[i];
 		struct eas_layout l;
-		struct eas_message m = open_message(a, span_of(s->message), &l);
+		struct eas_message m = eas_open(a, span_of(s->message), &l);
 		struct span body;
 
 		assert_int_equal(eas_body_text(a, &m, EAS_BODY_TEXT, &body), 0);
@@ -174,7 +156,7 @@ static void a_part_is_found_by_its_path(void **state)
 		PART("m", PLAIN("see")) PART("m", FILE_PART("message/rfc822", "", "A: b\r\n\r\ninside")));
 	_cleanup_(arena_freep) struct arena *a = arena_create(32 << 20);
 	struct eas_layout l;
-	struct eas_message m = open_message(a, span_of(message), &l);
+	struct eas_message m = eas_open(a, span_of(message), &l);
 	struct span header, body;
 
 	assert_int_equal(eas_message_part(&m, SPAN_LIT("1"), &header, &body), 0);
@@ -183,7 +165,7 @@ static void a_part_is_found_by_its_path(void **state)
 	assert_span(body, "A: b\r\n\r\ninside");
 	assert_span(header, "Content-Type: message/rfc822\r\n\r\n");
 	assert_int_equal(eas_message_part(&m, SPAN_LIT("3"), &header, &body), -POD_E_NOTFOUND);
-	m = open_message(a, SPAN_LIT("Content-Type: text/plain; a=b\r\n\r\nonly"), &l);
+	m = eas_open(a, SPAN_LIT("Content-Type: text/plain; a=b\r\n\r\nonly"), &l);
 	assert_int_equal(eas_message_part(&m, SPAN_LIT("1"), &header, &body), 0);
 	assert_span(header, "Content-Type: text/plain; a=b\r\n\r\n");
 	assert_span(body, "only");

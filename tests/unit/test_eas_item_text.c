@@ -6,14 +6,7 @@
 #include "base/cleanup.h"
 #include "imapd/eas/item/html.h"
 #include "imapd/eas/item/text.h"
-
-static void assert_span(struct span got, const char *want)
-{
-	_cleanup_buf_ struct buf b = BUF_INIT;
-
-	buf_add(&b, got);
-	assert_string_equal(buf_str(&b), want);
-}
+#include "tests/support/eas_fixture.h"
 
 static void text_is_cleaned_of_what_xml_has_not(void **state)
 {

@@ -115,7 +115,7 @@ static int copy_part(const struct composing *c, struct entity *e, char level, co
 	if (part->path.len == 1 && c->base->layout->parts.n == 1)
 		draft_put_content_fields(&e->body, header);
 	else
-		encode_lines(&e->body, header);
+		encode_fields(&e->body, header);
 	encode_lines(&e->body, body);
 	buf_add_str(&e->body, "\r\n");
 	return 0;

@@ -118,7 +118,7 @@ static bool copy_field(struct buf *out, const struct eas_message *base, const ch
 
 	if (!mime_field_find(header_of(base), span_of(name), &f))
 		return false;
-	encode_lines(out, f.whole);
+	encode_fields(out, f.whole);
 	return true;
 }
 
@@ -241,6 +241,6 @@ void draft_put_content_fields(struct buf *out, struct span header)
 
 	while (mime_field_next(&header, &f))
 		if (span_starts_nocase(f.name, SPAN_LIT("Content-")))
-			encode_lines(out, f.whole);
+			encode_fields(out, f.whole);
 	buf_add_str(out, "\r\n");
 }

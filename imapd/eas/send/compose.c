@@ -59,6 +59,7 @@ struct composing {
 	const struct compose_order *o;
 	struct span mime, header; /* the client's, lines CRLF-ended */
 	struct message_parts original;
+	size_t addresses; /* in all fields of recipients */
 	bool has[ROLE_REFERENCES + 1];
 	struct span from;    /* the field as it goes out */
 	struct span content; /* Content-* fields */
@@ -114,6 +115,9 @@ static int add_rcpts(struct composing *c, struct span value)
 	struct address_list list;
 	int r = address_list_parse(c->a, value, &list);
 
+	/* One field has a limit, and so have all together: each is compared with those before. */
+	if (r == 0 && (c->addresses += list.n) > ADDRESS_LIST_MAX)
+		r = -POD_E_LIMIT;
 	for (size_t i = 0; r == 0 && i < list.n; i++)
 		if (list.entries[i].kind == ADDRESS_MAILBOX)
 			r = add_rcpt(c, &list.entries[i]);

@@ -25,6 +25,23 @@ void encode_lines(struct buf *out, struct span text)
 	buf_add(out, span_skip(text, from));
 }
 
+void encode_fields(struct buf *out, struct span fields)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < fields.len; i++) {
+		if (fields.p[i] != '\r' && fields.p[i] != '\n')
+			continue;
+		buf_add(out, span_make(fields.p + from, i - from));
+		if (fields.p[i] == '\n')
+			buf_add(out, SPAN_LIT("\r\n"));
+		from = i + 1;
+	}
+	buf_add(out, span_skip(fields, from));
+	if (fields.len && fields.p[fields.len - 1] != '\n')
+		buf_add(out, SPAN_LIT("\r\n"));
+}
+
 struct texture {
 	size_t eight_bit, longest;
 	bool control; /* bytes that no encoding but these two carries */

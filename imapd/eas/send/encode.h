@@ -19,5 +19,11 @@ void encode_base64(struct buf *out, struct span bytes);
 
 /* Bytes with line ends made CRLF: a bare CR or LF counts as one. */
 void encode_lines(struct buf *out, struct span text);
+/*
+ * Fields of a header of others, which lib/mime found: LF ends a line there, with or without CR, and any other
+ * CR is left out, as a line end that was made of it would begin a field that nobody saw. The last one ends
+ * its line, too.
+ */
+void encode_fields(struct buf *out, struct span fields);
 
 #endif

@@ -108,7 +108,7 @@ static void put_attachment(const struct joining *j, uint32_t part, struct buf *o
 
 	open_part(j, out);
 	message_put_content_fields(&fields, message_part_header(&j->original, part), NULL);
-	encode_lines(out, buf_span(&fields));
+	encode_fields(out, buf_span(&fields));
 	out->failed = out->failed || fields.failed;
 	buf_add(out, SPAN_LIT("\r\n"));
 	encode_lines(out, message_part_body(&j->original, part));

@@ -148,7 +148,10 @@ void message_put_content_fields(struct buf *out, struct span header, const char 
 
 		for (const char *const *w = without; keep && w && *w; w++)
 			keep = !span_eq_nocase(f.name, span_of(*w));
-		if (keep)
-			buf_add(out, f.whole);
+		if (!keep)
+			continue;
+		buf_add(out, f.whole);
+		if (f.whole.p[f.whole.len - 1] != '\n') /* a header that was all there is */
+			buf_add(out, SPAN_LIT("\r\n"));
 	}
 }

@@ -70,7 +70,7 @@ static int read_all(struct commands *cs)
 	return 0;
 }
 
-/* Rows of the messages that some commands are about. */
+/* Rows of the messages that some commands are about; one that several are about is asked for once. */
 static int read_rows(struct commands *cs, bool (*wanted)(const struct command *c), uint32_t columns,
                      struct eas_look_rows *ret, struct err *err)
 {
@@ -79,14 +79,9 @@ static int read_rows(struct commands *cs, bool (*wanted)(const struct command *c
 
 	if (!uids)
 		return err_set(err, POD_E_NOMEM, "commands");
-	for (size_t i = 0; i < cs->n; i++) {
-		bool twice = false;
-
-		for (size_t j = 0; j < n; j++)
-			twice |= uids[j] == cs->items[i].uid;
-		if (!twice && wanted(&cs->items[i]))
+	for (size_t i = 0; i < cs->n; i++)
+		if (wanted(&cs->items[i]))
 			uids[n++] = cs->items[i].uid;
-	}
 	return eas_look_rows(cs->part->run->rq, cs->part->a, &cs->part->folder.place, uids, n, columns, ret,
 	                     err);
 }

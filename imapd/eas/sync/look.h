@@ -22,7 +22,7 @@ struct eas_look_rows {
 	struct eas_look_row *rows; /* by uid */
 	size_t n;
 };
-/* uids: in any order, each once. columns: of EAS_ITEM_COLUMNS. */
+/* uids: in any order. columns: of EAS_ITEM_COLUMNS. */
 int eas_look_rows(struct eas_request *rq, struct arena *a, const struct eas_item_place *place,
                   const uint32_t *uids, size_t n, uint32_t columns, struct eas_look_rows *ret,
                   struct err *err);

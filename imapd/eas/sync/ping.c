@@ -28,14 +28,12 @@ static bool has(const struct eas_ping *p, const char *id)
 
 static int read_folders(const struct wbxml_node *list, struct arena *a, struct eas_ping *p)
 {
-	size_t n = 0;
-
-	for (const struct wbxml_node *f = wbxml_child(list, PING_FOLDER); f; f = wbxml_again(f))
-		n++;
-	p->ids = arena_array(a, n + 1, sizeof(*p->ids));
+	p->ids = arena_array(a, EAS_PING_FOLDERS_MAX + 1, sizeof(*p->ids));
 	if (!p->ids)
 		return -POD_E_NOMEM;
-	for (const struct wbxml_node *f = wbxml_child(list, PING_FOLDER); f; f = wbxml_again(f)) {
+	/* One too many says that there are too many. */
+	for (const struct wbxml_node *f = wbxml_child(list, PING_FOLDER); f && p->n <= EAS_PING_FOLDERS_MAX;
+	     f = wbxml_again(f)) {
 		struct span id = wbxml_child_text(f, PING_ID);
 		const char *copy = arena_str(a, id);
 
