@@ -41,6 +41,15 @@ struct http_exchange *http_exchange_create(struct http *h, struct evhttp_request
 /* Its client is gone. */
 void http_exchange_lose(struct http_exchange *x);
 
+/*
+ * framing.c: whether whoever reads a request finds the end of its body in the same place (RFC 9112 6.3): not
+ * where its length is said twice, in two ways, or so that some would not see it. is_1_0: an HTTP/1.0 request,
+ * which knows no chunks.
+ */
+bool http_framing_is_clear(const struct evkeyvalq *headers, bool is_1_0);
+/* Whether its bytes are what they stand for: nothing is decompressed here. */
+bool http_body_is_plain(const struct evkeyvalq *headers);
+
 /* gzip.c: whether the client takes it; and the bytes of buf compressed. Where that fails, buf is as it was.
  */
 bool http_takes_gzip(const char *accept_encoding);

@@ -172,6 +172,21 @@ static void answer_method(struct http_exchange *x, unsigned int methods)
 	http_reply_text(x, 405, "This method does not work here.");
 }
 
+/* What may not be served whoever asks for it. */
+static bool refuse(const struct evhttp_request *rq, struct http_exchange *x)
+{
+	if (!http_framing_is_clear(rq->input_headers, rq->major == 1 && rq->minor == 0)) {
+		http_add_header(x, "Connection", "close");
+		http_reply_text(x, 400, "It is not clear where this request ends.");
+	} else if (!http_body_is_plain(rq->input_headers)) {
+		http_add_header(x, "Accept-Encoding", "identity");
+		http_reply_text(x, 415, "Requests are not taken compressed.");
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void on_request(struct evhttp_request *rq, void *arg)
 {
 	struct http *h = arg;
@@ -184,7 +199,7 @@ static void on_request(struct evhttp_request *rq, void *arg)
 	}
 	metric_add(IMAPD_HTTP_REQUESTS, 1);
 	x = http_exchange_create(h, rq);
-	if (!x)
+	if (!x || refuse(rq, x))
 		return;
 	r = find_route(h, http_path(x));
 	if (!r)

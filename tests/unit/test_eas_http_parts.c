@@ -1,10 +1,11 @@
-/* Small parts of the HTTPS server and of the gateway behind it: passwords in headers, compression, words
- * between workers. */
+/* Small parts of the HTTPS server and of the gateway behind it: passwords in headers, framing, compression,
+ * words between workers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sys/queue.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -54,6 +55,60 @@ static void gzip_is_taken_where_it_is_said(void **state)
 	assert_false(http_takes_gzip("gzipped"));
 	assert_false(http_takes_gzip(""));
 	assert_false(http_takes_gzip(NULL));
+}
+
+/* Headers as "Name: value" lines; whether all who read them agree on where the body ends (RFC 9112 6.3). */
+static void where_a_body_ends_is_said_in_one_way(void **state)
+{
+	static const struct {
+		const char *lines[4][2];
+		bool is_1_0, clear;
+	} cases[] = {
+		{ { { "Host", "x" } }, false, true },
+		{ { { "Content-Length", "5" } }, false, true },
+		{ { { "transfer-encoding", "Chunked" } }, false, true },
+		{ { { "Transfer-Encoding", "chunked" } }, true, false },
+		{ { { "Content-Length", "5" }, { "Transfer-Encoding", "chunked" } }, false, false },
+		{ { { "Content-Length", "5" }, { "content-length", "5" } }, false, false },
+		{ { { "Content-Length", "+5" } }, false, false },
+		{ { { "Content-Length", "5, 5" } }, false, false },
+		{ { { "Content-Length", "" } }, false, false },
+		{ { { "Content-Length ", "5" } }, false, false },
+		{ { { "Transfer-Encoding\t", "chunked" } }, false, false },
+		{ { { "Transfer-Encoding", "gzip, chunked" } }, false, false },
+		{ { { "Transfer-Encoding", "xchunked" } }, false, false },
+		{ { { "Transfer-Encoding", "chunked" }, { "Transfer-Encoding", "chunked" } }, false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct evkeyvalq headers;
+
+		TAILQ_INIT(&headers);
+		for (size_t k = 0; cases[i].lines[k][0]; k++)
+			assert_int_equal(
+				evhttp_add_header(&headers, cases[i].lines[k][0], cases[i].lines[k][1]), 0);
+		if (http_framing_is_clear(&headers, cases[i].is_1_0) != cases[i].clear)
+			fail_msg("case %zu: %s: %s", i, cases[i].lines[0][0], cases[i].lines[0][1]);
+		evhttp_clear_headers(&headers);
+	}
+}
+
+static void a_body_is_plain_unless_it_says_otherwise(void **state)
+{
+	static const struct {
+		const char *coding;
+		bool plain;
+	} cases[] = { { NULL, true }, { "identity", true }, { "gzip", false }, { "identity, gzip", false } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct evkeyvalq headers;
+
+		TAILQ_INIT(&headers);
+		if (cases[i].coding)
+			assert_int_equal(evhttp_add_header(&headers, "Content-Encoding", cases[i].coding), 0);
+		assert_int_equal(http_body_is_plain(&headers), cases[i].plain);
+		evhttp_clear_headers(&headers);
+	}
 }
 
 /* In many pieces, as an answer is that was made of many. */
@@ -122,6 +177,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_password_is_what_is_behind_the_first_colon),
 		cmocka_unit_test(gzip_is_taken_where_it_is_said),
+		cmocka_unit_test(where_a_body_ends_is_said_in_one_way),
+		cmocka_unit_test(a_body_is_plain_unless_it_says_otherwise),
 		cmocka_unit_test(what_was_compressed_is_the_same_again),
 		cmocka_unit_test(a_word_reaches_every_other_worker),
 	};
