@@ -150,9 +150,11 @@ int output_object(struct cli *cli, const struct output_column *columns, size_t n
 	for (size_t i = 0; i < n; i++) {
 		const json_t *value = json_object_get(object, columns[i].key);
 
-		if (value)
-			buf_printf(&b, "%-*s  %s\n", (int) width, columns[i].title,
-			           cell_text(cli->arena, value, columns[i].type));
+		if (!value)
+			continue;
+		buf_printf(&b, "%-*s  ", (int) width, columns[i].title);
+		text_add_visible(&b, cell_text(cli->arena, value, columns[i].type));
+		buf_add_byte(&b, '\n');
 	}
 	return print_buf(cli, &b);
 }

@@ -39,7 +39,7 @@ size_t text_width(const char *text)
 	return sum;
 }
 
-static void add_text(struct buf *out, const char *text)
+void text_add_visible(struct buf *out, const char *text)
 {
 	bool printable;
 	size_t width;
@@ -67,7 +67,7 @@ static void add_cell(struct buf *out, const char *text, size_t width, bool right
 
 	if (right)
 		add_spaces(out, pad);
-	add_text(out, text);
+	text_add_visible(out, text);
 	if (!last)
 		add_spaces(out, (right ? 0 : pad) + GAP);
 }

@@ -11,6 +11,8 @@
 /* Columns that a terminal shows text in; control characters and bytes that are no UTF-8 count as one ("?").
  */
 size_t text_width(const char *text);
+/* Adds text that others wrote, each of those characters as "?". */
+void text_add_visible(struct buf *out, const char *text);
 
 /*
  * Adds a table to out: titles, then n_rows rows of n_columns cells (row by row; NULL is an empty one). Where

@@ -1,4 +1,4 @@
-/* Well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong). Internal to lib/mime. */
+/* Well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong). */
 #ifndef POD_MIME_UTF8_H
 #define POD_MIME_UTF8_H
 

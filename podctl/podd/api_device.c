@@ -1,8 +1,10 @@
 /* Devices of users: what they are, what an admin orders. */
+#include <stddef.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "mime/utf8.h"
 #include "podctl/podd/devices.h"
 
 static const char *address_of(const struct api_call *call)
@@ -13,32 +15,70 @@ static const char *address_of(const struct api_call *call)
 	return api_address(call, call->params[0], &address, &err) == 0 ? address : call->params[0];
 }
 
+/* What a device says of itself. */
+static const struct {
+	const char *key;
+	size_t offset; /* of a string in the record */
+} said[] = {
+	{ "type", offsetof(Device__Device, type) },
+	{ "user_agent", offsetof(Device__Device, user_agent) },
+	{ "model", offsetof(Device__Device, model) },
+	{ "imei", offsetof(Device__Device, imei) },
+	{ "name", offsetof(Device__Device, friendly_name) },
+	{ "os", offsetof(Device__Device, os) },
+	{ "os_language", offsetof(Device__Device, os_language) },
+	{ "phone_number", offsetof(Device__Device, phone_number) },
+	{ "operator", offsetof(Device__Device, mobile_operator) },
+};
+
+/* JSON is UTF-8: bytes that are none become "?". One bad text would else hide all devices of its user. */
+static json_t *text_json(const struct api_call *call, const char *text)
+{
+	char *copy = arena_str(call->arena, span_of(text));
+
+	for (char *p = copy; p && *p;) {
+		size_t len = utf8_char_len(span_of(p));
+
+		if (!len)
+			*p = '?';
+		p += len ? len : 1;
+	}
+	return copy ? json_string(copy) : NULL;
+}
+
+static const char *wipe_kind_text(Device__WipeKind kind)
+{
+	switch (kind) {
+	case DEVICE__WIPE_KIND__WIPE_ACCOUNT: return "account";
+	case DEVICE__WIPE_KIND__WIPE_DEVICE: return "device";
+	default: return "";
+	}
+}
+
 json_t *devices_json(const struct api_call *call, const Device__Device *d, bool secrets)
 {
-	json_t *json = json_pack("{ss, ss, ss, ss, ss, sI, sI, ss, ss, ss, ss, ss, ss, ss}", "address",
-	                         address_of(call), "id", d->id, "type", d->type, "user_agent", d->user_agent,
-	                         "version", d->version, "first_seen", (json_int_t) d->first_seen, "last_seen",
-	                         (json_int_t) d->last_seen, "model", d->model, "imei", d->imei, "name",
-	                         d->friendly_name, "os", d->os, "os_language", d->os_language, "phone_number",
-	                         d->phone_number, "operator", d->mobile_operator);
-	json_t *more = json_pack(
-		"{ss, sI, sb, si, sI, ss, ss, sI, sI, sI, ss*}", "access", device_access_text(d->access),
-		"access_changed", (json_int_t) d->access_changed, "provisioned", d->policy_key != 0,
-		"policy_status", (int) d->policy_status, "provisioned_at", (json_int_t) d->provisioned,
-		"wipe", device_wipe_text(d->wipe_state), "wipe_kind",
-		d->wipe == DEVICE__WIPE_KIND__WIPE_ACCOUNT  ? "account"
-		: d->wipe == DEVICE__WIPE_KIND__WIPE_DEVICE ? "device"
-							    : "",
-		"wipe_ordered", (json_int_t) d->wipe_ordered, "wipe_told", (json_int_t) d->wipe_told,
-		"wipe_answered", (json_int_t) d->wipe_answered, "recovery_password",
-		secrets && *d->recovery_password ? d->recovery_password : NULL);
+	json_t *json = json_pack(
+		"{ss, ss, ss, sI, sI, ss, sI, sb, si, sI, ss, ss, sI, sI, sI}", "address", address_of(call),
+		"id", d->id, "version", d->version, "first_seen", (json_int_t) d->first_seen, "last_seen",
+		(json_int_t) d->last_seen, "access", device_access_text(d->access), "access_changed",
+		(json_int_t) d->access_changed, "provisioned", d->policy_key != 0, "policy_status",
+		(int) d->policy_status, "provisioned_at", (json_int_t) d->provisioned, "wipe",
+		device_wipe_text(d->wipe_state), "wipe_kind", wipe_kind_text(d->wipe), "wipe_ordered",
+		(json_int_t) d->wipe_ordered, "wipe_told", (json_int_t) d->wipe_told, "wipe_answered",
+		(json_int_t) d->wipe_answered);
+	bool ok = json != NULL;
 
-	if (json && more && json_object_update(json, more) == 0) {
-		json_decref(more);
-		return json;
+	for (size_t i = 0; ok && i < ARRAY_SIZE(said); i++) {
+		const char *text = *(char *const *) (const void *) ((const char *) d + said[i].offset);
+
+		ok = json_object_set_new(json, said[i].key, text_json(call, text)) == 0;
 	}
+	if (ok && secrets && *d->recovery_password)
+		ok = json_object_set_new(json, "recovery_password", text_json(call, d->recovery_password)) ==
+		     0;
+	if (ok)
+		return json;
 	json_decref(json);
-	json_decref(more);
 	return NULL;
 }
 
