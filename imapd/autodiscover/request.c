@@ -44,6 +44,33 @@ static enum autodiscover_schema schema_of(struct span name)
 	return AUTODISCOVER_UNKNOWN;
 }
 
+/* Else bytes that are not in the encoding they claim are told to standard error, whatever the options say. */
+static void ignore(void *arg, xmlError *error)
+{
+}
+
+/* A document type is where entities come from: nothing of it is read. */
+static void refuse_type(void *arg, const xmlChar *name, const xmlChar *external_id, const xmlChar *system_id)
+{
+	xmlStopParser(arg);
+}
+
+/* NULL where it is no XML; without a root where it has a document type. */
+static xmlDoc *read_document(struct span body)
+{
+	xmlParserCtxt *parser = xmlNewParserCtxt();
+	xmlDoc *document = NULL;
+
+	if (parser) {
+		xmlSetStructuredErrorFunc(NULL, ignore);
+		parser->sax->internalSubset = refuse_type;
+		document = xmlCtxtReadMemory(parser, (const char *) body.p, (int) body.len, "request", NULL,
+		                             XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	}
+	xmlFreeParserCtxt(parser);
+	return document;
+}
+
 int autodiscover_parse(struct arena *a, struct span body, struct autodiscover_request *ret, struct err *err)
 {
 	__attribute__((cleanup(free_document))) xmlDoc *document = NULL;
@@ -53,9 +80,8 @@ int autodiscover_parse(struct arena *a, struct span body, struct autodiscover_re
 	*ret = (struct autodiscover_request){ .schema = AUTODISCOVER_UNKNOWN };
 	if (body.len > AUTODISCOVER_BODY_MAX)
 		return err_set(err, POD_E_LIMIT, "a request of %zu bytes", body.len);
-	document = xmlReadMemory((const char *) body.p, (int) body.len, "request", NULL,
-	                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-	if (!document || document->intSubset || document->extSubset)
+	document = read_document(body);
+	if (!document || !xmlDocGetRootElement(document))
 		return err_set(err, POD_E_SYNTAX, "no XML, or some with a document type");
 	request = child(xmlDocGetRootElement(document), "Request");
 	schema = text_of(a, request, "AcceptableResponseSchema");

@@ -32,7 +32,7 @@ void xml_text(struct buf *out, struct span text)
 			buf_add_str(out, instead);
 		from = i + 1;
 	}
-	buf_add(out, span_make(text.p + from, text.len - from));
+	buf_add(out, span_skip(text, from));
 }
 
 void xml_element(struct buf *out, const char *name, struct span text)

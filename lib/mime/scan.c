@@ -140,7 +140,7 @@ static int read_header(struct scanner *sc, struct mime_part *part, struct scan_p
 	}
 	part->header_len = sc->pos - part->header_off;
 	part->body_off = sc->pos;
-	sc->newlines += count_newlines(span_make(sc->msg.p + part->header_off, part->header_len));
+	sc->newlines += count_newlines(span_head(span_skip(sc->msg, part->header_off), part->header_len));
 	part->lines = sc->newlines; /* where they start to count; the difference is taken at the end */
 	info->fields = fields;
 	return r;
