@@ -10,10 +10,21 @@
 /* Strings that are put together on the way need memory for a moment. */
 #define SCRATCH_MAX (16u << 20)
 
+struct writing;
+
+struct property {
+	enum wbxml_tag tag; /* as a Schema names it */
+	unsigned int since, until;
+	void (*put)(struct writing *p);
+	unsigned int flags;
+	size_t header; /* put_header's: a text of struct eas_headers */
+};
+
 struct writing {
 	struct wbxml_writer *w;
 	const struct eas_email *e;
 	struct arena *a;
+	const struct property *property; /* that is being written */
 };
 
 static void put_present(struct writing *p, enum wbxml_tag tag, struct span text)
@@ -31,24 +42,12 @@ static void put_time(struct writing *p, enum wbxml_tag tag, int64_t at_s)
 
 /* ---- header ---- */
 
-static void put_to(struct writing *p)
+/* One that is left out where the message has none. */
+static void put_header(struct writing *p)
 {
-	put_present(p, EMAIL_TO, p->e->headers.to);
-}
+	const void *text = (const char *) &p->e->headers + p->property->header;
 
-static void put_cc(struct writing *p)
-{
-	put_present(p, EMAIL_CC, p->e->headers.cc);
-}
-
-static void put_from(struct writing *p)
-{
-	put_present(p, EMAIL_FROM, p->e->headers.from);
-}
-
-static void put_reply_to(struct writing *p)
-{
-	put_present(p, EMAIL_REPLYTO, p->e->headers.reply_to);
+	put_present(p, p->property->tag, *(const struct span *) text);
 }
 
 static void put_subject(struct writing *p)
@@ -61,16 +60,6 @@ static void put_date(struct writing *p)
 	put_time(p, EMAIL_DATERECEIVED, p->e->item->internal_date);
 }
 
-static void put_display_to(struct writing *p)
-{
-	put_present(p, EMAIL_DISPLAYTO, p->e->headers.display_to);
-}
-
-static void put_topic(struct writing *p)
-{
-	put_present(p, EMAIL_THREADTOPIC, p->e->headers.topic);
-}
-
 static void put_importance(struct writing *p)
 {
 	wbxml_uint(p->w, EMAIL_IMPORTANCE, p->e->headers.importance);
@@ -79,16 +68,6 @@ static void put_importance(struct writing *p)
 static void put_read(struct writing *p)
 {
 	wbxml_uint(p->w, EMAIL_READ, (p->e->item->flags & STORE_FLAG_SEEN) != 0);
-}
-
-static void put_sender(struct writing *p)
-{
-	put_present(p, EMAIL2_SENDER, p->e->headers.sender);
-}
-
-static void put_bcc(struct writing *p)
-{
-	put_present(p, EMAIL2_BCC, p->e->headers.bcc);
 }
 
 static void put_is_draft(struct writing *p)
@@ -281,22 +260,18 @@ static void put_categories(struct writing *p)
 	wbxml_close(p->w);
 }
 
-#define MAY_CHANGE 1u
+#define MAY_CHANGE   1u
+#define HEADER(name) put_header, 0, offsetof(struct eas_headers, name)
 
-static const struct property {
-	enum wbxml_tag tag; /* as a Schema names it */
-	unsigned int since, until;
-	void (*put)(struct writing *p);
-	unsigned int flags;
-} properties[] = {
-	{ EMAIL_TO, 25, 161, put_to, 0 },
-	{ EMAIL_CC, 25, 161, put_cc, 0 },
-	{ EMAIL_FROM, 25, 161, put_from, 0 },
-	{ EMAIL_REPLYTO, 25, 161, put_reply_to, 0 },
+static const struct property properties[] = {
+	{ EMAIL_TO, 25, 161, HEADER(to) },
+	{ EMAIL_CC, 25, 161, HEADER(cc) },
+	{ EMAIL_FROM, 25, 161, HEADER(from) },
+	{ EMAIL_REPLYTO, 25, 161, HEADER(reply_to) },
 	{ EMAIL_SUBJECT, 25, 161, put_subject, 0 },
 	{ EMAIL_DATERECEIVED, 25, 161, put_date, 0 },
-	{ EMAIL_DISPLAYTO, 25, 161, put_display_to, 0 },
-	{ EMAIL_THREADTOPIC, 25, 161, put_topic, 0 },
+	{ EMAIL_DISPLAYTO, 25, 161, HEADER(display_to) },
+	{ EMAIL_THREADTOPIC, 25, 161, HEADER(topic) },
 	{ EMAIL_IMPORTANCE, 25, 161, put_importance, 0 },
 	{ EMAIL_READ, 25, 161, put_read, MAY_CHANGE },
 	{ EMAIL_ATTACHMENTS, 25, 25, put_attachments, 0 },
@@ -313,11 +288,11 @@ static const struct property {
 	{ EMAIL2_CONVERSATIONINDEX, 140, 161, put_conversation_index, 0 },
 	{ EMAIL2_LASTVERBEXECUTED, 140, 161, put_verb, MAY_CHANGE },
 	{ EMAIL2_LASTVERBEXECUTIONTIME, 140, 161, put_verb_time, MAY_CHANGE },
-	{ EMAIL2_SENDER, 140, 161, put_sender, 0 },
+	{ EMAIL2_SENDER, 140, 161, HEADER(sender) },
 	{ EMAIL_CATEGORIES, 140, 161, put_categories, MAY_CHANGE },
 	{ AIRSYNCBASE_BODYPART, 141, 161, put_body_part, 0 },
 	{ EMAIL2_ISDRAFT, 160, 161, put_is_draft, 0 },
-	{ EMAIL2_BCC, 160, 161, put_bcc, 0 },
+	{ EMAIL2_BCC, 160, 161, HEADER(bcc) },
 };
 
 static void write_properties(const struct eas_email *e, struct wbxml_writer *w,
@@ -336,6 +311,7 @@ static void write_properties(const struct eas_email *e, struct wbxml_writer *w,
 		if (e->options->version < q->since || e->options->version > q->until ||
 		    (q->flags & flags) != flags || (schema && !wbxml_child(schema, q->tag)))
 			continue;
+		p.property = q;
 		q->put(&p);
 	}
 }
