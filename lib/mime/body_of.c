@@ -3,6 +3,7 @@
  * into tokens; a stack says how many elements of each open body are still to be kept.
  */
 #include "base/err.h"
+#include "mime/imap_lex.h"
 #include "mime/mime.h"
 
 /* type subtype params id description encoding octets */
@@ -29,49 +30,6 @@ static bool starts_with(const struct body_reader *r, uint8_t c)
 	return r->rest.len && r->rest.p[0] == c;
 }
 
-/* Length of the quoted string at the start of s, 0 where it is not closed. */
-static size_t quoted_len(struct span s)
-{
-	for (size_t i = 1; i < s.len; i++) {
-		if (s.p[i] == '"')
-			return i + 1;
-		if (s.p[i] == '\\')
-			i++;
-	}
-	return 0;
-}
-
-/* literal = "{" number "}" CRLF *CHAR8 */
-static size_t literal_len(struct span s)
-{
-	size_t close = span_find_byte(s, '}');
-	uint64_t n;
-
-	if (close == SIZE_MAX || span_to_u64(span_make(s.p + 1, close - 1), &n) < 0)
-		return 0;
-	if (s.len < close + 3 || s.p[close + 1] != '\r' || s.p[close + 2] != '\n' || n > s.len - close - 3)
-		return 0;
-	return close + 3 + (size_t) n;
-}
-
-static size_t atom_len(struct span s)
-{
-	size_t n = 0;
-
-	while (n < s.len && s.p[n] > ' ' && !strchr("(){\"", s.p[n]))
-		n++;
-	return n;
-}
-
-static size_t string_len(struct span s)
-{
-	if (s.len == 0)
-		return 0;
-	if (s.p[0] == '"')
-		return quoted_len(s);
-	return s.p[0] == '{' ? literal_len(s) : atom_len(s);
-}
-
 /* Length of the string, number, NIL or parenthesised list at the start of s, 0 where there is none. */
 static size_t element_len(struct span s)
 {
@@ -89,7 +47,7 @@ static size_t element_len(struct span s)
 			if (depth-- == 0)
 				return 0;
 		} else if (s.p[i] != ' ' || depth == 0) {
-			n = string_len(span_skip(s, i));
+			n = imap_string_len(span_skip(s, i), NULL);
 		}
 		if (n == 0)
 			return 0;

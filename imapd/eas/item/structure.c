@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "mime/header.h"
+#include "mime/imap_lex.h"
 #include "mime/mime.h"
 
 /* A multipart that is open. */
@@ -27,39 +28,6 @@ static bool starts_with(const struct reader *r, uint8_t c)
 
 /* ---- strings ---- */
 
-static size_t quoted_len(struct span s)
-{
-	for (size_t i = 1; i < s.len; i++) {
-		if (s.p[i] == '"')
-			return i + 1;
-		if (s.p[i] == '\\')
-			i++;
-	}
-	return 0;
-}
-
-/* literal = "{" number "}" CRLF *CHAR8; *ret_head is what is before its bytes */
-static size_t literal_len(struct span s, size_t *ret_head)
-{
-	size_t close = span_find_byte(s, '}');
-	uint64_t n;
-
-	if (close == SIZE_MAX || span_to_u64(span_make(s.p + 1, close - 1), &n) < 0 || s.len < close + 3 ||
-	    n > s.len - close - 3)
-		return 0;
-	*ret_head = close + 3;
-	return close + 3 + (size_t) n;
-}
-
-static size_t atom_len(struct span s)
-{
-	size_t n = 0;
-
-	while (n < s.len && s.p[n] > ' ' && !strchr("(){\"", s.p[n]))
-		n++;
-	return n;
-}
-
 static struct span unescape(struct arena *a, struct span s)
 {
 	uint8_t *out;
@@ -81,25 +49,17 @@ static struct span unescape(struct arena *a, struct span s)
 /* Takes a string, a number or NIL (which is empty) off *s. False: there is none. */
 static bool take_string(struct arena *a, struct span *s, struct span *ret_value)
 {
-	struct span value;
-	size_t n, head = 0;
+	size_t head = 0, n = imap_string_len(*s, &head);
+	struct span value = span_head(*s, n);
 
-	if (s->len == 0)
-		return false;
-	if (s->p[0] == '"') {
-		n = quoted_len(*s);
-		value = n ? unescape(a, span_make(s->p + 1, n - 2)) : SPAN_NONE;
-	} else if (s->p[0] == '{') {
-		n = literal_len(*s, &head);
-		value = span_make(s->p + head, n - head);
-	} else {
-		n = atom_len(*s);
-		value = span_head(*s, n);
-		if (span_eq_nocase(value, SPAN_LIT("NIL")))
-			value = SPAN_NONE;
-	}
 	if (n == 0)
 		return false;
+	if (s->p[0] == '"')
+		value = unescape(a, span_make(s->p + 1, n - 2));
+	else if (s->p[0] == '{')
+		value = span_skip(value, head);
+	else if (span_eq_nocase(value, SPAN_LIT("NIL")))
+		value = SPAN_NONE;
 	*s = span_skip(*s, n);
 	*ret_value = value;
 	return true;
@@ -111,7 +71,7 @@ static bool pass_element(struct span *s)
 	size_t depth = 0;
 
 	do {
-		size_t n = 1, head;
+		size_t n = 1;
 
 		if (s->len == 0)
 			return false;
@@ -119,12 +79,8 @@ static bool pass_element(struct span *s)
 			depth++;
 		else if (s->p[0] == ')' && depth > 0)
 			depth--;
-		else if (s->p[0] == '"')
-			n = quoted_len(*s);
-		else if (s->p[0] == '{')
-			n = literal_len(*s, &head);
 		else if (s->p[0] != ' ' || depth == 0)
-			n = atom_len(*s);
+			n = imap_string_len(*s, NULL);
 		if (n == 0)
 			return false;
 		*s = span_skip(*s, n);

@@ -1,0 +1,13 @@
+/* Strings in IMAP's notation (RFC 3501 section 9), found in what lib/mime wrote. Pure. */
+#ifndef POD_MIME_IMAP_LEX_H
+#define POD_MIME_IMAP_LEX_H
+
+#include "base/span.h"
+
+/*
+ * Length of the string, number or NIL at the start of s, marks and all; 0 where there is none, or it does not
+ * end. *ret_head (may be NULL): of a literal, how many bytes are before its text.
+ */
+size_t imap_string_len(struct span s, size_t *ret_head);
+
+#endif
