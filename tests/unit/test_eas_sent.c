@@ -48,7 +48,7 @@ static void the_old_is_forgotten_and_so_is_what_is_too_much(void **state)
 {
 	struct sent_memory *m = *state;
 	const struct guid id = { { 0 } };
-	char names[SENT_MAX + 10][12];
+	char names[SENT_MAX + 10][16];
 
 	(void) sent_memory_add(m, SPAN_LIT("old"), &id, NOW);
 	(void) sent_memory_add(m, SPAN_LIT("new"), &id, NOW + SENT_KEEP_S + 1);
