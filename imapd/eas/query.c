@@ -48,7 +48,8 @@ static const char *in_capitals(struct arena *a, struct span s)
 
 const char *eas_device_id(struct arena *a, struct span sent)
 {
-	bool plain = all_bytes(sent, is_id_byte);
+	/* "..", as a segment of a URL in somebody's admin API client, would be the folder above. */
+	bool plain = all_bytes(sent, is_id_byte) && sent.p[0] != '.';
 
 	if (sent.len == 0 || sent.len > EAS_DEVICE_ID_SENT_MAX)
 		return NULL;

@@ -38,9 +38,9 @@ struct eas_query {
 int eas_query_parse(struct arena *a, struct span query, struct eas_query *ret_query, struct err *err);
 
 /*
- * A device's id in the one form that we know it by: letters, digits, '-', '_' and '.'. Other bytes are raw,
- * so that all are written in hex; and hex is written in capitals, as a device that sends raw bytes at one
- * time sends the same in hex at another. NULL: empty or too long; memory is out.
+ * A device's id in the one form that we know it by: letters, digits, '-', '_' and '.', which is not the
+ * first. Other bytes are raw, so that all are written in hex; and hex is written in capitals, as a device
+ * that sends raw bytes at one time sends the same in hex at another. NULL: empty or too long; memory is out.
  */
 const char *eas_device_id(struct arena *a, struct span sent);
 

@@ -115,6 +115,8 @@ static bool set_where(CURL *e, const struct http_ask *ask)
 	return curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+	       /* A segment ".." is somebody's name for something, and leads nowhere else. */
+	       curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
 	       (!ask->unix_socket ||
 	        curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, ask->unix_socket) == CURLE_OK) &&

@@ -23,6 +23,8 @@ static void device_ids_have_one_form(void **state)
 		{ SPAN_LIT("v140-Device_1.x"), "v140-Device_1.x" },
 		{ SPAN_LIT("a b"), "612062" },
 		{ SPAN_LIT("../x"), "2E2E2F78" },
+		{ SPAN_LIT(".."), "2E2E" },
+		{ SPAN_LIT(".x"), "2E78" },
 		{ SPAN_LIT(""), NULL },
 		{ SPAN_LIT("x1234567890123456789012345678901"), "x1234567890123456789012345678901" },
 		{ SPAN_LIT("x12345678901234567890123456789012"), NULL },
