@@ -7,7 +7,9 @@
 Nothing here waits by sleeping a fixed time: `until` polls for an event with a generous limit.
 """
 import contextlib
+import glob
 import imaplib
+import itertools
 import json
 import os
 import shutil
@@ -135,8 +137,20 @@ class Pod:
         if self in _running:
             _running.remove(self)
         self.down()
+        found = self.sanitizer_report()
         if self.own_folder and not self.keep:
             shutil.rmtree(self.dir, ignore_errors=True)
+        if found:
+            raise AssertionError(f"one of the pod's programs made a mistake:\n{found}")
+
+    def sanitizer_report(self, lines=60):
+        """The first report of a build with sanitizers in what the pod's programs wrote; "" where there is none."""
+        for path in filter(os.path.isfile, glob.glob(os.path.join(self.dir, "log", "*"))):
+            with open(path, encoding="utf-8", errors="replace") as f:
+                for line in f:
+                    if "Sanitizer" in line or ": runtime error: " in line:
+                        return line + "".join(itertools.islice(f, lines))
+        return ""
 
     def log_tail(self, lines=60):
         try:
