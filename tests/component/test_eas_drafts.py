@@ -88,6 +88,21 @@ class Drafts(unittest.TestCase):
         refused = phone.sync(phone.inbox, options=self.wanted, commands=[add])
         self.assertEqual(refused.get("Responses/Add/Status"), "6", "mail is sent, not added")
 
+    def test_a_draft_may_be_as_large_as_a_message(self):
+        phone = self.phone("16.0", "DRAFT2")
+        drafts, size = phone.folder(3).id, 17 << 20
+        phone.pull(drafts, options=self.wanted)
+        add = E("AirSync:Add", E("AirSync:ClientId", "large"), E("AirSync:ApplicationData", E("Email:Subject", "large"), E(
+            "AirSyncBase:Attachments", E("AirSyncBase:Add", E("AirSyncBase:ClientId", "a1"), E("AirSyncBase:DisplayName", "film"),
+                                         E("AirSyncBase:Content", b"\0\1" * (size // 2)), E("AirSyncBase:Method", "1")))))
+        made = phone.sync(drafts, options=self.wanted, commands=[add])
+        self.assertEqual(made.get("Responses/Add/Status"), "1", made.show())
+        got = phone.ask("ItemOperations", E("ItemOperations:ItemOperations", E(
+            "ItemOperations:Fetch", E("ItemOperations:Store", "Mailbox"), E("ItemOperations:Options", E("ItemOperations:Range", f"{size - 4}-{size}")),
+            E("AirSyncBase:FileReference", made.get("Responses/Add/ServerId") + ":2"))))
+        properties = got.root.find("Response/Fetch/Properties")
+        self.assertEqual((properties.get("Total"), properties.get("Data")), (str(size), "AAEAAQ=="), got)
+
 
 if __name__ == "__main__":
     unittest.main()
