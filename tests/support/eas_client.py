@@ -7,6 +7,7 @@
 import base64
 import gzip
 import http.client
+import ssl
 import struct
 import urllib.parse
 
@@ -54,7 +55,7 @@ class Line:
                 self.http.request(method, target, body=body, headers=headers)
                 response = self.http.getresponse()
                 return response.status, response.headers, response.read()
-            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
                 self.close()
                 if last:
                     raise
