@@ -3,19 +3,20 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-#define FORMAT          1
+#define FORMAT          2
 #define STRING_MAX      256
 #define CLIENT_ADDS_MAX 4096
 
 /* ---- generations ---- */
 
 /* All sets of a generation, in the order in which they are kept. */
-#define SETS 9
+#define SETS 10
 static void sets_of(struct eas_generation *g, struct eas_uidset *ret[SETS])
 {
 	struct eas_uidset *const all[SETS] = { &g->adds,         &g->changes,      &g->deletes,
 		                               &g->softs,        &g->own,          &g->sent.adds,
-		                               &g->sent.changes, &g->sent.deletes, &g->sent.softs };
+		                               &g->sent.changes, &g->sent.deletes, &g->sent.softs,
+		                               &g->sent.refused };
 
 	memcpy(ret, all, sizeof(all));
 }
@@ -24,7 +25,8 @@ static void sets_of_const(const struct eas_generation *g, const struct eas_uidse
 {
 	const struct eas_uidset *const all[SETS] = { &g->adds,         &g->changes,      &g->deletes,
 		                                     &g->softs,        &g->own,          &g->sent.adds,
-		                                     &g->sent.changes, &g->sent.deletes, &g->sent.softs };
+		                                     &g->sent.changes, &g->sent.deletes, &g->sent.softs,
+		                                     &g->sent.refused };
 
 	memcpy(ret, all, sizeof(all));
 }

@@ -15,6 +15,7 @@
 /* Uids that the answer to a request said something of. */
 struct eas_sent {
 	struct eas_uidset adds, changes, deletes, softs;
+	struct eas_uidset refused; /* Changes of the device that were not carried out; token: the status */
 };
 
 /* An Add of the device: repeated, it is answered as the first time. */

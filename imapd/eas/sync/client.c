@@ -126,6 +126,15 @@ static bool conflicts(const struct eas_sync_part *part, const struct command *c)
 	return theirs != 0;
 }
 
+static void carry_out_change(struct eas_sync_part *part, struct command *c)
+{
+	eas_item_change(part->run->rq, &part->folder.place, c->uid, c->node, &c->result);
+	c->status = c->result.status;
+	part->acted |= c->status == EAS_SYNC_OK;
+	if (c->status != EAS_SYNC_OK)
+		eas_engine_refuse(part->at, c->uid, c->status);
+}
+
 static void change(struct eas_sync_part *part, struct command *c)
 {
 	if (!wbxml_child(c->node, AIRSYNC_APPLICATIONDATA) && !wbxml_child(c->node, EMAIL2_SEND)) {
@@ -133,12 +142,13 @@ static void change(struct eas_sync_part *part, struct command *c)
 	} else if (!c->was_there &&
 	           !wbxml_child(c->node, EMAIL2_SEND)) { /* one that was sent is gone: item.h knows */
 		c->status = EAS_SYNC_NOT_FOUND;
+	} else if (part->at == &part->state.now && eas_engine_refusal(part->at, c->uid)) {
+		c->status = eas_engine_refusal(part->at, c->uid);
 	} else if (conflicts(part, c)) {
 		c->status = EAS_SYNC_CONFLICT;
+		eas_engine_refuse_conflict(part->at, c->uid, c->status);
 	} else {
-		eas_item_change(part->run->rq, &part->folder.place, c->uid, c->node, &c->result);
-		c->status = c->result.status;
-		part->acted |= c->status == EAS_SYNC_OK;
+		carry_out_change(part, c);
 	}
 }
 
@@ -218,17 +228,28 @@ static bool is_to_know(const struct command *c)
 	        (c->node->tag == AIRSYNC_CHANGE && c->result.uid == c->uid && !c->result.gone));
 }
 
-/* It knows what it set, and of the rest what it knew: what others changed at the same time it is told. */
+/* Of its own message it knows what it said, and that a draft is read; others may have changed it since it was
+ * added. */
+static uint32_t known_of_add(const struct eas_sync_part *part, const struct command *c, uint32_t has)
+{
+	const uint32_t bits = bits_of(wbxml_child(c->node, AIRSYNC_APPLICATIONDATA));
+	uint32_t knew;
+
+	if (c->repeated && eas_uidset_get(&part->state.now.have, c->uid, &knew))
+		return knew;
+	return (has & bits) | ((STORE_FLAG_SEEN | STORE_FLAG_DRAFT) & ~bits);
+}
+
 static void know(struct eas_sync_part *part, const struct command *c, uint32_t flags)
 {
-	uint32_t has = eas_engine_token(flags), known = has, knew, set;
+	uint32_t has = eas_engine_token(flags);
 
-	if (c->node->tag == AIRSYNC_CHANGE && eas_uidset_get(&part->at->have, c->uid, &knew)) {
-		set = (eas_engine_token(c->before) ^ has) |
-		      bits_of(wbxml_child(c->node, AIRSYNC_APPLICATIONDATA));
-		known = (knew & ~set) | (has & set);
-	}
-	eas_engine_own(part->at, c->uid, known, has, c->result.modseq);
+	if (c->node->tag == AIRSYNC_CHANGE)
+		eas_engine_own_change(part->at, c->uid,
+		                      bits_of(wbxml_child(c->node, AIRSYNC_APPLICATIONDATA)), c->before,
+		                      flags, c->result.modseq);
+	else
+		eas_engine_own(part->at, c->uid, known_of_add(part, c, has), has, c->result.modseq);
 }
 
 static int know_all(struct commands *cs, struct err *err)

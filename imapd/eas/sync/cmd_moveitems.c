@@ -1,11 +1,9 @@
-/*
- * MoveItems (MS-ASCMD 2.2.1.12). A move is folded into the device's states of both folders, so that nothing
- * of it comes back to the device: not as a Delete there, nor as an Add here.
- */
+/* MoveItems (MS-ASCMD 2.2.1.12). A move is folded into the device's states of both folders (fold.h). */
 #include "base/cleanup.h"
 #include "base/id.h"
 #include "imapd/eas/sync/client.h"
 #include "imapd/eas/sync/commands.h"
+#include "imapd/eas/sync/fold.h"
 #include "imapd/eas/sync/look.h"
 #include "imapd/eas/sync/shape.h"
 #include "imapd/eas/sync/states.h"
@@ -210,44 +208,18 @@ static int fold_load(struct moving *m, struct fold *f, struct err *err)
 	return r;
 }
 
-/* 0: the device did not have it; 1: as it is; 2: somebody changed it since the device heard of it. */
-static int take_out(struct eas_generation *g, uint32_t uid, uint32_t flags)
-{
-	uint32_t token;
-
-	if (!eas_uidset_get(&g->have, uid, &token))
-		return 0;
-	eas_engine_own_gone(g, uid);
-	return token == eas_engine_token(flags) ? 1 : 2;
-}
-
-/* What it has not heard yet, it is told there: what it is said to know is something else. */
-static void put_in(struct eas_generation *g, const struct move *mv, int had)
-{
-	uint32_t has = eas_engine_token(mv->to_flags);
-
-	eas_engine_own(g, mv->to_uid, had == 2 ? has ^ STORE_FLAG_SEEN : has, has, 0);
-}
-
 static int fold_one(struct fold *f, const struct move *mv)
 {
 	struct eas_collection_state *from = fold_find(f, mv->from.place.folder_id);
 	struct eas_collection_state *to = fold_find(f, mv->to.place.folder_id);
-	const struct eas_moved moved = { mv->uid, mv->to_uid, mv->to.place.folder_id };
-	int had = 1;
+	const struct eas_fold fold = { mv->uid, mv->flags, mv->to_uid, mv->to_flags, mv->to.place.folder_id };
+	uint32_t known = eas_engine_token(mv->to_flags);
+	bool had = true;
 
-	if (from && from->uidvalidity == mv->from.uidvalidity) {
-		had = take_out(&from->now, mv->uid, mv->flags);
-		if (from->has_before)
-			(void) take_out(&from->before, mv->uid, mv->flags);
-		if (eas_collection_moved(from, &moved) < 0)
-			return -POD_E_NOMEM;
-	}
-	if (had == 0 || !to || to->uidvalidity != mv->to.uidvalidity)
-		return 0;
-	put_in(&to->now, mv, had);
-	if (to->has_before)
-		put_in(&to->before, mv, had);
+	if (from && from->uidvalidity == mv->from.uidvalidity && eas_fold_out(from, &fold, &had, &known) < 0)
+		return -POD_E_NOMEM;
+	if (had && to && to->uidvalidity == mv->to.uidvalidity)
+		eas_fold_in(to, &fold, known);
 	return 0;
 }
 

@@ -3,11 +3,9 @@
 #include "base/err.h"
 #include "storeproto/storeproto.h"
 
-#define TOKEN_MASK 0x7fffffffu
-
 uint32_t eas_engine_token(uint32_t flags)
 {
-	return flags & TOKEN_MASK & ~(uint32_t) STORE_FLAG_DELETED;
+	return flags & ~EAS_TOKEN_STALE & ~(uint32_t) STORE_FLAG_DELETED;
 }
 
 bool eas_engine_is_deleted(uint32_t flags)
@@ -321,17 +319,62 @@ void eas_engine_stay(struct eas_collection_state *s, const struct eas_generation
 
 /* ---- the device's own ---- */
 
+/* The answer that comes again says that the message goes: what the device did to it is of before that. */
+static bool is_told_gone(const struct eas_generation *g, uint32_t uid)
+{
+	return eas_uidset_get(&g->sent.deletes, uid, NULL) || eas_uidset_get(&g->sent.softs, uid, NULL);
+}
+
 void eas_engine_own(struct eas_generation *g, uint32_t uid, uint32_t known, uint32_t has, uint64_t modseq)
 {
-	forget(g, uid, uid);
+	if (is_told_gone(g, uid))
+		return;
+	eas_uidset_remove(&g->adds, uid, uid);
+	eas_uidset_remove(&g->changes, uid, uid);
 	knows(g, uid, known, modseq);
-	if (known != has)
+	if (known != has && !eas_uidset_get(&g->deletes, uid, NULL) && !eas_uidset_get(&g->softs, uid, NULL))
 		put(&g->changes, uid);
+}
+
+void eas_engine_own_change(struct eas_generation *g, uint32_t uid, uint32_t bits, uint32_t before,
+                           uint32_t has, uint64_t modseq)
+{
+	uint32_t token = eas_engine_token(has), known = token, knew, set;
+
+	if (eas_uidset_get(&g->have, uid, &knew)) {
+		set = (eas_engine_token(before) ^ token) | bits;
+		known = (knew & ~set) | (token & set);
+	}
+	/* The answer that comes again tells what it was before that. */
+	if (modseq && eas_uidset_get(&g->sent.changes, uid, NULL))
+		known |= EAS_TOKEN_STALE;
+	eas_engine_own(g, uid, known, token, modseq);
+}
+
+void eas_engine_refuse(struct eas_generation *g, uint32_t uid, uint32_t status)
+{
+	eas_uidset_put(&g->sent.refused, uid, uid, status);
+}
+
+void eas_engine_refuse_conflict(struct eas_generation *g, uint32_t uid, uint32_t status)
+{
+	uint32_t token;
+
+	eas_engine_refuse(g, uid, status);
+	if (eas_uidset_get(&g->have, uid, &token))
+		eas_engine_own(g, uid, token | EAS_TOKEN_STALE, 0, 0);
+}
+
+uint32_t eas_engine_refusal(const struct eas_generation *g, uint32_t uid)
+{
+	uint32_t status = 0;
+
+	return eas_uidset_get(&g->sent.refused, uid, &status) ? status : 0;
 }
 
 void eas_engine_own_removed(struct eas_generation *g, uint32_t uid)
 {
-	if (eas_uidset_get(&g->sent.deletes, uid, NULL))
+	if (is_told_gone(g, uid))
 		return;
 	eas_uidset_put(&g->have, uid, uid, 0);
 	eas_engine_vanished(g, uid, uid);

@@ -19,6 +19,8 @@ struct eas_row {
 	int64_t date; /* internal, seconds since 1970 */
 };
 
+/* In a token: whatever the message has, the device knows something else. No message has that bit. */
+#define EAS_TOKEN_STALE 0x80000000u
 /* What of a message's flags a device is told. */
 uint32_t eas_engine_token(uint32_t flags);
 bool eas_engine_is_deleted(uint32_t flags);
@@ -91,9 +93,20 @@ void eas_engine_stay(struct eas_collection_state *s, const struct eas_generation
 
 /*
  * It has the message, or has changed it: it knows these flags, while the message has those; the commit with
- * that modseq made them so (0: nothing was changed). Where the two differ, it is still to be told.
+ * that modseq made them so (0: nothing was changed). Where the two differ, it is still to be told; also that
+ * the message goes, where it is.
  */
 void eas_engine_own(struct eas_generation *g, uint32_t uid, uint32_t known, uint32_t has, uint64_t modseq);
+/* The same of a Change, which was about these bits of its flags, and made `has` out of `before`. */
+void eas_engine_own_change(struct eas_generation *g, uint32_t uid, uint32_t bits, uint32_t before,
+                           uint32_t has, uint64_t modseq);
+/* A Change of the device was not carried out, and answered with that status. */
+void eas_engine_refuse(struct eas_generation *g, uint32_t uid, uint32_t status);
+/* So, because somebody else had changed the same: whatever it has made of it at its place, it is to be told
+ * what it is. */
+void eas_engine_refuse_conflict(struct eas_generation *g, uint32_t uid, uint32_t status);
+/* Of a Change that comes again with the answer: the status that refused it; 0: none did. */
+uint32_t eas_engine_refusal(const struct eas_generation *g, uint32_t uid);
 /*
  * It is told where a message of its own is, as the first time, and somebody else removed that since: it is to
  * hear of it, unless the answer that comes again says so.
