@@ -187,7 +187,8 @@ class Device(Phone):
         return self.sync_one(drafts[0], [E("AirSync:Add", E("AirSync:ClientId", str(self.drafts)), data)], after)
 
     def settle(self):
-        """Asks until nothing is left to ask."""
+        """Asks until nothing is left to ask, not one message at a time any more."""
+        self.window = "100"
         for _ in range(10000):
             if self.pending:
                 command, tree, then = self.pending
