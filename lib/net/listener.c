@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "net/proxy_wait.h"
 
-#define BACKLOG          1024
+#define BACKLOG          4096 /* all of a host's clients may come back at once; the kernel cuts it to net.core.somaxconn */
 #define ACCEPTS_PER_TURN 16 /* then the connections that are there get their turn */
 
 struct listener {
