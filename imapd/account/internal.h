@@ -37,10 +37,19 @@ struct account {
 	struct account_listener *listeners;
 };
 
+/* A password that the store is asked for, and who waits for the same answer. On the stack of the fiber that
+ * asked. */
+struct question {
+	LIST_ENTRY(question) entry;
+	struct proof proof; /* of user and password */
+	struct questioner *waiting;
+};
+
 struct accounts {
 	struct accounts_options o;
 	uint8_t key[PROOF_BYTES]; /* of this process: proofs are of no use elsewhere */
 	TAILQ_HEAD(account_bucket, account) buckets[HASH_BUCKETS];
+	LIST_HEAD(, question) questions;
 };
 
 /* account.c. NULL: none that may be used. */
@@ -51,9 +60,19 @@ struct account *account_create(struct accounts *as, struct store_client *client,
 /* It is found no more, whoever uses it hears that it is refused. */
 void account_refuse(struct account *ac);
 
+/*
+ * question.c: the devices of a user come back together, and one password hash answers for all of them.
+ * Suspends where somebody asks for the same user and password: 1 and that one's result, else 0. Who asks
+ * himself begins, and ends with what he was told.
+ */
+int question_join(struct accounts *as, const struct proof *p, int *ret_result);
+void question_begin(struct accounts *as, struct question *q, const struct proof *p);
+void question_end(struct question *q, int result);
+
 /* proof.c */
 struct proof proof_make(const struct accounts *as, const char *user_id, struct span password);
 bool proof_known(const struct account *ac, const struct proof *p);
+bool proof_same(const struct proof *a, const struct proof *b);
 void proof_remember(struct account *ac, const struct proof *p);
 
 /*

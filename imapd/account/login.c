@@ -294,11 +294,33 @@ static int take_account(struct trying *t, const Podstore__AuthReply *reply, cons
 	return 0;
 }
 
-static int try(struct trying *t, struct account **ret_account)
+static int ask_store(struct trying *t, const struct proof *p, struct account **ret_account)
 {
 	const Podstore__AuthReply *reply = NULL;
+	int r = may_try(t);
+
+	if (r < 0)
+		return r;
+	r = authenticate(t, &reply);
+	keep_score(t, r);
+	return r < 0 ? r : take_account(t, reply, p, ret_account);
+}
+
+/* What somebody else was told who asked for the same. */
+static int take_theirs(struct trying *t, const struct proof *p, int result, struct account **ret_account)
+{
+	int r = result == 0 ? known_already(t, p, ret_account) : result;
+
+	if (r > 0)
+		return err_set(t->err, POD_E_UNAVAILABLE, "%s: the account is gone again", t->address);
+	return r < 0 ? err_set(t->err, (enum pod_error) - r, "%s: %s", t->address, err_code_text(r)) : 0;
+}
+
+static int try(struct trying *t, struct account **ret_account)
+{
+	struct question q;
 	struct proof p;
-	int r = find_user(t);
+	int r = find_user(t), theirs;
 
 	if (r < 0)
 		return r;
@@ -306,12 +328,12 @@ static int try(struct trying *t, struct account **ret_account)
 	r = known_already(t, &p, ret_account);
 	if (r <= 0)
 		return r;
-	r = may_try(t);
-	if (r < 0)
-		return r;
-	r = authenticate(t, &reply);
-	keep_score(t, r);
-	return r < 0 ? r : take_account(t, reply, &p, ret_account);
+	if (t->user_id && question_join(t->as, &p, &theirs)) /* guesses at names are counted one by one */
+		return take_theirs(t, &p, theirs, ret_account);
+	question_begin(t->as, &q, &p);
+	r = ask_store(t, &p, ret_account);
+	question_end(&q, r);
+	return r;
 }
 
 int account_login(struct accounts *as, const struct account_login *login, struct account **ret_account,

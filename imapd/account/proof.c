@@ -21,12 +21,17 @@ struct proof proof_make(const struct accounts *as, const char *user_id, struct s
 	return p;
 }
 
+bool proof_same(const struct proof *a, const struct proof *b)
+{
+	return CRYPTO_memcmp(a->bytes, b->bytes, PROOF_BYTES) == 0;
+}
+
 bool proof_known(const struct account *ac, const struct proof *p)
 {
 	bool known = false;
 
 	for (unsigned int i = 0; i < ac->proofs_n; i++)
-		known |= CRYPTO_memcmp(ac->proofs[i].bytes, p->bytes, PROOF_BYTES) == 0;
+		known |= proof_same(&ac->proofs[i], p);
 	return known;
 }
 

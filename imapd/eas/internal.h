@@ -7,13 +7,13 @@
 #include "imapd/eas/loops.h"
 #include "imapd/eas/park/park.h"
 #include "imapd/eas/service.h"
+#include "imapd/eas/turns.h"
 #include "imapd/http/http.h"
-
-#define EAS_REQUESTS_MAX 256 /* that are worked on at a time; more are put off */
 
 struct eas_service {
 	struct eas_parts parts;
 	struct park park;
+	struct turns turns;
 	struct loops loops;
 	uint64_t last_serial;
 };

@@ -3,7 +3,6 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/fiber.h"
 #include "imapd/eas/device/device.h"
 #include "imapd/eas/internal.h"
 #include "imapd/eas/query.h"
@@ -14,8 +13,9 @@
 #define VERSIONS  "12.1,14.0,14.1,16.0,16.1" /* announced; 2.5 and 12.0 are served to who asks for them */
 #define SERVER    "15.2"
 
-/* What fiber_start gives to the fiber. */
+/* A request that waits for its turn, or begins. */
 struct coming {
+	struct turn turn;
 	struct eas_service *service;
 	struct http_exchange *exchange;
 };
@@ -275,15 +275,36 @@ void eas_request_finish(struct eas_request *rq, uint64_t began_us)
 	eas_answer_send(rq);
 }
 
-static void serve(void *arg)
+static void put_off(struct http_exchange *x)
 {
-	struct coming *coming = arg;
+	http_add_header(x, "Retry-After", "10");
+	http_reply_text(x, 503, "Too many requests at once.");
+}
+
+static struct coming *coming_of(struct turn *t)
+{
+	return (struct coming *) (void *) ((uint8_t *) t - offsetof(struct coming, turn));
+}
+
+static void serve_none(struct turn *t)
+{
+	struct coming *coming = coming_of(t);
+
+	put_off(coming->exchange);
+	free(coming);
+}
+
+static void serve(struct turn *t)
+{
+	struct coming *coming = coming_of(t);
+	struct eas_service *service = coming->service;
 	struct http_exchange *x = coming->exchange;
 	struct eas_answer answer;
 	struct eas_request rq;
 	uint64_t began_us = clock_mono_us();
 
-	if (!eas_request_init(&rq, coming->service, x)) {
+	free(coming);
+	if (!eas_request_init(&rq, service, x)) {
 		http_abandon(x);
 		return;
 	}
@@ -302,10 +323,14 @@ static void serve(void *arg)
 
 void eas_serve(void *arg, struct http_exchange *x)
 {
-	struct coming coming = { arg, x };
+	static const struct turn_ops ops = { serve, serve_none };
+	struct eas_service *s = arg;
+	struct coming *coming = turns_are_full(&s->turns) ? NULL : calloc(1, sizeof(*coming));
 
-	if (fiber_count() >= EAS_REQUESTS_MAX || fiber_start(serve, &coming) < 0) {
-		http_add_header(x, "Retry-After", "10");
-		http_reply_text(x, 503, "Too many requests at once.");
+	if (!coming) {
+		put_off(x);
+		return;
 	}
+	*coming = (struct coming){ .turn.ops = &ops, .service = s, .exchange = x };
+	turns_take(&s->turns, &coming->turn);
 }

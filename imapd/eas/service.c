@@ -12,9 +12,10 @@ int eas_service_create(const struct eas_parts *parts, struct eas_service **ret_s
 		return err_set(err, POD_E_NOMEM, "ActiveSync");
 	s->parts = *parts;
 	park_init(&s->park);
+	turns_init(&s->turns, parts->base);
 	r = mesh_listen(parts->mesh, parts->base, parts->worker, park_on_word, s, err);
 	if (r < 0)
-		free(s);
+		(void) eas_service_free(s);
 	else
 		*ret_service = s;
 	return r;
@@ -27,6 +28,8 @@ void eas_service_drain(struct eas_service *s)
 
 struct eas_service *eas_service_free(struct eas_service *s)
 {
+	if (s)
+		turns_done(&s->turns);
 	free(s);
 	return NULL;
 }

@@ -4,13 +4,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/fiber.h"
 #include "imapd/eas/device/device.h"
 #include "imapd/eas/internal.h"
 #include "imapd/eas/park/mesh.h"
 #include "imapd/metrics.h"
-
-#define TRY_AGAIN_MS 100 /* after memory or stacks were out */
 
 /* One block of memory; the strings and the command's bytes are behind it. */
 struct parked {
@@ -20,6 +17,7 @@ struct parked {
 	struct account *account;
 	struct account_listener listener;
 	struct event timer;
+	struct turn turn;
 	const struct eas_command *command;
 	eas_wake_fn *wake;
 	uint64_t deadline_ms, serial;
@@ -27,7 +25,7 @@ struct parked {
 	uint16_t version;
 	bool accept_multipart, hierarchy;
 	enum eas_wake why;
-	bool due; /* why is settled, only a fiber is missing */
+	bool due; /* why is settled, only its turn is missing */
 	char *device_id, *device_type;
 	struct span memory;
 	size_t n;
@@ -57,6 +55,7 @@ static void leave(struct parked *p)
 	TAILQ_REMOVE(bucket_of(&p->service->park, p->device_id), p, entry);
 	account_unlisten(&p->listener);
 	(void) event_del(&p->timer);
+	turn_give_up(&p->turn);
 	http_watch_client(p->exchange, NULL, NULL);
 	metric_add(IMAPD_EAS_WAITING, -1);
 }
@@ -99,14 +98,20 @@ static void run(struct eas_request *rq, struct parked *p)
 		p->wake(rq, p->why, p->memory);
 }
 
-/* In a fiber. */
-static void go_on(void *arg)
+static struct parked *parked_of(struct turn *t)
 {
-	struct parked *p = arg;
+	return (struct parked *) (void *) ((uint8_t *) t - offsetof(struct parked, turn));
+}
+
+/* In a fiber. */
+static void go_on(struct turn *t)
+{
+	struct parked *p = parked_of(t);
 	struct eas_answer answer;
 	struct eas_request rq;
 	uint64_t began_us = clock_mono_us();
 
+	leave(p);
 	if (eas_request_init(&rq, p->service, p->exchange)) {
 		fill_request(&rq, p);
 		eas_answer_init(&rq, &answer);
@@ -127,20 +132,22 @@ static void set_timer(struct parked *p, uint64_t ms)
 	(void) event_add(&p->timer, &tv);
 }
 
-/* p is gone after it, or waits for a stack. */
+/* No stack could be had. */
+static void give_up(struct turn *t)
+{
+	struct parked *p = parked_of(t);
+
+	leave(p);
+	http_abandon(p->exchange);
+	parked_free(p);
+}
+
+/* p is gone after it, or waits for its turn. */
 static void wake(struct parked *p, enum eas_wake why)
 {
 	p->due = true;
 	p->why = why;
-	if (fiber_count() >= EAS_REQUESTS_MAX) {
-		set_timer(p, TRY_AGAIN_MS);
-		return;
-	}
-	leave(p);
-	if (fiber_start(go_on, p) < 0) {
-		http_abandon(p->exchange);
-		parked_free(p);
-	}
+	turns_take(&p->service->turns, &p->turn);
 }
 
 /* ---- what wakes it ---- */
@@ -224,6 +231,9 @@ static struct parked *parked_create(const struct eas_request *rq, const struct e
 
 static void fill_parked(struct parked *p, const struct eas_request *rq)
 {
+	static const struct turn_ops ops = { go_on, give_up };
+
+	p->turn.ops = &ops;
 	p->service = rq->service;
 	p->exchange = rq->exchange;
 	p->account = account_ref(rq->account);
