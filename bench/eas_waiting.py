@@ -5,9 +5,11 @@
 
 Prints the worker's proportional memory for each device (and of all processes of the pod), its processor time while
 nothing happens, the time from the sending of a message to the answer of each of its user's Pings, and how many devices of
-others were woken. Exits with 1 where memory is over the limit, or somebody was woken for nothing.
+others were woken. Then kills the gateway and prints how long it takes until all that still waited do so again
+(eas_storm.py). Exits with 1 where memory is over the limit, or somebody was woken for nothing.
 """
 import argparse
+import concurrent.futures
 import gc
 import os
 import random
@@ -21,20 +23,24 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tests", "support")]
 from eas_client import Phone  # noqa: E402
+from eas_storm import storm  # noqa: E402
 from eas_wbxml import E, decode  # noqa: E402
 from idle_connections import settled  # noqa: E402
 from pod import Pod  # noqa: E402
 
 PASSWORD = "a password of phones 1"
+AT_ONCE = 4  # phones that are set up: what Python does overlaps with what the pod does
 
 
 class Waiting(Phone):
     """A phone whose Ping is under way."""
 
-    def ping(self, seconds):
+    def ping_request(self, seconds):
         folder = E("Ping:Folder", E("Ping:Id", self.inbox), E("Ping:Class", "Email"))
-        self.line.ask_only(*self.request("Ping", E("Ping:Ping", E("Ping:HeartbeatInterval", str(seconds)),
-                                                   E("Ping:Folders", folder))))
+        return self.request("Ping", E("Ping:Ping", E("Ping:HeartbeatInterval", str(seconds)), E("Ping:Folders", folder)))
+
+    def ping(self, seconds):
+        self.line.ask_only(*self.ping_request(seconds))
 
     @property
     def socket(self):
@@ -77,6 +83,27 @@ def wake(pod, user, phones, everybody):
     return times, sum(id(p) not in mine for p in readable(everybody))
 
 
+def percentile(times, percent):
+    return statistics.quantiles(times, n=100, method="inclusive")[percent - 1]
+
+
+def set_up(pod, users, devices):
+    def one(i):
+        return Waiting(pod, users[i % len(users)], device=f"PHONE{i:05}", kind="Bench").begin(3540)
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(one, range(devices)))
+
+
+def come_back(pod, phones):
+    """The gateway is killed under all of them."""
+    before = {p: sum(map(cpu_s, pod.pids_of(p))) for p in ("imapd", "stored")}
+    took, met = storm(pod, phones, pod.pids_of("imapd"))
+    used = {"imapd": sum(map(cpu_s, pod.pids_of("imapd"))), "stored": sum(map(cpu_s, pod.pids_of("stored"))) - before["stored"]}
+    print(f"killed under {len(phones)}: all wait again after {took:.1f} s ({len(phones) / took:.0f} per second); processor time "
+          + ", ".join(f"{name} {s:.1f} s" for name, s in used.items())
+          + "; met with on the way: " + ", ".join(f"{what}: {n}" for what, n in sorted(met.items(), key=str)))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--devices", type=int, default=5000)
@@ -103,18 +130,18 @@ def main():
         worker = pod.pids_of("imapd")[-1]
         before = settled(pod.processes())
         started = time.monotonic()
-        phones = [Waiting(pod, users[i % len(users)], device=f"PHONE{i:05}", kind="Bench").begin(3540)
-                  for i in range(args.devices)]
+        phones = set_up(pod, users, args.devices)
         took = time.monotonic() - started
         gc.collect()
         after = settled(before)
         each = {pid: (after[pid] - before[pid]) / args.devices for pid in before}
         print(f"{args.devices} devices of {args.users} users, set up at {args.devices / took:.0f} per second")
         print(f"worker: {each[worker]:.2f} KiB for each device (limit {args.limit_kib:.0f}); the whole pod: {sum(each.values()):.2f}")
-        cpu = cpu_s(worker)
+        cpu = {pid: cpu_s(pid) for pid in before}
         time.sleep(args.idle)
-        cpu = cpu_s(worker) - cpu
-        print(f"worker: {cpu * 1000:.0f} ms of processor time in {args.idle:.0f} s in which nothing happened")
+        cpu = {pid: cpu_s(pid) - cpu[pid] for pid in before}
+        print(f"worker: {cpu[worker] * 1000:.0f} ms of processor time in {args.idle:.0f} s in which nothing happened; "
+              f"the whole pod: {sum(cpu.values()) * 1000:.0f}")
 
         everybody, times, for_nothing = first + phones, [], 0
         for user in random.sample(users, min(args.wakes, len(users))):
@@ -123,8 +150,9 @@ def main():
             times += took
             for_nothing += others
             everybody = [p for p in everybody if p not in his]
-        print(f"woken: median {statistics.median(times) * 1000:.1f} ms, longest {max(times) * 1000:.1f} ms from the sending of the "
-              f"message to the answer, of {len(times)}; for nothing: {for_nothing}")
+        print(f"woken: median {statistics.median(times) * 1000:.1f} ms, 95th {percentile(times, 95) * 1000:.1f} ms, longest "
+              f"{max(times) * 1000:.1f} ms from the sending of the message to the answer, of {len(times)}; for nothing: {for_nothing}")
+        come_back(pod, everybody)
         return 0 if each[worker] <= args.limit_kib and for_nothing == 0 else 1
 
 
