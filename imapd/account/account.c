@@ -75,6 +75,18 @@ struct account *account_find(struct accounts *as, const char *user_id)
 	return NULL;
 }
 
+void accounts_each(struct accounts *as, void (*fn)(void *arg, struct account *ac), void *arg)
+{
+	for (size_t i = 0; i < HASH_BUCKETS; i++) {
+		struct account *ac, *next;
+
+		for (ac = TAILQ_FIRST(&as->buckets[i]); ac; ac = next) {
+			next = TAILQ_NEXT(ac, entry);
+			fn(arg, ac);
+		}
+	}
+}
+
 /* ---- what changes ---- */
 
 static void start_watch(struct account *ac);
@@ -102,12 +114,20 @@ static void set_timer(struct account *ac, int seconds)
 	(void) event_add(&ac->timer, &tv);
 }
 
+/* Of the account: his password may be another one. */
+static void on_event(struct account *ac, const Podstore__WatchEvent *event)
+{
+	if (event->account)
+		store_session_check(ac->session);
+	tell(ac, event->account ? ACCOUNT_CHANGE_RULES : event->mailbox);
+}
+
 static void on_watch(void *arg, const struct store_reply *reply)
 {
 	struct account *ac = arg;
 
 	if (!reply->final) {
-		tell(ac, ((const Podstore__WatchEvent *) reply->message)->mailbox);
+		on_event(ac, (const Podstore__WatchEvent *) reply->message);
 		return;
 	}
 	ac->watch = NULL;
@@ -147,6 +167,19 @@ void account_listen(struct account *ac, struct account_listener *l)
 	if (l->next)
 		l->next->at = &l->next;
 	ac->listeners = l;
+}
+
+void account_saw_rules(struct account *ac, uint64_t print)
+{
+	ac->rules = print;
+}
+
+void account_set_rules(struct account *ac, uint64_t print)
+{
+	if (ac->rules == print)
+		return;
+	ac->rules = print;
+	tell(ac, ACCOUNT_CHANGE_RULES);
 }
 
 void account_unlisten(struct account_listener *l)

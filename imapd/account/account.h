@@ -118,14 +118,29 @@ struct account_listener {
 	struct account_listener *next, **at;
 	uint64_t told;
 	/*
-	 * mailbox 0: the list of mailboxes changed. UINT32_MAX: events may be missing (the store was away),
+	 * mailbox 0: the list of mailboxes changed. ACCOUNT_CHANGE_RULES: not the mail, but what its devices
+	 * may do. ACCOUNT_CHANGE_UNKNOWN: events may be missing (the store was away),
 	 * or none come any more as the account is refused: look again. May end its listening, and that of
 	 * others.
 	 */
 	void (*on_change)(struct account_listener *l, uint32_t mailbox);
 };
 #define ACCOUNT_CHANGE_UNKNOWN UINT32_MAX
+#define ACCOUNT_CHANGE_RULES   (UINT32_MAX - 1)
 void account_listen(struct account *ac, struct account_listener *l);
 void account_unlisten(struct account_listener *l);
+
+/*
+ * A print of what the directory says of a user's devices, which a service keeps here; 0 before the first.
+ * Where it is another than before, listeners hear ACCOUNT_CHANGE_RULES.
+ */
+void account_set_rules(struct account *ac, uint64_t print);
+/* What the service found while it let a device in: nobody has to hear of it. */
+void account_saw_rules(struct account *ac, uint64_t print);
+/* All that can be found. fn may refuse its account. */
+void accounts_each(struct accounts *as, void (*fn)(void *arg, struct account *ac), void *arg);
+/* It is not to be used any more: suspended, or removed. It is found no more, and whoever uses it hears that
+ * it is refused. */
+void account_refuse(struct account *ac);
 
 #endif

@@ -34,6 +34,7 @@ struct account {
 	Podstore__Watch watch_request; /* valid until the watch's final answer */
 	bool watching;                 /* wanted, also while the store is away */
 	uint64_t changes;
+	uint64_t rules; /* account_set_rules */
 	struct account_listener *listeners;
 };
 
@@ -57,8 +58,6 @@ struct account *account_find(struct accounts *as, const char *user_id);
 /* One with a reference, made with what the store's authentication gave. NULL where memory is out. */
 struct account *account_create(struct accounts *as, struct store_client *client, const char *user_id,
                                const char *address, struct span token);
-/* It is found no more, whoever uses it hears that it is refused. */
-void account_refuse(struct account *ac);
 
 /*
  * question.c: the devices of a user come back together, and one password hash answers for all of them.

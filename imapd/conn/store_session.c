@@ -27,7 +27,8 @@ struct imap_call {
 	bool failing;  /* among those that fail_waiting() is at */
 };
 
-/* A SESSION_OPEN under way. It outlives its session, whose number in the store must be closed when it comes. */
+/* A SESSION_OPEN under way. It outlives its session, whose number in the store must be closed when it comes.
+ */
 struct opening {
 	struct store_session *ss; /* NULL: nobody wants it any more */
 	struct store_client *client;
@@ -43,7 +44,8 @@ struct store_session {
 	uint64_t connection; /* the store's, on which that number was given */
 	bool watch_lost;
 	struct opening *opening, *renewing;
-	uint64_t token_ms; /* when the token was given */
+	bool checking, check_again; /* renewing is for store_session_check; one more is wanted after it */
+	uint64_t token_ms;          /* when the token was given */
 	TAILQ_HEAD(, imap_call) calls;
 };
 
@@ -86,7 +88,8 @@ static void close_session(struct store_client *client, unsigned int timeout_ms, 
 	Podstore__SessionClose request = PODSTORE__SESSION_CLOSE__INIT;
 
 	request.session = session;
-	(void) store_call(client, STORE_SESSION_CLOSE, &request.base, SPAN_NONE, -1, timeout_ms, on_closed, NULL);
+	(void) store_call(client, STORE_SESSION_CLOSE, &request.base, SPAN_NONE, -1, timeout_ms, on_closed,
+	                  NULL);
 }
 
 static void abandon(struct opening *opening)
@@ -106,7 +109,8 @@ static struct opening *ask_session(struct store_session *ss, store_reply_fn *fn)
 	*opening = (struct opening){ ss, ss->o.client, ss->o.timeout_ms };
 	request.session_token.data = ss->token;
 	request.session_token.len = ss->o.token.len;
-	if (store_call(ss->o.client, STORE_SESSION_OPEN, &request.base, SPAN_NONE, -1, ss->o.timeout_ms, fn, opening))
+	if (store_call(ss->o.client, STORE_SESSION_OPEN, &request.base, SPAN_NONE, -1, ss->o.timeout_ms, fn,
+	               opening))
 		return opening;
 	free(opening);
 	return NULL;
@@ -140,8 +144,8 @@ static void take_token(struct store_session *ss, ProtobufCBinaryData token)
 }
 
 /*
- * One that had nothing under way when its connection was lost hears nothing of that. On the next connection its number
- * is nobody's, or another user's.
+ * One that had nothing under way when its connection was lost hears nothing of that. On the next connection
+ * its number is nobody's, or another user's.
  */
 static bool is_open(struct store_session *ss)
 {
@@ -256,14 +260,32 @@ static void on_renewed(void *arg, const struct store_reply *reply)
 {
 	struct store_session *ss = end_opening(arg, reply);
 	const Podstore__SessionOpenReply *opened = (const Podstore__SessionOpenReply *) reply->message;
+	bool checking;
 
 	if (!ss)
 		return;
+	checking = ss->checking;
 	ss->renewing = NULL;
+	ss->checking = false;
 	if (reply->code == 0) {
 		take_token(ss, opened->session_token);
 		close_session(ss->o.client, ss->o.timeout_ms, opened->session);
 	}
+	if (ss->check_again)
+		store_session_check(ss);
+	else if (checking && reply->code < 0 && reply->code != -POD_E_UNAVAILABLE &&
+	         reply->code != -POD_E_TIMEOUT)
+		ss->o.on_refused(ss->o.arg, reply->code);
+}
+
+/* One that is under way may be of before the change. Where it is lost, the next opening says the same. */
+void store_session_check(struct store_session *ss)
+{
+	ss->check_again = ss->renewing != NULL;
+	if (ss->renewing)
+		return;
+	ss->renewing = ask_session(ss, on_renewed);
+	ss->checking = ss->renewing != NULL;
 }
 
 /* A client may stay for days: its token is exchanged for a new one long before it expires. */

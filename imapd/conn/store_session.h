@@ -1,8 +1,8 @@
 /*
- * One client's session with its volume's store: opened at once with the token that authentication gave, opened again
- * after each loss of the store, so that the client's connection lives on. Requests wait for that, up to a
- * time-out, and are repeated where the answer was lost: what they change, they change once (by id), or it
- * makes no difference. On the event loop's thread.
+ * One client's session with its volume's store: opened at once with the token that authentication gave,
+ * opened again after each loss of the store, so that the client's connection lives on. Requests wait for
+ * that, up to a time-out, and are repeated where the answer was lost: what they change, they change once (by
+ * id), or it makes no difference. On the event loop's thread.
  */
 #ifndef POD_IMAPD_CONN_STORE_SESSION_H
 #define POD_IMAPD_CONN_STORE_SESSION_H
@@ -39,6 +39,11 @@ struct store_session *store_session_free(struct store_session *ss);
 struct imap_call *store_session_call(struct store_session *ss, enum store_method method,
                                      ProtobufCMessage *request, struct span blob, int fd, store_reply_fn *fn,
                                      void *arg);
+/*
+ * The user's password may have been changed: asks the store whether it still takes the token; on_refused,
+ * from the loop, where it does not.
+ */
+void store_session_check(struct store_session *ss);
 void store_session_cancel(struct imap_call *call);
 void store_session_pause(struct imap_call *call);
 void store_session_resume(struct imap_call *call);

@@ -14,6 +14,7 @@ struct eas_service {
 	struct eas_parts parts;
 	struct park park;
 	struct turns turns;
+	struct device_notice *notice; /* may be NULL */
 	struct loops loops;
 	uint64_t last_serial;
 };

@@ -1,7 +1,17 @@
 #include <stdlib.h>
 
+#include "imapd/eas/device/notice.h"
 #include "imapd/eas/internal.h"
 #include "imapd/eas/park/mesh.h"
+
+/* Without it devices that wait learn of new policies with their next request: no reason not to serve. */
+static void notice_or_not(struct eas_service *s)
+{
+	struct err err = { 0 };
+
+	if (device_notice_create(&s->parts, &s->notice, &err) < 0)
+		log_event(NULL, LOGL_WARNING, "directory.no_notices", F_ERR(&err));
+}
 
 int eas_service_create(const struct eas_parts *parts, struct eas_service **ret_service, struct err *err)
 {
@@ -13,6 +23,7 @@ int eas_service_create(const struct eas_parts *parts, struct eas_service **ret_s
 	s->parts = *parts;
 	park_init(&s->park);
 	turns_init(&s->turns, parts->base);
+	notice_or_not(s);
 	r = mesh_listen(parts->mesh, parts->base, parts->worker, park_on_word, s, err);
 	if (r < 0)
 		(void) eas_service_free(s);
@@ -28,8 +39,10 @@ void eas_service_drain(struct eas_service *s)
 
 struct eas_service *eas_service_free(struct eas_service *s)
 {
-	if (s)
-		turns_done(&s->turns);
+	if (!s)
+		return NULL;
+	(void) device_notice_free(s->notice);
+	turns_done(&s->turns);
 	free(s);
 	return NULL;
 }

@@ -27,6 +27,14 @@ int directory_open_writer(const char *path, struct directory **ret_dir,
 /* NULL is fine; returns NULL. */
 struct directory *directory_close(struct directory *dir);
 
+/*
+ * A descriptor that can be read once podd has written to the directory in the folder path: inotify(7), nobody polls. Read
+ * it empty with directory_notice_take, then look. The caller closes it. -POD_E_NOTFOUND: there is no directory;
+ * -POD_E_LIMIT: the host gives no more of them.
+ */
+int directory_notice_open(const char *path, int *ret_fd, struct err *err);
+void directory_notice_take(int fd);
+
 /* ---- what front ends ask ---- */
 
 /* A volume as a front end needs it. */

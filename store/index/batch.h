@@ -18,6 +18,7 @@ struct user_state {
 	struct usage usage;
 	bool dirty, gone;
 	bool list_changed; /* of mailboxes: an event for its watchers */
+	bool account_changed; /* another one: see struct volume_event */
 	struct user_state *next;
 };
 

@@ -52,6 +52,8 @@ int change_state_put(struct batch *b, struct change *c)
 		if (r < 0)
 			return failed(b, i, r, &c->err);
 	}
+	if (r == 0 && c->u.state.by_admin)
+		u->account_changed = true;
 	return r;
 }
 
@@ -108,5 +110,7 @@ int change_state_delete(struct batch *b, struct change *c)
 			return failed(b, i, r, &c->err);
 	}
 	c->u.state.removed = n;
+	if (r == 0 && c->u.state.by_admin)
+		u->account_changed = true;
 	return r;
 }

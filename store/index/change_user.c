@@ -205,6 +205,7 @@ int change_user_set(struct batch *b, struct change *c)
 	if (batch_wrote(b, r, &c->err) < 0)
 		return r;
 	u->info = info;
+	u->account_changed |= c->u.user_op.set_credentials;
 	return batch_intent(b, INTENT_REPLACE, staged.s, final.s, &c->err);
 }
 

@@ -77,6 +77,7 @@ struct volume_event {
 	const char *user_id; /* valid during the call */
 	uint32_t mailbox;
 	uint64_t highestmodseq;
+	bool account; /* not a mailbox (which is 0): his password, or a state that an admin wrote */
 };
 
 /* Makes an empty volume in a folder that is empty or missing: volume.json and the folders. */
@@ -386,6 +387,7 @@ struct change {
 		struct {
 			struct state_put *puts;
 			size_t puts_n;
+			bool by_admin; /* whoever watches the user hears of it */
 			struct span prefix; /* DELETE */
 			size_t removed; /* result of DELETE */
 		} state;

@@ -307,7 +307,7 @@ static void publish(struct volume *vol, struct batch *b)
 		return;
 	for (size_t i = 0; i < BATCH_BUCKETS; i++) {
 		for (struct user_state *u = b->users[i]; u; u = u->next)
-			cap++;
+			cap += 2;
 		for (struct mailbox_state *m = b->mailboxes[i]; m; m = m->next)
 			cap++;
 	}
@@ -315,13 +315,16 @@ static void publish(struct volume *vol, struct batch *b)
 	if (!events) /* watchers hear of it with the next commit */
 		return;
 	for (size_t i = 0; i < BATCH_BUCKETS; i++) {
-		for (struct user_state *u = b->users[i]; u; u = u->next)
+		for (struct user_state *u = b->users[i]; u; u = u->next) {
 			if (u->list_changed)
-				events[n++] = (struct volume_event){ (const char *) u->id.p, 0, b->modseq };
+				events[n++] = (struct volume_event){ (const char *) u->id.p, 0, b->modseq, false };
+			if (u->account_changed)
+				events[n++] = (struct volume_event){ (const char *) u->id.p, 0, b->modseq, true };
+		}
 		for (struct mailbox_state *m = b->mailboxes[i]; m; m = m->next)
 			if (m->dirty || m->gone)
 				events[n++] = (struct volume_event){ (const char *) m->info.user_id.p, m->id,
-					                             b->modseq };
+					                             b->modseq, false };
 	}
 	if (n)
 		vol->o.on_changed(vol->o.arg, events, n);

@@ -154,6 +154,7 @@ void method_state_put(struct task *t)
 		return;
 	c->u.state.puts = read_puts(t->a, m);
 	c->u.state.puts_n = m->n_changes;
+	c->u.state.by_admin = store_request_role(t->rq) == STORE_ROLE_ADMIN;
 	if (c->u.state.puts)
 		volume_submit(t->svc->vol, c);
 	else
@@ -180,5 +181,6 @@ void method_state_delete(struct task *t)
 	if (!c)
 		return;
 	c->u.state.prefix = span_of(m->prefix);
+	c->u.state.by_admin = store_request_role(t->rq) == STORE_ROLE_ADMIN;
 	volume_submit(t->svc->vol, c);
 }

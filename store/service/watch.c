@@ -9,6 +9,7 @@
 struct joined {
 	uint32_t mailbox;
 	uint64_t modseq;
+	bool account; /* see struct volume_event */
 };
 
 /* In its request's arena but for `joined`. */
@@ -35,8 +36,7 @@ struct event_note {
 	struct watches *watches;
 	size_t n;
 	struct {
-		uint32_t mailbox;
-		uint64_t modseq;
+		struct joined what;
 		char user_id[65];
 	} items[];
 };
@@ -73,6 +73,7 @@ static void send_event(struct watcher *w, struct joined j)
 
 	e.mailbox = j.mailbox;
 	e.highestmodseq = j.modseq;
+	e.account = j.account;
 	metric_add(STORE_METRIC_EVENTS, 1);
 	store_request_more(w->task->rq, &e.base, SPAN_NONE, -1);
 }
@@ -81,7 +82,7 @@ static void send_event(struct watcher *w, struct joined j)
 static void join(struct watcher *w, struct joined j)
 {
 	for (size_t i = 0; i < w->joined_n; i++) {
-		if (w->joined[i].mailbox == j.mailbox) {
+		if (w->joined[i].mailbox == j.mailbox && w->joined[i].account == j.account) {
 			w->joined[i].modseq = j.modseq;
 			return;
 		}
@@ -134,7 +135,8 @@ void watcher_on_room(struct watcher *w)
 
 static void on_events(struct note *note)
 {
-	struct event_note *e = (struct event_note *) (void *) ((char *) note - offsetof(struct event_note, note));
+	struct event_note *e =
+		(struct event_note *) (void *) ((char *) note - offsetof(struct event_note, note));
 
 	for (size_t i = 0; i < e->n; i++) {
 		struct span user_id = span_of(e->items[i].user_id);
@@ -143,7 +145,7 @@ static void on_events(struct note *note)
 		for (struct watcher *w = *bucket_of(e->watches, user_id); w; w = next) {
 			next = w->next;
 			if (span_eq(w->user_id, user_id))
-				tell(w, (struct joined){ e->items[i].mailbox, e->items[i].modseq });
+				tell(w, e->items[i].what);
 		}
 	}
 	free(e);
@@ -162,8 +164,8 @@ void watches_on_changed(struct watches *w, const struct volume_event *events, si
 	e->watches = w;
 	e->n = n;
 	for (size_t i = 0; i < n; i++) {
-		e->items[i].mailbox = events[i].mailbox;
-		e->items[i].modseq = events[i].highestmodseq;
+		e->items[i].what =
+			(struct joined){ events[i].mailbox, events[i].highestmodseq, events[i].account };
 		(void) snprintf(e->items[i].user_id, sizeof(e->items[i].user_id), "%s", events[i].user_id);
 	}
 	post_send(w->post, &e->note);

@@ -99,6 +99,52 @@ class Case(unittest.TestCase):
             phone.line.close()
         self.settle(0)
 
+    def told(self, order, user, device="RULE0001", version="14.1", stdin=None):
+        """What a phone that waits is answered when an admin gives an order: the HTTP code, and the document's status."""
+        phone = self.phone(user, device=device, version=version).ping()
+        self.settle(1)
+        self.pod.podctl(*order, stdin=stdin)
+        code, _, body = phone.line.answer()
+        phone.line.close()
+        self.settle(0)
+        return code, decode(body).get("Status") if body else None
+
+    def test_an_admins_orders_reach_who_waits(self):
+        self.pod.add_user("orders", "first-pass-word")
+        user = self.pod.address("orders")
+        for order, version, answer in (
+                (("device", "policy", user, "AllowCamera=0"), "14.1", (200, "143")),
+                (("device", "policy", user.split("@")[1], "MinDevicePasswordLength=6"), "12.1", (449, None)),
+                (("device", "block", user, "RULE0002"), "16.1", (200, "129")),
+                (("device", "wipe", user, "RULE0003", "--yes"), "14.1", (200, "140")),
+                (("device", "wipe-account", user, "RULE0004", "--yes"), "16.1", (200, "140"))):
+            device = order[3] if order[1] != "policy" else "RULE0001"
+            self.assertEqual(self.told(order, "orders", device, version), answer, order)
+        self.pod.podctl("device", "policy", user.split("@")[1], "MinDevicePasswordLength=")
+
+    def test_a_changed_password_reaches_who_waits_and_so_does_a_suspension(self):
+        self.pod.add_user("leaver", "first-pass-word")
+        user = self.pod.address("leaver")
+        self.assertEqual(self.told(("user", "set", user, "--suspend"), "leaver"), (401, None))
+        self.pod.podctl("user", "set", user, "--activate")
+        self.assertEqual(self.told(("user", "passwd", user, "--password-stdin"), "leaver", stdin="second-pass-word\n"), (401, None))
+
+    def test_orders_for_others_wake_nobody(self):
+        """Those that may concern it make it look, and wait on."""
+        self.pod.add_user("stranger", "first-pass-word")
+        phone, other = self.phone(device="CALM0001"), self.phone(device="CALM0002")
+        phone.ping()
+        self.settle(1)
+        stranger = self.pod.address("stranger")
+        self.pod.podctl("device", "policy", stranger, "AllowCamera=0")
+        self.pod.podctl("user", "passwd", stranger, "--password-stdin", stdin="second-pass-word\n")
+        self.pod.podctl("device", "block", other.address, other.device)
+        self.pod.podctl("user", "set", phone.address, "--display-name", "Alice")
+        self.pod.send("alice", "Subject: at last\r\n\r\nmail\r\n")
+        self.assertEqual(phone.answered(), ("2", [phone.inbox]))
+        phone.line.close()
+        self.settle(0)
+
     def test_a_restart_of_the_store_loses_nobody(self):
         phone = self.phone(device="STORE001")
         phone.ping()

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -336,12 +337,12 @@ static void a_user_sends_as_whom_mail_leads_to_them_or_who_lets_them(void **stat
 		{ "alice@example.test", "both@example.test", 0 },
 		{ "bob@example.test", "both@example.test", 0 },
 		{ "bob@example.test", "alice@example.test", 0 }, /* granted */
-		{ "bob@example.test", "al@example.test", 0 }, /* and so through her alias */
+		{ "bob@example.test", "al@example.test", 0 },    /* and so through her alias */
 		{ "alice@example.test", "bob@example.test", -POD_E_DENIED },
 		{ "alice@example.test", "team@example.test", 0 }, /* its members may */
 		{ "bob@example.test", "team@example.test", -POD_E_DENIED },
 		{ "alice@example.test", "quiet@example.test", -POD_E_DENIED }, /* a member, no more */
-		{ "bob@example.test", "quiet@example.test", 0 }, /* granted */
+		{ "bob@example.test", "quiet@example.test", 0 },               /* granted */
 		{ "alice@example.test", "nobody@example.test", -POD_E_DENIED },
 		{ "alice@example.test", "alice@far.test", -POD_E_DENIED },
 		{ "alice@example.test", "loop@example.test", -POD_E_DENIED },
@@ -357,7 +358,8 @@ static void a_user_sends_as_whom_mail_leads_to_them_or_who_lets_them(void **stat
 	Directory__User u;
 
 	assert_int_equal(write_alias(f, false, "al@example.test", "alice@example.test", NULL), 0);
-	assert_int_equal(write_alias(f, false, "both@example.test", "alice@example.test bob@example.test", NULL), 0);
+	assert_int_equal(
+		write_alias(f, false, "both@example.test", "alice@example.test bob@example.test", NULL), 0);
 	assert_int_equal(write_alias(f, false, "loop@example.test", "bob@example.test", NULL), 0);
 	assert_int_equal(write_alias(f, false, "loop2@example.test", "loop@example.test", NULL), 0);
 	assert_int_equal(write_alias(f, true, "loop@example.test", "loop2@example.test", NULL), 0);
@@ -369,19 +371,24 @@ static void a_user_sends_as_whom_mail_leads_to_them_or_who_lets_them(void **stat
 	g.send_as = grant;
 	g.n_send_as = 1;
 	create(f, DIRECTORY_GROUP, "quiet@example.test", &g.base);
-	assert_int_equal(directory_get(f->dir, f->a, DIRECTORY_USER, SPAN_LIT("alice@example.test"), &record, NULL), 0);
+	assert_int_equal(
+		directory_get(f->dir, f->a, DIRECTORY_USER, SPAN_LIT("alice@example.test"), &record, NULL),
+		0);
 	u = *(const Directory__User *) record;
 	u.send_as = grant;
 	u.n_send_as = 1;
-	assert_int_equal(directory_replace(f->dir, DIRECTORY_USER, SPAN_LIT("alice@example.test"), &u.base, NULL), 0);
+	assert_int_equal(
+		directory_replace(f->dir, DIRECTORY_USER, SPAN_LIT("alice@example.test"), &u.base, NULL), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		int r = directory_send_as_check(f->dir, span_of(cases[i].login), span_of(cases[i].address), NULL);
+		int r = directory_send_as_check(f->dir, span_of(cases[i].login), span_of(cases[i].address),
+		                                NULL);
 
 		if (r != cases[i].r)
 			fail_msg("%s as %s: %d", cases[i].login, cases[i].address, r);
 	}
 	/* A right that was granted is a reference: who has it cannot go unnoticed. */
-	assert_int_equal(directory_delete(f->dir, DIRECTORY_USER, SPAN_LIT("bob@example.test"), NULL), -POD_E_BUSY);
+	assert_int_equal(directory_delete(f->dir, DIRECTORY_USER, SPAN_LIT("bob@example.test"), NULL),
+	                 -POD_E_BUSY);
 }
 
 static void an_address_is_one_thing_only(void **state)
@@ -552,7 +559,8 @@ static void the_replicas_of_a_volume_are_one_for_each_site_with_one_primary_in_s
 			assert_int_equal(directory_delete(f->dir, DIRECTORY_SITE, SPAN_LIT("site2"), NULL),
 			                 -POD_E_BUSY);
 		if (cases[i].r == 0)
-			assert_int_equal(directory_delete(f->dir, DIRECTORY_VOLUME, SPAN_LIT("rep"), NULL), 0);
+			assert_int_equal(directory_delete(f->dir, DIRECTORY_VOLUME, SPAN_LIT("rep"), NULL),
+			                 0);
 	}
 }
 
@@ -717,6 +725,31 @@ static void another_process_sees_each_change_without_reopening(void **state)
 	(void) close(from[1]);
 }
 
+static bool is_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static void who_wants_to_hears_of_each_change_and_of_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(closep) int fd = -1;
+	struct directory_user u;
+
+	assert_int_equal(directory_notice_open(f->path, &fd, NULL), 0);
+	assert_int_equal(directory_user_find(f->dir, f->a, SPAN_LIT("alice@example.test"), &u, NULL), 0);
+	assert_false(is_readable(fd));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(set_user_state(f, "alice@example.test", i % 2 ? "active" : "suspended"), 0);
+		assert_true(is_readable(fd));
+		directory_notice_take(fd);
+		assert_false(is_readable(fd));
+	}
+	assert_int_equal(directory_notice_open("/nonexistent/directory", &fd, NULL), -POD_E_NOTFOUND);
+}
+
 static void a_directory_that_was_never_made_is_told_apart(void **state)
 {
 	struct directory *dir = NULL;
@@ -750,6 +783,7 @@ int main(void)
 		TEST(names_that_are_none_are_refused),
 		TEST(the_longest_addresses_can_refer_to_each_other),
 		TEST(another_process_sees_each_change_without_reopening),
+		TEST(who_wants_to_hears_of_each_change_and_of_nothing_else),
 		cmocka_unit_test(a_directory_that_was_never_made_is_told_apart),
 	};
 

@@ -61,6 +61,19 @@ static bool is_news(const Device__Device *d, const struct sight *s)
 	       (*s->agent && strcmp(d->user_agent, s->agent) != 0);
 }
 
+static int read_rules(struct eas_request *rq, Device__Access *ret_new_access, struct err *err)
+{
+	struct eas_rules rules;
+	int r = eas_rules_of(rq->parts->directory, rq->a, account_address(rq->account), &rules, err);
+
+	if (r < 0)
+		return r;
+	rq->device->policies = rules.policies;
+	rq->device->print = rules.print;
+	*ret_new_access = rules.new_access;
+	return 0;
+}
+
 /* 0: goes on; else a status, or -POD_E_*. */
 static int look(struct eas_request *rq, struct err *err)
 {
@@ -70,7 +83,7 @@ static int look(struct eas_request *rq, struct err *err)
 	size_t n = 0;
 	int r = eas_device_read(rq, err);
 
-	if (r < 0 || (r = eas_device_rules(rq, &s.access, err)) < 0)
+	if (r < 0 || (r = read_rules(rq, &s.access, err)) < 0)
 		return r;
 	if (rq->device->version == 0) {
 		r = eas_device_count(rq, &n, err);

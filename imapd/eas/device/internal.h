@@ -8,7 +8,13 @@
 int eas_device_read(struct eas_request *rq, struct err *err);
 /* How many devices the user has. */
 int eas_device_count(struct eas_request *rq, size_t *ret_n, struct err *err);
-/* The policies that hold for the user, and how his domain receives new devices. */
-int eas_device_rules(struct eas_request *rq, Device__Access *ret_new_access, struct err *err);
+/* What the directory says of a user's devices. */
+struct eas_rules {
+	Device__Access new_access; /* how his domain receives new ones */
+	struct device_policy_set policies;
+	uint64_t print; /* of the policies */
+};
+int eas_rules_of(struct directory *dir, struct arena *a, const char *address, struct eas_rules *ret,
+                 struct err *err);
 
 #endif

@@ -22,28 +22,29 @@ static Device__Access access_of(const char *word)
 	return DEVICE__ACCESS__ACCESS_QUARANTINED;
 }
 
-int eas_device_rules(struct eas_request *rq, Device__Access *ret_new_access, struct err *err)
+int eas_rules_of(struct directory *dir, struct arena *a, const char *address, struct eas_rules *ret,
+                 struct err *err)
 {
-	struct span domain, address = span_of(account_address(rq->account));
+	struct span domain, whole = span_of(address);
 	const Directory__Domain *d;
 	const Directory__User *u;
 	const ProtobufCMessage *record;
 	int r;
 
-	(void) span_split(address, '@', &domain);
-	r = directory_get(rq->parts->directory, rq->a, DIRECTORY_DOMAIN, domain, &record, err);
+	(void) span_split(whole, '@', &domain);
+	r = directory_get(dir, a, DIRECTORY_DOMAIN, domain, &record, err);
 	if (r < 0)
 		return r;
 	d = (const Directory__Domain *) record;
-	r = directory_get(rq->parts->directory, rq->a, DIRECTORY_USER, address, &record, err);
+	r = directory_get(dir, a, DIRECTORY_USER, whole, &record, err);
 	if (r < 0)
 		return r;
 	u = (const Directory__User *) record;
-	*ret_new_access = access_of(d->new_devices);
-	r = device_policy_merge(rq->a, d->device_policies, d->n_device_policies, u->device_policies,
-	                        u->n_device_policies, &rq->device->policies);
+	ret->new_access = access_of(d->new_devices);
+	r = device_policy_merge(a, d->device_policies, d->n_device_policies, u->device_policies,
+	                        u->n_device_policies, &ret->policies);
 	if (r < 0)
 		return err_set(err, POD_E_NOMEM, "policies");
-	rq->device->print = device_policy_print(&rq->device->policies);
+	ret->print = device_policy_print(&ret->policies);
 	return 0;
 }

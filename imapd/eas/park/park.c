@@ -161,7 +161,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 static bool is_watched(const struct parked *p, uint32_t mailbox)
 {
-	if (mailbox == ACCOUNT_CHANGE_UNKNOWN || (mailbox == 0 && p->hierarchy))
+	if (mailbox == ACCOUNT_CHANGE_UNKNOWN || mailbox == ACCOUNT_CHANGE_RULES ||
+	    (mailbox == 0 && p->hierarchy))
 		return true;
 	for (size_t i = 0; i < p->n; i++)
 		if (p->mailboxes[i] == mailbox)
@@ -352,6 +353,8 @@ void eas_park(struct eas_request *rq, uint64_t deadline_ms, const struct eas_wat
 		eas_answer_http(rq, 503);
 		return;
 	}
+	if (rq->device)
+		account_saw_rules(rq->account, rq->device->print);
 	rq->answer->kind = EAS_ANSWER_PARKED;
 	p->deadline_ms = deadline_ms;
 	p->hierarchy = watch->hierarchy;
