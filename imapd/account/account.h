@@ -91,6 +91,24 @@ typedef void account_part_fn(void *arg, const struct store_reply *part);
 int account_call_parts(struct account *ac, struct arena *a, enum store_method method,
                        ProtobufCMessage *request, account_part_fn *on_part, void *arg, struct err *err);
 
+/* ---- states: named values that are kept with the account ---- */
+
+struct account_state {
+	const char *name;
+	uint64_t version;  /* as it was read or written last; 0: it is not there */
+	struct span value; /* as it was read, in the arena of that; SPAN_NONE: it is not there */
+};
+/* Suspends. Reads the one of that name; NULL where memory for it was out: -POD_E_NOMEM. */
+int account_state_get(struct account *ac, struct arena *a, struct account_state *s, struct err *err);
+/*
+ * Suspends. Writes it where it is still the version that was read, and notes the new one. -POD_E_CONFLICT:
+ * somebody else was quicker; -POD_E_NOMEM: memory for the value or the name was out (value.p NULL).
+ */
+int account_state_put(struct account *ac, struct arena *a, struct account_state *s, struct span value,
+                      struct err *err);
+
+/* ---- messages ---- */
+
 /* A message's bytes, read from a mapped file, or from memory of its own. */
 struct account_body {
 	struct span bytes;

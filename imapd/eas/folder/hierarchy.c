@@ -153,26 +153,16 @@ static char *state_name(struct eas_request *rq)
 
 int hierarchy_load(struct eas_request *rq, struct hierarchy *ret_h, struct err *err)
 {
-	Podstore__StateGet request = PODSTORE__STATE_GET__INIT;
-	const ProtobufCMessage *message = NULL;
-	const Podstore__StateGetReply *reply;
-	char *name = state_name(rq);
-	int r;
+	struct account_state s = { .name = state_name(rq) };
+	int r = account_state_get(rq->account, rq->a, &s, err);
 
 	*ret_h = (struct hierarchy){ 0 };
-	if (!name)
-		return err_set(err, POD_E_NOMEM, "folders");
-	request.names = &name;
-	request.n_names = 1;
-	r = account_call(rq->account, rq->a, STORE_STATE_GET, &request.base, &message, err);
-	reply = (const Podstore__StateGetReply *) message;
-	if (r < 0 || reply->n_entries == 0)
+	if (r < 0 || s.version == 0)
 		return r;
-	r = hierarchy_decode(rq->a, span_make(reply->entries[0]->value.data, reply->entries[0]->value.len),
-	                     ret_h);
-	ret_h->version = reply->entries[0]->version;
+	r = hierarchy_decode(rq->a, s.value, ret_h);
+	ret_h->version = s.version;
 	if (r == -POD_E_CORRUPT) {
-		log_event(&rq->log, LOGL_WARNING, "eas.state_damaged", F_STR("state", name));
+		log_event(&rq->log, LOGL_WARNING, "eas.state_damaged", F_STR("state", s.name));
 		r = 0;
 	}
 	return r < 0 ? err_set(err, (enum pod_error) - r, "folders") : 0;
@@ -180,22 +170,9 @@ int hierarchy_load(struct eas_request *rq, struct hierarchy *ret_h, struct err *
 
 int hierarchy_save(struct eas_request *rq, struct hierarchy *h, struct err *err)
 {
-	Podstore__StateChange change = PODSTORE__STATE_CHANGE__INIT, *changes = &change;
-	Podstore__StatePut request = PODSTORE__STATE_PUT__INIT;
-	struct span value = hierarchy_encode(rq->a, h);
-	const ProtobufCMessage *message = NULL;
-	int r;
+	struct account_state s = { .name = state_name(rq), .version = h->version };
+	int r = account_state_put(rq->account, rq->a, &s, hierarchy_encode(rq->a, h), err);
 
-	change.name = state_name(rq);
-	if (!value.p || !change.name)
-		return err_set(err, POD_E_NOMEM, "folders");
-	change.value = (ProtobufCBinaryData){ value.len, (uint8_t *) (uintptr_t) value.p };
-	change.expects = true;
-	change.version = h->version;
-	request.changes = &changes;
-	request.n_changes = 1;
-	r = account_call(rq->account, rq->a, STORE_STATE_PUT, &request.base, &message, err);
-	if (r == 0)
-		h->version = ((const Podstore__StatePutReply *) message)->versions[0];
+	h->version = s.version;
 	return r;
 }

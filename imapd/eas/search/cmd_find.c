@@ -166,23 +166,12 @@ static const char *state_name(struct eas_request *rq)
 
 static int last_id(struct eas_request *rq, struct span *ret_id)
 {
-	Podstore__StateGet get = PODSTORE__STATE_GET__INIT;
-	const Podstore__StateGetReply *reply;
-	const ProtobufCMessage *message;
-	char *name = arena_str(rq->a, span_of(state_name(rq)));
-	int r;
+	struct account_state s = { .name = state_name(rq) };
+	int r = account_state_get(rq->account, rq->a, &s, NULL);
 
-	get.n_names = 1;
-	get.names = &name;
-	r = name ? account_call(rq->account, rq->a, STORE_STATE_GET, &get.base, &message, NULL)
-	         : -POD_E_NOMEM;
-	if (r < 0)
-		return r;
-	reply = (const Podstore__StateGetReply *) message;
-	*ret_id = SPAN_NONE;
-	if (reply->n_entries > 0)
-		*ret_id = span_make(reply->entries[0]->value.data, reply->entries[0]->value.len);
-	return 0;
+	if (r == 0)
+		*ret_id = s.value;
+	return r;
 }
 
 static int keep_id(struct eas_request *rq, struct span id)

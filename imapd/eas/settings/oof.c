@@ -24,43 +24,13 @@ static char *unconst(const char *s)
 
 /* ---- the state ---- */
 
-static int read_oof(struct eas_request *rq, Podstore__Oof **ret, uint64_t *ret_version, struct err *err)
+static int read_oof(struct eas_request *rq, struct account_state *s, Podstore__Oof **ret, struct err *err)
 {
-	Podstore__StateGet request = PODSTORE__STATE_GET__INIT;
-	const ProtobufCMessage *answer = NULL;
-	const Podstore__StateGetReply *reply;
-	char *name = unconst(OOF_STATE);
 	int r;
 
-	request.n_names = 1;
-	request.names = &name;
-	r = account_call(rq->account, rq->a, STORE_STATE_GET, &request.base, &answer, err);
-	if (r < 0)
-		return r;
-	reply = (const Podstore__StateGetReply *) answer;
-	*ret_version = reply->n_entries ? reply->entries[0]->version : 0;
-	return oof_unpack(rq->a,
-	                  reply->n_entries
-	                          ? span_make(reply->entries[0]->value.data, reply->entries[0]->value.len)
-	                          : SPAN_NONE,
-	                  ret, err);
-}
-
-static int write_oof(struct eas_request *rq, const Podstore__Oof *oof, uint64_t version, struct err *err)
-{
-	Podstore__StatePut request = PODSTORE__STATE_PUT__INIT;
-	Podstore__StateChange change = PODSTORE__STATE_CHANGE__INIT, *changes = &change;
-	struct span value;
-
-	if (oof_pack(rq->a, oof, &value) < 0)
-		return err_set(err, POD_E_NOMEM, "settings of answers");
-	change.name = unconst(OOF_STATE);
-	change.value = (ProtobufCBinaryData){ value.len, (uint8_t *) (uintptr_t) value.p };
-	change.expects = true;
-	change.version = version;
-	request.n_changes = 1;
-	request.changes = &changes;
-	return account_call(rq->account, rq->a, STORE_STATE_PUT, &request.base, NULL, err);
+	*s = (struct account_state){ .name = OOF_STATE };
+	r = account_state_get(rq->account, rq->a, s, err);
+	return r == 0 ? oof_unpack(rq->a, s->value, ret, err) : r;
 }
 
 /* ---- Get ---- */
@@ -113,8 +83,8 @@ static bool body_type(const struct wbxml_node *node, bool *ret_html)
 static void get(struct eas_request *rq, const struct wbxml_node *node)
 {
 	Podstore__Oof *oof = NULL;
+	struct account_state state;
 	struct err err = { 0 };
-	uint64_t version;
 	bool html;
 	int r;
 
@@ -122,7 +92,7 @@ static void get(struct eas_request *rq, const struct wbxml_node *node)
 		settings_status(rq, SETTINGS_OOF, SETTINGS_PROTOCOL_ERROR);
 		return;
 	}
-	r = read_oof(rq, &oof, &version, &err);
+	r = read_oof(rq, &state, &oof, &err);
 	if (r < 0) {
 		settings_status(rq, SETTINGS_OOF, settings_status_of(r));
 		return;
@@ -254,32 +224,27 @@ static enum settings_status apply(struct arena *a, const struct wbxml_node *node
 	return status;
 }
 
-static bool is_the_same(struct arena *a, const Podstore__Oof *oof, struct span before)
-{
-	struct span now;
-
-	return oof_pack(a, oof, &now) == 0 && span_eq(now, before);
-}
-
 /* One that says again what holds is no change: who was answered stays so. */
 static enum settings_status set_once(struct eas_request *rq, const struct wbxml_node *node, int *ret_r,
                                      struct err *err)
 {
+	struct span before = SPAN_NONE, after = SPAN_NONE;
 	enum settings_status status;
+	struct account_state state;
 	Podstore__Oof *oof = NULL;
-	struct span before = SPAN_NONE;
-	uint64_t version = 0;
 
-	*ret_r = read_oof(rq, &oof, &version, err);
+	*ret_r = read_oof(rq, &state, &oof, err);
 	if (*ret_r == 0)
 		*ret_r = oof_pack(rq->a, oof, &before);
 	if (*ret_r < 0)
 		return settings_status_of(*ret_r);
 	status = apply(rq->a, node, oof);
-	if (status != SETTINGS_OK || is_the_same(rq->a, oof, before))
+	if (status != SETTINGS_OK || (oof_pack(rq->a, oof, &after) == 0 && span_eq(before, after)))
 		return status;
 	oof->set_at_ms = clock_wall_ms();
-	*ret_r = write_oof(rq, oof, version, err);
+	*ret_r = oof_pack(rq->a, oof, &after);
+	if (*ret_r == 0)
+		*ret_r = account_state_put(rq->account, rq->a, &state, after, err);
 	return settings_status_of(*ret_r);
 }
 
