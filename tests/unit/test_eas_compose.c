@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "imapd/eas/send/compose.h"
@@ -168,8 +169,8 @@ static void a_name_of_other_letters_is_encoded(void **state)
 	struct rig *r = *state;
 
 	r->order.name = "J\xc3\xbcrgen "
-	                "\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5"
-	                "\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac";
+			"\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5"
+			"\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac";
 	make(r, COMPOSE_NEW, TO "\r\nx\r\n", NULL);
 	has(sent(r), "From: =?utf-8?B?SsO8cmdlbiDml6XmnKzml6XmnKzml6XmnKzml6XmnKzml6XmnKzml6U=?=\r\n "
 	             "=?utf-8?B?5pys?= <ann@example.test>\r\n");
@@ -219,6 +220,40 @@ static void more_recipients_than_anybody_means_are_refused(void **state)
 	assert_int_equal(compose(r->a, &r->order, &r->c), -POD_E_UNSUPPORTED);
 }
 
+static char *repeated(const char *head, const char *text, size_t n, const char *tail)
+{
+	struct buf b = BUF_INIT;
+
+	buf_add_str(&b, head);
+	while (n-- > 0)
+		buf_add_str(&b, text);
+	buf_add_str(&b, tail);
+	return (char *) (uintptr_t) buf_str(&b);
+}
+
+/* Originals of strangers that would take minutes where each place is read anew from each place. */
+static void an_original_is_quoted_in_a_time_like_its_size(void **state)
+{
+	_cleanup_(freep) char *tags = repeated("Content-Type: text/html\r\n\r\n", "<bodya", 400000, ">");
+	_cleanup_(freep) char *ids = repeated("Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\n"
+	                                      "Content-Type: text/html\r\n\r\n<img src='",
+	                                      "cid:", 250000, "'>\r\n--b\r\n"),
+			      *id = repeated("Content-Type: image/png\r\nContent-ID: <", "cid:", 15000,
+	                                     "x>\r\n\r\nx\r\n--b--\r\n"),
+			      *both = repeated(ids, id, 1, "");
+	static const char client[] = "To: bob@there.test\r\nContent-Type: text/html\r\n\r\n<p>yes</p>\r\n";
+	clock_t began = clock();
+	struct rig *r = *state;
+
+	r->a = arena_free(r->a);
+	r->a = arena_create(64u << 20);
+	make(r, COMPOSE_REPLY, client, tags);
+	has(sent(r), "<p>yes</p>");
+	make(r, COMPOSE_REPLY, client, both);
+	lacks(sent(r), "image/png");
+	assert_true(clock() - began < 10 * CLOCKS_PER_SEC);
+}
+
 static void bare_line_ends_become_crlf(void **state)
 {
 	struct rig *r = *state;
@@ -265,15 +300,15 @@ static void a_reply_quotes_text_below_text(void **state)
 #define HTML_ORIGINAL                                                                                   \
 	ORIGINAL_HEADER "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\n" \
 			"Content-Type: multipart/related; boundary=r\r\n\r\n--r\r\nContent-Type: "      \
-	                "multipart/alternative; boundary=a\r\n\r\n"                                     \
+			"multipart/alternative; boundary=a\r\n\r\n"                                     \
 			"--a\r\nContent-Type: text/plain\r\n\r\nplain words\r\n--a\r\nContent-Type: "   \
-	                "text/html; charset=utf-8\r\n\r\n"                                              \
+			"text/html; charset=utf-8\r\n\r\n"                                              \
 			"<html><head><title>t</title></head><body bgcolor=red><p>html words</p><img "   \
-	                "src=\"cid:pic@1\"></body></html>\r\n--a--\r\n"                                 \
+			"src=\"cid:pic@1\"></body></html>\r\n--a--\r\n"                                 \
 			"--r\r\nContent-Type: image/png\r\nContent-ID: "                                \
-	                "<pic@1>\r\nContent-Transfer-Encoding: base64\r\n\r\nUElD\r\n--r--\r\n"         \
+			"<pic@1>\r\nContent-Transfer-Encoding: base64\r\n\r\nUElD\r\n--r--\r\n"         \
 			"--m\r\nContent-Type: application/pdf; name=x.pdf\r\nContent-Disposition: "     \
-	                "attachment; filename=x.pdf\r\nX-Other: no\r\n"                                 \
+			"attachment; filename=x.pdf\r\nX-Other: no\r\n"                                 \
 			"Content-Transfer-Encoding: base64\r\n\r\nQkJC\r\n--m--\r\n"
 
 static void a_reply_in_html_quotes_html_and_takes_its_pictures_along(void **state)
@@ -407,6 +442,7 @@ int main(void)
 		TEST(a_name_of_other_letters_is_encoded),
 		TEST(what_is_no_message_or_for_nobody_is_refused),
 		TEST(more_recipients_than_anybody_means_are_refused),
+		TEST(an_original_is_quoted_in_a_time_like_its_size),
 		TEST(bare_line_ends_become_crlf),
 		TEST(a_reply_quotes_text_below_text),
 		TEST(a_reply_in_html_quotes_html_and_takes_its_pictures_along),

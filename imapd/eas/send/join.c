@@ -9,6 +9,8 @@
 #include "mime/content.h"
 #include "mime/header.h"
 
+#define PICTURES_AMONG 200 /* parts of an original, that a reply looks at */
+
 static const char *const text_fields[] = { "Content-Type", "Content-Transfer-Encoding", "Content-Length",
 	                                   NULL };
 
@@ -130,7 +132,7 @@ static bool goes_along(const struct joining *j, uint32_t part)
 		return false;
 	if (j->o->kind == COMPOSE_FORWARD)
 		return true;
-	return j->client.html != MIME_NO_PART && j->quoted.html.p &&
+	return part < PICTURES_AMONG && j->client.html != MIME_NO_PART && j->quoted.html.p &&
 	       message_part_is_shown(j->a, &j->original, part, j->quoted.html);
 }
 

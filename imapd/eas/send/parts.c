@@ -3,6 +3,10 @@
 #include "mime/content.h"
 #include "mime/header.h"
 
+/* A stranger may write thousands of parts with ids of any length, for each of which the HTML is read. */
+#define CONTENT_ID_MAX 998 /* of a line (RFC 5322 2.1.1) */
+#define SHOWN_IN_MAX   ((size_t) 1 << 20)
+
 struct span message_part_header(const struct message_parts *m, uint32_t part)
 {
 	const struct mime_part *p = &m->tree.parts[part];
@@ -133,10 +137,10 @@ bool message_part_is_shown(struct arena *a, const struct message_parts *m, uint3
 	struct span id = span_trim(mime_unfold(a, field(message_part_header(m, part), "Content-ID")));
 	char *url;
 
-	if (id.len < 3 || id.p[0] != '<' || id.p[id.len - 1] != '>')
+	if (id.len < 3 || id.len > CONTENT_ID_MAX || id.p[0] != '<' || id.p[id.len - 1] != '>')
 		return false;
 	url = arena_printf(a, "cid:" SPAN_FMT, (int) id.len - 2, (const char *) id.p + 1);
-	return url && span_find_nocase(html, span_of(url)) != SIZE_MAX;
+	return url && span_find_nocase(span_head(html, SHOWN_IN_MAX), span_of(url)) != SIZE_MAX;
 }
 
 void message_put_content_fields(struct buf *out, struct span header, const char *const *without)

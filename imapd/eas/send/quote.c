@@ -92,24 +92,20 @@ static void put_escaped(struct buf *out, struct span s)
 static bool find_tag(struct span html, const char *name, size_t *ret_begin, size_t *ret_end)
 {
 	struct span tag = span_of(name);
-	size_t at = 0;
+	size_t found, close, at = 0;
 
-	for (;;) {
-		size_t found = span_find_nocase(span_skip(html, at), tag), close;
-
-		if (found == SIZE_MAX)
-			return false;
-		at += found;
+	while ((found = span_find_nocase(span_skip(html, at), tag)) != SIZE_MAX) {
+		at += found + tag.len;
+		if (at < html.len && ascii_is_alpha(html.p[at])) /* "<header>" is no "<head" */
+			continue;
 		close = span_find_byte(span_skip(html, at), '>');
 		if (close == SIZE_MAX)
 			return false;
-		if (!ascii_is_alpha(html.p[at + tag.len])) { /* "<header>" is no "<head" */
-			*ret_begin = at;
-			*ret_end = at + close + 1;
-			return true;
-		}
-		at += tag.len;
+		*ret_begin = at - tag.len;
+		*ret_end = at + close + 1;
+		return true;
 	}
+	return false;
 }
 
 /* What a document shows: without its html, head and body elements, of which there can be but one. */
