@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "imapd/eas/item/html.h"
@@ -129,9 +130,42 @@ static void what_is_quoted_is_left_out_of_a_part(void **state)
 	            "<blockquote>mine</blockquote>");
 }
 
+static void add_often(struct buf *html, const char *text, size_t n)
+{
+	while (n-- > 0)
+		buf_add_str(html, text);
+}
+
+/* More elements than anybody means: all text is there, in a time like its size. */
+static void html_that_is_nested_too_deep_is_read_to_its_end(void **state)
+{
+	_cleanup_buf_ struct buf html = BUF_INIT, out = BUF_INIT, hostile = BUF_INIT, rest = BUF_INIT;
+	clock_t began = clock();
+	size_t as = 0, bs = 0;
+
+	add_often(&html, "<font size='1' >a ", 999);
+	add_often(&html, "</font>b ", 999);
+	eas_html_to_text(buf_span(&html), &out);
+	for (size_t i = 0; i < out.len; i++) {
+		as += out.p[i] == 'a';
+		bs += out.p[i] == 'b';
+	}
+	assert_int_equal(as, 999);
+	assert_int_equal(bs, 999);
+	assert_true(out.len <
+	            2 * (as + bs) + 20); /* lines begin where it began anew, and nothing else is said */
+	add_often(&hostile, "<table><td>", 150000);
+	add_often(&hostile, "</tr>", 150000);
+	buf_add_str(&hostile, "<pre>end</pre>");
+	eas_html_to_text(buf_span(&hostile), &rest);
+	assert_string_equal(buf_str(&rest), "end\r\n");
+	assert_true(clock() - began < 20 * CLOCKS_PER_SEC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(html_that_is_nested_too_deep_is_read_to_its_end),
 		cmocka_unit_test(text_is_cleaned_of_what_xml_has_not),
 		cmocka_unit_test(text_is_cut_between_characters),
 		cmocka_unit_test(a_preview_counts_characters_and_joins_white_space),

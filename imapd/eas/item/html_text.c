@@ -7,6 +7,9 @@
 
 #define QUOTES_MAX 8
 #define HREF_MAX   2000
+/* The parser compares each end tag with all elements that are open: those of a hostile message could be a
+ * million. Behind so many it begins anew. */
+#define DEPTH_MAX 400
 
 enum effect {
 	HIDDEN = 1u << 0, /* what is inside is not shown */
@@ -79,6 +82,9 @@ struct reader {
 	bool quoting;                      /* a quotation has begun and nothing is in it yet */
 	size_t link_from;
 	char href[HREF_MAX + 1]; /* of the link that is open; "" */
+	htmlParserCtxtPtr parser;
+	unsigned int depth; /* elements that are open */
+	size_t stopped_at;  /* in the parser's bytes */
 };
 
 static unsigned int effects_of(const xmlChar *name)
@@ -231,11 +237,28 @@ static void put_rule(struct reader *r)
 	end_line(r);
 }
 
+static void close_one(unsigned int *open, unsigned int has)
+{
+	if (has && *open > 0)
+		--*open;
+}
+
+static void stop_here(struct reader *r)
+{
+	long at = xmlByteConsumed(r->parser);
+
+	if (at > 0)
+		r->stopped_at = (size_t) at;
+	xmlStopParser(r->parser);
+}
+
 static void on_start(void *ctx, const xmlChar *name, const xmlChar **attributes)
 {
 	struct reader *r = ctx;
 	unsigned int effects = effects_of(name);
 
+	if (++r->depth > DEPTH_MAX)
+		stop_here(r);
 	r->hidden += (effects & HIDDEN) != 0;
 	if (r->hidden > 0)
 		return;
@@ -266,17 +289,12 @@ static void on_start(void *ctx, const xmlChar *name, const xmlChar **attributes)
 		put_image(r, attribute(attributes, "alt"));
 }
 
-static void close_one(unsigned int *open, unsigned int has)
-{
-	if (has && *open > 0)
-		--*open;
-}
-
 static void on_end(void *ctx, const xmlChar *name)
 {
 	struct reader *r = ctx;
 	unsigned int effects = effects_of(name);
 
+	close_one(&r->depth, 1);
 	if (r->hidden == 0) {
 		if (effects & LINK)
 			close_link(r);
@@ -296,25 +314,46 @@ static void parser_freep(htmlParserCtxtPtr *p)
 	htmlFreeParserCtxt(*p);
 }
 
-void eas_html_to_text(struct span html, struct buf *out)
+/* Parses up to where the elements are too deep, or to the end; what is left. */
+static struct span read_some(struct reader *r, struct span html)
 {
 	htmlSAXHandler sax = { .startElement = on_start,
 		               .endElement = on_end,
 		               .characters = on_text,
 		               .cdataBlock = on_text,
 		               .ignorableWhitespace = on_text };
-	struct reader r = { .out = out, .at_start = true };
-	_cleanup_(parser_freep) htmlParserCtxtPtr parser = NULL;
+	_cleanup_(parser_freep) htmlParserCtxtPtr parser =
+		htmlCreatePushParserCtxt(&sax, r, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8);
 
-	html = span_head(html, EAS_HTML_READ_MAX);
-	parser = htmlCreatePushParserCtxt(&sax, &r, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8);
 	if (!parser) {
-		out->failed = true;
-		return;
+		r->out->failed = true;
+		return SPAN_NONE;
 	}
+	r->parser = parser;
+	r->stopped_at = html.len;
 	(void) htmlCtxtUseOptions(parser, HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
 	                                          HTML_PARSE_NONET | HTML_PARSE_IGNORE_ENC);
 	(void) htmlParseChunk(parser, (const char *) html.p, (int) html.len, 0);
 	(void) htmlParseChunk(parser, NULL, 0, 1);
+	return span_skip(html, r->stopped_at);
+}
+
+/* It stopped within a tag, whose element counts as closed, like all others that were open. */
+static struct span begin_anew(struct reader *r, struct span rest)
+{
+	r->hidden = r->keep = r->quotes = r->depth = 0;
+	while (rest.len > 0 && (is_space(rest.p[0]) || rest.p[0] == '/'))
+		rest = span_skip(rest, 1);
+	return rest.len > 0 && rest.p[0] == '>' ? span_skip(rest, 1) : rest;
+}
+
+void eas_html_to_text(struct span html, struct buf *out)
+{
+	struct reader r = { .out = out, .at_start = true };
+
+	html = span_head(html, EAS_HTML_READ_MAX);
+	do
+		html = begin_anew(&r, read_some(&r, html));
+	while (html.len > 0 && !out->failed);
 	end_line(&r);
 }
