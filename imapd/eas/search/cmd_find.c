@@ -193,7 +193,7 @@ static int keep_id(struct eas_request *rq, struct span id)
 /* 0, -POD_E_LIMIT: a range that goes on with a search that is not the last one; others: the store's. */
 static int note_search(struct eas_request *rq, struct span id, const struct search_request *q)
 {
-	struct span before;
+	struct span before = SPAN_NONE;
 	int r = last_id(rq, &before);
 
 	if (r < 0 || span_eq(before, id))
