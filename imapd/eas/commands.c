@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "imapd/eas/fetch/fetch.h"
 #include "imapd/eas/folder/folder.h"
+#include "imapd/eas/meeting/meeting.h"
 #include "imapd/eas/provision/provision.h"
 #include "imapd/eas/resolve/resolve.h"
 #include "imapd/eas/send/send.h"
@@ -26,6 +27,7 @@ static const struct eas_command commands[] = {
 	{ 12, "FolderUpdate", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, FOLDERHIERARCHY_FOLDERUPDATE, eas_cmd_folder_update },
 	{ 13, "MoveItems", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, MOVE_MOVEITEMS, eas_cmd_move_items },
 	{ 14, "GetItemEstimate", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, GETITEMESTIMATE_GETITEMESTIMATE, eas_cmd_get_item_estimate },
+	{ 15, "MeetingResponse", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, MEETINGRESPONSE_MEETINGRESPONSE, eas_cmd_meeting_response },
 	{ 16, "Search", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY, SEARCH_SEARCH, eas_cmd_search },
 	{ 17, "Settings", EAS_12_0, EAS_16_1, EAS_NEEDS_POLICY, SETTINGS_SETTINGS, eas_cmd_settings },
 	{ 18, "Ping", EAS_2_5, EAS_16_1, EAS_NEEDS_POLICY | EAS_MAY_WAIT | EAS_TAKES_EMPTY, PING_PING, eas_cmd_ping },

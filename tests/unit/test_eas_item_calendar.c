@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "base/cleanup.h"
 #include "imapd/eas/item/calendar.h"
+#include "imapd/eas/item/calendar_answer.h"
 
 #define BERLIN                                                                                     \
 	"BEGIN:VTIMEZONE\r\nTZID:W. Europe\r\n"                                                    \
@@ -174,6 +175,109 @@ static void ids_of_outlook_stay_and_others_are_wrapped(void **state)
 	                    20);
 }
 
+/* ---- answers ---- */
+
+static bool is_bobs(void *arg, struct span address)
+{
+	return span_eq_nocase(address, SPAN_LIT("robert@example.org"));
+}
+
+/* Without the folds of long lines. */
+static char *answer(struct arena *a, const char *invitation, struct eas_meeting_answer said,
+                    const char **ret_method)
+{
+	_cleanup_buf_ struct buf flat = BUF_INIT;
+	struct span text;
+
+	said.attendee = "bob@example.org";
+	said.is_own = is_bobs;
+	said.now_s = 1795702844;
+	assert_int_equal(eas_meeting_answer_write(a, span_of(invitation), &said, &text, ret_method), 0);
+	for (size_t i = 0; i < text.len; i++) {
+		if (span_starts_nocase(span_skip(text, i), SPAN_LIT("\r\n ")))
+			i += 2;
+		else
+			buf_add_byte(&flat, text.p[i]);
+	}
+	return arena_str(a, buf_span(&flat));
+}
+
+static void an_answer_is_the_invitation_with_what_the_attendee_says(void **state)
+{
+	static const char *const lines[] = {
+		"METHOD:REPLY\r\n",
+		"UID:abc@x\r\n",
+		"SEQUENCE:3\r\n",
+		"ORGANIZER;CN=Ann:mailto:ann@example.org\r\n",
+		"DTSTART;TZID=W. Europe:20261201T100000\r\n",
+		"TZID:W. Europe\r\n",
+		"DTSTAMP:20261126T142044Z\r\n",
+		"COMMENT:late\\, but there\r\n",
+		"ATTENDEE;CN=Bob;PARTSTAT=TENTATIVE:mailto:Bob@Example.org\r\n",
+	};
+	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
+	const char *method,
+		*text = answer(
+			a,
+			EVENT("REQUEST", AT_TEN
+	                      "SEQUENCE:3\r\nORGANIZER;CN=Ann:mailto:ann@example.org\r\nRRULE:FREQ=DAILY\r\n"
+	                      "ATTENDEE;RSVP=TRUE:mailto:robert@example.org\r\nATTENDEE;CN=Bob;RSVP=TRUE;"
+	                      "PARTSTAT="
+	                      "NEEDS-ACTION:mailto:Bob@Example.org\r\nDESCRIPTION:long\r\n"),
+			(struct eas_meeting_answer){ .response = EAS_RESPONSE_TENTATIVE,
+	                                             .comment = SPAN_LIT("late, but there") },
+			&method);
+
+	assert_string_equal(method, "REPLY");
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		assert_shows(text, lines[i]);
+	assert_null(strstr(text, "robert"));
+	assert_null(strstr(text, "FREQ=DAILY"));
+	assert_null(strstr(text, "DESCRIPTION"));
+}
+
+static void who_was_invited_by_another_address_answers_by_that(void **state)
+{
+	static const char *const others[][2] = {
+		{ "ATTENDEE:mailto:carl@example.org\r\nATTENDEE:MAILTO:robert@example.org\r\n",
+		  "ATTENDEE;PARTSTAT=DECLINED:MAILTO:robert@example.org\r\n" },
+		{ "ATTENDEE:mailto:carl@example.org\r\n",
+		  "ATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.org\r\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
+		const char *method, *event = arena_printf(a, EVENT("REQUEST", AT_TEN "%s"), others[i][0]);
+		const char *text = answer(
+			a, event, (struct eas_meeting_answer){ .response = EAS_RESPONSE_DECLINE }, &method);
+
+		assert_shows(text, others[i][1]);
+		assert_null(strstr(text, "carl"));
+		assert_null(strstr(text, "COMMENT"));
+	}
+}
+
+static void an_answer_may_be_for_one_of_a_series_or_propose_another_time(void **state)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 20);
+	const char *method, *event = EVENT("REQUEST", AT_TEN "RRULE:FREQ=WEEKLY\r\n");
+	const char *text = answer(
+		a, event,
+		(struct eas_meeting_answer){ .response = EAS_RESPONSE_ACCEPT, .instance_s = 1796720400 },
+		&method);
+
+	assert_shows(text, "RECURRENCE-ID:20261208T090000Z\r\n");
+	text = answer(a, event,
+	              (struct eas_meeting_answer){ .response = EAS_RESPONSE_TENTATIVE,
+	                                           .proposed_s = 1796202000,
+	                                           .proposed_end_s = 1796205600 },
+	              &method);
+	assert_string_equal(method, "COUNTER");
+	assert_shows(text, "METHOD:COUNTER\r\n");
+	assert_shows(text, "DTSTART:20261202T090000Z\r\nDTEND:20261202T100000Z\r\n");
+	assert_null(strstr(text, "20261201T"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +286,9 @@ int main(void)
 		cmocka_unit_test(methods_and_answers_have_their_classes),
 		cmocka_unit_test(days_and_instances_are_told_apart),
 		cmocka_unit_test(ids_of_outlook_stay_and_others_are_wrapped),
+		cmocka_unit_test(an_answer_is_the_invitation_with_what_the_attendee_says),
+		cmocka_unit_test(who_was_invited_by_another_address_answers_by_that),
+		cmocka_unit_test(an_answer_may_be_for_one_of_a_series_or_propose_another_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

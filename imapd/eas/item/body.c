@@ -54,6 +54,16 @@ int eas_message_part(const struct eas_message *m, struct span path, struct span 
 	return section(m, &at, MIME_SECTION_MIME, ret_header);
 }
 
+int eas_message_invitation(struct arena *a, const struct eas_message *m, struct span *ret_text)
+{
+	struct span header, body;
+	int r = -POD_E_NOTFOUND;
+
+	if (m->layout->calendar != EAS_NO_PART)
+		r = eas_message_part(m, m->layout->parts.parts[m->layout->calendar].path, &header, &body);
+	return r == 0 ? mime_decode_body(a, header, body, ret_text) : r;
+}
+
 /* ---- text ---- */
 
 static bool is_flowed(struct arena *a, const struct eas_part *p)

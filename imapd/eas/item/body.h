@@ -28,6 +28,9 @@ int eas_message_part(const struct eas_message *m, struct span path, struct span 
 int eas_body_text(struct arena *a, const struct eas_message *m, enum eas_body_type type,
                   struct span *ret_text);
 
+/* The invitation in it (layout->calendar), as UTF-8. 0, -POD_E_NOTFOUND: there is none; _CORRUPT, _NOMEM. */
+int eas_message_invitation(struct arena *a, const struct eas_message *m, struct span *ret_text);
+
 /* What is sent of a body. */
 struct eas_body_choice {
 	enum eas_body_type type;

@@ -1,17 +1,9 @@
 #include "imapd/eas/item/calendar.h"
 
 #include "base/cleanup.h"
+#include "imapd/eas/item/calendar_file.h"
 #include "imapd/eas/item/calendar_zone.h"
 #include "imapd/eas/item/text.h"
-
-/* libical frees components by recursion: what is nested deeper than any invitation is none. */
-#define COMPONENTS_MAX 200
-
-static void component_freep(icalcomponent **c)
-{
-	if (*c)
-		icalcomponent_free(*c);
-}
 
 static struct span text_of(struct arena *a, const char *text)
 {
@@ -309,36 +301,10 @@ static int read_event(struct arena *a, icalcomponent *calendar, icalcomponent *e
 	return m.uid.p && m.location.p && m.summary.p && m.organizer.p ? 0 : -POD_E_NOMEM;
 }
 
-static bool is_readable(struct span text)
-{
-	size_t n = 0, at;
-
-	if (text.len > EAS_CALENDAR_READ_MAX || memchr(text.p, 0, text.len))
-		return false;
-	for (; (at = span_find_nocase(text, SPAN_LIT("BEGIN:"))) != SIZE_MAX; text = span_skip(text, at + 6))
-		if (++n > COMPONENTS_MAX)
-			return false;
-	return n > 0;
-}
-
 int eas_meeting_read(struct arena *a, struct span text, struct eas_meeting *ret_meeting)
 {
-	_cleanup_(component_freep) icalcomponent *root = NULL;
-	icalcomponent *calendar, *event;
-	char *copy;
+	_cleanup_(eas_calendar_done) struct eas_calendar c = { NULL, NULL, NULL };
+	int r = eas_calendar_open(a, text, &c);
 
-	if (text.len == 0 || !is_readable(text))
-		return -POD_E_SYNTAX;
-	copy = arena_str(a, text);
-	if (!copy)
-		return -POD_E_NOMEM;
-	root = icalparser_parse_string(copy);
-	if (!root)
-		return -POD_E_SYNTAX;
-	/* A file may hold several calendars; the parser puts those into one component of its own. */
-	calendar = icalcomponent_isa(root) == ICAL_VCALENDAR_COMPONENT
-	                   ? root
-	                   : icalcomponent_get_first_component(root, ICAL_VCALENDAR_COMPONENT);
-	event = calendar ? icalcomponent_get_first_component(calendar, ICAL_VEVENT_COMPONENT) : NULL;
-	return event ? read_event(a, calendar, event, ret_meeting) : -POD_E_SYNTAX;
+	return r == 0 ? read_event(a, c.calendar, c.event, ret_meeting) : r;
 }

@@ -246,11 +246,9 @@ static int take_part(struct arena *a, const struct eas_message *m, struct eas_em
 
 static int take_meeting(struct arena *a, const struct eas_message *m, struct eas_email *e)
 {
-	struct span header, body, text;
-	int r = eas_message_part(m, m->layout->parts.parts[m->layout->calendar].path, &header, &body);
+	struct span text;
+	int r = eas_message_invitation(a, m, &text);
 
-	if (r == 0)
-		r = mime_decode_body(a, header, body, &text);
 	if (r == 0)
 		r = eas_meeting_read(a, text, &e->meeting);
 	if (r == 0) {

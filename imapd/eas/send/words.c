@@ -80,3 +80,11 @@ void words_put_phrase(struct buf *out, struct span utf8)
 	else
 		put_quoted(out, utf8);
 }
+
+void words_put_text(struct buf *out, struct span utf8)
+{
+	if (is_ascii(utf8))
+		put_clean(out, utf8);
+	else
+		put_encoded(out, utf8);
+}

@@ -10,5 +10,7 @@
  * already is taken as it is. Line ends and other controls become spaces.
  */
 void words_put_phrase(struct buf *out, struct span utf8);
+/* unstructured: as it is, or encoded words. */
+void words_put_text(struct buf *out, struct span utf8);
 
 #endif
