@@ -1,4 +1,5 @@
 """What phones change of messages: flags with their reminders, categories, and drafts that are written, changed and sent (16.x)."""
+import base64
 import email
 import unittest
 
@@ -55,6 +56,36 @@ class Drafts(unittest.TestCase):
         for bad in (E("Email:Subject", "no"), E("Email:Read", "7"), E("Email:Flag", E("Email:Status", "9"))):
             self.assertEqual(self.change(phone, phone.inbox, item, bad), "6", bad)
 
+    def attached(self, phone, answer):
+        """By the names that the phone gave them, the files that it is told of."""
+        files = {}
+        for file in answer.all("ApplicationData/AirSyncBase:Attachments/Attachment"):
+            got = phone.ask("ItemOperations", E("ItemOperations:ItemOperations", E(
+                "ItemOperations:Fetch", E("ItemOperations:Store", "Mailbox"),
+                E("AirSyncBase:FileReference", file.get("FileReference")))))
+            files[file.get("ClientId")] = base64.b64decode(got.root.get("Response/Fetch/Properties/Data"))
+        return files
+
+    def test_files_of_a_draft_have_a_name_at_once(self):
+        phone = self.phone("16.1", "DRAFT2")
+        drafts = phone.folder(3).id
+        phone.pull(drafts, options=self.wanted)
+        file = lambda name, data: E("AirSyncBase:Attachments", E(
+            "AirSyncBase:Add", E("AirSyncBase:ClientId", name), E("AirSyncBase:DisplayName", name), E("AirSyncBase:Content", data)))
+        tree = phone.sync_tree(phone.collection(drafts, E("AirSync:Commands", E(
+            "AirSync:Add", E("AirSync:ClientId", "c1"), E("AirSync:ApplicationData", E("Email:Subject", "files"), file("a1", b"one"))))))
+        lost, made = (phone.ask("Sync", tree).root.find("Collections/Collection") for _ in range(2))
+        self.assertEqual(lost.show(), made.show(), "the answer was lost: the same again")
+        self.assertEqual(self.attached(phone, made.find("Responses/Add")), {"a1": b"one"})
+        phone.keys[drafts] = made.get("SyncKey")
+        item = made.get("Responses/Add/ServerId")
+        phone.items[drafts][item] = E("AirSync:ApplicationData")
+        got = phone.sync(drafts, options=self.wanted, commands=[E("AirSync:Change", E("AirSync:ServerId", item), E(
+            "AirSync:ApplicationData", file("a2", b"two")))])
+        change = got.find("Responses/Change")
+        self.assertEqual((change.get("ServerId"), change.get("Status")), (item, "1"))
+        self.assertEqual(self.attached(phone, change), {"a2": b"two"})
+
     def test_a_draft_is_written_changed_and_sent(self):
         phone = self.phone("16.1", "DRAFT1")
         drafts = phone.folder(3).id
@@ -67,6 +98,7 @@ class Drafts(unittest.TestCase):
         made = phone.sync(drafts, options=self.wanted, commands=[add])
         self.assertEqual(made.get("Responses/Add/Status"), "1", made.show())
         item = made.get("Responses/Add/ServerId")
+        self.assertEqual(self.attached(phone, made.find("Responses/Add")), {"a1": b"bytes"})
         phone.items[drafts][item] = E("AirSync:ApplicationData")
         self.assertIsNone(self.change(phone, drafts, item, E("Email:Subject", "last words")))
         [(item, draft)] = phone.pull(drafts, options=self.wanted).items()

@@ -172,6 +172,58 @@ static void what_a_changed_draft_hides_in_a_field_stays_there(void **state)
 	assert_field(a, message, "MIME-Version", "1.0");
 }
 
+#define FILE_LINES(id, content, inline_)                                                               \
+	EAS_IN(AIRSYNCBASE_ADD), { AIRSYNCBASE_CLIENTID, id }, { AIRSYNCBASE_DISPLAYNAME, id ".bin" }, \
+		{ AIRSYNCBASE_CONTENT, content }, { AIRSYNCBASE_CONTENTID, id "@x" },                  \
+		{ AIRSYNCBASE_ISINLINE, inline_ }, EAS_OUT
+
+/* What stands at the path that each file of a draft was given is its content. */
+static void assert_placed(struct arena *a, const struct eas_line *lines, struct eas_message *base,
+                          struct eas_layout *l, struct eas_message *ret_message)
+{
+	_cleanup_buf_ struct buf out = BUF_INIT;
+	struct eas_draft d, again;
+
+	assert_int_equal(eas_draft_read(a, eas_document(a, AIRSYNC_APPLICATIONDATA, lines), &d), 0);
+	assert_int_equal(eas_draft_compose(a, &d, base, &frame, &out), 0);
+	*ret_message = eas_open(a, arena_dup(a, buf_span(&out)), l);
+	for (size_t i = 0; i < d.files_n; i++) {
+		struct span header, body, bytes;
+
+		assert_int_equal(eas_message_part(ret_message, span_of(d.files[i].path), &header, &body), 0);
+		assert_int_equal(mime_decode_transfer(a, header, body, &bytes), 0);
+		assert_true(span_eq(bytes, d.files[i].bytes));
+	}
+	assert_int_equal(eas_draft_read(a, eas_document(a, AIRSYNC_APPLICATIONDATA, lines), &again), 0);
+	assert_int_equal(eas_draft_place_files(a, &again), 0);
+	for (size_t i = 0; !base && i < d.files_n; i++)
+		assert_string_equal(again.files[i].path, d.files[i].path);
+}
+
+static void files_are_where_the_client_is_told_they_are(void **state)
+{
+	static const struct eas_line first[] = { EAS_IN(AIRSYNCBASE_ATTACHMENTS),
+		                                 FILE_LINES("a", "YQ==", "0"),
+		                                 FILE_LINES("b", "Yg==", "1"),
+		                                 FILE_LINES("c", "Yw==", "0"),
+		                                 FILE_LINES("d", "ZA==", "1"),
+		                                 EAS_OUT,
+		                                 EAS_OUT };
+	static const struct eas_line more[] = { EAS_IN(AIRSYNCBASE_ATTACHMENTS), FILE_LINES("e", "ZQ==", "1"),
+		                                FILE_LINES("f", "Zg==", "0"), EAS_OUT, EAS_OUT };
+	static const struct eas_line shown[] = { EAS_IN(AIRSYNCBASE_ATTACHMENTS),
+		                                 FILE_LINES("g", "Zw==", "1"), EAS_OUT, EAS_OUT };
+	_cleanup_(arena_freep) struct arena *a = arena_create(64 << 20);
+	struct eas_layout layouts[3];
+	struct eas_message m, changed;
+
+	assert_placed(a, first, NULL, &layouts[0], &m);
+	assert_int_equal(layouts[0].attachments_n, 4);
+	assert_placed(a, more, &m, &layouts[1], &changed);
+	assert_int_equal(layouts[1].attachments_n, 6);
+	assert_placed(a, shown, NULL, &layouts[2], &m);
+}
+
 static void what_a_client_types_gets_into_no_other_field(void **state)
 {
 	static const struct eas_line lines[] = { { EMAIL_SUBJECT, "a\r\nBcc: evil@example.org" },
@@ -222,6 +274,7 @@ int main(void)
 		cmocka_unit_test(a_changed_draft_keeps_what_was_not_said),
 		cmocka_unit_test(files_are_taken_out_of_a_draft),
 		cmocka_unit_test(what_a_changed_draft_hides_in_a_field_stays_there),
+		cmocka_unit_test(files_are_where_the_client_is_told_they_are),
 		cmocka_unit_test(what_a_client_types_gets_into_no_other_field),
 		cmocka_unit_test(bad_drafts_are_refused),
 	};

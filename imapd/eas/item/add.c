@@ -20,3 +20,10 @@ void eas_item_add(struct eas_request *rq, const struct eas_item_place *place,
 	if (goes && ret_result->status == EAS_SYNC_OK)
 		eas_draft_go(rq, place, name, ret_result);
 }
+
+void eas_item_added(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid,
+                    const struct wbxml_node *command, struct eas_item_result *result)
+{
+	if (place->drafts && rq->version >= EAS_16_0)
+		eas_draft_added(rq, place, uid, command, result);
+}

@@ -15,6 +15,7 @@ struct eas_draft_file {
 	struct span client_id, name, type, content_id;
 	bool shown; /* inside the body */
 	struct span bytes;
+	const char *path; /* in the message, once that is composed (reference.h) */
 };
 
 /* SPAN_NONE is said nowhere: of a draft that is changed it stays as it was. */
@@ -41,9 +42,12 @@ struct eas_draft_frame {
 	uint32_t uid;
 };
 
+/* Sets the paths of the files of a draft that is new, as compose does. -POD_E_NOMEM. */
+int eas_draft_place_files(struct arena *a, const struct eas_draft *d);
+
 /*
  * The message, CRLF-ended lines; base is the draft that is changed, or NULL. -POD_E_NOTFOUND: a file that is
- * to be removed is none of it; -POD_E_NOMEM.
+ * to be removed is none of it; -POD_E_NOMEM. The paths of d's files are set.
  */
 int eas_draft_compose(struct arena *a, const struct eas_draft *d, const struct eas_message *base,
                       const struct eas_draft_frame *frame, struct buf *out);

@@ -130,8 +130,8 @@ static void put_file(const struct composing *c, struct entity *e, char level, co
 	add_entity(&e->body, c, level, &part);
 }
 
-/* Those of the base that stay and those that are new; shown: that are inside the body, or that are not. */
-static size_t count_files(const struct composing *c, bool shown)
+/* Those of the base that stay; shown: that are inside the body, or that are not. */
+static size_t count_kept(const struct composing *c, bool shown)
 {
 	const struct eas_layout *l = c->base ? c->base->layout : NULL;
 	size_t n = 0;
@@ -139,9 +139,43 @@ static size_t count_files(const struct composing *c, bool shown)
 	for (uint32_t i = 0; l && i < l->attachments_n; i++)
 		n += !c->dropped[i] &&
 		     eas_attachment_is_inline(l, &l->parts.parts[l->attachments[i]]) == shown;
+	return n;
+}
+
+/* And those that are new. */
+static size_t count_files(const struct composing *c, bool shown)
+{
+	size_t n = count_kept(c, shown);
+
 	for (size_t i = 0; i < c->d->files_n; i++)
 		n += c->d->files[i].shown == shown;
 	return n;
+}
+
+/* In a multipart the text is the first part, then come the files that stay, then the new ones. */
+static int place_files(const struct composing *c, bool shown)
+{
+	bool inside = shown && count_files(c, false) > 0;
+	size_t number = 1 + count_kept(c, shown);
+
+	for (size_t i = 0; i < c->d->files_n; i++) {
+		struct eas_draft_file *f = &c->d->files[i];
+
+		if (f->shown != shown)
+			continue;
+		f->path = arena_printf(c->a, inside ? "1.%zu" : "%zu", ++number);
+		if (!f->path)
+			return -POD_E_NOMEM;
+	}
+	return 0;
+}
+
+int eas_draft_place_files(struct arena *a, const struct eas_draft *d)
+{
+	const struct composing c = { .a = a, .d = d };
+	int r = place_files(&c, true);
+
+	return r == 0 ? place_files(&c, false) : r;
 }
 
 static int put_files(const struct composing *c, struct entity *e, const char *subtype, char level, bool shown)
@@ -203,6 +237,10 @@ int eas_draft_compose(struct arena *a, const struct eas_draft *d, const struct e
 	guid_format(&frame->id, c.boundary);
 	if (r == 0)
 		r = put_text(&c, &e);
+	if (r == 0)
+		r = place_files(&c, true);
+	if (r == 0)
+		r = place_files(&c, false);
 	if (r == 0)
 		r = put_files(&c, &e, "related", 'r', true);
 	if (r == 0)

@@ -87,6 +87,26 @@ static int compose(struct writing *w, const struct eas_message *base, uint32_t u
 	return eas_draft_compose(w->a, &w->draft, base, &frame, &w->message);
 }
 
+/* What the client is told of the files that it attached. */
+static int name_files(struct eas_request *rq, const struct eas_item_place *place, const struct eas_draft *d,
+                      struct eas_item_result *result)
+{
+	struct eas_item_file *files = arena_array(rq->a, d->files_n + 1, sizeof(*files));
+
+	if (!files)
+		return -POD_E_NOMEM;
+	for (size_t i = 0; i < d->files_n; i++) {
+		files[i].client_id = d->files[i].client_id;
+		files[i].reference =
+			eas_file_reference(rq->a, place->folder_id, result->uid, span_of(d->files[i].path));
+		if (!files[i].reference)
+			return -POD_E_NOMEM;
+	}
+	result->files = files;
+	result->files_n = d->files_n;
+	return 0;
+}
+
 /* ---- a new one ---- */
 
 /* The same Add gives the same id, by which the store knows one that it has. */
@@ -123,6 +143,8 @@ static int add(struct writing *w, const struct wbxml_node *command, struct eas_i
 		r = compose(w, NULL, 0);
 	if (r == 0)
 		r = append(w, &result->uid);
+	if (r == 0)
+		r = name_files(w->rq, w->place, &w->draft, result);
 	return r == 0 ? keep_note(w, result->uid, &result->modseq) : r;
 }
 
@@ -145,6 +167,18 @@ void eas_draft_add(struct eas_request *rq, const struct eas_item_place *place,
 		r = add(&w, command, &result);
 	result.status = eas_item_status(r);
 	*ret_result = result;
+}
+
+void eas_draft_added(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid,
+                     const struct wbxml_node *command, struct eas_item_result *result)
+{
+	_cleanup_(arena_freep) struct arena *a = arena_create(SCRATCH_MAX);
+	struct eas_draft d;
+
+	result->uid = uid;
+	if (a && eas_draft_read(a, wbxml_child(command, AIRSYNC_APPLICATIONDATA), &d) == 0 &&
+	    eas_draft_place_files(a, &d) == 0)
+		(void) name_files(rq, place, &d, result); /* a client that is not told asks for the draft */
 }
 
 /* ---- one that is there ---- */
@@ -200,6 +234,8 @@ static int replace(struct writing *w, uint32_t uid, const struct eas_change *cha
 		r = compose(w, &base, uid);
 	if (r == 0)
 		r = append(w, &result->uid);
+	if (r == 0)
+		r = name_files(w->rq, w->place, &w->draft, result);
 	if (r == 0)
 		r = keep_note(w, result->uid, &result->modseq);
 	/* The new message is there before the old one goes: what happens between loses nothing. */

@@ -72,11 +72,19 @@ int eas_item_write_as(struct eas_request *rq, const struct eas_item *item, const
 
 /* ---- client to server ---- */
 
+/* A file that was attached to a draft: what the client calls it, and its FileReference. */
+struct eas_item_file {
+	struct span client_id;
+	const char *reference;
+};
+
 struct eas_item_result {
-	unsigned int status; /* of Sync: 1, 4, 5, 6, 8, 9 or, from 14.0 on, of MS-ASCMD 2.2.2 */
-	uint32_t uid;        /* the item's now: a draft that was changed is another message */
-	uint64_t modseq;     /* highest that this change made in the mailbox; 0: unchanged */
-	bool gone;           /* a draft that was sent (Email2:Send) is no more in the folder */
+	unsigned int status;               /* of Sync: 1, 4, 5, 6, 8, 9 or, from 14.0 on, of MS-ASCMD 2.2.2 */
+	uint32_t uid;                      /* the item's now: a draft that was changed is another message */
+	uint64_t modseq;                   /* highest that this change made in the mailbox; 0: unchanged */
+	bool gone;                         /* a draft that was sent (Email2:Send) is no more in the folder */
+	const struct eas_item_file *files; /* that were attached; in the request's arena */
+	size_t files_n;
 };
 
 /*
@@ -92,6 +100,10 @@ void eas_item_change(struct eas_request *rq, const struct eas_item_place *place,
  */
 void eas_item_add(struct eas_request *rq, const struct eas_item_place *place,
                   const struct wbxml_node *command, struct eas_item_result *ret_result);
+
+/* The files of an Add that made the message uid before. */
+void eas_item_added(struct eas_request *rq, const struct eas_item_place *place, uint32_t uid,
+                    const struct wbxml_node *command, struct eas_item_result *result);
 
 /*
  * Notes what was done with a message (Email2:LastVerbExecuted): 1 answered, 2 answered to all, 3 forwarded;

@@ -177,6 +177,8 @@ static int add(struct eas_sync_part *part, struct command *c)
 		c->uid = before->uid;
 		c->status = before->status;
 		c->repeated = true;
+		if (c->uid)
+			eas_item_added(part->run->rq, &part->folder.place, c->uid, c->node, &c->result);
 	} else {
 		eas_item_add(part->run->rq, &part->folder.place, c->node, &c->result);
 		c->uid = c->result.gone ? 0 : c->result.uid;
@@ -311,7 +313,8 @@ static int delete_all(struct commands *cs, struct err *err)
 
 static bool is_answered(const struct command *c)
 {
-	return c->node->tag == AIRSYNC_ADD || c->node->tag == AIRSYNC_FETCH || c->status != EAS_SYNC_OK;
+	return c->node->tag == AIRSYNC_ADD || c->node->tag == AIRSYNC_FETCH || c->status != EAS_SYNC_OK ||
+	       c->result.files_n > 0;
 }
 
 static bool is_fetch(const struct command *c)
@@ -333,6 +336,21 @@ static void write_ids(struct eas_sync_part *part, const struct command *c)
 	} else {
 		wbxml_text(&rq->out, AIRSYNC_SERVERID, wbxml_child_text(c->node, AIRSYNC_SERVERID));
 	}
+}
+
+/* By what name a file that was attached is known from now on (MS-ASAIRS 2.2.2.8). */
+static void write_files(struct wbxml_writer *w, const struct eas_item_result *result)
+{
+	wbxml_open(w, AIRSYNC_APPLICATIONDATA);
+	wbxml_open(w, AIRSYNCBASE_ATTACHMENTS);
+	for (size_t i = 0; i < result->files_n; i++) {
+		wbxml_open(w, AIRSYNCBASE_ATTACHMENT);
+		wbxml_text(w, AIRSYNCBASE_CLIENTID, result->files[i].client_id);
+		wbxml_str(w, AIRSYNCBASE_FILEREFERENCE, result->files[i].reference);
+		wbxml_close(w);
+	}
+	wbxml_close(w);
+	wbxml_close(w);
 }
 
 static int write_answer(struct eas_sync_part *part, const struct command *c, const struct eas_look_row *row)
@@ -360,6 +378,8 @@ static int write_answer(struct eas_sync_part *part, const struct command *c, con
 		           : c->node->tag == AIRSYNC_FETCH && c->status == EAS_SYNC_OK ? EAS_SYNC_NOT_FOUND
 		                                                                       : c->status);
 	}
+	if (c->status == EAS_SYNC_OK && c->result.files_n > 0 && !c->result.gone)
+		write_files(&rq->out, &c->result);
 	wbxml_close(&rq->out);
 	return r == -POD_E_UNAVAILABLE || r == -POD_E_TIMEOUT ? r : 0;
 }
