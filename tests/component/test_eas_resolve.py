@@ -56,11 +56,15 @@ class Resolve(unittest.TestCase):
 
     def test_what_is_wrong_is_refused(self):
         phone = self.phone()
-        backwards = E("ResolveRecipients:Availability", E("ResolveRecipients:StartTime", "2026-11-26T10:00:00.000Z"),
-                      E("ResolveRecipients:EndTime", "2026-11-26T08:00:00.000Z"))
-        for tree in (resolve(), resolve("x", options=[backwards]), resolve(*["x"] * 101),
+        window = lambda start, end: E("ResolveRecipients:Availability", E("ResolveRecipients:StartTime", start + ".000Z"),
+                                      E("ResolveRecipients:EndTime", end + ".000Z"))
+        backwards, long = window("2026-11-26T10:00:00", "2026-11-26T08:00:00"), window("2026-11-01T00:00:00", "2026-12-13T00:00:01")
+        for tree in (resolve(), resolve("x", options=[backwards]), resolve("x", options=[long]), resolve(*["x"] * 101),
+                     resolve("x" * 257),
                      resolve("x", options=[E("ResolveRecipients:CertificateRetrieval", "9")])):
             self.assertEqual(phone.ask("ResolveRecipients", tree).root.get("Status"), "5")
+        for tree in (resolve("x", options=[window("2026-11-01T00:00:00", "2026-12-13T00:00:00")]), resolve("\u00e4" * 256)):
+            self.assertEqual(phone.ask("ResolveRecipients", tree).root.get("Status"), "1")
 
     def test_certificates_are_judged(self):
         with tempfile.TemporaryDirectory() as folder:

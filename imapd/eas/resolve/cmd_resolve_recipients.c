@@ -17,8 +17,9 @@ enum { RECIPIENT_ONE = 1, RECIPIENT_SEVERAL = 2, RECIPIENT_SOME_OF_SEVERAL = 3, 
 
 #define TO_MAX        100
 #define AMBIGUOUS_MAX 100
+#define TO_LEN_MAX    256 /* characters (MS-ASCMD 2.2.3.182) */
 #define SLOT_S        1800
-#define SLOTS_MAX     (32u << 10)
+#define WINDOW_MAX_S  (42 * 86400) /* of availability, as Exchange has it (MS-ASCMD 2.2.3.60.1) */
 
 /* What is wanted beside names. */
 struct wanted {
@@ -53,8 +54,7 @@ static bool read_options(const struct wbxml_node *options, struct wanted *ret)
 	ret->availability = true;
 	return read_date(availability, RESOLVERECIPIENTS_STARTTIME, &ret->from) &&
 	       read_date(availability, RESOLVERECIPIENTS_ENDTIME, &ret->to) &&
-	       ret->from.unix_s < ret->to.unix_s &&
-	       (uint64_t) (ret->to.unix_s - ret->from.unix_s) / SLOT_S < SLOTS_MAX;
+	       ret->from.unix_s < ret->to.unix_s && ret->to.unix_s - ret->from.unix_s <= WINDOW_MAX_S;
 }
 
 /* A digit for each half hour: 4, nothing is known. */
@@ -104,17 +104,20 @@ static unsigned int status_of(size_t n, bool more)
 	return n == 1 ? RECIPIENT_ONE : RECIPIENT_SEVERAL;
 }
 
-static void write_response(struct eas_request *rq, const struct wanted *w, struct span to)
+static int write_response(struct eas_request *rq, const struct wanted *w, struct span to, struct err *err)
 {
 	struct directory_person *people = NULL;
 	struct span domain, text = span_trim(to);
 	size_t n = 0, shown;
 	bool more = false;
+	int r = 0;
 
 	(void) span_split(span_of(account_address(rq->account)), '@', &domain);
-	if (text.len > 0 && directory_people_find(rq->parts->directory, rq->a, domain, text, AMBIGUOUS_MAX,
-	                                          &people, &n, &more, NULL) < 0)
-		n = 0;
+	if (text.len > 0)
+		r = directory_people_find(rq->parts->directory, rq->a, domain, text, AMBIGUOUS_MAX, &people,
+		                          &n, &more, err);
+	if (r < 0)
+		return r;
 	shown = n > 1 && n > w->ambiguous_max ? w->ambiguous_max : n;
 	wbxml_open(&rq->out, RESOLVERECIPIENTS_RESPONSE);
 	wbxml_text(&rq->out, RESOLVERECIPIENTS_TO, to);
@@ -124,31 +127,54 @@ static void write_response(struct eas_request *rq, const struct wanted *w, struc
 	for (size_t i = 0; i < shown; i++)
 		write_person(rq, w, &people[i]);
 	wbxml_close(&rq->out);
+	return 0;
 }
 
-static size_t count(const struct wbxml_node *body)
+static size_t characters_of(struct span utf8)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < utf8.len; i++)
+		n += (utf8.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
+/* As many as may be asked for at once, and each of a length that is one. */
+static bool names_fit(const struct wbxml_node *body)
 {
 	size_t n = 0;
 
 	for (const struct wbxml_node *to = wbxml_child(body, RESOLVERECIPIENTS_TO); to; to = wbxml_again(to))
-		n++;
-	return n;
+		if (++n > TO_MAX || characters_of(to->text) > TO_LEN_MAX)
+			return false;
+	return n > 0;
+}
+
+/* That nobody was found must not be said where nobody could be looked for. */
+static void fail(struct eas_request *rq, const struct err *err)
+{
+	log_event(&rq->log, LOGL_ERROR, "eas.directory_failed", F_ERR(err));
+	eas_answer_status(rq, RESOLVERECIPIENTS_RESOLVERECIPIENTS, STATUS_SERVER);
 }
 
 void eas_cmd_resolve_recipients(struct eas_request *rq)
 {
 	const struct wbxml_node *options = wbxml_child(rq->body, RESOLVERECIPIENTS_OPTIONS);
-	size_t n = count(rq->body);
+	struct err err = { 0 };
 	struct wanted w;
 
-	if (n == 0 || n > TO_MAX || (options && wbxml_again(options)) || !read_options(options, &w)) {
+	if (!names_fit(rq->body) || (options && wbxml_again(options)) || !read_options(options, &w)) {
 		eas_answer_status(rq, RESOLVERECIPIENTS_RESOLVERECIPIENTS, STATUS_PROTOCOL);
 		return;
 	}
 	wbxml_open(&rq->out, RESOLVERECIPIENTS_RESOLVERECIPIENTS);
 	wbxml_uint(&rq->out, RESOLVERECIPIENTS_STATUS, STATUS_OK);
 	for (const struct wbxml_node *to = wbxml_child(rq->body, RESOLVERECIPIENTS_TO); to;
-	     to = wbxml_again(to))
-		write_response(rq, &w, to->text);
+	     to = wbxml_again(to)) {
+		if (write_response(rq, &w, to->text, &err) < 0) {
+			fail(rq, &err);
+			return;
+		}
+	}
 	wbxml_close(&rq->out);
 }
