@@ -32,7 +32,7 @@ enum autodiscover_schema {
 };
 
 struct autodiscover_request {
-	struct span address; /* EMailAddress; empty: there is none */
+	struct span address; /* EMailAddress; empty where an Outlook says its LegacyDN instead */
 	enum autodiscover_schema schema;
 };
 

@@ -22,6 +22,17 @@ static const xmlNode *child(const xmlNode *parent, const char *name)
 	return NULL;
 }
 
+/* The only one of that name. */
+static const xmlNode *only_child(const xmlNode *parent, const char *name)
+{
+	const xmlNode *found = child(parent, name);
+
+	for (const xmlNode *n = found ? found->next : NULL; n; n = n->next)
+		if (n->type == XML_ELEMENT_NODE && xmlStrcmp(n->name, (const xmlChar *) name) == 0)
+			return NULL;
+	return found;
+}
+
 /* The text of a child, without white space around it. */
 static struct span text_of(struct arena *a, const xmlNode *parent, const char *name)
 {
@@ -71,6 +82,13 @@ static xmlDoc *read_document(struct span body)
 	return document;
 }
 
+/* An Outlook may say its LegacyDN instead (MS-OXDSCLI 2.2.3.1.1); what we do not provide is nobody's. */
+static bool needs_address(const xmlNode *request, enum autodiscover_schema schema)
+{
+	return schema == AUTODISCOVER_MOBILESYNC ||
+	       (schema == AUTODISCOVER_OUTLOOK && !child(request, "LegacyDN"));
+}
+
 int autodiscover_parse(struct arena *a, struct span body, struct autodiscover_request *ret, struct err *err)
 {
 	__attribute__((cleanup(free_document))) xmlDoc *document = NULL;
@@ -83,11 +101,13 @@ int autodiscover_parse(struct arena *a, struct span body, struct autodiscover_re
 	document = read_document(body);
 	if (!document || !xmlDocGetRootElement(document))
 		return err_set(err, POD_E_SYNTAX, "no XML, or some with a document type");
-	request = child(xmlDocGetRootElement(document), "Request");
+	request = only_child(xmlDocGetRootElement(document), "Request");
 	schema = text_of(a, request, "AcceptableResponseSchema");
 	if (!request || schema.len == 0)
-		return err_set(err, POD_E_SYNTAX, "no Request with an AcceptableResponseSchema");
+		return err_set(err, POD_E_SYNTAX, "not one Request with an AcceptableResponseSchema");
 	ret->schema = schema_of(schema);
 	ret->address = text_of(a, request, "EMailAddress");
+	if (ret->address.len == 0 && needs_address(request, ret->schema))
+		return err_set(err, POD_E_SYNTAX, "no EMailAddress");
 	return 0;
 }

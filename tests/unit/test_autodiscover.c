@@ -37,7 +37,7 @@ static void requests_are_read(void **state)
 	assert_int_equal(rq.schema, AUTODISCOVER_MOBILESYNC);
 	assert_true(span_eq(rq.address, SPAN_LIT("a@example.test")));
 	assert_int_equal(
-		parse("<Autodiscover><Request><AcceptableResponseSchema>" SCHEMAS
+		parse("<Autodiscover><Request><LegacyDN>/o=x</LegacyDN><AcceptableResponseSchema>" SCHEMAS
 	              "outlook/responseschema/2006a</AcceptableResponseSchema></Request></Autodiscover>",
 	              &rq),
 		0);
@@ -59,6 +59,12 @@ static void what_is_no_request_is_refused(void **state)
 		"<Autodiscover>",
 		"<Autodiscover/>",
 		"<Autodiscover><Request/></Autodiscover>",
+		"<Autodiscover><Request><AcceptableResponseSchema>" SCHEMAS
+		"mobilesync/responseschema/2006</AcceptableResponseSchema></Request></Autodiscover>",
+		"<Autodiscover><Request><AcceptableResponseSchema>" SCHEMAS
+		"outlook/responseschema/2006a</AcceptableResponseSchema></Request></Autodiscover>",
+		"<Autodiscover><Request><EMailAddress>a@b</EMailAddress><AcceptableResponseSchema>s"
+		"</AcceptableResponseSchema></Request><Request/></Autodiscover>",
 		"<!DOCTYPE a [<!ENTITY x SYSTEM "
 		"'file:///etc/passwd'>]><Autodiscover><Request><EMailAddress>&x;</EMailAddress>"
 		"<AcceptableResponseSchema>s</AcceptableResponseSchema></Request></Autodiscover>",
