@@ -154,6 +154,33 @@ class Case(unittest.TestCase):
         self.assertEqual([f.get("Status") for f in fetched], ["1", "8"])
         self.assertTrue(fetched[0].get("ApplicationData/Subject"))
 
+    def test_a_conversation_is_within_a_filter_as_a_whole(self):
+        phone = self.phone = self.fresh("14.1")
+
+        def letter(subject, answers="", age=0):
+            header = f"References: <{answers}>\r\n" if answers else f"Message-ID: <{subject}>\r\n"
+            self.imap.append(self.name, None, imaplib.Time2Internaldate(time.time() - age * 86400), header.encode() + mail(subject))
+
+        def subjects(mode, kind="Add", options=None):
+            got = phone.sync(self.box, options=options, more=[E("AirSync:ConversationMode", mode)])
+            commands = got.all(f"Commands/{kind}") if got else []
+            return sorted(c.get("ApplicationData/Email:Subject") or c.get("ServerId") for c in commands)
+
+        letter("one", age=20), letter("two", age=20), letter("late", "one")
+        phone.prime(self.box)
+        week = E("AirSync:Options", E("AirSync:FilterType", "3"))
+        self.assertEqual(self.estimate(None, None, E("AirSync:ConversationMode", "1"), week)[1], "2")
+        self.assertEqual(self.estimate(None, None, week)[1], "1")
+        self.assertEqual(subjects("1", options=phone.options_tree(filter_type="3")), ["late", "one"])
+        self.assertEqual(subjects("1"), [])
+        letter("later", "two")
+        self.assertEqual(subjects("1"), ["later", "two"])
+        self.assertEqual(len(subjects("0", "SoftDelete")), 2)
+        self.assertEqual(subjects("1"), ["one", "two"])
+        self.imap.store("3", "+FLAGS", "(\\Deleted)")
+        self.imap.expunge()
+        self.assertEqual(len(subjects("1", "SoftDelete")), 1, "nothing of it is within the filter any more")
+
     # ---- statuses ----
 
     def test_statuses(self):

@@ -27,8 +27,8 @@ static const struct eas_shape_row rows[] = {
 
 struct wanted {
 	struct span id, key;
-	bool has_filter;
-	unsigned int filter;
+	bool has_filter, has_mode;
+	unsigned int filter, mode;
 };
 
 static int read_filter(const struct wbxml_node *node, struct wanted *w)
@@ -43,12 +43,22 @@ static int read_filter(const struct wbxml_node *node, struct wanted *w)
 	return r;
 }
 
+static void read_mode(const struct wbxml_node *node, struct wanted *w)
+{
+	bool mode = false;
+
+	w->has_mode = wbxml_child(node, AIRSYNC_CONVERSATIONMODE) &&
+	              wbxml_child_bool(node, AIRSYNC_CONVERSATIONMODE, false, &mode) >= 0;
+	w->mode = mode ? EAS_FILTER_CONVERSATIONS : 0;
+}
+
 static bool read_collection(const struct wbxml_node *node, struct wanted *w)
 {
 	const struct wbxml_node *o = wbxml_child(node, AIRSYNC_OPTIONS);
 
 	*w = (struct wanted){ .id = wbxml_child_text(node, GETITEMESTIMATE_COLLECTIONID),
 		              .key = wbxml_child_text(node, AIRSYNC_SYNCKEY) };
+	read_mode(node, w);
 	for (; o; o = wbxml_again(o))
 		if (eas_sync_options_are_mail(o) && read_filter(o, w) < 0)
 			return false;
@@ -94,7 +104,13 @@ static int estimate(struct eas_request *rq, const struct eas_sync_folders *folde
 		                                 [EAS_PEEK_BAD_KEY] = ESTIMATE_BAD_KEY };
 	struct eas_sync_folder folder;
 	struct eas_state stored = { 0 };
-	struct eas_peek p = { &folder, &stored, w->key, w->has_filter, w->filter };
+	struct eas_peek p = { .folder = &folder,
+		              .stored = &stored,
+		              .key = w->key,
+		              .has_filter = w->has_filter,
+		              .has_mode = w->has_mode && rq->version >= EAS_14_0,
+		              .filter = w->filter,
+		              .mode = w->mode };
 	struct eas_peek_result found = { .how = EAS_PEEKED };
 	int r = eas_sync_folders_find(rq, folders, w->id, &folder);
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "imapd/eas/eas.h"
+#include "imapd/eas/sync/conversations.h"
 #include "imapd/eas/sync/filter.h"
 
 #define COLUMNS (STORE_COL_FLAGS | STORE_COL_MODSEQ | STORE_COL_INTERNAL_DATE)
@@ -108,9 +109,14 @@ int eas_look_refresh(struct eas_request *rq, const struct eas_sync_folder *folde
 {
 	int64_t cutoff = eas_filter_cutoff(filter, clock_wall_s());
 	struct refreshing f = { .g = g, .lists = eas_engine_needs_list(g, filter, cutoff) };
+	bool conversations = cutoff && filter & EAS_FILTER_CONVERSATIONS;
 	int r;
 
-	if (f.lists) {
+	/* What one message has to do with others is not in the log of changes. */
+	if (conversations && (f.lists || folder->modseq > g->watermark)) {
+		eas_engine_list_begin(&f.listing, g, filter, cutoff);
+		r = eas_look_conversations(rq, folder, &f.listing, &f.rows, err);
+	} else if (f.lists) {
 		eas_engine_list_begin(&f.listing, g, filter, cutoff);
 		r = list_all(rq, folder, &f, err);
 	} else {

@@ -1,5 +1,6 @@
 /* One folder of a Sync: which state the device has, what it did, what it is told, which key it gets. */
 #include "base/id.h"
+#include "imapd/eas/sync/filter.h"
 #include "imapd/eas/sync/sync.h"
 
 #define PART_MEMORY ((size_t) 256 << 20)
@@ -116,6 +117,19 @@ static int read_item_options(struct eas_sync_part *part)
 	return r;
 }
 
+/* ConversationMode is none of the options: a collection that does not say it does not want it. */
+static void keep_mode(struct eas_sync_part *part)
+{
+	unsigned int before = part->state.filter;
+
+	if (!part->asked->listed)
+		return;
+	part->state.filter &= ~EAS_FILTER_CONVERSATIONS;
+	if (part->asked->conversations && part->run->rq->version >= EAS_14_0)
+		part->state.filter |= EAS_FILTER_CONVERSATIONS;
+	part->options_changed |= part->state.filter != before;
+}
+
 /* Those that were sent hold until others are. */
 static int keep_options(struct eas_sync_part *part)
 {
@@ -130,8 +144,9 @@ static int keep_options(struct eas_sync_part *part)
 	buf_done(&packed);
 	if (!kept.p || eas_sync_options_read(part->asked->options, &o) < 0)
 		return -POD_E_NOMEM;
-	part->options_changed = o.filter != part->state.filter || o.conflict != part->state.conflict ||
-	                        !span_eq(kept, part->state.item_options);
+	o.filter |= part->state.filter & EAS_FILTER_CONVERSATIONS;
+	part->options_changed |= o.filter != part->state.filter || o.conflict != part->state.conflict ||
+	                         !span_eq(kept, part->state.item_options);
 	part->state.filter = o.filter;
 	part->state.conflict = o.conflict;
 	part->state.item_options = kept;
@@ -152,6 +167,7 @@ static int take_options(struct eas_sync_part *part, struct err *err)
 	}
 	if (r < 0) /* what was kept is of another version of ours */
 		eas_item_options_init(&part->items, part->run->rq->version);
+	keep_mode(part);
 	return keep_options(part) < 0 ? nomem(err) : 0;
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "imapd/eas/eas.h"
 #include "imapd/eas/state/sync_key.h"
+#include "imapd/eas/sync/filter.h"
 #include "imapd/eas/sync/look.h"
 
 #define NEW_S       60 /* mail of the last minute has just come */
@@ -32,6 +33,16 @@ static const struct eas_generation *find(const struct eas_peek *p, const struct 
 	return NULL;
 }
 
+/* A request that says a filter says of conversations what it does not say: no. */
+static unsigned int filter_of(const struct eas_peek *p, unsigned int kept)
+{
+	unsigned int filter = p->has_filter ? p->filter : kept;
+
+	if (!p->has_mode)
+		return filter;
+	return (filter & ~EAS_FILTER_CONVERSATIONS) | p->mode;
+}
+
 static int count(struct eas_request *rq, struct arena *a, const struct eas_peek *p,
                  struct eas_peek_result *ret, struct err *err)
 {
@@ -51,7 +62,7 @@ static int count(struct eas_request *rq, struct arena *a, const struct eas_peek 
 	if (!from)
 		return 0;
 	eas_generation_copy(&g, from, a);
-	r = eas_look_refresh(rq, p->folder, &g, p->has_filter ? p->filter : state.filter, &rows, err);
+	r = eas_look_refresh(rq, p->folder, &g, filter_of(p, state.filter), &rows, err);
 	if (r < 0)
 		return r;
 	ret->n = eas_engine_pending(&g);

@@ -9,8 +9,9 @@ struct eas_peek {
 	const struct eas_sync_folder *folder;
 	const struct eas_state *stored; /* of the folder */
 	struct span key;                /* empty: whatever the device has */
-	bool has_filter;                /* another than the one it synchronizes with: */
-	unsigned int filter;
+	/* Another FilterType and ConversationMode than those that it synchronizes with: */
+	bool has_filter, has_mode;
+	unsigned int filter, mode; /* mode: EAS_FILTER_CONVERSATIONS, or 0 */
 };
 
 enum eas_peeked {

@@ -159,6 +159,8 @@ static int read_collection(const struct wbxml_node *node, struct arena *a, struc
 		r = wbxml_child_bool(node, AIRSYNC_GETCHANGES, strcmp(c->key, "0") != 0, &c->get_changes);
 	if (r >= 0)
 		r = wbxml_child_bool(node, AIRSYNC_DELETESASMOVES, true, &c->deletes_as_moves);
+	if (r >= 0)
+		r = wbxml_child_bool(node, AIRSYNC_CONVERSATIONMODE, false, &c->conversations);
 	c->window = window_of(window);
 	return r < 0 ? -POD_E_SYNTAX : check(node, c);
 }

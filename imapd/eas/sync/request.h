@@ -33,7 +33,7 @@ struct eas_sync_collection {
 	const char *id, *key; /* as sent; never NULL */
 	const char *class;    /* NULL: not said */
 	unsigned int window;
-	bool get_changes, deletes_as_moves;
+	bool get_changes, deletes_as_moves, conversations;
 	const struct wbxml_node *options;  /* the first of them; NULL: none */
 	const struct wbxml_node *commands; /* NULL: none */
 	bool listed;                       /* it was in the request itself, not in the last one */
