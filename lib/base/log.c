@@ -9,10 +9,11 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-/* A pipe takes this much in one piece, so that lines of processes that share podd's pipe do not mix (pipe(7)). */
+/* A pipe takes this much in one piece, so that lines of processes that share podd's pipe do not mix
+ * (pipe(7)). */
 #define LINE_MAX_BYTES PIPE_BUF
-#define VALUE_MAX 600 /* bytes of one value, before quoting makes them up to six times as many */
-#define TAIL_ROOM 32 /* of the line, for saying that something is missing, and for its end */
+#define VALUE_MAX      600 /* bytes of one value, before quoting makes them up to six times as many */
+#define TAIL_ROOM      32  /* of the line, for saying that something is missing, and for its end */
 
 static const char *const level_names[] = { "debug", "info", "notice", "warning", "error" };
 
@@ -23,6 +24,13 @@ static struct {
 	enum log_format format;
 	enum log_level least;
 } logger = { "podmail", STDERR_FILENO, LOG_FORMAT_TEXT, LOGL_INFO };
+
+/* What log_gather asked for. */
+static _Thread_local struct {
+	bool on;
+	size_t len;
+	uint8_t bytes[LINE_MAX_BYTES];
+} gathered;
 
 void log_setup(const char *program, int fd, enum log_format format, enum log_level least)
 {
@@ -88,7 +96,8 @@ static void add_text_value(struct buf *b, struct span s)
 /* A peer decides how long its words are. What is cut off is marked. */
 static void add_bounded(struct buf *b, struct span s)
 {
-	void (*add)(struct buf *, struct span) = logger.format == LOG_FORMAT_JSON ? add_quoted : add_text_value;
+	void (*add)(struct buf *, struct span) =
+		logger.format == LOG_FORMAT_JSON ? add_quoted : add_text_value;
 	uint8_t cut[VALUE_MAX + 3];
 
 	if (s.len > VALUE_MAX) {
@@ -137,14 +146,46 @@ static unsigned int add_inherited(struct buf *b, const struct log *log)
 	return lost;
 }
 
-static void write_line(struct span line)
+static void write_out(struct span lines)
 {
 	ssize_t n;
 
 	/* A log that cannot be written must not stop the service; there is nowhere to say so. */
 	do
-		n = write(logger.fd, line.p, line.len);
+		n = write(logger.fd, lines.p, lines.len);
 	while (n < 0 && errno == EINTR);
+}
+
+void log_gather(void)
+{
+	gathered.on = true;
+}
+
+void log_flush(void)
+{
+	if (gathered.len)
+		write_out(span_make(gathered.bytes, gathered.len));
+	gathered.len = 0;
+}
+
+void log_at_once(void)
+{
+	log_flush();
+	gathered.on = false;
+}
+
+static void put_line(struct span line, enum log_level level)
+{
+	if (!gathered.on) {
+		write_out(line);
+		return;
+	}
+	if (gathered.len + line.len > sizeof(gathered.bytes))
+		log_flush();
+	memcpy(gathered.bytes + gathered.len, line.p, line.len);
+	gathered.len += line.len;
+	if (level >= LOGL_WARNING)
+		log_flush();
 }
 
 void log_write(const struct log *log, enum log_level level, const char *event, const struct log_field *fields)
@@ -155,10 +196,12 @@ void log_write(const struct log *log, enum log_level level, const char *event, c
 
 	clock_format_iso(clock_wall_ms(), stamp, sizeof(stamp));
 	if (logger.format == LOG_FORMAT_JSON)
-		buf_printf(&b, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,\"event\":\"%s\"",
+		buf_printf(&b,
+		           "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,\"event\":\"%s\"",
 		           stamp, level_names[level], logger.program, (int) getpid(), event);
 	else
-		buf_printf(&b, "%s %s %s[%d] %s", stamp, level_names[level], logger.program, (int) getpid(), event);
+		buf_printf(&b, "%s %s %s[%d] %s", stamp, level_names[level], logger.program, (int) getpid(),
+		           event);
 	lost = add_inherited(&b, log);
 	for (; fields->type != LOG_FIELD_END; fields++)
 		lost += !add_field(&b, fields);
@@ -166,5 +209,5 @@ void log_write(const struct log *log, enum log_level level, const char *event, c
 	if (lost)
 		(void) add_field(&b, &F_UINT("fields_left_out", lost));
 	buf_add_str(&b, logger.format == LOG_FORMAT_JSON ? "}\n" : "\n");
-	write_line(buf_span(&b));
+	put_line(buf_span(&b), level);
 }

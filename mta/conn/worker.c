@@ -10,6 +10,7 @@
 #include "mta/conn/gateway.h"
 #include "mta/conn/internal.h"
 #include "mta/conn/own_filter.h"
+#include "net/loop.h"
 
 #define ERRORS_SLOW 3
 #define PROBLEMS_ARENA (256u << 10)
@@ -306,7 +307,7 @@ int smtp_worker_run(const struct smtp_worker_options *o)
 		r = open_doors(&w, o->doors, &err);
 	if (r == 0)
 		r = smtp_admin_serve(&w, o->admin_fd, &admin, &err);
-	if (r == 0 && event_base_dispatch(w.base) < 0)
+	if (r == 0 && loop_run(w.base) < 0)
 		r = err_set(&err, POD_E_INTERNAL, "the event loop failed");
 	if (r < 0)
 		log_event(NULL, LOGL_ERROR, "worker.failed", F_ERR(&err));

@@ -9,6 +9,7 @@
 #include "mta/outbound/admin.h"
 #include "mta/outbound/internal.h"
 #include "mta/outbound/path.h"
+#include "net/loop.h"
 #include "net/seqpacket.h"
 #include "proc/proc.h"
 
@@ -179,7 +180,7 @@ static int serve(struct outbound *o, struct signals *s, const struct outbound_op
 		r = outbound_queue_serve(o, options->listen_fd, &o->queue, err);
 	if (r == 0 && options->admin_fd >= 0)
 		r = outbound_admin_serve(o, options->admin_fd, &admin, err);
-	if (r == 0 && event_base_dispatch(o->base) < 0)
+	if (r == 0 && loop_run(o->base) < 0)
 		r = err_set(err, POD_E_INTERNAL, "the outbound event loop failed");
 	(void) outbound_admin_stop(admin);
 	o->queue = outbound_queue_stop(o->queue);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "mta/queue/internal.h"
 #include "net/listener.h"
+#include "net/loop.h"
 
 /* Drain: what volumes and other servers were asked gets this long to be answered and written down. */
 #define DRAIN_S             10
@@ -197,7 +198,7 @@ static int serve(struct queue *q, const struct queue_options *o, struct err *err
 		r = queue_control_serve(q, o->control_fd, &control, err);
 	if (r == 0)
 		r = queue_safety_start(q, &safety, err);
-	if (r == 0 && event_base_dispatch(q->base) < 0)
+	if (r == 0 && loop_run(q->base) < 0)
 		r = err_set(err, POD_E_INTERNAL, "the queue's event loop failed");
 	(void) queue_safety_stop(safety);
 	(void) queue_submit_stop(submit);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/arena.h"
@@ -129,6 +130,43 @@ static void log_lines_quote_what_peers_sent(void **state)
 }
 
 /* A line is one write that a pipe takes whole; what does not fit goes as whole fields. */
+/* The first bytes of fd's file, as text. */
+static const char *file_text(int fd, char *text, size_t size)
+{
+	ssize_t n = pread(fd, text, size - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static void gathered_lines_go_out_when_asked_and_before_a_warning(void **state)
+{
+	int fd = memfd_create("log", 0);
+	char text[16384];
+
+	log_setup("test", fd, LOG_FORMAT_TEXT, LOGL_INFO);
+	log_gather();
+	log_event(NULL, LOGL_INFO, "line.first");
+	log_event(NULL, LOGL_INFO, "line.second");
+	assert_string_equal(file_text(fd, text, sizeof(text)), "");
+	log_event(NULL, LOGL_WARNING, "line.third");
+	assert_non_null(strstr(file_text(fd, text, sizeof(text)), "line.third"));
+	assert_true(strstr(text, "line.first") < strstr(text, "line.second"));
+	log_event(NULL, LOGL_INFO, "line.fourth");
+	assert_null(strstr(file_text(fd, text, sizeof(text)), "line.fourth"));
+	log_flush();
+	assert_non_null(strstr(file_text(fd, text, sizeof(text)), "line.fourth"));
+	for (unsigned int i = 0; i < 200; i++)
+		log_event(NULL, LOGL_INFO, "line.more", F_UINT("n", i));
+	assert_non_null(strstr(file_text(fd, text, sizeof(text)), "n=50"));
+	log_at_once();
+	log_event(NULL, LOGL_INFO, "line.last");
+	assert_non_null(strstr(file_text(fd, text, sizeof(text)), "line.last"));
+	assert_non_null(strstr(text, "n=199\n"));
+	log_setup("test", STDERR_FILENO, LOG_FORMAT_TEXT, LOGL_INFO);
+	(void) close(fd);
+}
+
 static void log_lines_are_bounded_and_stay_json(void **state)
 {
 	static const uint8_t noise[5000] = { 1 };
@@ -139,7 +177,8 @@ static void log_lines_are_bounded_and_stay_json(void **state)
 
 	assert_int_equal(unlink(path), 0);
 	log_setup("test", fd, LOG_FORMAT_JSON, LOGL_INFO);
-	log_event(NULL, LOGL_INFO, "line.long", F_SPAN("a", s), F_SPAN("b", s), F_INT("n", 7), F_SPAN("c", s));
+	log_event(NULL, LOGL_INFO, "line.long", F_SPAN("a", s), F_SPAN("b", s), F_INT("n", 7),
+	          F_SPAN("c", s));
 	log_setup("test", STDERR_FILENO, LOG_FORMAT_TEXT, LOGL_INFO);
 	n = pread(fd, text, sizeof(text) - 1, 0);
 	assert_in_range(n, 1, PIPE_BUF);
@@ -162,8 +201,9 @@ static void a_metric_cannot_forge_lines_of_others(void **state)
 	(void) snprintf(path, sizeof(path), "%s/p", dir);
 	assert_int_equal(metric_open(path, items, ARRAY_SIZE(items), NULL), 0);
 	assert_int_equal(metric_collect(dir, &out, NULL), 0);
-	assert_string_equal(buf_str(&out), "# HELP podmail_honest_total Help\n# TYPE podmail_honest_total counter\n"
-	                                   "podmail_honest_total 0\n");
+	assert_string_equal(buf_str(&out),
+	                    "# HELP podmail_honest_total Help\n# TYPE podmail_honest_total counter\n"
+	                    "podmail_honest_total 0\n");
 	buf_clear(&out);
 	assert_int_equal(truncate(path, 300), 0); /* by another process, at any moment */
 	assert_int_equal(metric_collect(dir, &out, NULL), 0);
@@ -191,8 +231,9 @@ static void metrics_of_all_processes_are_summed(void **state)
 		metric_set(2, 3);
 	}
 	assert_int_equal(metric_collect(dir, &out, NULL), 0);
-	assert_non_null(strstr(buf_str(&out), "# TYPE podmail_test_total counter\npodmail_test_total{kind=\"a\"} 0\n"
-	                                      "podmail_test_total{kind=\"b\"} 10\n"));
+	assert_non_null(strstr(buf_str(&out),
+	                       "# TYPE podmail_test_total counter\npodmail_test_total{kind=\"a\"} 0\n"
+	                       "podmail_test_total{kind=\"b\"} 10\n"));
 	assert_non_null(strstr(buf_str(&out), "# TYPE podmail_test_open gauge\npodmail_test_open 6\n"));
 	for (int i = 0; i < 2; i++) {
 		(void) snprintf(path, sizeof(path), "%s/p.%d", dir, i);
@@ -213,6 +254,7 @@ int main(void)
 		cmocka_unit_test(guids_survive_their_text_form_and_sort_by_time),
 		cmocka_unit_test(log_lines_quote_what_peers_sent),
 		cmocka_unit_test(log_lines_are_bounded_and_stay_json),
+		cmocka_unit_test(gathered_lines_go_out_when_asked_and_before_a_warning),
 		cmocka_unit_test(a_metric_cannot_forge_lines_of_others),
 		cmocka_unit_test(metrics_of_all_processes_are_summed),
 	};
