@@ -223,18 +223,10 @@ static bool take_settled(struct shelf *s, int *ret_r, struct err *ret_err)
 	return ended;
 }
 
-void shelf_on_answers(evutil_socket_t fd, short what, void *shelf)
+void shelf_answer_done(struct shelf *s)
 {
-	struct shelf *s = shelf;
 	struct shelf_change *c, *next, *twins;
-	struct err err;
-	uint64_t count;
-	int r;
 
-	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		return;
-	if (take_settled(s, &r, &err))
-		settle_ended(s, r, &err);
 	for (c = take_done(s); c; c = next) {
 		next = c->next;
 		answer(s, c);
@@ -248,17 +240,34 @@ void shelf_on_answers(evutil_socket_t fd, short what, void *shelf)
 	shelf_set_timer(s);
 }
 
+void shelf_on_answers(evutil_socket_t fd, short what, void *shelf)
+{
+	struct shelf *s = shelf;
+	struct err err;
+	uint64_t count;
+	int r;
+
+	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return;
+	if (take_settled(s, &r, &err))
+		settle_ended(s, r, &err);
+	shelf_answer_done(s);
+}
+
 /* ---- giving changes ---- */
+
+void shelf_wake_committer(struct shelf *s)
+{
+	(void) pthread_mutex_lock(&s->lock);
+	s->urgent = s->todo != NULL;
+	(void) pthread_mutex_unlock(&s->lock);
+	(void) pthread_cond_signal(&s->wake); /* it finds the lock free */
+}
 
 /* Those that were lazy have waited long enough. */
 void shelf_on_lazy(evutil_socket_t fd, short what, void *shelf)
 {
-	struct shelf *s = shelf;
-
-	(void) pthread_mutex_lock(&s->lock);
-	s->urgent = s->todo != NULL;
-	(void) pthread_mutex_unlock(&s->lock);
-	(void) pthread_cond_signal(&s->wake);
+	shelf_wake_committer(shelf);
 }
 
 static bool may_wait(struct shelf *s, const struct shelf_change *c)
@@ -267,6 +276,7 @@ static bool may_wait(struct shelf *s, const struct shelf_change *c)
 	                   event_add(&s->lazy_timer, &(struct timeval){ 0, LAZY_MS * 1000 }) == 0);
 }
 
+/* Committed when the loop has taken what else came with it. */
 static void add_change(struct shelf *s, struct shelf_change *c)
 {
 	bool urgent = !may_wait(s, c);
@@ -274,10 +284,10 @@ static void add_change(struct shelf *s, struct shelf_change *c)
 	(void) pthread_mutex_lock(&s->lock);
 	*s->todo_end = c;
 	s->todo_end = &c->next;
-	s->urgent = s->urgent || urgent;
+	s->n_urgent += urgent;
 	(void) pthread_mutex_unlock(&s->lock);
 	if (urgent)
-		(void) pthread_cond_signal(&s->wake); /* it finds the lock free */
+		event_active(&s->commit, EV_TIMEOUT, 0);
 }
 
 /* Answered from the loop, as all are. */

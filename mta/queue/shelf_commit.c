@@ -222,6 +222,21 @@ static struct shelf_change *write_part(struct shelf *s, struct shelf_change *fir
 	return c;
 }
 
+bool shelf_commits_at_once(const struct shelf *s, const struct shelf_change *batch)
+{
+	size_t size = 0;
+
+	for (const struct shelf_change *c = batch; c; c = c->next) {
+		if (c->turn)
+			return false;
+		for (size_t i = 0; i < c->n_puts; i++)
+			if (c->puts[i].is_new && c->puts[i].size > SHELF_BODY_IN_JOURNAL)
+				return false;
+		size += size_of(c);
+	}
+	return has_room(s, size, true);
+}
+
 /* ---- after it ---- */
 
 /* The index never hears of them, so that nothing else would before the next start. */
@@ -236,6 +251,7 @@ static void remove_failed(struct shelf *s, const struct shelf_change *c)
 static void hand_back(struct shelf *s, struct shelf_change *first, const struct shelf_change *end)
 {
 	struct shelf_change *last = first;
+	bool in_loop;
 
 	for (remove_failed(s, last); last->next != end; remove_failed(s, last))
 		last = last->next;
@@ -243,8 +259,21 @@ static void hand_back(struct shelf *s, struct shelf_change *first, const struct 
 	(void) pthread_mutex_lock(&s->lock);
 	*s->done_end = first;
 	s->done_end = &last->next;
+	in_loop = s->in_loop;
 	(void) pthread_mutex_unlock(&s->lock);
-	shelf_poke(s);
+	if (!in_loop)
+		shelf_poke(s);
+}
+
+struct shelf_change *shelf_take_todo(struct shelf *s)
+{
+	struct shelf_change *batch = s->todo;
+
+	s->todo = NULL;
+	s->todo_end = &s->todo;
+	s->urgent = false;
+	s->n_urgent = 0;
+	return batch;
 }
 
 static struct shelf_change *take_batch(struct shelf *s)
@@ -252,20 +281,17 @@ static struct shelf_change *take_batch(struct shelf *s)
 	struct shelf_change *batch;
 
 	(void) pthread_mutex_lock(&s->lock);
+	s->committing = false;
 	while (!s->stop && !s->urgent)
 		(void) pthread_cond_wait(&s->wake, &s->lock);
-	batch = s->stop ? NULL : s->todo;
-	if (batch) {
-		s->todo = NULL;
-		s->todo_end = &s->todo;
-		s->urgent = false;
-	}
+	batch = s->stop ? NULL : shelf_take_todo(s);
+	s->committing = batch != NULL;
 	(void) pthread_mutex_unlock(&s->lock);
 	return batch;
 }
 
 /* Answers go out part by part: the other file gets free only when the loop knows what is in this one. */
-static void commit(struct shelf *s, struct shelf_change *batch, struct buf *scratch)
+void shelf_commit_batch(struct shelf *s, struct shelf_change *batch, struct buf *scratch)
 {
 	prepare(s, batch);
 	while (batch) {
@@ -290,6 +316,6 @@ void *shelf_committer(void *shelf)
 	struct shelf_change *batch;
 
 	while ((batch = take_batch(s)))
-		commit(s, batch, &scratch);
+		shelf_commit_batch(s, batch, &scratch);
 	return NULL;
 }

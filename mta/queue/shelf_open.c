@@ -95,6 +95,7 @@ static int start_threads(struct shelf *s, struct event_base *base, struct err *e
 	(void) event_assign(&s->answers, base, s->done_event_fd, EV_READ | EV_PERSIST, shelf_on_answers, s);
 	(void) evtimer_assign(&s->timer, base, shelf_on_timer, s);
 	(void) evtimer_assign(&s->lazy_timer, base, shelf_on_lazy, s);
+	(void) event_assign(&s->commit, base, -1, 0, shelf_on_commit, s);
 	if (event_add(&s->answers, NULL) < 0)
 		return err_set(err, POD_E_NOMEM, "no memory for the queue");
 	r = start_thread(&s->settler, shelf_settler, s, err);
@@ -117,6 +118,7 @@ static void shelf_free(struct shelf *s)
 	recents_done(&s->generations[0]);
 	recents_done(&s->generations[1]);
 	recents_done(&s->pending);
+	buf_done(&s->scratch);
 	closep(&s->dir_fd);
 	closep(&s->done_event_fd);
 	(void) pthread_cond_destroy(&s->wake);
@@ -128,6 +130,7 @@ static void shelf_free(struct shelf *s)
 static int init(struct shelf *s, struct err *err)
 {
 	s->dir_fd = s->done_event_fd = -1;
+	s->scratch = BUF_INIT;
 	s->todo_end = &s->todo;
 	s->done_end = &s->done;
 	s->now = &s->generations[0];
@@ -200,6 +203,7 @@ struct shelf *shelf_close(struct shelf *s)
 	(void) event_del(&s->answers);
 	(void) event_del(&s->timer);
 	(void) event_del(&s->lazy_timer);
+	(void) event_del(&s->commit);
 	shelf_note_rest(s);
 	settle_rest(s);
 	drop(s->todo);

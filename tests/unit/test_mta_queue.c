@@ -314,7 +314,8 @@ static void a_walk_is_in_order_over_what_is_settled_and_what_is_not(void **state
 	static const struct {
 		uint8_t after;
 		const char *rest;
-	} cases[] = { { 0, "1 2 4 5 6 " }, { 1, "2 4 5 6 " }, { 2, "4 5 6 " }, { 3, "4 5 6 " }, { 6, "" }, { 7, "" } };
+	} cases[] = { { 0, "1 2 4 5 6 " }, { 1, "2 4 5 6 " }, { 2, "4 5 6 " },
+		      { 3, "4 5 6 " },     { 6, "" },         { 7, "" } };
 	struct fixture *f = *state;
 
 	open_shelf(f);
@@ -330,13 +331,15 @@ static void a_walk_is_in_order_over_what_is_settled_and_what_is_not(void **state
 		struct guid after = id_of(cases[i].after);
 		char text[64] = "";
 
-		assert_int_equal(shelf_each(f->shelf, cases[i].after ? &after : NULL, list_id, text, NULL), 0);
+		assert_int_equal(shelf_each(f->shelf, cases[i].after ? &after : NULL, list_id, text, NULL),
+		                 0);
 		assert_string_equal(text, cases[i].rest);
 	}
 	close_shelf(f);
 }
 
-/* A session's doubt is answered from what is remembered; the safety net knows that it was here, and means it. */
+/* A session's doubt is answered from what is remembered; the safety net knows that it was here, and means it.
+ */
 static void a_message_that_left_comes_again_only_on_purpose(void **state)
 {
 	const uint8_t lately = 2; /* as the first byte of an id: a moment that is not over yet */
@@ -386,7 +389,8 @@ static struct shelf_change *change_put_large(struct fixture *f, uint8_t n)
 	return c;
 }
 
-/* In a process of its own: message 1 durable, then message 2 put and 1 removed in one change, killed at step. */
+/* In a process of its own: message 1 durable, then message 2 put and 1 removed in one change, killed at step.
+ */
 static void crash_at(struct fixture *f, const char *step)
 {
 	pid_t pid = fork();
@@ -413,8 +417,8 @@ static void a_crash_at_any_step_leaves_all_or_nothing_of_a_change(void **state)
 	static const struct {
 		const char *step;
 		uint8_t left; /* the message that is in the queue afterwards */
-	} cases[] = { { "body", 1 },  { "folder", 1 }, { "journal", 1 }, { "files", 2 },
-		      { "index", 2 }, { "unlink", 2 } };
+	} cases[] = { { "body", 1 },  { "folder", 1 }, { "journal", 1 },
+		      { "files", 2 }, { "index", 2 },  { "unlink", 2 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct fixture *f;
@@ -472,6 +476,69 @@ static void a_killed_process_leaves_what_it_acknowledged_in_the_journal(void **s
 	}
 	close_shelf(f);
 	assert_int_equal(files(f), MESSAGES / 2);
+}
+
+static pid_t committed_by;
+
+static int note_thread(const char *step)
+{
+	if (strcmp(step, "journal") == 0)
+		committed_by = gettid();
+	return 0;
+}
+
+/* What comes one at a time is committed by the loop, what comes together by its thread; durable are both. */
+static void changes_that_come_alone_are_committed_in_the_loop(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t n = 0;
+
+	open_shelf(f);
+	shelf_set_probe(f->shelf, note_thread);
+	for (unsigned int alone = 0; n < 100 && alone < 3; n++) { /* a slow disk sends some to the thread */
+		shelf_commit(f->shelf, change_put(f, n, "alone"));
+		run_until(f, n + 1u);
+		alone += committed_by == gettid();
+	}
+	assert_int_equal(committed_by, gettid());
+	for (uint8_t end = n + 3; n < end; n++)
+		shelf_commit(f->shelf, change_put(f, n, "together"));
+	run_until(f, n);
+	assert_int_not_equal(committed_by, gettid());
+	shelf_commit(f->shelf, change_put(f, n++, "first after that"));
+	run_until(f, n);
+	assert_int_not_equal(committed_by, gettid());
+	assert_int_equal(f->failed, 0);
+	close_shelf(f);
+	open_shelf(f);
+	assert_int_equal(items(f), n);
+	close_shelf(f);
+}
+
+/* Killed, the process leaves what it acknowledged; large messages fill a segment of the journal, which the
+ * loop must not wait for. */
+static void what_was_committed_in_the_loop_outlives_the_process(void **state)
+{
+	enum { MESSAGES = 120 };
+	struct fixture *f = *state;
+	char body[40000] = "";
+	pid_t pid = fork();
+	int status;
+
+	memset(body, 'x', sizeof(body) - 1);
+	if (pid == 0) {
+		open_shelf(f);
+		for (uint8_t i = 0; i < MESSAGES; i++) {
+			shelf_commit(f->shelf, change_put(f, i, body));
+			run_until(f, i + 1u);
+		}
+		_exit((int) f->failed);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	open_shelf(f);
+	assert_int_equal(items(f), MESSAGES);
+	close_shelf(f);
 }
 
 static int fail_journal(const char *step)
@@ -551,10 +618,13 @@ static void an_older_queue_is_taken_over(void **state)
 	int fd;
 
 	(void) snprintf(path, sizeof(path), "%s/index", f->dir);
-	assert_int_equal(kv_open(path, &(struct kv_options){ .map_bytes = 1 << 20, .flags = KV_CREATE }, &kv, NULL), 0);
+	assert_int_equal(
+		kv_open(path, &(struct kv_options){ .map_bytes = 1 << 20, .flags = KV_CREATE }, &kv, NULL),
+		0);
 	assert_int_equal(kv_table_open(kv, "items", KV_TABLE_CREATE, &items_table, NULL), 0);
 	assert_int_equal(kv_txn_begin(kv, KV_WRITE, &txn, NULL), 0);
-	assert_int_equal(kv_put(&txn, items_table, span_make(id.b, ID_SIZE), buf_span(&c->puts[0].item), NULL), 0);
+	assert_int_equal(
+		kv_put(&txn, items_table, span_make(id.b, ID_SIZE), buf_span(&c->puts[0].item), NULL), 0);
 	assert_int_equal(kv_txn_commit(&txn, NULL), 0);
 	kv = kv_close(kv);
 	shelf_change_free(c);
@@ -688,7 +758,13 @@ static void a_report_names_recipients_reasons_and_the_message(void **state)
 	Queue__Item item = QUEUE__ITEM__INIT;
 	Queue__Recipient one = QUEUE__RECIPIENT__INIT, two = QUEUE__RECIPIENT__INIT;
 	struct report_line lines[] = { { &one, REPORT_FAILED }, { &two, REPORT_DELIVERED } };
-	struct report rep = { .hostname = "mx.test", .words = report_words_of("en"), .trace = "fedcba9876543210", .now_s = 1000000000, .item = &item, .lines = lines, .n = 2 };
+	struct report rep = { .hostname = "mx.test",
+		              .words = report_words_of("en"),
+		              .trace = "fedcba9876543210",
+		              .now_s = 1000000000,
+		              .item = &item,
+		              .lines = lines,
+		              .n = 2 };
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	bool utf8, body8;
 
@@ -705,37 +781,58 @@ static void a_report_names_recipients_reasons_and_the_message(void **state)
 	assert_int_equal(report_write(&rep, &out, &utf8, &body8, NULL), 0);
 	(void) close(rep.body_fd);
 	assert_non_null(strstr(buf_str(&out), "To: <sender@b.test>\r\n"));
-	assert_non_null(strstr(buf_str(&out), "\r\nOriginal-Envelope-Id: q+1\r\nReporting-MTA: dns; mx.test\r\n"));
-	assert_non_null(strstr(buf_str(&out),
-	                       "\r\nOriginal-Recipient: rfc822;Full@b.test\r\nFinal-Recipient: rfc822; full@b.test\r\n"
-	                       "Action: failed\r\nStatus: 5.2.2\r\nDiagnostic-Code: x-podmail; over  quota\r\n"));
-	assert_non_null(strstr(buf_str(&out), "\r\nFinal-Recipient: rfc822; ok@b.test\r\nAction: delivered\r\nStatus: 2.1.5\r\n"));
-	assert_non_null(strstr(buf_str(&out), "Content-Type: text/rfc822-headers\r\n\r\nSubject: original\r\nX: y\r\n\r\n--"));
+	assert_non_null(
+		strstr(buf_str(&out), "\r\nOriginal-Envelope-Id: q+1\r\nReporting-MTA: dns; mx.test\r\n"));
+	assert_non_null(strstr(
+		buf_str(&out),
+		"\r\nOriginal-Recipient: rfc822;Full@b.test\r\nFinal-Recipient: rfc822; full@b.test\r\n"
+		"Action: failed\r\nStatus: 5.2.2\r\nDiagnostic-Code: x-podmail; over  quota\r\n"));
+	assert_non_null(
+		strstr(buf_str(&out),
+	               "\r\nFinal-Recipient: rfc822; ok@b.test\r\nAction: delivered\r\nStatus: 2.1.5\r\n"));
+	assert_non_null(
+		strstr(buf_str(&out),
+	               "Content-Type: text/rfc822-headers\r\n\r\nSubject: original\r\nX: y\r\n\r\n--"));
 	assert_null(strstr(buf_str(&out), "secret body"));
 	item.ret_full = true;
 	buf_clear(&out);
 	rep.body_fd = file_of("Subject: original\r\n\r\nwhole body\r\n");
 	assert_int_equal(report_write(&rep, &out, &utf8, &body8, NULL), 0);
 	(void) close(rep.body_fd);
-	assert_non_null(strstr(buf_str(&out), "Content-Type: message/rfc822\r\n\r\nSubject: original\r\n\r\nwhole body\r\n\r\n--"));
+	assert_non_null(
+		strstr(buf_str(&out),
+	               "Content-Type: message/rfc822\r\n\r\nSubject: original\r\n\r\nwhole body\r\n\r\n--"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(many_changes_become_durable_together, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_same_message_handed_over_twice_is_there_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_message_that_left_comes_again_only_on_purpose, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_same_message_handed_over_twice_is_there_once, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_message_that_left_comes_again_only_on_purpose, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(a_removed_message_takes_its_file_along, setup, teardown),
 		cmocka_unit_test(a_crash_at_any_step_leaves_all_or_nothing_of_a_change),
-		cmocka_unit_test_setup_teardown(a_lazy_change_goes_with_the_next_or_after_a_moment, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_settled_is_read_from_files_and_index, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_walk_is_in_order_over_what_is_settled_and_what_is_not, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_message_that_leaves_at_once_never_gets_a_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_killed_process_leaves_what_it_acknowledged_in_the_journal, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_cannot_be_settled_stops_new_mail_and_nothing_else, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_lazy_change_goes_with_the_next_or_after_a_moment, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(what_is_settled_is_read_from_files_and_index, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_walk_is_in_order_over_what_is_settled_and_what_is_not,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_message_that_leaves_at_once_never_gets_a_file, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_killed_process_leaves_what_it_acknowledged_in_the_journal,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_settled_stops_new_mail_and_nothing_else, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(an_older_queue_is_taken_over, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_commit_that_fails_leaves_no_file_and_says_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(changes_that_come_alone_are_committed_in_the_loop, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(what_was_committed_in_the_loop_outlives_the_process, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_commit_that_fails_leaves_no_file_and_says_so, setup,
+		                                teardown),
 		cmocka_unit_test(a_request_that_lies_about_what_is_in_it_is_refused),
 		cmocka_unit_test(waits_double_up_to_a_limit),
 		cmocka_unit_test(the_agenda_gives_the_earliest_first),
