@@ -2,7 +2,6 @@
  * imapd: the IMAP gateway. The parent binds the ports and reads the certificates, gives up its privileges,
  * and forks workers that parse what clients send. None of them has a mail file or a password: the store does.
  */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "base/cleanup.h"
@@ -10,50 +9,20 @@
 #include "base/log.h"
 #include "imapd/conn/worker.h"
 #include "imapd/eas/park/mesh.h"
+#include "proc/options.h"
 #include "proc/proc.h"
 
 #define DRAIN_MS 5000
 
-static const char help[] =
-	"Usage: imapd --config FILE\n"
-	"\n"
-	"The IMAP gateway of a podmail pod: serves IMAP clients with what the volumes' stores hold.\n"
-	"It is started by podd; podctl up starts a whole pod.\n"
-	"\n"
-	"  -c, --config FILE   podmail.conf of the pod\n"
-	"      --help          show this text\n"
-	"      --version       show the version\n"
-	"\n"
-	"SIGTERM lets commands under way finish and ends; SIGHUP reads certificates again.\n"
-	"Exit status: 0 after SIGTERM, 1 where it could not start, 2 for wrong usage. See imapd(8).\n";
-
-enum { OPT_HELP = 256, OPT_VERSION };
-
-/* 0: *ret_config is set. Otherwise 1 + the exit status. */
-static int parse_arguments(int argc, char **argv, const char **ret_config)
-{
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, OPT_HELP },
-		{ "version", no_argument, NULL, OPT_VERSION },
-		{ 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-		switch (c) {
-		case 'c': *ret_config = optarg; break;
-		case OPT_HELP: (void) fputs(help, stdout); return 1;
-		case OPT_VERSION: (void) puts("imapd (podmail) " IMAPD_VERSION); return 1;
-		default: (void) fputs("Try imapd --help.\n", stderr); return 3;
-		}
-	}
-	if (!*ret_config || optind < argc) {
-		(void) fputs("imapd: --config FILE is needed, and nothing else. Try imapd --help.\n", stderr);
-		return 3;
-	}
-	return 0;
-}
+static const struct daemon_words words = {
+	.name = "imapd",
+	.what = "The IMAP gateway of a podmail pod: serves IMAP clients and phones with what the volumes' "
+	        "stores hold.\n"
+		"It is started by podd; podctl up starts a whole pod.",
+	.signals = "SIGTERM lets commands under way finish and ends; SIGHUP reads certificates again.\n"
+		   "Exit status: 0 after SIGTERM, 1 where it could not start, 2 for wrong usage. See "
+	           "imapd(8).\n",
+};
 
 /* One address for each service that is on. The parent keeps the sockets, so that nobody is refused while a
  * worker restarts. */
@@ -80,7 +49,8 @@ static int run_worker(void *arg, unsigned int index)
 	return imapd_worker_run(arg, index);
 }
 
-/* What we show to stores on other hosts, read here as workers may not be able to; NULL without a certificate. */
+/* What we show to stores on other hosts, read here as workers may not be able to; NULL without a certificate.
+ */
 static int open_store_tls(const struct tls_conf *c, struct tls_context **ret_tls, struct err *err)
 {
 	const struct tls_client_options o = { .ca_file = c->ca,
@@ -121,9 +91,11 @@ static int serve(const char *file, const struct conf *conf)
 	struct imapd_listen listen[] = { { CONF_LISTEN_IMAP, -1 },
 		                         { CONF_LISTEN_IMAPS, -1 },
 		                         { CONF_LISTEN_HTTPS, -1 } };
-	struct imapd_options o = {
-		.config_file = file, .conf = conf, .tls = &tls, .listen = listen, .listen_n = ARRAY_SIZE(listen)
-	};
+	struct imapd_options o = { .config_file = file,
+		                   .conf = conf,
+		                   .tls = &tls,
+		                   .listen = listen,
+		                   .listen_n = ARRAY_SIZE(listen) };
 	struct worker_kind kind = {
 		.name = "imap", .count = conf->imapd.workers, .run = run_worker, .arg = &o
 	};
@@ -159,10 +131,10 @@ int main(int argc, char **argv)
 	const char *file = NULL;
 	const struct conf *conf = NULL;
 	struct err err = { 0 };
-	int r = parse_arguments(argc, argv, &file);
+	int r = daemon_options(&words, argc, argv, &file);
 
-	if (r > 0)
-		return r - 1;
+	if (r >= 0)
+		return r;
 	r = conf_load(file, NULL, NULL, &conf, &err);
 	if (r < 0) {
 		(void) fprintf(stderr, "imapd: %s\n", err_text(&err));

@@ -4,9 +4,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "imapd/account/internal.h"
-#include "imapd/metrics.h"
+#include "imapd/score.h"
 #include "sasl/sasl.h"
-#include "tally/login.h"
 
 #define ARENA_LIMIT (64u << 10)
 #define CHECK_MS    5000 /* so long a password that was right is taken to be right still */
@@ -93,58 +92,25 @@ static int find_user(struct trying *t)
 
 /* ---- how often he may try ---- */
 
-static struct login_rules rules(const struct trying *t)
+static struct score score(const struct trying *t)
 {
-	const struct guard_conf *g = &t->as->o.conf->guard;
-
-	return (struct login_rules){ g->login_failures, (uint32_t) g->login_delay_max_ms };
+	return (struct score){ t->as->o.tally, &t->as->o.conf->guard, t->login->log };
 }
 
 /* network: NET_ADDR_TEXT_SIZE bytes. */
-static struct login_try counted_as(struct trying *t, char *network)
+static int counted_as(struct trying *t, char *network, struct login_try *ret)
 {
 	const struct net_addr *peer = t->login->peer;
 	char *user = arena_str(t->a, span_of(t->address));
 
+	if (!user)
+		return err_set(t->err, POD_E_NOMEM, "a login");
 	*network = '\0';
 	if (peer && !(t->as->o.exempt && net_set_has(t->as->o.exempt, peer)))
 		(void) net_addr_network(peer, 32, 64, network, NET_ADDR_TEXT_SIZE);
-	for (char *p = user; p && *p; p++)
-		*p = (char) ascii_lower((uint8_t) *p);
-	return (struct login_try){ span_of(user), span_of(network) };
-}
-
-static int may_try(struct trying *t)
-{
-	char network[NET_ADDR_TEXT_SIZE];
-	struct login_rules lr = rules(t);
-	struct login_try try = counted_as(t, network);
-	uint32_t wait_ms;
-
-	if (login_may_try(t->as->o.tally, &lr, &try, clock_wall_ms(), &wait_ms) == 0)
-		return 0;
-	metric_add(IMAPD_LOGINS_DELAYED, 1);
-	log_event(t->login->log, LOGL_NOTICE, "client.delayed", F_STR("user", t->address),
-	          F_UINT("wait_ms", wait_ms));
-	return err_set(t->err, POD_E_BUSY, "too many failed logins; wait %u s", wait_ms / 1000 + 1);
-}
-
-static void keep_score(struct trying *t, int code)
-{
-	char network[NET_ADDR_TEXT_SIZE];
-	struct login_rules lr = rules(t);
-	struct login_try try = counted_as(t, network);
-
-	if (code == 0) {
-		login_succeeded(t->as->o.tally, &try, clock_wall_ms());
-		metric_add(IMAPD_LOGINS, 1);
-		log_event(t->login->log, LOGL_INFO, "client.authenticated", F_STR("user", t->address));
-		return;
-	}
-	if (code == -POD_E_AUTH)
-		login_failed(t->as->o.tally, &lr, &try, clock_wall_ms());
-	metric_add(IMAPD_LOGINS_FAILED, 1);
-	log_event(t->login->log, LOGL_NOTICE, "client.refused", F_STR("user", t->address), F_CODE(code));
+	score_name(user);
+	*ret = (struct login_try){ span_of(user), span_of(network) };
+	return 0;
 }
 
 /* ---- what the store says ---- */
@@ -294,15 +260,29 @@ static int take_account(struct trying *t, const Podstore__AuthReply *reply, cons
 	return 0;
 }
 
-static int ask_store(struct trying *t, const struct proof *p, struct account **ret_account)
+/* Where the store is asked. */
+static int ask(struct trying *t, const Podstore__AuthReply **ret_reply)
 {
-	const Podstore__AuthReply *reply = NULL;
-	int r = may_try(t);
+	char network[NET_ADDR_TEXT_SIZE];
+	struct score sc = score(t);
+	struct login_try try;
+	uint32_t wait_ms;
+	int r = counted_as(t, network, &try);
 
 	if (r < 0)
 		return r;
-	r = authenticate(t, &reply);
-	keep_score(t, r);
+	if (score_may_try(&sc, &try, &wait_ms) < 0)
+		return err_set(t->err, POD_E_BUSY, "too many failed logins; wait %u s", wait_ms / 1000 + 1);
+	r = authenticate(t, ret_reply);
+	score_keep(&sc, &try, t->address, r);
+	return r;
+}
+
+static int ask_store(struct trying *t, const struct proof *p, struct account **ret_account)
+{
+	const Podstore__AuthReply *reply = NULL;
+	int r = ask(t, &reply);
+
 	return r < 0 ? r : take_account(t, reply, p, ret_account);
 }
 

@@ -2,10 +2,8 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
-#include "imapd/metrics.h"
+#include "imapd/score.h"
 #include "sasl/sasl.h"
-#include "tally/login.h"
 
 #define AUTH_ARENA_LIMIT (64u << 10)
 
@@ -43,61 +41,50 @@ void imap_auth_cancel(void *conn)
 	imap_conn_forget_user(c);
 }
 
-static struct login_rules rules(const struct imap_conn *c)
+static struct score score(const struct imap_conn *c)
 {
-	const struct guard_conf *g = &c->worker->conf->guard;
-
-	return (struct login_rules){ g->login_failures, (uint32_t) g->login_delay_max_ms };
+	return (struct score){ c->worker->o->tally, &c->worker->conf->guard, &c->log };
 }
 
-/* Fills counted. false where this try is for later, because of those before: here, or at another front end. */
-static bool may_try(struct imap_auth *auth, const char *name)
+static struct login_try try_of(const struct imap_auth *auth)
 {
-	struct imap_conn *c = auth->conn;
-	struct login_rules lr = rules(c);
+	return (struct login_try){ span_of(auth->counted), span_of(auth->conn->network) };
+}
+
+/* Fills counted. -POD_E_CANCELLED where this try is for later, because of those before: here, or at another
+ * front end. */
+static int may_try(struct imap_auth *auth, const char *name)
+{
+	struct score sc = score(auth->conn);
 	struct login_try try;
 	uint32_t wait_ms;
 
 	auth->counted = strdup(name);
-	for (char *p = auth->counted; p && *p; p++)
-		*p = (char) ascii_lower((uint8_t) *p);
-	try = (struct login_try){ span_of(auth->counted), span_of(c->network) };
-	if (login_may_try(c->worker->o->tally, &lr, &try, clock_wall_ms(), &wait_ms) == 0)
-		return true;
+	if (!auth->counted)
+		return -POD_E_NOMEM;
+	score_name(auth->counted);
+	try = try_of(auth);
+	if (score_may_try(&sc, &try, &wait_ms) == 0)
+		return 0;
 	free(auth->counted); /* it says nothing about the password */
 	auth->counted = NULL;
-	metric_add(IMAPD_LOGINS_DELAYED, 1);
-	log_event(&c->log, LOGL_NOTICE, "client.delayed", F_STR("user", name), F_UINT("wait_ms", wait_ms));
-	return false;
+	return -POD_E_CANCELLED;
 }
 
 static void keep_score(const struct imap_conn *c, int code)
 {
-	struct login_rules lr = rules(c);
-	struct login_try try;
+	const struct imap_auth *auth = c->auth;
+	struct score sc = score(c);
+	struct login_try try = auth && auth->counted ? try_of(auth) : (struct login_try){ 0 };
 
-	if (!c->auth || !c->auth->counted)
-		return;
-	try = (struct login_try){ span_of(c->auth->counted), span_of(c->network) };
-	if (code == 0)
-		login_succeeded(c->worker->o->tally, &try, clock_wall_ms());
-	else if (code == -POD_E_AUTH || code == -POD_E_NOTFOUND || code == -POD_E_DENIED)
-		login_failed(c->worker->o->tally, &lr, &try, clock_wall_ms());
+	score_keep(&sc, auth && auth->counted ? &try : NULL, auth && auth->address ? auth->address : "",
+	           code);
 }
 
 /* The last word; also of an exchange the store never heard of. */
 static void finish(struct imap_conn *c, int code, bool has_challenge, struct span challenge)
 {
-	const char *address = c->auth && c->auth->address ? c->auth->address : "";
-
 	keep_score(c, code);
-	if (code == 0) {
-		metric_add(IMAPD_LOGINS, 1);
-		log_event(&c->log, LOGL_INFO, "client.authenticated", F_STR("user", address));
-	} else {
-		metric_add(IMAPD_LOGINS_FAILED, 1);
-		log_event(&c->log, LOGL_NOTICE, "client.refused", F_STR("user", address), F_CODE(code));
-	}
 	imap_session_on_auth(c->session, code, has_challenge, challenge);
 	c->auth = imap_auth_free(c->auth);
 	imap_conn_pump(c);
@@ -194,8 +181,9 @@ static int start(struct imap_auth *auth, enum sasl_mechanism mechanism, struct s
 	user_id.from = find_user(auth, address, &counted);
 	if (!auth->client)
 		return -POD_E_UNAVAILABLE;
-	if (!may_try(auth, counted))
-		return -POD_E_CANCELLED;
+	r = may_try(auth, counted);
+	if (r < 0)
+		return r;
 	name.from = sasl_mechanisms[mechanism].name;
 	peer.from = c->peer;
 	request.mechanism = name.to;

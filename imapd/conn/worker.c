@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/version.h"
 #include "imapd/conn/conn.h"
 #include "imapd/conn/https.h"
 #include "imapd/metrics.h"
@@ -156,7 +157,7 @@ int imapd_worker_run(const struct imapd_options *o, unsigned int index)
 		.settings = { .max_literal = o->conf->imapd.max_literal,
 		              .max_line = o->conf->imapd.max_line,
 		              .temp_dir = "/var/tmp",
-		              .version = IMAPD_VERSION },
+		              .version = POD_VERSION },
 	};
 	int status = 1;
 

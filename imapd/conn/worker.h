@@ -10,8 +10,6 @@
 #include "net/tls.h"
 #include "tally/tally.h"
 
-#define IMAPD_VERSION "1.0"
-
 /* What the parent prepared; shared by all workers. */
 struct imapd_listen {
 	enum conf_listener which;
