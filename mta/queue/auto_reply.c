@@ -1,16 +1,13 @@
 #include "mta/queue/auto_reply.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "mime/date.h"
 #include "mime/header.h"
-#include "mime/mime.h"
+#include "mta/queue/own_mail.h"
 #include "mta/queue/report.h"
 #include "mta/service/metrics.h"
 #include "mta/smtp/smtp.h"
@@ -120,53 +117,18 @@ int auto_reply_write(const struct deliver_reply *r, const char *trace, const cha
 
 /* ---- to the queue ---- */
 
-static char *text_of(struct arena *a, struct span s)
-{
-	return arena_str(a, s.p ? s : SPAN_LIT(""));
-}
-
 /* Where it goes: one mailbox of ours, or another server. A list of ours gets no answers; nor does who is away
  * themselves. */
-static int resolve(struct directory *dir, struct arena *a, const struct deliver_reply *r,
-                   Queue__Recipient *to)
+static int resolve(struct directory *dir, struct arena *a, const struct deliver_reply *r, const char *to,
+                   struct directory_targets *ret)
 {
-	struct directory_targets targets;
-	int e = directory_resolve(dir, a, r->to, &targets, NULL);
+	int e = own_mail_resolve(dir, a, to, ret, NULL);
 
-	to->original = text_of(a, r->to);
-	if (e == -POD_E_UNSUPPORTED) {
-		to->state = QUEUE__STATE__OUTBOUND;
-		to->address = to->original;
-	} else if (e < 0) {
+	if (e < 0)
 		return e;
-	} else if (targets.n != 1 || span_eq_nocase(span_of(targets.items[0].address), span_of(r->from))) {
-		return -POD_E_NOTFOUND;
-	} else {
-		to->state = targets.items[0].kind == TARGET_MAILBOX ? QUEUE__STATE__WAITING
-		                                                    : QUEUE__STATE__OUTBOUND;
-		to->address = text_of(a, span_of(targets.items[0].address));
-	}
-	to->notify = SMTP_NOTIFY_NEVER;
-	return to->original && to->address ? 0 : -POD_E_NOMEM;
-}
-
-static int body_file(const struct buf *body)
-{
-	int fd = memfd_create("auto-reply", MFD_CLOEXEC);
-	size_t done = 0;
-
-	while (fd >= 0 && done < body->len) {
-		ssize_t n = write(fd, body->p + done, body->len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			closep(&fd);
-			return -1;
-		}
-		done += (size_t) n;
-	}
-	return fd;
+	return ret->n != 1 || span_eq_nocase(span_of(ret->items[0].address), span_of(r->from))
+	               ? -POD_E_NOTFOUND
+	               : 0;
 }
 
 static bool has_eight_bit(struct span s)
@@ -183,52 +145,43 @@ static void on_queued(void *arg, int code, const char *text)
 		log_event(NULL, LOGL_WARNING, "oof.lost", F_STR("text", text), F_CODE(code));
 }
 
-static int submit(struct queue_client *queue, struct arena *a, const struct deliver_reply *r,
-                  Queue__Recipient *to, const char *hostname, char *trace)
+static int submit(struct queue_client *queue, struct arena *a, const struct deliver_reply *r, const char *to,
+                  const struct directory_targets *targets, const char *hostname, char *trace)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT;
-	_cleanup_(closep) int fd = -1;
-	Queue__Submission s = QUEUE__SUBMISSION__INIT;
-	Queue__Summary summary = QUEUE__SUMMARY__INIT;
-	Queue__Item item = QUEUE__ITEM__INIT;
-	struct mime_summary parsed;
-	struct guid id = guid_new();
+	struct queue_call *call;
+	struct own_mail mail;
 	int e = auto_reply_write(r, trace, hostname, clock_wall_s(), &body);
 
 	if (e == 0)
-		e = mime_summarize(a, buf_span(&body), &parsed);
-	fd = e == 0 ? body_file(&body) : -1;
-	if (fd < 0)
-		return -POD_E_NOMEM;
-	queue_summary_set(&summary, &parsed);
-	item.id = (ProtobufCBinaryData){ ID_SIZE, id.b };
-	item.trace = trace;
-	item.size = body.len;
-	item.arrived_s = clock_wall_s();
-	item.utf8 = has_eight_bit(r->to) || has_eight_bit(span_of(r->from));
-	item.own = true;
-	item.n_recipients = 1;
-	item.recipients = &to;
-	s.item = &item;
-	s.summary = &summary;
-	return queue_submit(queue, &s, fd, on_queued, NULL) ? 0 : -POD_E_NOMEM;
+		e = own_mail_make_for(a, trace, to, targets, buf_span(&body), OWN_MAIL_UNSIGNED, &mail, NULL);
+	if (e < 0)
+		return e;
+	mail.item.recipients[0]->notify = SMTP_NOTIFY_NEVER;
+	mail.item.utf8 = has_eight_bit(r->to) || has_eight_bit(span_of(r->from));
+	call = queue_submit(queue, &mail.submission, mail.fd, on_queued, NULL);
+	own_mail_done(&mail);
+	return call ? 0 : -POD_E_NOMEM;
 }
 
 void auto_reply_send(struct queue_client *queue, struct directory *dir, const char *hostname,
                      const struct deliver_reply *r)
 {
 	_cleanup_(arena_freep) struct arena *a = arena_create(ARENA_MAX);
-	Queue__Recipient to = QUEUE__RECIPIENT__INIT;
+	const char *to = a ? arena_str(a, r->to.p ? r->to : SPAN_LIT("")) : NULL;
+	struct directory_targets targets;
 	char trace[TRACE_ID_SIZE];
-	int e = a ? resolve(dir, a, r, &to) : -POD_E_NOMEM;
+	int e = to ? resolve(dir, a, r, to, &targets) : -POD_E_NOMEM;
 
 	trace_id_new(trace);
 	if (e == 0)
-		e = submit(queue, a, r, &to, hostname, trace);
+		e = submit(queue, a, r, to, &targets, hostname, trace);
 	if (e == 0)
 		metric_add(M_AUTO_REPLIES, 1);
 	if (e < 0)
-		log_event(NULL, LOGL_NOTICE, "oof.unsent", F_STR("from", r->from), F_SPAN("to", r->to), F_CODE(e));
+		log_event(NULL, LOGL_NOTICE, "oof.unsent", F_STR("from", r->from), F_SPAN("to", r->to),
+		          F_CODE(e));
 	else
-		log_event(NULL, LOGL_INFO, "oof.answered", F_STR("trace", trace), F_STR("from", r->from), F_SPAN("to", r->to));
+		log_event(NULL, LOGL_INFO, "oof.answered", F_STR("trace", trace), F_STR("from", r->from),
+		          F_SPAN("to", r->to));
 }

@@ -15,8 +15,8 @@ static int out_of_memory(struct err *err)
 	return err_set(err, POD_E_NOMEM, "a message of our own");
 }
 
-static int resolve(struct directory *dir, struct arena *a, const char *to, struct directory_targets *ret,
-                   struct err *err)
+int own_mail_resolve(struct directory *dir, struct arena *a, const char *to, struct directory_targets *ret,
+                     struct err *err)
 {
 	struct directory_target *remote;
 	int r = dir ? directory_resolve(dir, a, span_of(to), ret, err) : -POD_E_UNSUPPORTED;
@@ -84,16 +84,13 @@ static int body_file(struct span body, int *ret_fd)
 	return 0;
 }
 
-int own_mail_make(struct directory *dir, struct arena *a, char *trace, const char *to, struct span message,
-                  enum own_mail_signed is_signed, struct own_mail *ret, struct err *err)
+int own_mail_make_for(struct arena *a, char *trace, const char *to, const struct directory_targets *targets,
+                      struct span message, enum own_mail_signed is_signed, struct own_mail *ret,
+                      struct err *err)
 {
 	struct mime_summary *parsed = arena_new(a, struct mime_summary);
-	struct directory_targets targets = { 0 };
-	int r = resolve(dir, a, to, &targets, err);
 
-	if (r < 0)
-		return r;
-	if (!parsed || mime_summarize(a, message, parsed) < 0 || fill_item(a, &targets, to, &ret->item) < 0 ||
+	if (!parsed || mime_summarize(a, message, parsed) < 0 || fill_item(a, targets, to, &ret->item) < 0 ||
 	    body_file(message, &ret->fd) < 0)
 		return out_of_memory(err);
 	ret->item.trace = trace;
@@ -105,6 +102,15 @@ int own_mail_make(struct directory *dir, struct arena *a, char *trace, const cha
 	ret->submission.item = &ret->item;
 	ret->submission.summary = &ret->summary;
 	return 0;
+}
+
+int own_mail_make(struct directory *dir, struct arena *a, char *trace, const char *to, struct span message,
+                  enum own_mail_signed is_signed, struct own_mail *ret, struct err *err)
+{
+	struct directory_targets targets = { 0 };
+	int r = own_mail_resolve(dir, a, to, &targets, err);
+
+	return r < 0 ? r : own_mail_make_for(a, trace, to, &targets, message, is_signed, ret, err);
 }
 
 void own_mail_done(struct own_mail *m)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mime/mime.h"
+#include "mta/queue/own_mail.h"
 #include "mta/service/metrics.h"
 #include "mta/smtp/smtp.h"
 
@@ -26,24 +27,15 @@ static Queue__Recipient *report_recipient(const struct directory_target *t, cons
 	return r;
 }
 
-/* Where a report goes: the sender, found as any recipient is. *ret_n 0: nowhere. */
+/* Where a report goes: the sender, found as any recipient is. ret->n 0: nowhere. */
 static int resolve_sender(struct queue *q, struct arena *a, const char *sender, struct directory_targets *ret,
                           struct err *err)
 {
-	struct directory_target *remote;
-	int r = directory_resolve(q->dir, a, span_of(sender), ret, err);
+	int r = own_mail_resolve(q->dir, a, sender, ret, err);
 
 	if (r == 0 || r == -POD_E_IO || r == -POD_E_NOMEM || r == -POD_E_CORRUPT)
 		return r;
 	*ret = (struct directory_targets){ 0 };
-	if (r != -POD_E_UNSUPPORTED)
-		return 0;
-	remote = arena_new(a, struct directory_target);
-	if (!remote)
-		return err_set(err, POD_E_NOMEM, "no memory for a report");
-	remote->kind = TARGET_REMOTE;
-	remote->address = sender;
-	*ret = (struct directory_targets){ remote, 1 };
 	return 0;
 }
 
@@ -109,13 +101,15 @@ static Queue__Item *new_item(struct report *rep, const struct directory_targets 
 
 static void log_made(const struct report *rep)
 {
-	static const char *const events[] = { [REPORT_FAILED] = "dsn.failed", [REPORT_DELAYED] = "dsn.delayed",
-		                              [REPORT_DELIVERED] = "dsn.delivered", [REPORT_RELAYED] = "dsn.relayed",
+	static const char *const events[] = { [REPORT_FAILED] = "dsn.failed",
+		                              [REPORT_DELAYED] = "dsn.delayed",
+		                              [REPORT_DELIVERED] = "dsn.delivered",
+		                              [REPORT_RELAYED] = "dsn.relayed",
 		                              [REPORT_EXPANDED] = "dsn.expanded" };
 
 	metric_add(M_DSN_SENT, 1);
-	log_event(NULL, LOGL_INFO, events[rep->lines[0].kind], F_STR("trace", rep->item->trace), F_STR("report", rep->trace),
-	          F_STR("to", rep->to), F_UINT("recipients", rep->n));
+	log_event(NULL, LOGL_INFO, events[rep->lines[0].kind], F_STR("trace", rep->item->trace),
+	          F_STR("report", rep->trace), F_STR("to", rep->to), F_UINT("recipients", rep->n));
 }
 
 int queue_report_make(struct queue *q, struct arena *a, struct report *rep, struct shelf_change *change,
@@ -129,8 +123,8 @@ int queue_report_make(struct queue *q, struct arena *a, struct report *rep, stru
 	int r = resolve_sender(q, a, rep->to, &targets, err);
 
 	if (r == 0 && targets.n == 0) {
-		log_event(NULL, LOGL_WARNING, "dsn.discarded", F_STR("trace", rep->item->trace), F_STR("to", rep->to),
-		          F_STR("error", "there is no such address"));
+		log_event(NULL, LOGL_WARNING, "dsn.discarded", F_STR("trace", rep->item->trace),
+		          F_STR("to", rep->to), F_STR("error", "there is no such address"));
 		return 0;
 	}
 	trace_id_new(trace);
