@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -105,6 +106,21 @@ static void make_folders(struct rig *r)
 	assert_int_equal(directory_open_writer(path, &r->d, NULL), 0);
 }
 
+/* What the queue does shows in its log, and in the mailbox. */
+static void watch(struct rig *r)
+{
+	char path[96];
+	_cleanup_(closep) int log = -1;
+
+	(void) snprintf(path, sizeof(path), "%s/queue.log", r->dir);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	assert_true(log >= 0);
+	r->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	assert_true(r->watch >= 0);
+	assert_true(inotify_add_watch(r->watch, path, IN_MODIFY) >= 0);
+	assert_true(inotify_add_watch(r->watch, r->mail, IN_CREATE | IN_MOVED_TO) >= 0);
+}
+
 struct rig *rig_open(const char *options)
 {
 	struct rig *r = calloc(1, sizeof(*r));
@@ -113,6 +129,7 @@ struct rig *rig_open(const char *options)
 	assert_non_null(r);
 	r->conn = -1;
 	make_folders(r);
+	watch(r);
 	fill_directory(r);
 	load_conf(r, options);
 	assert_int_equal(srs_create(SPAN_LIT("a secret of the rig"), &r->srs, NULL), 0);
@@ -171,6 +188,7 @@ void rig_close(struct rig *r)
 	rig_stop(r, SIGTERM);
 	fake_store_stop(r->volume);
 	closep(&r->conn);
+	closep(&r->watch);
 	closep(&r->outbound_fd);
 	event_base_free(r->base);
 	r->d = directory_close(r->d);
@@ -344,6 +362,17 @@ void rig_ask(struct rig *r, const char *request, struct buf *answer)
 		buf_add(answer, span_make(piece, (size_t) n));
 }
 
+/* Until something was done, or for a second: not all that can be asked for has a line in the log. */
+static void wait_change(const struct rig *r)
+{
+	char events[4096];
+
+	if (!wait_readable(r->watch, 1000))
+		return;
+	while (read(r->watch, events, sizeof(events)) > 0)
+		;
+}
+
 void rig_wait_for(struct rig *r, const char *request, const char *text)
 {
 	uint64_t deadline = clock_mono_ms() + RIG_LIMIT_MS;
@@ -353,7 +382,7 @@ void rig_wait_for(struct rig *r, const char *request, const char *text)
 		rig_ask(r, request, &b);
 		if (strstr(buf_str(&b), text))
 			return;
-		(void) usleep(5000);
+		wait_change(r);
 	} while (clock_mono_ms() < deadline);
 	fail_msg("%s does not say %s: %s", request, text, buf_str(&b));
 }
@@ -389,7 +418,7 @@ void rig_mail(struct rig *r, struct buf *message)
 	while (!find_mail(r, path, sizeof(path))) {
 		if (clock_mono_ms() > deadline)
 			fail_msg("no mail for alice");
-		(void) usleep(5000);
+		wait_change(r);
 	}
 	f = fopen(path, "r");
 	assert_non_null(f);

@@ -25,6 +25,7 @@ struct rig {
 	struct queue_client *client;
 	pid_t queue, volume;
 	int outbound_fd, conn; /* listening; the queue's connection, -1: none yet */
+	int watch; /* readable when the queue has done something */
 	unsigned int taken, refused; /* submissions that were answered */
 	const struct guid *again; /* the id of the next message, if it is to be one handed in before */
 };
