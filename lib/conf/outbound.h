@@ -16,7 +16,7 @@ struct outbound_conf {
 	const char *ca;          /* NULL: the system's */
 	unsigned int sts_port;
 	unsigned int hosts_max, reuse_messages;
-	uint64_t connect_timeout_ms, greeting_timeout_ms, command_timeout_ms, data_timeout_ms, block_timeout_ms,
+	uint64_t connect_timeout_ms, next_address_ms, greeting_timeout_ms, command_timeout_ms, data_timeout_ms, block_timeout_ms,
 		done_timeout_ms;
 	uint64_t idle_time_ms, reuse_time_ms, silent_host_time_ms;
 	uint64_t one_go_size;

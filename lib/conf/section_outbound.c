@@ -36,6 +36,9 @@ static const struct conf_item items[] = {
 	CONF_COUNT(outbound_conf, hosts_max, "10", "1", "100",
 	        "Most addresses that are tried for one message in one attempt."),
 	CONF_TIME(outbound_conf, connect_timeout, "30s", "100ms", "10m", "How long a server may take to accept a connection."),
+	CONF_TIME(outbound_conf, next_address, "250ms", "10ms", "10m",
+	        "How long an address of a host may take until the host's next one is tried beside it, and whichever answers first "
+	        "is used (RFC 8305 5)."),
 	CONF_TIME(outbound_conf, greeting_timeout, "5m", "100ms", "1h",
 	        "How long it may take to greet; RFC 5321 4.5.3.2.1 asks for 5 minutes."),
 	CONF_TIME(outbound_conf, command_timeout, "5m", "100ms", "1h",

@@ -29,8 +29,6 @@ static const char *what_for(const struct conn *c)
 		[SMTP_STAGE_BODY_END] = "waiting for its answer to the message; it may have arrived",
 	};
 
-	if (c->stage == CONN_CONNECTING)
-		return "connecting";
 	return c->stage == CONN_HANDSHAKE ? "the TLS handshake" : words[smtp_client_stage(c->client)];
 }
 
@@ -50,7 +48,7 @@ static void report_tls(struct conn *c, bool tls)
 	struct net_addr from;
 	bool offered = tls || c->tls_failed || smtp_client_saw_starttls(c->client);
 
-	if (!c->demand || c->stage < CONN_GREETING)
+	if (!c->demand)
 		return;
 	if (c->stream && stream_local_address(c->stream, &from) == 0)
 		session.sending_ip = net_addr_host(&from, local, sizeof(local));
@@ -327,11 +325,7 @@ static void on_input(void *conn)
 
 static void on_writable(void *conn)
 {
-	struct conn *c = conn;
-
-	if (c->stage == CONN_CONNECTING)
-		c->stage = CONN_GREETING;
-	look(c);
+	look(conn);
 }
 
 static void on_end(void *conn, enum stream_end why)
@@ -387,24 +381,11 @@ static int keep(struct conn *c, const struct conn_target *t)
 	               : -POD_E_NOMEM;
 }
 
-static int connect_now(struct conn *c, struct err *err)
-{
-	bool v6 = c->addr.ss.ss_family == AF_INET6;
-	const struct net_addr *from = v6 ? &c->o->source_ipv6 : &c->o->source_ipv4;
-	unsigned int limit = (unsigned int) c->o->conf->outbound.connect_timeout_ms;
-	int r = stream_connect_from(c->o->base, from->len ? (const struct sockaddr *) &from->ss : NULL,
-	                            from->len, (const struct sockaddr *) &c->addr.ss, c->addr.len,
-	                            &stream_ops, c, &c->stream, err);
-
-	if (r == 0)
-		stream_set_timeouts(c->stream, limit, limit);
-	return r;
-}
-
 struct conn *conn_open(struct outbound *o, const struct conn_target *target, const struct conn_ops *ops,
                        void *arg)
 {
 	struct conn *c = calloc(1, sizeof(*c));
+	_cleanup_(closep) int fd = target->fd;
 	struct err err = { 0 };
 
 	if (!c)
@@ -419,10 +400,9 @@ struct conn *conn_open(struct outbound *o, const struct conn_target *target, con
 	if (!c->client)
 		return conn_free(c);
 	metric_add(M_OUTBOUND_CONNECTIONS, 1);
-	if (connect_now(c, &err) < 0) {
+	if (stream_create(o->base, take_fd(&fd), NULL, &stream_ops, c, &c->stream, &err) < 0)
 		smtp_client_lost(c->client, err_text(&err));
-		event_active(&c->soon, EV_TIMEOUT, 0);
-	}
+	event_active(&c->soon, EV_TIMEOUT, 0);
 	return c;
 }
 

@@ -1,5 +1,5 @@
 /*
- * One connection to another server: socket, TLS and its check, and the machine of lib/smtp on them. It
+ * One connection to another server, from where it is connected: TLS and its check, and the machine of lib/smtp. It
  * belongs to the job that opened it, then to the pool (pool.h), then to the next job.
  */
 #ifndef POD_MTA_OUTBOUND_CONN_H
@@ -21,6 +21,7 @@ struct outbound;
 struct conn_target {
 	const char *host; /* a name, or an address literal with its brackets */
 	struct net_addr addr;
+	int fd; /* connected to it (race.h); owned from then on, also where nothing is opened */
 	const struct tls_demand *demand;
 	bool in_clear;                /* TLS was tried and failed, and the demand lets it pass */
 	const char *login, *password; /* NULL: none */
@@ -35,14 +36,14 @@ struct conn_ops {
 };
 
 /* How far it came: what a failure means depends on it. */
-enum conn_stage { CONN_CONNECTING, CONN_GREETING, CONN_HANDSHAKE, CONN_SPEAKING };
+enum conn_stage { CONN_GREETING, CONN_HANDSHAKE, CONN_SPEAKING };
 
 struct conn {
 	struct outbound *o;
 	const struct conn_ops *ops;
 	void *arg;
 	struct arena *arena;
-	struct stream *stream; /* NULL: it could not even be opened */
+	struct stream *stream; /* NULL: memory was out */
 	struct smtp_client *client;
 	struct smtp_client_settings settings;
 	struct buf out;

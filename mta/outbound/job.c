@@ -18,6 +18,7 @@ static void job_free(struct job *j)
 {
 	j->sign_call = sign_cancel(j->sign_call);
 	job_hosts_cancel(j);
+	j->race = race_free(j->race);
 	j->conn = conn_free(j->conn);
 	(void) event_del(&j->due);
 	outbound__job__free_unpacked(j->record, NULL);

@@ -4,9 +4,10 @@
 
 #include "mta/outbound/hosts.h"
 #include "mta/outbound/internal.h"
+#include "mta/outbound/race.h"
 #include "mta/outbound/sign.h"
 
-#define JOB_ADDRESSES_MAX 16 /* of one host */
+#define JOB_ADDRESSES_MAX RACE_MAX /* of one host */
 #define JOB_PUT_OFF_MAX   16
 
 /* A recipient, and what came of it so far. */
@@ -29,7 +30,8 @@ struct job {
 	struct outbound *o;
 	Outbound__Job *record;
 	struct body body;
-	struct body encoded; /* for a server without 8BITMIME, once there was one; bytes.p NULL: there is none */
+	struct body
+		encoded; /* for a server without 8BITMIME, once there was one; bytes.p NULL: there is none */
 	bool encoding_tried;
 	struct arena *arena;
 	struct sign_call *sign_call;
@@ -51,13 +53,14 @@ struct job {
 	const char *hosts[HOSTS_MAX];
 	size_t n_hosts, host_at;
 	struct net_addr addresses[JOB_ADDRESSES_MAX];
-	size_t n_addresses, address_at;
+	size_t n_addresses;
 	bool addresses_secure;
 	const struct tls_demand *demand;           /* of the host, for this message */
 	struct job_place put_off[JOB_PUT_OFF_MAX]; /* did not answer lately: when nobody else is left */
 	size_t n_put_off, put_off_at;
 	unsigned int tries;
-	/* the connection (job_send.c) */
+	/* the connection (job_connect.c, job_send.c) */
+	struct race *race;
 	struct conn *conn;
 	struct job_place place; /* where it goes */
 	bool reused, in_clear;
@@ -100,9 +103,20 @@ void job_look_up(struct job *j);
 void job_next_place(struct job *j);
 void job_hosts_cancel(struct job *j);
 
-/* ---- job_send.c: a connection, and transactions on it ---- */
+/* ---- job_connect.c: to one of a host's addresses ---- */
 
-void job_connect(struct job *j, const struct job_place *place);
+/* To whichever of these of the place's host answers first. Those that have not failed by then become
+ * j->addresses. */
+void job_connect(struct job *j, const struct job_place *place, const struct net_addr *addrs, size_t n);
+/* To the same address again, without TLS. */
+void job_connect_in_clear(struct job *j);
+
+/* ---- job_send.c: transactions on a connection ---- */
+
+/* Speaks to j->place over fd, which it owns from then on. */
+void job_use_connection(struct job *j, int fd);
+/* To another place with those who are left; job_finish where nobody is. */
+void job_go_on(struct job *j);
 /* An open connection to the same destination; false: there is none. */
 bool job_reuse_destination(struct job *j);
 bool job_reuse_key(struct job *j, const char *host, const struct tls_demand *demand);

@@ -50,7 +50,7 @@ static void add_address(struct job *j, const struct net_addr *from)
 		((struct sockaddr_in *) (void *) &a->ss)->sin_port = htons(port_of(j));
 }
 
-/* One of each family in turn, so that a dead one costs one time-out (as RFC 8305 4 orders them). */
+/* One of each family in turn (RFC 8305 4): where one leads nowhere, the next to be tried is of the other. */
 static void add_addresses(struct job *j, const struct dns_answer *answer)
 {
 	size_t v6 = 0, v4 = 0, n = answer->n;
@@ -186,7 +186,7 @@ static void use_host(struct job *j, const char *name)
 	struct err err = { 0 };
 	int r;
 
-	j->n_addresses = j->address_at = 0;
+	j->n_addresses = 0;
 	j->demand = NULL;
 	j->place = (struct job_place){ .host = name };
 	if (mail_name_is_literal(span_of(name))) {
@@ -205,32 +205,49 @@ static void use_host(struct job *j, const char *name)
 
 /* ---- one after the other ---- */
 
-/* True: it is on its way there. */
-static bool try_address(struct job *j, const struct net_addr *addr)
+/* True: it did not answer lately, and is asked when nobody else is left. */
+static bool put_off(struct job *j, const struct net_addr *addr)
 {
-	struct job_place place = { j->place.host, *addr, j->demand };
-
-	if (j->n_put_off < JOB_PUT_OFF_MAX && memory_is_silent(j->o->memory, addr, clock_mono_ms())) {
-		j->put_off[j->n_put_off++] = place;
+	if (j->n_put_off == JOB_PUT_OFF_MAX || !memory_is_silent(j->o->memory, addr, clock_mono_ms()))
 		return false;
-	}
-	job_connect(j, &place);
+	j->put_off[j->n_put_off++] = (struct job_place){ j->place.host, *addr, j->demand };
 	return true;
+}
+
+/* True: it is on its way to one of the host's addresses. */
+static bool try_addresses(struct job *j)
+{
+	const struct job_place place = { .host = j->place.host, .demand = j->demand };
+	struct net_addr ready[JOB_ADDRESSES_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < j->n_addresses; i++)
+		if (!put_off(j, &j->addresses[i]))
+			ready[n++] = j->addresses[i];
+	j->n_addresses = 0;
+	if (n)
+		job_connect(j, &place, ready, n);
+	return n > 0;
+}
+
+static void try_put_off(struct job *j)
+{
+	const struct job_place *place = &j->put_off[j->put_off_at++];
+
+	j->n_addresses = 0;
+	job_connect(j, place, &place->addr, 1);
 }
 
 void job_next_place(struct job *j)
 {
-	if (j->tries >= j->o->conf->outbound.hosts_max) {
+	if (j->tries >= j->o->conf->outbound.hosts_max)
 		job_finish(j);
+	else if (j->demand && try_addresses(j))
 		return;
-	}
-	while (j->demand && j->address_at < j->n_addresses)
-		if (try_address(j, &j->addresses[j->address_at++]))
-			return;
-	if (j->host_at < j->n_hosts)
+	else if (j->host_at < j->n_hosts)
 		use_host(j, j->hosts[j->host_at++]);
 	else if (j->put_off_at < j->n_put_off)
-		job_connect(j, &j->put_off[j->put_off_at++]);
+		try_put_off(j);
 	else
 		job_finish(j);
 }

@@ -1,7 +1,8 @@
-/* A job and its connection: opened or found, used for as many transactions as it takes, given back or given
+/* A job and its connection: new or found, used for as many transactions as it takes, given back or given
  * up. */
 #include <stdio.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "mta/outbound/job.h"
@@ -76,12 +77,13 @@ bool job_reuse_key(struct job *j, const char *host, const struct tls_demand *dem
 	return c != NULL;
 }
 
-static void connect_to(struct job *j, bool in_clear)
+void job_use_connection(struct job *j, int fd)
 {
 	struct conn_target t = { .host = j->place.host,
 		                 .addr = j->place.addr,
+		                 .fd = fd,
 		                 .demand = j->place.demand,
-		                 .in_clear = in_clear,
+		                 .in_clear = j->in_clear,
 		                 .key = key_of(j, j->place.host, j->place.demand) };
 
 	if (j->route) {
@@ -89,19 +91,13 @@ static void connect_to(struct job *j, bool in_clear)
 		t.password = j->route->password;
 	}
 	j->reused = false;
-	j->in_clear = in_clear;
-	j->tries++;
+	if (!t.key)
+		closep(&fd);
 	j->conn = t.key ? conn_open(j->o, &t, &ops, j) : NULL;
 	if (j->conn)
 		return;
 	job_note_ours(j, OUTBOUND__TROUBLE__LOCAL, 451, "4.3.0", "out of memory");
 	job_finish(j);
-}
-
-void job_connect(struct job *j, const struct job_place *place)
-{
-	j->place = *place;
-	connect_to(j, false);
 }
 
 void job_release(struct job *j)
@@ -144,14 +140,15 @@ static void encode(struct job *j)
 		return;
 	j->encoding_tried = true;
 	r = body_encode(&j->body, &j->encoded, &err);
-	log_event(NULL, LOGL_INFO, r < 0 ? "message.not_encoded" : "message.encoded", F_STR("trace", j->record->trace),
-	          F_STR("text", r < 0 ? err_text(&err) : ""));
+	log_event(NULL, LOGL_INFO, r < 0 ? "message.not_encoded" : "message.encoded",
+	          F_STR("trace", j->record->trace), F_STR("text", r < 0 ? err_text(&err) : ""));
 }
 
 /* As it is; or without 8-bit bytes, where the server does not take them and it can be said so. */
 static const struct body *body_for_server(struct job *j)
 {
-	if (!j->body.eight_bit || j->body.header_eight_bit || smtp_client_offers(j->conn->client, SMTP_CAP_8BITMIME))
+	if (!j->body.eight_bit || j->body.header_eight_bit ||
+	    smtp_client_offers(j->conn->client, SMTP_CAP_8BITMIME))
 		return &j->body;
 	encode(j);
 	return j->encoded.bytes.p ? &j->encoded : &j->body;
@@ -170,7 +167,7 @@ static void send_next(struct job *j)
 	conn_mail(j->conn, &j->mail, body);
 }
 
-static void go_on(struct job *j)
+void job_go_on(struct job *j)
 {
 	if (!is_anybody_left(j))
 		job_finish(j);
@@ -206,10 +203,10 @@ static void on_ready(void *job)
 	}
 	if (elsewhere) {
 		note_elsewhere(j, elsewhere);
-		j->address_at = j->n_addresses; /* its other addresses would say the same */
+		j->n_addresses = 0; /* its other addresses would say the same */
 	}
 	job_release(j);
-	go_on(j);
+	job_go_on(j);
 }
 
 /* ---- what a lost connection means ---- */
@@ -236,9 +233,7 @@ static void note_fault(struct job *j)
 	const struct conn *c = j->conn;
 	const struct smtp_client_rcpt *w = smtp_client_fault_words(c->client);
 	enum smtp_client_fault f = smtp_client_fault(c->client);
-	Outbound__Trouble trouble = c->tls_failed                 ? OUTBOUND__TROUBLE__TLS
-	                            : c->stage == CONN_CONNECTING ? OUTBOUND__TROUBLE__UNREACHABLE
-	                                                          : by_fault[f].trouble;
+	Outbound__Trouble trouble = c->tls_failed ? OUTBOUND__TROUBLE__TLS : by_fault[f].trouble;
 	struct job_trouble t = { .trouble = trouble,
 		                 .for_good = f == SMTP_FAULT_LOOP,
 		                 .code = by_fault[f].code,
@@ -247,7 +242,7 @@ static void note_fault(struct job *j)
 
 	(void) snprintf(text, sizeof(text), "%s[%s]: %s", c->host, c->address, w->text);
 	t.text = w->code ? w->text : text;
-	t.enhanced = c->tls_failed ? "4.7.5" : c->stage == CONN_CONNECTING ? "4.4.1" : by_fault[f].enhanced;
+	t.enhanced = c->tls_failed ? "4.7.5" : by_fault[f].enhanced;
 	if (w->code) {
 		/* A server that refuses us today says nothing of the recipient; one that takes no mail does
 		 * (RFC 7504). */
@@ -270,8 +265,7 @@ static bool may_go_in_clear(const struct job *j)
 
 static bool was_silent(const struct conn *c)
 {
-	return c->stage == CONN_CONNECTING ||
-	       (c->stage == CONN_GREETING && smtp_client_fault(c->client) == SMTP_FAULT_LOST);
+	return c->stage == CONN_GREETING && smtp_client_fault(c->client) == SMTP_FAULT_LOST;
 }
 
 static void on_over(void *job)
@@ -293,9 +287,9 @@ static void on_over(void *job)
 	j->conn = conn_free(c);
 	j->mail.rcpts = NULL;
 	if (again_in_clear)
-		connect_to(j, true);
+		job_connect_in_clear(j);
 	else if (loop)
 		job_finish(j); /* those behind it are no better (RFC 5321 5.1) */
 	else
-		go_on(j);
+		job_go_on(j);
 }

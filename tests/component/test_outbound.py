@@ -2,6 +2,7 @@
 import email
 import socket
 import threading
+import time
 import unittest
 
 from certs import Authority
@@ -34,6 +35,15 @@ other.best A 127.0.2.6
 both MX 10 mx.both
 mx.both A 127.0.2.7
 mx.both AAAA ::1
+deaf MX 10 mx.deaf
+mx.deaf A 127.0.2.12
+mx.deaf AAAA ::1
+slow MX 10 mx.slow
+mx.slow A 127.0.2.13
+mx.slow A 127.0.2.14
+silent MX 10 mx.silent
+mx.silent A 127.0.2.15
+mx.silent A 127.0.2.16
 us A 127.0.2.8
 equal MX 10 a.equal
 equal MX 10 b.equal
@@ -48,6 +58,33 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.1.1", 0))
         return s.getsockname()[1]
+
+
+class Deaf:
+    """A listener whose queue is full: who connects gets no answer, not even a refusal."""
+
+    def __init__(self, address, port):
+        self.listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((address, port))
+        self.listener.listen(0)
+        self.callers = []
+        while len(self.callers) < 100:
+            caller = socket.socket(self.listener.family)
+            self.callers.append(caller)
+            caller.settimeout(0.3)
+            try:
+                caller.connect((address, port))
+            except TimeoutError:
+                return
+        raise AssertionError("a listener of which nobody accepts takes any number of connections")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for s in [self.listener, *self.callers]:
+            s.close()
 
 
 class Case(unittest.TestCase):
@@ -364,6 +401,41 @@ class Hosts(Case):
         old = self.at("127.0.2.7")
         self.assertEqual(self.outcome(self.out.send("both.test", ["a@both.test"]))[0], "delivered")
         self.assertEqual(len(old.messages), 1)
+
+    def test_an_address_that_leads_nowhere_costs_a_moment(self):
+        good = self.at("127.0.2.12")
+        with Deaf("::1", self.port):
+            began = time.monotonic()
+            result = self.out.send("deaf.test", ["a@deaf.test"])
+            took = time.monotonic() - began
+        self.assertEqual((self.outcome(result)[0], result["feedback"]["address"]), ("delivered", "127.0.2.12"))
+        self.assertEqual(len(good.messages), 1)
+        self.assertGreater(took, 0.2, "the second is not tried at once")
+        self.assertLess(took, 4, "nor after the first one's time-out of 5 s")
+
+    def test_who_answers_first_and_is_of_no_use_is_not_the_last(self):
+        one, other = self.at("127.0.2.13"), self.at("127.0.2.14")
+        greeted = []
+
+        def the_first_has_no_time(_session, _line):
+            greeted.append(1)
+            return "421 4.3.2 not now" if len(greeted) == 1 else "220 good day"
+
+        for server in (one, other):
+            server.on["GREETING"] = the_first_has_no_time
+        result = self.out.send("slow.test", ["a@slow.test"])
+        self.assertEqual(self.outcome(result)[0], "delivered")
+        self.assertEqual((len(greeted), len(one.messages) + len(other.messages)), (2, 1))
+
+    def test_nobody_answers_at_any_address(self):
+        with Deaf("127.0.2.15", self.port), Deaf("127.0.2.16", self.port):
+            began = time.monotonic()
+            result = self.out.send("silent.test", ["a@silent.test"])
+            took = time.monotonic() - began
+        self.assertEqual(self.outcome(result), ("deferred", 451, "4.4.1"))
+        self.assertEqual(result["feedback"]["trouble"], "unreachable")
+        self.assertIn("it took too long while connecting", result["outcomes"][0]["text"])
+        self.assertLess(took, 9, "both are waited for together")
 
     def test_equal_preferences_share(self):
         a, b = self.at("127.0.2.9"), self.at("127.0.2.10")
