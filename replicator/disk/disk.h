@@ -121,6 +121,9 @@ int disk_extents(struct disk *d, uint64_t offset, uint64_t length, disk_extent_f
 int disk_commit(struct disk *d, uint64_t *ret_lsn, struct err *err);
 /* Makes the log durable up to lsn (or waits for who does). */
 int disk_wait_durable(struct disk *d, uint64_t lsn, struct err *err);
+/* The same by who need not wait here: 1, at once, where somebody writes the log already. It is durable up to lsn later
+ * without the caller, and on_progress tells; also that the disk broke. */
+int disk_make_durable(struct disk *d, uint64_t lsn, struct err *err);
 /* Commits and appends a SNAPSHOT, SNAPSHOT_DELETE or RESIZE record, commits again, waits until it is applied here. */
 int disk_snapshot_take(struct disk *d, const char *name, uint64_t *ret_lsn, struct err *err);
 int disk_snapshot_delete(struct disk *d, const char *name, struct err *err);

@@ -120,6 +120,27 @@ int flush_wait(struct disk *d, uint64_t lsn, struct err *err)
 	return r;
 }
 
+int disk_make_durable(struct disk *d, uint64_t lsn, struct err *err)
+{
+	int r = 0;
+
+	(void) pthread_mutex_lock(&d->lock);
+	while (r == 0 && d->durable.lsn < lsn) {
+		if (d->is_broken) {
+			r = disk_broken_error(d, err);
+		} else if (d->writing) {
+			d->log_wanted = true; /* the log writer goes on where that ends */
+			r = 1;
+		} else if (d->committed.lsn > d->durable.lsn) {
+			r = flush_lead(d, err);
+		} else {
+			(void) pthread_cond_wait(&d->moved, &d->lock);
+		}
+	}
+	(void) pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
 int disk_wait_durable(struct disk *d, uint64_t lsn, struct err *err)
 {
 	int r;

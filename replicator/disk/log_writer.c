@@ -1,9 +1,11 @@
 #include "replicator/disk/disk_internal.h"
 
 /*
- * Who waits for a flush writes the log himself (flush.c). Epochs that were ended for their size have nobody
- * who waits: this thread writes them, so that the log takes bytes while the stage takes more. Without it the
- * stage would fill up first, and then whoever writes would do one after the other.
+ * Who waits for a flush writes the log himself (flush.c), where nobody does just then. Epochs that were ended
+ * for their size have nobody who waits: this thread writes them, so that the log takes bytes while the stage
+ * takes more. Without it the stage would fill up first, and then whoever writes would do one after the other.
+ * So it does with those for which flushes wait that came while the log was being written: all of them are
+ * woken once, when they may be answered, and not each time something was written.
  */
 
 void log_writer_nudge(struct disk *d)

@@ -123,70 +123,91 @@ void replication_lease(struct replication *r, uint64_t deadline_ms)
 	atomic_store(&r->lease_ms, deadline_ms);
 }
 
-static int commit(struct replication *r, uint64_t now_ms, uint64_t *ret_lsn, unsigned int *ret_term,
-                  struct err *err)
+/* The core counts from when somebody waits; those who wait for the same need not tell it again. */
+static int commit(struct replication *r, uint64_t now_ms, uint64_t *ret_lsn, struct err *err)
 {
 	int ret = disk_commit(r->disk, ret_lsn, err);
 
-	if (ret < 0)
+	if (ret < 0 || *ret_lsn <= atomic_load(&r->asked_lsn))
 		return ret;
 	(void) pthread_mutex_lock(&r->lock);
-	*ret_term = r->term;
-	step_at(r, now_ms, REPL_FLUSH, 0, *ret_lsn);
+	if (*ret_lsn > atomic_load(&r->asked_lsn)) {
+		step_at(r, now_ms, REPL_FLUSH, 0, *ret_lsn);
+		atomic_store(&r->asked_lsn, *ret_lsn);
+	}
 	(void) pthread_mutex_unlock(&r->lock);
 	return 0;
 }
 
-/* began_ms: when the flush came. */
+/* Until it may be answered, or nothing more is to be expected. began_ms: when it came. */
 static int wait_released(struct replication *r, uint64_t began_ms, uint64_t lsn, unsigned int term,
-                         struct err *err)
+                         struct flush_state *ret, struct err *err)
 {
 	uint64_t limit_ms = r->o.flush_wait_max_ms, until_ms = began_ms + limit_ms;
 	struct timespec at = { (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
+	const struct flush_state *f = &r->flushes;
+	int ret_wait = 0;
+
+	(void) pthread_mutex_lock(&r->flush_lock);
+	while (ret_wait == 0 && f->acknowledged < lsn && f->term == term && !f->ended) {
+		if (limit_ms == 0)
+			(void) pthread_cond_wait(&r->flush_over, &r->flush_lock);
+		else if (clock_mono_ms() >= until_ms)
+			ret_wait = err_set(err, POD_E_UNAVAILABLE,
+			                   "a peer in sync does not answer, and nobody strikes it");
+		else
+			(void) pthread_cond_timedwait(&r->flush_over, &r->flush_lock, &at);
+	}
+	*ret = *f;
+	(void) pthread_mutex_unlock(&r->flush_lock);
+	return ret_wait;
+}
+
+/* A flush whose wait is over. What was released before we stopped being primary is safe; the rest may be lost
+ * where another takes over. */
+static int judge(struct replication *r, const struct flush_state *f, uint64_t lsn, unsigned int term,
+                 struct err *err)
+{
 	int ret = 0;
 
+	if (f->term == term && f->acknowledged >= lsn)
+		return 0;
 	(void) pthread_mutex_lock(&r->lock);
-	step_at(r, began_ms, REPL_LOCAL_DURABLE, 0, lsn);
-	while (ret == 0 && r->core.acknowledged < lsn && r->term == term && !r->stopping) {
-		if (limit_ms == 0)
-			(void) pthread_cond_wait(&r->released, &r->lock);
-		else if (clock_mono_ms() >= until_ms)
-			ret = err_set(err, POD_E_UNAVAILABLE,
-			              "a peer in sync does not answer, and nobody strikes it");
-		else
-			(void) pthread_cond_timedwait(&r->released, &r->lock, &at);
-	}
-	if (ret == 0 && r->stopping)
+	if (atomic_load(&r->term) != term) {
+		if (atomic_load(&r->term) != term + 1 || r->acknowledged_then < lsn)
+			ret = closed(r, err);
+	} else if (r->stopping) {
 		ret = err_set(err, POD_E_CANCELLED, "replication ends");
-	/* What was released before we stopped being primary is safe; the rest may be lost where another takes
-	 * over. */
-	if (ret == 0 && r->term != term && (r->term != term + 1 || r->acknowledged_then < lsn))
-		ret = closed(r, err);
+	} else if (r->core.acknowledged < lsn) {
+		ret = err_set(err, POD_E_IO, "%s", disk_broken(r->disk));
+	}
 	(void) pthread_mutex_unlock(&r->lock);
 	return ret;
 }
 
 int replication_flush(struct replication *r, struct err *err)
 {
-	unsigned int term = 0;
+	unsigned int term = atomic_load(&r->term); /* before the gate: a change after it is noticed */
 	uint64_t lsn = 0, began_ms = clock_mono_ms();
+	struct flush_state f;
 	int ret = enter(r, err);
 
 	if (ret < 0)
 		return ret;
 	learn(r);
-	ret = commit(r, began_ms, &lsn, &term, err);
+	ret = commit(r, began_ms, &lsn, err);
 	leave(r);
 	if (ret < 0)
 		return ret;
 	/* The peer's disk works while ours does. */
 	ship_to_waited_for(r);
-	ret = disk_wait_durable(r->disk, lsn, err);
-	if (ret < 0)
-		return ret;
-	/* Where the log was being written when we came, the commit was put in only behind that. */
-	ship_to_waited_for(r);
-	ret = wait_released(r, began_ms, lsn, term, err);
+	ret = disk_make_durable(r->disk, lsn, err);
+	if (ret == 0)
+		note_local_durable(r, lsn);
+	if (ret >= 0)
+		ret = wait_released(r, began_ms, lsn, term, &f, err);
+	if (ret == 0)
+		ret = judge(r, &f, lsn, term, err);
 	if (ret == 0 && atomic_load(&r->lease_ms) && clock_mono_ms() >= atomic_load(&r->lease_ms))
 		ret = closed(r, err);
 	return ret;

@@ -156,12 +156,12 @@ struct replication {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;  /* role, sessions, writers */
-	pthread_cond_t released; /* acknowledged, or role */
+	pthread_cond_t released; /* acknowledged, or role: who paces himself, or hands over */
 	struct bell keeper_wake;
 	bool stopping, changing_role, handing_over;
 	uint64_t keeper_until_ms;   /* so long it sleeps, unless its bell rings; 0: it is awake */
 	uint64_t acknowledged_then; /* when we were last primary, at its end */
-	unsigned int term;          /* grows with each change of role */
+	atomic_uint term;           /* grows with each change of role */
 	enum replica_role role;
 	uint64_t token;
 	struct repl core;
@@ -189,6 +189,18 @@ struct replication {
 	uint32_t lagging_wait_ms;   /* so long at most; under the lock */
 	atomic_uint unflushed;      /* writes since the last flush */
 	atomic_uint lone;           /* flushes in a row that came after one write each */
+
+	/* What flushes wait for: a copy of what is said above, under a lock that nobody holds for long, because all of
+	 * them wake at once. Taken after `lock`. */
+	pthread_mutex_t flush_lock;
+	pthread_cond_t flush_over;
+	struct flush_state {
+		uint64_t acknowledged;
+		unsigned int term;
+		bool ended; /* the disk broke, or we are being freed */
+	} flushes;
+	atomic_ullong asked_lsn;   /* the core knows that a flush waits for all before */
+	atomic_ullong durable_lsn; /* and that this is durable here */
 };
 
 /* keeper.c */
@@ -199,6 +211,10 @@ void step(struct replication *r, const struct repl_event *e);
 void step_lsn(struct replication *r, enum repl_event_type type, size_t peer, uint64_t lsn);
 /* The same by who has just looked at the clock. */
 void step_at(struct replication *r, uint64_t now_ms, enum repl_event_type type, size_t peer, uint64_t lsn);
+/* Tells flushes how far they may be answered, where that is new. Under the lock. */
+void flushes_tell(struct replication *r, bool ended);
+/* The log is durable here up to lsn. Takes the lock where that is new. */
+void note_local_durable(struct replication *r, uint64_t lsn);
 void peer_wake(struct peer *p);
 void peer_interrupt(struct peer *p);
 /* Waits until no peer's thread has a connection: as secondary. */

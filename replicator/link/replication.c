@@ -31,7 +31,7 @@ static void take_action(struct replication *r, const struct repl_action *a)
 	struct peer *p = &r->peers[a->peer];
 
 	switch (a->type) {
-	case REPL_RELEASE: (void) pthread_cond_broadcast(&r->released); return;
+	case REPL_RELEASE: flushes_tell(r, false); return;
 	case REPL_ASK_STRIKE:
 	case REPL_ASK_JOIN:
 		p->ask_serial = a->serial;
@@ -69,6 +69,16 @@ static void note_waited_for(struct replication *r)
 	atomic_store(&r->waited_floor, least);
 }
 
+void flushes_tell(struct replication *r, bool ended)
+{
+	(void) pthread_mutex_lock(&r->flush_lock);
+	r->flushes.acknowledged = r->core.acknowledged;
+	r->flushes.term = atomic_load(&r->term);
+	r->flushes.ended = r->flushes.ended || ended;
+	(void) pthread_cond_broadcast(&r->flush_over);
+	(void) pthread_mutex_unlock(&r->flush_lock);
+}
+
 void step(struct replication *r, const struct repl_event *e)
 {
 	struct repl_actions out;
@@ -99,6 +109,18 @@ void step_lsn(struct replication *r, enum repl_event_type type, size_t peer, uin
 	step_at(r, clock_mono_ms(), type, peer, lsn);
 }
 
+void note_local_durable(struct replication *r, uint64_t lsn)
+{
+	if (lsn <= atomic_load(&r->durable_lsn))
+		return;
+	(void) pthread_mutex_lock(&r->lock);
+	if (r->core.primary && lsn > atomic_load(&r->durable_lsn)) {
+		atomic_store(&r->durable_lsn, lsn);
+		step_lsn(r, REPL_LOCAL_DURABLE, 0, lsn);
+	}
+	(void) pthread_mutex_unlock(&r->lock);
+}
+
 void peer_trouble(struct peer *p, enum peer_state state, const struct err *err)
 {
 	struct replication *r = p->r;
@@ -119,13 +141,24 @@ void peer_trouble(struct peer *p, enum peer_state state, const struct err *err)
 	(void) pthread_mutex_unlock(&r->lock);
 }
 
+static void note_broken(struct replication *r)
+{
+	(void) pthread_mutex_lock(&r->lock);
+	flushes_tell(r, true);
+	(void) pthread_mutex_unlock(&r->lock);
+	bell_ring(&r->keeper_wake);
+}
+
 void replication_wake(struct replication *r)
 {
 	struct disk_cursors c;
+	bool written;
 
 	disk_cursors(r->disk, &c);
+	written = c.durable > atomic_load(&r->durable_lsn);
 	if (c.broken)
-		bell_ring(&r->keeper_wake);
+		note_broken(r);
+	note_local_durable(r, c.durable);
 	if (c.tail >= atomic_load(&r->room_at)) {
 		atomic_store(&r->room_at, UINT64_MAX);
 		atomic_store(&r->lagging_at, UINT64_MAX);
@@ -137,8 +170,10 @@ void replication_wake(struct replication *r)
 		struct peer *p = &r->peers[i];
 		uint64_t shipped = atomic_load(&p->shipped);
 
-		/* Who flushes sends to those he waits for himself: one thread less on the way. */
-		if (shipped < c.staged && (!atomic_load(&p->waited_for) || c.staged - shipped >= WAKE_BYTES))
+		/* Who flushes sends to those he waits for himself: one thread less on the way. But not what
+		 * was committed for others while he wrote the log. */
+		if (shipped < c.staged && (!atomic_load(&p->waited_for) || c.staged - shipped >= WAKE_BYTES ||
+		                           (written && shipped < c.committed)))
 			peer_wake(p);
 	}
 }
@@ -215,6 +250,8 @@ static void init_locks(struct replication *r)
 	(void) pthread_mutex_init(&r->lock, NULL);
 	(void) pthread_cond_init(&r->changed, &mono);
 	(void) pthread_cond_init(&r->released, &mono);
+	(void) pthread_mutex_init(&r->flush_lock, NULL);
+	(void) pthread_cond_init(&r->flush_over, &mono);
 	(void) pthread_condattr_destroy(&mono);
 }
 
@@ -310,6 +347,7 @@ struct replication *replication_free(struct replication *r)
 	atomic_store(&r->open, false);
 	(void) pthread_cond_broadcast(&r->changed);
 	(void) pthread_cond_broadcast(&r->released);
+	flushes_tell(r, true);
 	bell_ring(&r->keeper_wake);
 	sessions_end(r, NULL);
 	(void) pthread_mutex_unlock(&r->lock);
@@ -326,6 +364,8 @@ struct replication *replication_free(struct replication *r)
 	(void) tls_unref(r->client);
 	(void) pthread_cond_destroy(&r->changed);
 	(void) pthread_cond_destroy(&r->released);
+	(void) pthread_cond_destroy(&r->flush_over);
+	(void) pthread_mutex_destroy(&r->flush_lock);
 	(void) pthread_mutex_destroy(&r->lock);
 	free(r);
 	return NULL;

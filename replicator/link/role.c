@@ -153,11 +153,14 @@ static int become_primary(struct replication *r, const struct superblock *sb, ui
 	if (ret == 0) {
 		r->role = ROLE_PRIMARY;
 		r->token = token;
-		r->term++;
+		atomic_fetch_add(&r->term, 1);
 		r->role_text[0] = '\0';
 		r->tell_role = true;
 		atomic_store(&r->lease_ms, 0);
 		step_lsn(r, REPL_PRIMARY, 0, lsn);
+		atomic_store(&r->asked_lsn, lsn);
+		atomic_store(&r->durable_lsn, lsn);
+		flushes_tell(r, false);
 		atomic_store(&r->fenced, false);
 		atomic_store(&r->open, true);
 		for (size_t i = 0; i < PEERS_MAX; i++)
@@ -231,13 +234,14 @@ static void become_secondary(struct replication *r, const char *why)
 {
 	r->role = ROLE_SECONDARY;
 	r->acknowledged_then = r->core.acknowledged;
-	r->term++;
+	atomic_fetch_add(&r->term, 1);
 	(void) snprintf(r->role_text, sizeof(r->role_text), "%s", why);
 	r->tell_role = true;
 	step_lsn(r, REPL_SECONDARY, 0, 0);
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		peer_interrupt(&r->peers[i]);
 	(void) pthread_cond_broadcast(&r->released);
+	flushes_tell(r, false);
 	(void) pthread_cond_broadcast(&r->changed);
 	bell_ring(&r->keeper_wake);
 }
