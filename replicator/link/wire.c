@@ -145,10 +145,29 @@ int wire_put_2u64(struct wire *w, enum frame_type type, uint8_t flags, uint64_t 
 	return wire_put(w, type, flags, payload, sizeof(payload));
 }
 
-int wire_push(struct wire *w, struct err *err)
+static int write_failed(struct wire *w, int e, struct err *err)
 {
 	char why[160];
 
+	w->broken = true;
+	return err_set(err, POD_E_UNAVAILABLE, "connection lost: %s",
+	               e == SSL_ERROR_SYSCALL && errno ? strerror(errno)
+	                                               : tls_error_text(w->ssl, why, sizeof(why)));
+}
+
+/* What TLS has made of it so far. */
+static int flush_records(struct wire *w, struct err *err)
+{
+	BIO *out = SSL_get_wbio(w->ssl);
+
+	errno = 0;
+	if (BIO_wpending(out) == 0 || BIO_flush(out) == 1 || BIO_should_retry(out))
+		return 0;
+	return write_failed(w, SSL_ERROR_SYSCALL, err);
+}
+
+int wire_push(struct wire *w, struct err *err)
+{
 	while (!w->broken && w->fd >= 0 && w->out_from < w->out_to) {
 		size_t n = 0;
 
@@ -161,11 +180,7 @@ int wire_push(struct wire *w, struct err *err)
 
 			if (e == SSL_ERROR_WANT_WRITE || e == SSL_ERROR_WANT_READ)
 				return 0;
-			w->broken = true;
-			return err_set(err, POD_E_UNAVAILABLE, "connection lost: %s",
-			               e == SSL_ERROR_SYSCALL && errno
-			                       ? strerror(errno)
-			                       : tls_error_text(w->ssl, why, sizeof(why)));
+			return write_failed(w, e, err);
 		}
 		w->out_from += n;
 		atomic_fetch_add(&w->bytes_sent, n);
@@ -174,12 +189,12 @@ int wire_push(struct wire *w, struct err *err)
 		return err_set(err, POD_E_UNAVAILABLE, "connection lost");
 	if (w->out_from == w->out_to)
 		w->out_from = w->out_to = 0;
-	return 0;
+	return flush_records(w, err);
 }
 
 size_t wire_pending(const struct wire *w)
 {
-	return w->out_to - w->out_from;
+	return w->out_to - w->out_from + (w->ssl ? (size_t) BIO_wpending(SSL_get_wbio(w->ssl)) : 0);
 }
 
 /* ---- receiving ---- */

@@ -96,13 +96,32 @@ static int handshake(struct wire *w, uint64_t deadline_ms, int stop_fd, struct e
 	}
 }
 
+/*
+ * TLS gives each record of 16 KiB to the socket by itself: a frame would be nine system calls, and wake the
+ * other side as often. So they are gathered first; wire_push flushes.
+ */
+static bool set_bios(SSL *ssl, int fd)
+{
+	BIO *socket = BIO_new_socket(fd, BIO_NOCLOSE), *gather = BIO_new(BIO_f_buffer());
+
+	if (!socket || !gather || BIO_set_write_buffer_size(gather, WIRE_SEND_SIZE) != 1 ||
+	    BIO_up_ref(socket) != 1) {
+		(void) BIO_free(gather);
+		(void) BIO_free(socket);
+		return false;
+	}
+	SSL_set0_rbio(ssl, socket);
+	SSL_set0_wbio(ssl, BIO_push(gather, socket));
+	return true;
+}
+
 static int start_tls(struct wire *w, int fd, SSL *ssl, uint64_t deadline_ms, int stop_fd, struct err *err)
 {
 	int one = 1, r;
 
 	reset(w, fd); /* fd is the wire's from here on */
 	w->ssl = ssl;
-	if (!ssl || SSL_set_fd(ssl, fd) != 1) {
+	if (!ssl || !set_bios(ssl, fd)) {
 		wire_close(w);
 		return err_set(err, POD_E_NOMEM, "TLS");
 	}

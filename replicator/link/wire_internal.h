@@ -14,6 +14,8 @@
 #define WIRE_IN_SIZE  (2u * (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX))
 /* What TLS asks the socket for at once: several records, so that a small message costs one read. */
 #define WIRE_READ_SIZE 65536u
+/* What is gathered before the socket gets it: an epoch of 32 small writes as TLS records, and then some. */
+#define WIRE_SEND_SIZE (192 * 1024)
 
 struct wire {
 	pthread_mutex_t lock; /* ssl, out */
