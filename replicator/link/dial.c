@@ -185,8 +185,11 @@ static int obey(struct peer *p, const struct orders *o, struct err *err)
 		r = go_ahead(p, err);
 	if (r == 0 && o->start_resync && !o->resync_all && !pace_can_finish(p))
 		put_off(p);
-	else if (r == 0 && (o->start_resync || o->resync_all))
+	else if (r == 0 && (o->start_resync || o->resync_all)) {
+		p->readable =
+			true; /* it reads until the peer answers, and may leave what comes behind that */
 		r = peer_resync(p, o->resync_all, err);
+	}
 	if (r == 0 && o->verify)
 		compare_begin(p, COMPARE_VERIFY, o->repair);
 	return r;
@@ -239,6 +242,8 @@ static int hear(struct peer *p, struct err *err)
 	struct frame f;
 	int r;
 
+	if (!p->readable)
+		return 0;
 	do {
 		while ((r = wire_next(p->wire, &f, err)) > 0) {
 			r = peer_on_frame(p, &f, err);
@@ -292,6 +297,7 @@ static int wait_for_work(struct peer *p, bool pending, bool busy, bool async, st
 		return err_errno(err, errno, "poll");
 	if (fds[1].revents)
 		bell_silence(&p->wake);
+	p->readable = (fds[0].revents & ~POLLOUT) != 0;
 	if (!fds[0].revents && clock_mono_ms() - wire_heard_ms(p->wire) >= p->r->o.dead_ms)
 		return err_set(err, POD_E_TIMEOUT, "nothing came from the peer for %u ms", p->r->o.dead_ms);
 	return 0;
@@ -350,6 +356,7 @@ static int connection(struct peer *p, struct err *err)
 	wire_set_lz4(p->wire, lz4 && (p->hello.features & LINK_FEATURE_LZ4));
 	p->backoff_ms = 0;
 	p->pinged_ms = clock_mono_ms();
+	p->readable = true;
 	return serve(p, err);
 }
 

@@ -12,6 +12,8 @@
 
 /* Buffers of a megabyte, one after the other, that are taken before there is a flush in any case. */
 #define FULL_MAX 3
+/* So long nothing has to come before receipt is reported that nobody asked for. */
+#define QUIET_MS 10
 
 bool session_stopped(struct session *s)
 {
@@ -270,7 +272,7 @@ static int wait_for_more(struct session *s, struct err *err)
 		                 { .fd = s->stop_fd, .events = POLLIN },
 		                 { .fd = s->r->room.fd, .events = POLLIN } };
 	uint64_t dead_ms = 3 * (uint64_t) s->r->o.dead_ms, silent_ms;
-	int r;
+	int r, n, timeout_ms;
 
 	wire_lock(s->wire);
 	r = wire_push(s->wire, err);
@@ -281,9 +283,12 @@ static int wait_for_more(struct session *s, struct err *err)
 	if (room_is_there(s))
 		return 0;
 	silent_ms = clock_mono_ms() - wire_heard_ms(s->wire);
-	if (poll(fds, ARRAY_SIZE(fds), silent_ms < dead_ms ? (int) (dead_ms - silent_ms) : 0) < 0 &&
-	    errno != EINTR)
+	timeout_ms = silent_ms < dead_ms ? (int) (dead_ms - silent_ms) : 0;
+	n = poll(fds, ARRAY_SIZE(fds),
+	         receive_owes_report(s) && timeout_ms > QUIET_MS ? QUIET_MS : timeout_ms);
+	if (n < 0 && errno != EINTR)
 		return err_errno(err, errno, "poll");
+	s->quiet = n == 0;
 	if (fds[1].revents)
 		return err_set(err, POD_E_CANCELLED, "stopped");
 	if (!fds[0].revents && clock_mono_ms() - wire_heard_ms(s->wire) >= dead_ms)

@@ -107,6 +107,7 @@ struct peer {
 	/* Its thread's own. */
 	struct hello hello; /* the peer's, of this connection */
 	struct pace pace;
+	bool readable;      /* something may have come */
 	bool resyncing;     /* a resync into it has begun, and not ended */
 	uint64_t needs_lsn; /* what the disk was told last */
 	uint64_t told_sent, told_staged, sent_seen, durable_lsn;
@@ -136,6 +137,7 @@ struct session {
 	bool started;             /* a RESTART may come */
 	bool following;           /* the log may come */
 	bool reply;               /* of the log that has just come, receipt is waited for */
+	bool quiet;               /* nothing has come for a moment */
 	uint64_t consistent_from; /* 0: consistent */
 	uint64_t told_received, told_durable, told_credit;
 	struct incoming incoming[RANGES_MAX * 2];
@@ -294,6 +296,8 @@ int receive_resync_end(struct session *s, const struct frame *f, struct err *err
 int receive_settle(struct session *s, bool idle, struct err *err);
 /* From which tail of the log on there is credit to be given that has not been; UINT64_MAX: none at all. */
 uint64_t receive_room_at(const struct session *s);
+/* Something has come of which the primary has not heard yet. */
+bool receive_owes_report(const struct session *s);
 /* receive_chunks.c */
 int receive_hashes(struct session *s, const struct frame *f, struct err *err);
 int receive_chunk(struct session *s, const struct frame *f, struct err *err);

@@ -56,6 +56,14 @@ uint64_t receive_room_at(const struct session *s)
 	return lsn > s->r->log_bytes ? lsn - s->r->log_bytes : 0;
 }
 
+bool receive_owes_report(const struct session *s)
+{
+	struct disk_cursors c;
+
+	disk_cursors(s->r->disk, &c);
+	return s->following && c.staged > s->told_received;
+}
+
 static void end_resync(struct superblock *sb, void *arg)
 {
 	sb->consistent_from_lsn = 0;
@@ -105,7 +113,8 @@ int receive_settle(struct session *s, bool idle, struct err *err)
 	if (!s->following)
 		return 0;
 	disk_cursors(d, &c);
-	r = report_received(s, &c, idle && c.committed == c.durable, err);
+	/* Where nobody asked for it, only when nothing else will tell: DURABLE mostly comes at once. */
+	r = report_received(s, &c, s->quiet && c.committed == c.durable, err);
 	s->reply = false;
 	if (r == 0 && c.committed > c.durable) {
 		r = disk_wait_durable(d, c.committed, err);
