@@ -16,7 +16,7 @@
 #define IDLE_US       50000u
 #define CHECKPOINT_US 1000000u /* so long idle before the superblock is written for its own sake */
 #define RETRY_MS      500      /* the image's disk was full */
-#define QUEUE_DEPTH   64
+#define QUEUE_DEPTH   16
 
 int applier_init(struct disk *d, struct err *err)
 {

@@ -101,6 +101,11 @@ uint64_t disk_committed_lsn(struct disk *d)
 	return lsn;
 }
 
+uint64_t disk_stage_bytes(const struct disk *d)
+{
+	return d->stage.size;
+}
+
 uint64_t disk_size(struct disk *d)
 {
 	uint64_t size;

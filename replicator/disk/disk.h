@@ -91,6 +91,7 @@ struct disk_cursors { /* LSNs; tail <= applied <= durable <= staged */
 };
 void disk_cursors(struct disk *d, struct disk_cursors *ret);
 uint64_t disk_size(struct disk *d);
+uint64_t disk_stage_bytes(const struct disk *d); /* the newest of the log is in memory up to so much */
 /* NULL, or why nothing can be written any more (an I/O error of log, image or metadata). Reads go on. */
 const char *disk_broken(struct disk *d);
 /* Whether the image's disk is full: why. Nothing is lost, the log keeps it and it is tried again; when the log is full

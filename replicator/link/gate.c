@@ -41,8 +41,8 @@ static int enter(struct replication *r, struct err *err)
 	return closed(r, err);
 }
 
-/* The log would run over before a peer that flushes wait for has it: then writers wait for it as well. A peer
- * that does not answer is struck as if a flush had waited. */
+/* The stage, or the log, would run over before a peer that flushes wait for has it: then writers wait for it
+ * as well. A peer that does not answer is struck as if a flush had waited. */
 static void keep_pace(struct replication *r)
 {
 	struct disk_cursors c;
@@ -51,12 +51,13 @@ static void keep_pace(struct replication *r)
 	if (behind == UINT64_MAX)
 		return;
 	disk_cursors(r->disk, &c);
-	if (c.staged <= behind + r->log_bytes / 2)
+	if (c.staged <= behind + r->ahead_bytes_max)
 		return;
 	(void) pthread_mutex_lock(&r->lock);
 	step_lsn(r, REPL_FLUSH, 0, c.committed);
 	r->pacing++;
-	while (r->core.primary && !r->stopping && atomic_load(&r->waited_floor) < c.staged - r->log_bytes / 2)
+	while (r->core.primary && !r->stopping &&
+	       atomic_load(&r->waited_floor) < c.staged - r->ahead_bytes_max)
 		(void) pthread_cond_wait(&r->released, &r->lock);
 	r->pacing--;
 	(void) pthread_mutex_unlock(&r->lock);

@@ -149,6 +149,7 @@ struct session {
 struct replication {
 	struct disk *disk;
 	uint64_t log_bytes; /* of the disk's log */
+	uint64_t ahead_bytes_max; /* writers go no further ahead of a peer that flushes wait for */
 	char site[PEER_NAME_SIZE];
 	struct replication_options o;
 	struct tls_context *server, *client;

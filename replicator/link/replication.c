@@ -214,6 +214,12 @@ static void defaults(struct replication *r)
 	disk_superblock(r->disk, &sb);
 	r->token = sb.token;
 	r->log_bytes = sb.log_bytes;
+	/* What is no longer in the stage has to be read from the disk for the peer, in the way of what is
+	 * written there; and long writes go to the image alone only while each peer is near (disk/place.c).
+	 */
+	r->ahead_bytes_max = disk_stage_bytes(r->disk) / 8 * 3;
+	if (r->ahead_bytes_max > sb.log_bytes / 2)
+		r->ahead_bytes_max = sb.log_bytes / 2;
 	if (!o->lag_limit_bytes)
 		o->lag_limit_bytes = sb.log_bytes / 2;
 	if (!o->lag_limit_ms)
