@@ -6,7 +6,7 @@ mta_core_LDLIBS := -lidn2 -ljansson -lprotobuf-c -lz -pthread
 
 PROGRAMS += $(if $(wildcard mta/main.c),mta)
 mta_MAIN := mta/main.c
-mta_USES := mta_core submit smtp tally storeproto directory dns http net proc conf sasl kv mime base
+mta_USES := mta_core submit smtp tally storeproto directory dns http net proc conf sasl kv wal mime base
 
 # The filter uses the mta's spool and nothing else of it.
 MODULES += podfilter_core
@@ -14,4 +14,4 @@ podfilter_core_SRCS := $(filter-out mta/podfilter/main.c,$(wildcard mta/podfilte
 podfilter_core_LDLIBS := -lmilter -lm -lspf2 -lopendkim -lopendmarc -lpsl -lidn2 -lz -lcrypto -levent_core -levent_extra -levent_pthreads -ljansson -pthread
 PROGRAMS += podfilter
 podfilter_MAIN := mta/podfilter/main.c
-podfilter_USES := podfilter_core mta_core submit smtp tally storeproto directory dns http net proc conf sasl kv mime base
+podfilter_USES := podfilter_core mta_core submit smtp tally storeproto directory dns http net proc conf sasl kv wal mime base

@@ -4,4 +4,4 @@ store_core_LDLIBS := -lsasl2 -lcrypt -ljansson -lxxhash -pthread
 
 PROGRAMS += $(if $(wildcard store/main.c),stored)
 stored_MAIN := store/main.c
-stored_USES := store_core storeproto directory net proc conf kv mime base
+stored_USES := store_core storeproto directory net proc conf kv wal mime base

@@ -63,7 +63,7 @@ static int check_disk(const struct shelf *s, struct err *err)
 
 	if (fstatvfs(s->dir_fd, &v) < 0)
 		return err_errno(err, errno, "looking at the queue's disk");
-	if ((uint64_t) v.f_bavail * v.f_frsize < 2 * queue_journal_size(s->journal) + SPARE_BYTES)
+	if ((uint64_t) v.f_bavail * v.f_frsize < 2 * wal_size(s->journal) + SPARE_BYTES)
 		return err_set(err, POD_E_NOSPACE, "the queue's disk is full");
 	return 0;
 }
@@ -157,9 +157,9 @@ static void add(struct buf *batch, const struct shelf_change *c)
  * queue. */
 static bool has_room(const struct shelf *s, size_t size, bool is_new)
 {
-	size_t kept = is_new ? queue_journal_size(s->journal) / CHANGES_PART : 0;
+	size_t kept = is_new ? wal_size(s->journal) / CHANGES_PART : 0;
 
-	return size + QUEUE_JOURNAL_BLOCK + kept <= queue_journal_room(s->journal);
+	return size + WAL_BLOCK + kept <= wal_room(s->journal);
 }
 
 /* Waits until the other file is free, and goes on with that. */
@@ -173,7 +173,7 @@ static int turn(struct shelf *s, bool full, struct err *err)
 	if (s->other_is_free) {
 		s->other_is_free = false;
 		s->turned_full = full;
-		queue_journal_turn(s->journal);
+		wal_turn(s->journal);
 	} else if (s->trouble) {
 		*err = s->trouble_err;
 		r = s->trouble;
@@ -186,7 +186,7 @@ static int turn(struct shelf *s, bool full, struct err *err)
 
 static int make_room(struct shelf *s, const struct shelf_change *c, struct err *err)
 {
-	if (c->r < 0 || queue_journal_is_empty(s->journal) || has_room(s, size_of(c), has_new(c)))
+	if (c->r < 0 || wal_is_empty(s->journal) || has_room(s, size_of(c), has_new(c)))
 		return 0;
 	return turn(s, true, err);
 }
@@ -199,7 +199,7 @@ static struct shelf_change *write_part(struct shelf *s, struct shelf_change *fir
 	size_t n = 0;
 	int r = make_room(s, first, &err);
 
-	queue_journal_begin(batch);
+	wal_batch_begin(batch);
 	for (; r == 0 && c && !c->turn; c = c->next) {
 		if (c->r < 0)
 			continue;
@@ -211,13 +211,13 @@ static struct shelf_change *write_part(struct shelf *s, struct shelf_change *fir
 	if (r == 0 && n)
 		r = shelf_probe(s, "journal");
 	if (r == 0 && n)
-		r = queue_journal_append(s->journal, batch, &err);
+		r = wal_append(s->journal, batch, &err);
 	if (c == first)
 		c = c->next; /* it failed, or had failed */
 	for (struct shelf_change *done = first; done != c; done = done->next) {
 		if (r < 0)
 			fail(done, r, &err);
-		done->segment = queue_journal_segment(s->journal);
+		done->segment = wal_segment(s->journal);
 	}
 	return c;
 }
@@ -298,9 +298,9 @@ void shelf_commit_batch(struct shelf *s, struct shelf_change *batch, struct buf 
 		struct shelf_change *first = batch;
 
 		if (first->turn) {
-			if (!queue_journal_is_empty(s->journal))
+			if (!wal_is_empty(s->journal))
 				first->r = turn(s, false, &first->err);
-			first->segment = queue_journal_segment(s->journal);
+			first->segment = wal_segment(s->journal);
 			batch = first->next;
 		} else {
 			batch = write_part(s, first, scratch);

@@ -23,9 +23,8 @@
 
 struct shelf {
 	struct shelf_index index; /* read by the loop, changed by the settling thread */
-	struct queue_journal
-		*journal; /* whose who commits: the committing thread, or the loop while that is idle */
-	int dir_fd;       /* messages/ */
+	struct wal *journal;      /* whose who commits: the committing thread, or the loop while that is idle */
+	int dir_fd;               /* messages/ */
 	int (*probe)(const char *step);
 
 	/* the loop's */

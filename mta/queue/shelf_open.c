@@ -46,8 +46,8 @@ static int open_journal(struct shelf *s, const char *queue_dir, struct err *err)
 		r = queue_journal_open(queue_dir, settled, replay_entry, s, &s->journal, err);
 	if (r < 0)
 		return r;
-	if (s->now->segment != queue_journal_segment(s->journal))
-		recents_clear(s->now, queue_journal_segment(s->journal));
+	if (s->now->segment != wal_segment(s->journal))
+		recents_clear(s->now, wal_segment(s->journal));
 	s->other_is_free = s->before->segment == 0;
 	if (!s->other_is_free)
 		s->to_settle = s->before;
@@ -114,7 +114,7 @@ static int start_threads(struct shelf *s, struct event_base *base, struct err *e
 static void shelf_free(struct shelf *s)
 {
 	shelf_index_close(&s->index);
-	s->journal = queue_journal_close(s->journal);
+	s->journal = wal_close(s->journal);
 	recents_done(&s->generations[0]);
 	recents_done(&s->generations[1]);
 	recents_done(&s->pending);

@@ -95,7 +95,7 @@ void *shelf_settler(void *shelf)
 		int r = shelf_settle(s, rs, &err);
 
 		if (r == 0)
-			queue_journal_resize(s->journal, was_full);
+			wal_resize(s->journal, was_full);
 		hand_back(s, r, &err);
 	}
 	return NULL;

@@ -1,0 +1,2 @@
+MODULES += wal
+wal_SRCS := $(wildcard lib/wal/*.c)
