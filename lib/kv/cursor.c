@@ -60,7 +60,27 @@ int kv_cursor_prev(struct kv_cursor *c, struct span *ret_key, struct span *ret_v
 	return move(c, MDB_PREV, (MDB_val){ 0 }, ret_key, ret_value);
 }
 
+/* The redo has to name the entry that the cursor stands on. */
+static int note_delete(struct kv_cursor *c, size_t *ret_mark)
+{
+	MDB_val key, value;
+	int r = c->txn->redo ? mdb_cursor_get(c->impl, &key, &value, MDB_GET_CURRENT) : 0;
+
+	if (r == 0 && c->txn->redo)
+		*ret_mark = redo_add(c->txn->redo, REDO_DELETE, mdb_cursor_dbi(c->impl), span_of_val(key),
+		                     SPAN_NONE);
+	return r;
+}
+
 int kv_cursor_delete(struct kv_cursor *c, struct err *err)
 {
-	return kv_error(err, mdb_cursor_del(c->impl, 0), "deleting");
+	size_t mark = 0;
+	int r = note_delete(c, &mark);
+
+	if (r != 0)
+		return kv_error(err, r, "deleting");
+	r = mdb_cursor_del(c->impl, 0);
+	if (r != 0)
+		redo_take_back(c->txn->redo, mark);
+	return kv_error(err, r, "deleting");
 }

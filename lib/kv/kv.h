@@ -18,12 +18,15 @@
 
 struct kv;
 struct kv_cursor;
+struct kv_redo;
 struct kv_txn_impl;
 
 #define KV_READONLY 1u /* open: this process never writes */
 #define KV_CREATE   2u
 #define KV_NOSYNC   4u /* open: commits are not flushed; for data that can be lost (tests, caches) */
-#define KV_NOLOCK   8u /* open, with KV_READONLY: nobody writes the file, and its folder cannot be written (a snapshot) */
+#define KV_NOLOCK                                                                                           \
+	8u /* open, with KV_READONLY: nobody writes the file, and its folder cannot be written (a snapshot) \
+	    */
 
 struct kv_options {
 	uint64_t map_bytes; /* address space reserved: the most it can ever hold; 0: what the file says */
@@ -61,6 +64,7 @@ struct kv_txn {
 	struct kv_txn_impl *impl; /* NULL: not running */
 	struct kv *kv;
 	struct kv_cursor *cursors; /* open ones, closed with the transaction at the latest */
+	struct kv_redo *redo;      /* NULL, or what is told of its changes: see redo.h */
 	enum kv_mode mode;
 };
 /* Declares a transaction that is aborted at the end of its scope unless it was committed. */
@@ -79,6 +83,8 @@ int kv_txn_nest(struct kv_txn *parent, struct kv *kv, struct kv_txn *ret_txn, st
  */
 int kv_txn_commit(struct kv_txn *txn, struct err *err);
 void kv_txn_abort(struct kv_txn *txn);
+/* Hands a transaction over, running or not, that has no cursors; *from is not running after it. Of the same thread. */
+void kv_txn_move(struct kv_txn *from, struct kv_txn *ret_to);
 
 /* -POD_E_NOTFOUND without words in err: often no error. */
 int kv_get(struct kv_txn *txn, kv_table t, struct span key, struct span *ret_value, struct err *err);

@@ -30,6 +30,17 @@ struct kv {
 /* Turns LMDB's (or errno's) code into ours; 0 stays 0. */
 int kv_error(struct err *err, int code, const char *doing);
 
+/* ---- redo.c: told of each change before it is made, for keys may lie on the page that is changed; redo
+ * NULL: nothing ---- */
+
+enum redo_kind { REDO_PUT = 1, REDO_DELETE = 2, REDO_CLEAR = 3 };
+/* Where it begins, for redo_take_back when the change could not be made. */
+size_t redo_add(struct kv_redo *r, enum redo_kind kind, kv_table t, struct span key, struct span value);
+void redo_take_back(struct kv_redo *r, size_t mark);
+/* A value to be filled in by the caller, at the place that redo_reserved then hears of, and returns. */
+size_t redo_reserve(struct kv_redo *r, kv_table t, struct span key, size_t len);
+void *redo_reserved(struct kv_redo *r, void *value);
+
 static inline MDB_txn *txn_mdb(const struct kv_txn *txn)
 {
 	return (MDB_txn *) txn->impl;

@@ -148,6 +148,13 @@ void kv_txn_abort(struct kv_txn *txn)
 	leave(txn->kv);
 }
 
+void kv_txn_move(struct kv_txn *from, struct kv_txn *ret_to)
+{
+	assert(!from->cursors);
+	*ret_to = *from;
+	*from = (struct kv_txn){ 0 };
+}
+
 int kv_get(struct kv_txn *txn, kv_table t, struct span key, struct span *ret_value, struct err *err)
 {
 	MDB_val k = val_of(key), v;
@@ -168,8 +175,12 @@ static int put(struct kv_txn *txn, kv_table t, struct span key, struct span valu
                struct err *err)
 {
 	MDB_val k = val_of(key), v = val_of(value);
+	size_t mark = redo_add(txn->redo, REDO_PUT, t, key, value);
+	int r = mdb_put(txn_mdb(txn), t, &k, &v, flags);
 
-	return kv_error(err, mdb_put(txn_mdb(txn), t, &k, &v, flags), "writing");
+	if (r != 0)
+		redo_take_back(txn->redo, mark);
+	return kv_error(err, r, "writing");
 }
 
 int kv_put(struct kv_txn *txn, kv_table t, struct span key, struct span value, struct err *err)
@@ -190,23 +201,35 @@ int kv_append(struct kv_txn *txn, kv_table t, struct span key, struct span value
 int kv_reserve(struct kv_txn *txn, kv_table t, struct span key, size_t len, void **ret_value, struct err *err)
 {
 	MDB_val k = val_of(key), v = { len, NULL };
+	size_t mark = redo_reserve(txn->redo, t, key, len);
 	int r = mdb_put(txn_mdb(txn), t, &k, &v, MDB_RESERVE);
 
-	if (r == 0)
-		*ret_value = v.mv_data;
+	if (r != 0)
+		redo_take_back(txn->redo, mark);
+	else
+		*ret_value = redo_reserved(txn->redo, v.mv_data);
 	return kv_error(err, r, "writing");
 }
 
 int kv_delete(struct kv_txn *txn, kv_table t, struct span key, struct err *err)
 {
 	MDB_val k = val_of(key);
+	size_t mark = redo_add(txn->redo, REDO_DELETE, t, key, SPAN_NONE);
+	int r = mdb_del(txn_mdb(txn), t, &k, NULL);
 
-	return kv_error(err, mdb_del(txn_mdb(txn), t, &k, NULL), "deleting");
+	if (r != 0)
+		redo_take_back(txn->redo, mark);
+	return kv_error(err, r, "deleting");
 }
 
 int kv_clear(struct kv_txn *txn, kv_table t, struct err *err)
 {
-	return kv_error(err, mdb_drop(txn_mdb(txn), t, 0), "emptying a table");
+	size_t mark = redo_add(txn->redo, REDO_CLEAR, t, SPAN_NONE, SPAN_NONE);
+	int r = mdb_drop(txn_mdb(txn), t, 0);
+
+	if (r != 0)
+		redo_take_back(txn->redo, mark);
+	return kv_error(err, r, "emptying a table");
 }
 
 uint64_t kv_count(struct kv_txn *txn, kv_table t)
