@@ -1,8 +1,8 @@
 /*
  * Durable deliveries a second on one volume, straight into store/index: no protocol, no sockets.
- *   store_deliver FOLDER SUBMITTERS SECONDS [USERS [BYTES [MESSAGES]]]
+ *   store_deliver FOLDER SUBMITTERS SECONDS [USERS [BYTES [MESSAGES [SETTLE_MS]]]]
  * Each submitter has one delivery under way and hands in the next when it is answered. MESSAGES are put into the first
- * user's INBOX before, and all deliveries then go there. One line: deliveries a second, commits, changes a commit.
+ * user's INBOX before, and all deliveries then go there. SETTLE_MS: as stored.delivery_settle, 500 unless said. One line: deliveries a second, commits, changes a commit.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -37,8 +37,9 @@ static int deliver(struct bench *b, unsigned int user)
 	char id[16];
 	struct deliver_recipient rcpt = { .user_id = SPAN_NONE };
 	struct change c = { .kind = CHANGE_DELIVER, .a = a, .id = guid_new() };
-	struct volume_body body = { .fd = -1 };
-	int r = volume_stage_body(b->vol, SPAN_NONE, span_make(b->text, b->bytes), -1, 0, &body, NULL);
+	const struct span text = span_make(b->text, b->bytes);
+	struct volume_body body = volume_hold_body(SPAN_NONE, text);
+	int r = b->bytes <= VOLUME_BODY_HELD_MAX ? 0 : volume_stage_body(b->vol, SPAN_NONE, text, -1, 0, &body, NULL);
 
 	(void) snprintf(id, sizeof(id), "u%04u", user);
 	rcpt.user_id = span_of(id);
@@ -125,7 +126,7 @@ int main(int argc, char **argv)
 {
 	unsigned int submitters = number(argc, argv, 2, 10), seconds = number(argc, argv, 3, 5), before = number(argc, argv, 6, 0);
 	struct bench b = { .users = number(argc, argv, 4, 100), .bytes = number(argc, argv, 5, 4096), .one_mailbox = before > 0 };
-	struct volume_options o = { .path = argc > 1 ? argv[1] : "", .users_max = 1000, .write_behind_ms = 1000, .delivery_memory_days = 7 };
+	struct volume_options o = { .path = argc > 1 ? argv[1] : "", .users_max = 1000, .write_behind_ms = 1000, .settle_ms = number(argc, argv, 7, 500), .delivery_memory_days = 7 };
 	struct volume_counts from, to;
 	struct err err = { 0 };
 

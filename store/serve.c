@@ -243,11 +243,13 @@ static int open_volume(struct serving *s, struct err *err)
 		.map_bytes = c->map_size,
 		.users_max = c->users_max,
 		.write_behind_ms = (unsigned int) c->write_behind_ms,
+		.settle_ms = (unsigned int) c->delivery_settle_ms,
 		.oof_repeat_s = c->oof_repeat_ms / 1000,
 		.delivery_memory_days = (unsigned int) ((c->delivery_memory_ms + DAY_MS - 1) / DAY_MS),
 		.commit_changes_max = c->commit_max_messages,
 		.commit_window_ms = (unsigned int) c->commit_window_ms,
 		.on_changed = service_on_changed,
+		.is_watched = service_is_watched,
 		.arg = s->service,
 	};
 	int r = rebuild_missing_index(s, err);

@@ -21,6 +21,10 @@ static const struct conf_item items[] = {
 	CONF_COUNT(stored_conf, users_max, "1000", "1", "1000", "Most users on a volume."),
 	CONF_TIME(stored_conf, write_behind, "3s", "0", "1m",
 	        "How long after a change of flags the file is renamed."),
+	CONF_TIME(stored_conf, delivery_settle, "500ms", "0", "1m",
+	        "How long a delivery that is durable in the volume's journal may wait until the index has it, "
+	        "where nobody looks for it earlier. 0: both at once, which takes several flushes of the disk "
+	        "in place of one."),
 	CONF_TIME(stored_conf, delivery_memory, "7d", "1d", "30d",
 	        "How long the id of a delivery is remembered, to recognise one that is repeated. Longer "
 	        "than mta.queue_lifetime."),

@@ -13,7 +13,7 @@ struct stored_conf {
 	uint64_t auth_cache_ms;
 	uint64_t quota_default; /* 0: unlimited */
 	unsigned int users_max;
-	uint64_t write_behind_ms, delivery_memory_ms, oof_repeat_ms;
+	uint64_t write_behind_ms, delivery_settle_ms, delivery_memory_ms, oof_repeat_ms;
 	const char *tls_listen;                     /* as net_addr_parse takes it; "": off */
 	const char *tls_mta, *tls_gateway, *tls_admin, *tls_filter; /* names of certificates */
 };

@@ -83,7 +83,8 @@ int kv_txn_nest(struct kv_txn *parent, struct kv *kv, struct kv_txn *ret_txn, st
  */
 int kv_txn_commit(struct kv_txn *txn, struct err *err);
 void kv_txn_abort(struct kv_txn *txn);
-/* Hands a transaction over, running or not, that has no cursors; *from is not running after it. Of the same thread. */
+/* Hands a transaction over, running or not, that has no cursors; *from is not running after it. Of the same
+ * thread. */
 void kv_txn_move(struct kv_txn *from, struct kv_txn *ret_to);
 
 /* -POD_E_NOTFOUND without words in err: often no error. */

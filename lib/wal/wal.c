@@ -221,6 +221,17 @@ void wal_turn(struct wal *w)
 	begin_segment(now(w), segment + 1);
 }
 
+int wal_erase(struct wal *w, struct err *err)
+{
+	static const uint8_t zeros[WAL_BLOCK];
+	ssize_t n;
+
+	do
+		n = pwrite(now(w)->fd, zeros, sizeof(zeros), 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? fail(w, "erasing", err) : 0;
+}
+
 /* The write and its flush in one call (pwritev2(2)); what is behind it in the file may stay in the cache. */
 static int write_durably(const struct wal *w, int fd, struct span bytes, uint64_t at, struct err *err)
 {

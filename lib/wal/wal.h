@@ -56,6 +56,11 @@ int wal_append(struct wal *w, struct buf *batch, struct err *err);
 /* Goes on with the next segment in the file that is free: the other one, or the only one, whose own is
  * settled. */
 void wal_turn(struct wal *w);
+/*
+ * In a segment that is empty: what an earlier use of its file left is not to be read by who does not know
+ * what is settled. True for the disk when the file system is flushed next.
+ */
+int wal_erase(struct wal *w, struct err *err);
 
 /*
  * Of the file that is not written now, or of the only one while it is empty. larger: it was full soon; else

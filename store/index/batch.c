@@ -56,14 +56,17 @@ static int shorten_journal(struct batch *b, struct err *err)
 	return r == -POD_E_NOSPACE ? 0 : r;
 }
 
-int batch_begin(struct batch *b, struct volume *vol, struct err *err)
+int batch_begin(struct batch *b, struct volume *vol, bool deliveries, struct err *err)
 {
 	int r;
 
-	*b = (struct batch){ .vol = vol, .a = arena_create(BATCH_MEMORY), .now = clock_wall_s() };
+	*b = (struct batch){ .vol = vol,
+		             .a = arena_create(BATCH_MEMORY),
+		             .now = clock_wall_s(),
+		             .began_us = clock_mono_us() };
 	if (!b->a)
 		return err_set(err, POD_E_NOMEM, "commit");
-	r = kv_txn_begin(vol->kv, KV_WRITE, &b->txn, err);
+	r = ahead_begin(vol, deliveries, &b->txn, err);
 	if (r == 0)
 		r = counters_get(&b->txn, &vol->t, &b->counters, err);
 	if (r == 0) {
@@ -79,13 +82,15 @@ int batch_begin(struct batch *b, struct volume *vol, struct err *err)
 		return r;
 	}
 	b->needs_sync |= vol->writer.sync_owed;
-	b->no_room = space_is_short(vol);
+	b->no_room = vol->ahead.stuck || space_is_short(vol);
 	return 0;
 }
 
 void batch_unstage(struct batch *b, struct staged *mark)
 {
 	for (; b->staged != mark; b->staged = b->staged->before) {
+		if (b->staged->body)
+			b->bodies--;
 		/* What stays behind, recovery takes away: it is in no committed row. */
 		if (b->staged->tree)
 			(void) file_remove_tree(b->vol->staging, b->staged->name, NULL);
@@ -94,17 +99,29 @@ void batch_unstage(struct batch *b, struct staged *mark)
 	}
 }
 
+/* Its rows come to nothing. */
+static void drop_rows(struct batch *b)
+{
+	if (!b->txn.impl)
+		return;
+	kv_txn_abort(&b->txn);
+	ahead_undo(b->vol);
+}
+
 void batch_abort(struct batch *b)
 {
-	kv_txn_abort(&b->txn);
+	/* Files that it wrote are not taken back: the next commit makes them durable. */
+	b->vol->writer.sync_owed |= b->needs_sync;
 	batch_unstage(b, NULL);
 	states_undone(b);
+	if (!ahead_put_back(b))
+		drop_rows(b);
 	batch_done(b);
 }
 
 void batch_done(struct batch *b)
 {
-	kv_txn_abort(&b->txn);
+	drop_rows(b);
 	journal_frame_done(&b->journal);
 	b->a = arena_free(b->a);
 }
@@ -120,17 +137,39 @@ int batch_wrote(struct batch *b, int r, const struct err *err)
 	return r;
 }
 
-int batch_staged(struct batch *b, const char *name, bool tree, struct err *err)
+static int stage(struct batch *b, const struct staged *what, struct err *err)
 {
 	struct staged *s = arena_new(b->a, struct staged);
-	char *copy = arena_str(b->a, span_of(name));
+	const char *copy = arena_str(b->a, span_of(what->name));
 
 	if (!s || !copy)
-		return err_set(err, POD_E_NOMEM, "stage %s", name);
-	*s = (struct staged){ copy, tree, b->staged };
+		return err_set(err, POD_E_NOMEM, "stage %s", what->name);
+	*s = *what;
+	s->name = copy;
+	s->before = b->staged;
 	b->staged = s;
-	b->needs_sync = true;
 	return 0;
+}
+
+int batch_staged(struct batch *b, const char *name, bool tree, struct err *err)
+{
+	b->needs_sync = true;
+	return stage(b, &(struct staged){ .name = name, .tree = tree }, err);
+}
+
+int batch_staged_body(struct batch *b, const char *name, const struct volume_body *body, struct err *err)
+{
+	int r = stage(b, &(struct staged){ .name = name, .body = body }, err);
+
+	if (r == 0)
+		b->bodies++;
+	return r;
+}
+
+bool batch_will_sync(const struct batch *b)
+{
+	/* What is written down may go ahead. */
+	return b->needs_sync || (!b->txn.redo && (b->bodies > 0 || ahead_any(&b->vol->ahead)));
 }
 
 int batch_intent(struct batch *b, enum intent_op op, const char *from, const char *to, struct err *err)
@@ -370,11 +409,12 @@ static int sync_files(struct batch *b, struct err *err)
 	if (!b->needs_sync && !b->journaled)
 		return 0;
 	e = STEP(b->vol, VOLUME_STEP_SYNC);
-	if (e)
-		return err_errno(err, e, "syncfs of the volume");
-	if (!b->needs_sync)
+	if (e == 0 && !b->needs_sync)
 		return journal_flush(&b->vol->journal, err);
-	return syncfs(b->vol->dir) < 0 ? err_errno(err, errno, "syncfs of the volume") : 0;
+	if (e == 0 && syncfs(b->vol->dir) < 0)
+		e = errno;
+	b->lost = e != 0;
+	return e ? err_errno(err, e, "syncfs of the volume") : 0;
 }
 
 static int commit_index(struct batch *b, struct err *err)
@@ -408,31 +448,72 @@ static void committed(struct batch *b)
 		w->intents_open = b->intents > 0 || w->intents_stuck;
 }
 
-int batch_commit(struct batch *b, struct err *err)
+/* Into the deliveries' journal only. */
+static int commit_ahead(struct batch *b, struct err *err)
 {
-	struct err why = { 0 };
-	int r = write_states(b, &why);
+	int r = ahead_write(b, err);
 
+	if (r == 0) {
+		b->went_ahead = true;
+		logins_saved(&b->vol->logins, b->logins);
+	}
+	return r;
+}
+
+/* Into the index, with all that went ahead of it. */
+static int commit_all(struct batch *b, struct err *err)
+{
+	int r;
+
+	b->needs_sync |= b->bodies > 0;
+	r = ahead_prepare(b, err);
 	if (r == 0)
-		r = write_journal(b, &why);
+		r = write_journal(b, err);
 	if (r == 0)
-		r = sync_files(b, &why);
+		r = sync_files(b, err);
 	if (r == 0)
-		r = commit_index(b, &why);
+		r = commit_index(b, err);
 	if (r == 0) {
 		committed(b);
-		return 0;
+		ahead_settled(b->vol, b->began_us);
 	}
+	return r;
+}
+
+/* What could not be committed is undone, or the volume broken. */
+static int fail_commit(struct batch *b, int r, const struct err *why)
+{
+	struct err cut = *why;
+
 	kv_txn_abort(&b->txn);
+	ahead_undo(b->vol);
 	b->vol->writer.sync_owed = b->needs_sync || b->journaled;
-	if (is_harmless(r) && b->journaled && journal_cut(&b->vol->journal, b->journal_at, &why) < 0)
+	if (b->lost && ahead_any(&b->vol->ahead))
+		r = -POD_E_IO; /* files that went ahead may lack bytes: the next start makes them anew */
+	if (is_harmless(r) && b->journaled && journal_cut(&b->vol->journal, b->journal_at, &cut) < 0)
 		r = -POD_E_IO;
 	if (is_harmless(r)) {
 		batch_unstage(b, NULL);
 		states_undone(b);
 	} else {
-		volume_break(b->vol, &why);
+		volume_break(b->vol, &cut);
 	}
+	return r;
+}
+
+int batch_commit(struct batch *b, struct err *err)
+{
+	struct err why = { 0 };
+	int r = write_states(b, &why);
+	bool ahead = r == 0 && ahead_takes(b);
+
+	if (r == 0)
+		r = ahead ? commit_ahead(b, &why) : commit_all(b, &why);
+	if (r == 0)
+		return 0;
+	r = fail_commit(b, r, &why);
+	if (!ahead)
+		ahead_failed(b->vol);
 	if (err)
 		*err = why;
 	return r;

@@ -32,8 +32,9 @@ struct mailbox_state {
 
 /* A name in staging/ that goes again where the batch comes to nothing. */
 struct staged {
-	char *name;
+	const char *name;
 	bool tree;
+	const struct volume_body *body; /* of a message whose bytes are in memory; else NULL */
 	struct staged *before;
 };
 
@@ -46,6 +47,7 @@ struct batch {
 	struct counters counters;
 	uint64_t modseq; /* this commit's */
 	int64_t now;
+	uint64_t began_us;
 	struct user_state *users[BATCH_BUCKETS];
 	struct mailbox_state *mailboxes[BATCH_BUCKETS];
 	struct staged *staged;
@@ -58,15 +60,20 @@ struct batch {
 	uint64_t logins; /* those up to here are in this commit */
 	bool nothing_pending; /* with this commit, all file names are right */
 	bool dirty; /* there is something to commit */
+	bool lost; /* a flush failed: nobody knows which bytes are on the disk */
 	bool needs_sync; /* files or names changed: syncfs first */
+	bool watched; /* somebody watches a mailbox that it has mail for */
+	bool went_ahead; /* durable in the deliveries' journal, and in the index later: see ahead.h */
+	size_t bodies; /* staged, with their bytes in memory: they may go ahead of the index */
 	bool full; /* folders move after this change: no further one in this batch */
 	bool no_room; /* the disk or the map is so full that only what frees space may go on */
 	int hard; /* -POD_E_*: the index failed while rows were written */
 	struct err hard_err;
 };
 
-int batch_begin(struct batch *b, struct volume *vol, struct err *err);
-/* Ends the transaction without a trace: rows, and names in staging/. */
+/* deliveries: it will have nothing else, so that it may go ahead of the index. */
+int batch_begin(struct batch *b, struct volume *vol, bool deliveries, struct err *err);
+/* Ends it without a trace: rows, and names in staging/. */
 void batch_abort(struct batch *b);
 /* Writes the states back, makes files and then rows durable. After it the batch is over. */
 int batch_commit(struct batch *b, struct err *err);
@@ -85,6 +92,10 @@ void batch_touch(struct batch *b, struct mailbox_state *m);
 
 /* Remembers a name made in staging/; batch_unstage takes those back that came after mark. */
 int batch_staged(struct batch *b, const char *name, bool tree, struct err *err);
+/* The same of a message whose bytes are in memory. */
+int batch_staged_body(struct batch *b, const char *name, const struct volume_body *body, struct err *err);
+/* Whether its commit will have a syncfs, as far as is known by now. */
+bool batch_will_sync(const struct batch *b);
 void batch_unstage(struct batch *b, struct staged *mark);
 /* A folder or file to be moved right after the commit. Ends the batch with this change. */
 int batch_intent(struct batch *b, enum intent_op op, const char *from, const char *to, struct err *err);

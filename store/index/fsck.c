@@ -178,6 +178,7 @@ int volume_fsck(struct volume *vol, struct span user_id, bool repair, struct fsc
 	struct user_list users = { 0 };
 	int r;
 
+	volume_refresh(vol, user_id);
 	if (user_id.len)
 		return check_one(vol, user_id, repair, report, err);
 	users.a = arena_create(FSCK_MEMORY);

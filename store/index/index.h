@@ -16,8 +16,10 @@
  *   5. one LMDB commit makes the index durable; then answers go out;
  *   6. write-behind moves files from staging/ to their Maildir, and renames those whose flags changed, without
  *      hurry: a row in the pending table says what is still to be done, and both places are looked at.
- * After a crash: what is in staging/ and in the index is moved, what is not in the index was never
- * acknowledged and is removed.
+ * Deliveries of small messages alone take one flush instead: after 2 they are durable in a journal, answers go out, and 4
+ * to 6 follow for all of them a little later (ahead.h).
+ * After a crash: what that journal has is put into staging/ and the index again. What is in staging/ and in the index is
+ * moved, what is not in the index was never acknowledged and is removed.
  */
 #ifndef POD_STORE_INDEX_INDEX_H
 #define POD_STORE_INDEX_INDEX_H
@@ -34,6 +36,7 @@ struct volume_event;
 enum volume_step {
 	VOLUME_STEP_STAGE, /* a body's unnamed file, or the writer's of a small one */
 	VOLUME_STEP_LINK, /* a name in staging/ */
+	VOLUME_STEP_AHEAD, /* a batch of deliveries into their journal, instead of what follows: see ahead.h */
 	VOLUME_STEP_JOURNAL, /* a frame of names.journal */
 	VOLUME_STEP_SYNC, /* syncfs, or the journal's own flush where no file has changed */
 	VOLUME_STEP_COMMIT, /* of the index */
@@ -55,15 +58,19 @@ struct volume_options {
 	uint64_t map_bytes;
 	unsigned int users_max; /* 1 to 1000 */
 	unsigned int write_behind_ms;
+	/* Deliveries that are durable in their journal (ahead.h) wait so long for the index; 0: they go to both at once. */
+	unsigned int settle_ms;
 	unsigned int delivery_memory_days;
 	uint64_t oof_repeat_s; /* who was told that a user is away is not told again for so long */
 	unsigned int commit_changes_max; /* 0: 512 */
 	unsigned int commit_window_ms; /* 0: only those just answered are waited for, a part of a commit's time */
 	/*
-	 * Mailboxes changed (after a commit), on the writer's thread: one call per commit. mailbox 0: the user's
-	 * list of mailboxes.
+	 * Mailboxes changed (after a commit of the index), on the writer's thread: one call per commit, and one for what
+	 * went ahead of it. mailbox 0: the user's list of mailboxes.
 	 */
 	void (*on_changed)(void *arg, const struct volume_event *events, size_t n);
+	/* Whether on_changed tells somebody of this user's: then mail to him waits for no settle_ms. May be wrong. NULL: no. */
+	bool (*is_watched)(void *arg, const char *user_id);
 	void *arg;
 	/*
 	 * For fault tests; NULL in service. Called before each step, on the thread that takes it: may end the process,
@@ -97,6 +104,13 @@ struct volume_counts {
 	uint64_t messages, bytes, commits, pending;
 };
 int volume_count(struct volume *vol, struct volume_counts *ret, struct err *err);
+
+/*
+ * What was delivered shows in all that is read here, to who was told of it, but in the counts of volume_count and
+ * volume_user_get: these never wait, and may be as old as settle_ms. This waits until they are not: a user's, or (empty)
+ * all.
+ */
+void volume_refresh(struct volume *vol, struct span user_id);
 
 /* ---- users ---- */
 

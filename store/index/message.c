@@ -73,7 +73,9 @@ int message_link(struct batch *b, const struct place_name *n, struct volume_body
 	/* A name that an earlier batch could not take back: no row has it, for its uid was free. */
 	if (r == -POD_E_EXISTS && unlinkat(b->vol->staging, name, 0) == 0)
 		r = name_body(b, name, body, err);
-	return r < 0 ? r : batch_staged(b, name, false, err);
+	if (r < 0)
+		return r;
+	return body->held ? batch_staged_body(b, name, body, err) : batch_staged(b, name, false, err);
 }
 
 static int link_path(struct batch *b, const char *from, const char *name, struct err *err)

@@ -220,10 +220,22 @@ static int exchange(struct rebuild *b, struct err *err)
 	return r < 0 ? r : file_remove_tree(b->vol.dir, OLD_INDEX, err);
 }
 
+/* The journal's rows are not for this index, which has the messages otherwise. */
+static int note_segment(struct rebuild *b, uint64_t segment, struct err *err)
+{
+	KV_TXN txn = { 0 };
+	int r = kv_txn_begin(b->vol.kv, KV_WRITE, &txn, err);
+
+	if (r == 0)
+		r = ahead_segment_put(&txn, &b->vol.t, segment, err);
+	return r < 0 ? r : kv_txn_commit(&txn, err);
+}
+
 static int make_index(struct rebuild *b, const char *path, struct err *err)
 {
 	struct each_user each = { b, err };
 	char index[PATH_MAX + sizeof("/" NEW_INDEX)];
+	uint64_t segment = 0; /* of the deliveries' journal */
 	int r = file_remove_tree(b->vol.dir, NEW_INDEX, err);
 
 	(void) snprintf(index, sizeof(index), "%s/" NEW_INDEX, path);
@@ -232,6 +244,8 @@ static int make_index(struct rebuild *b, const char *path, struct err *err)
 	if (r == 0)
 		r = rebuild_journal_read(b, err);
 	if (r == 0)
+		r = ahead_restore_files(&b->vol, &segment, err);
+	if (r == 0)
 		r = rebuild_staged_trees(b, err);
 	if (r == 0)
 		r = index_create(index, KV_NOSYNC, &b->counters, &b->vol.kv, &b->vol.t, err);
@@ -239,6 +253,8 @@ static int make_index(struct rebuild *b, const char *path, struct err *err)
 		r = scan_users(b->vol.dir, on_user, &each, err);
 	if (r == 0)
 		r = rebuild_staged_messages(b, err);
+	if (r == 0)
+		r = note_segment(b, segment, err);
 	return r < 0 ? r : exchange(b, err);
 }
 

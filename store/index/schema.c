@@ -39,6 +39,14 @@ int schema_open(struct kv *kv, bool create, struct tables *ret_tables, struct er
 	return 0;
 }
 
+void schema_list(const struct tables *t, kv_table ret_list[SCHEMA_TABLES])
+{
+	const kv_table all[SCHEMA_TABLES] = { t->meta, t->users,   t->usage,      t->mailboxes, t->names, t->subscribed,
+		                              t->mail, t->pending, t->deliveries, t->intents,   t->states };
+
+	memcpy(ret_list, all, sizeof(all));
+}
+
 /* ---- keys ---- */
 
 void key_mailbox(struct key *k, uint32_t mailbox)
@@ -159,6 +167,20 @@ int counters_get(struct kv_txn *txn, const struct tables *t, struct counters *re
 int counters_put(struct kv_txn *txn, const struct tables *t, const struct counters *c, struct err *err)
 {
 	return kv_put(txn, t->meta, SPAN_LIT("counters"), span_make(c, sizeof(*c)), err);
+}
+
+int ahead_segment_get(struct kv_txn *txn, const struct tables *t, uint64_t *ret, struct err *err)
+{
+	struct span v;
+	int r = kv_get(txn, t->meta, SPAN_LIT("ahead"), &v, err);
+
+	*ret = 0;
+	return r == -POD_E_NOTFOUND ? 0 : r < 0 ? r : fixed_decode(v, ret, sizeof(*ret), "meta", err);
+}
+
+int ahead_segment_put(struct kv_txn *txn, const struct tables *t, uint64_t segment, struct err *err)
+{
+	return kv_put(txn, t->meta, SPAN_LIT("ahead"), span_make(&segment, sizeof(segment)), err);
 }
 
 static void key_login(struct key *k, struct span user_id)

@@ -6,6 +6,8 @@
  *   meta        "counters"                     -> struct counters
  *               "login/", user id              -> when he logged in last, seconds since 1970 (int64_t)
  *               "lesson/", number              -> what a user's move into Junk or out of it says: see lessons.h
+ *               "ahead"                        -> the last segment of the deliveries' journal that is in the index
+ *                                                 (uint64_t): see ahead.h
  *   users       user id                        -> struct user_fixed, four strings
  *   usage       user number                    -> struct usage
  *   mailboxes   mailbox id                     -> struct mailbox_fixed, user id, name, special use, keywords
@@ -36,6 +38,8 @@ struct tables {
 };
 int schema_open(struct kv *kv, bool create, struct tables *ret_tables, struct err *err);
 #define SCHEMA_TABLES 11
+/* All of them, in an order that stays: journals tell tables by it. */
+void schema_list(const struct tables *t, kv_table ret_list[SCHEMA_TABLES]);
 
 enum mail_kind {
 	MAIL_COUNTS = 1, /* -> struct mailbox_counts */
@@ -159,6 +163,9 @@ uint32_t mail_key_modseq_uid(struct span key);
 
 int counters_get(struct kv_txn *txn, const struct tables *t, struct counters *ret, struct err *err);
 int counters_put(struct kv_txn *txn, const struct tables *t, const struct counters *c, struct err *err);
+/* 0 where there is none. */
+int ahead_segment_get(struct kv_txn *txn, const struct tables *t, uint64_t *ret, struct err *err);
+int ahead_segment_put(struct kv_txn *txn, const struct tables *t, uint64_t segment, struct err *err);
 
 /* 0 where there was none. */
 int login_get(struct kv_txn *txn, const struct tables *t, struct span user_id, int64_t *ret_at, struct err *err);

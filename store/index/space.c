@@ -40,7 +40,7 @@ bool space_is_short(struct volume *vol)
 
 	if (fstatat(vol->dir, DATA_FILE, &st, 0) < 0)
 		return true;
-	used = (uint64_t) st.st_size;
+	used = (uint64_t) st.st_size + ahead_index_room(vol);
 	if (vol->o.map_bytes && used + MAP_LEAST > vol->o.map_bytes)
 		return true;
 	return used + ROOM_LEAST > vol->index_room && !allocate(vol, used);

@@ -6,6 +6,12 @@
 #include "store/index/view.h"
 #include "store/maildir/folder.h"
 
+int view_begin(struct volume *vol, struct span user_id, struct kv_txn *ret_txn, struct err *err)
+{
+	ahead_wait(vol, user_id);
+	return kv_txn_begin(vol->kv, KV_READ, ret_txn, err);
+}
+
 int view_mailbox(struct volume *vol, struct kv_txn *txn, struct span user_id, uint32_t id, struct mailbox_info *ret_info,
                  struct mailbox_counts *ret_counts, struct err *err)
 {
@@ -77,7 +83,7 @@ int volume_user_each(struct volume *vol, volume_user_fn *fn, void *arg, struct e
 	KV_TXN txn = { 0 };
 	KV_CURSOR c = { 0 };
 	struct span key, value;
-	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+	int r = view_begin(vol, SPAN_NONE, &txn, err);
 
 	if (r == 0)
 		r = kv_cursor_open(&txn, vol->t.users, &c, err);
@@ -257,7 +263,7 @@ int volume_mailbox_list(struct volume *vol, struct arena *a, struct span user_id
 	KV_TXN txn = { 0 };
 	struct list l = { .a = a };
 	struct user_info user;
-	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+	int r = view_begin(vol, user_id, &txn, err);
 
 	if (r == 0)
 		r = user_get(&txn, &vol->t, user_id, &user, err);
@@ -331,7 +337,7 @@ int volume_mailbox_get(struct volume *vol, struct arena *a, struct span user_id,
 {
 	KV_TXN txn = { 0 };
 	struct mailbox_counts counts;
-	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+	int r = view_begin(vol, user_id, &txn, err);
 
 	return r < 0 ? r : show_by_name(vol, &txn, a, user_id, name, ret, &counts, err);
 }
@@ -341,7 +347,7 @@ int volume_mailbox_get_id(struct volume *vol, struct arena *a, struct span user_
 {
 	KV_TXN txn = { 0 };
 	struct mailbox_counts counts;
-	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+	int r = view_begin(vol, user_id, &txn, err);
 
 	return r < 0 ? r : show_mailbox(vol, &txn, a, user_id, id, ret, &counts, err);
 }
@@ -353,7 +359,7 @@ int volume_mailbox_open(struct volume *vol, struct arena *a, struct span user_id
 	struct volume_opened o = { 0 };
 	struct volume_mailbox *m = &o.mailbox;
 	struct mailbox_counts counts;
-	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+	int r = view_begin(vol, user_id, &txn, err);
 
 	if (r == 0)
 		r = show_by_name(vol, &txn, a, user_id, name, m, &counts, err);

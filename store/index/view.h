@@ -4,6 +4,9 @@
 
 #include "store/index/volume_internal.h"
 
+/* A read snapshot with all that was delivered to the user (empty: to anybody) so far. */
+int view_begin(struct volume *vol, struct span user_id, struct kv_txn *ret_txn, struct err *err);
+
 /* A mailbox of this user; -POD_E_NOTFOUND where it is gone or somebody else's. ret_counts may be NULL. */
 int view_mailbox(struct volume *vol, struct kv_txn *txn, struct span user_id, uint32_t id, struct mailbox_info *ret_info,
                  struct mailbox_counts *ret_counts, struct err *err);

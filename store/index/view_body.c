@@ -56,7 +56,7 @@ static int look(struct volume *vol, struct arena *a, struct span user_id, uint32
 	struct mailbox_info info;
 	struct place_name name;
 	struct places places = { 0 };
-	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+	int r = view_begin(vol, user_id, &txn, err);
 
 	if (r == 0)
 		r = view_mailbox(vol, &txn, user_id, mailbox, &info, NULL, err);

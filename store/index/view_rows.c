@@ -93,7 +93,7 @@ int volume_fetch(struct volume *vol, struct span user_id, uint32_t mailbox, cons
 	KV_CURSOR c = { 0 };
 	ROW_READER rr = { .txn = &txn, .t = &vol->t, .mailbox = mailbox, .columns = columns };
 	struct mailbox_info info;
-	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+	int r = view_begin(vol, user_id, &txn, err);
 
 	if (r == 0)
 		r = view_mailbox(vol, &txn, user_id, mailbox, &info, NULL, err);
@@ -142,7 +142,7 @@ int volume_changes(struct volume *vol, struct arena *a, struct span user_id, uin
 	struct mailbox_info info;
 	struct mailbox_counts counts;
 	uint32_t unseen;
-	int r = kv_txn_begin(vol->kv, KV_READ, &txn, err);
+	int r = view_begin(vol, user_id, &txn, err);
 
 	if (r == 0)
 		r = view_mailbox(vol, &txn, user_id, mailbox, &info, &counts, err);

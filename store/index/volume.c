@@ -38,6 +38,7 @@ void volume_break(struct volume *vol, const struct err *why)
 		return;
 	(void) snprintf(vol->broken, sizeof(vol->broken), "%s", err_text(why));
 	atomic_store_explicit(&vol->is_broken, true, memory_order_release);
+	ahead_wake(vol);
 	log_event(NULL, LOGL_ERROR, "volume.broken", F_STR("volume", vol->file.name), F_ERR(why));
 }
 
@@ -109,6 +110,7 @@ static struct volume *allocate(const struct volume_options *o)
 	(void) pthread_mutex_init(&vol->folders, NULL);
 	(void) pthread_mutex_init(&vol->behind.lock, NULL);
 	(void) pthread_mutex_init(&vol->writer.lock, NULL);
+	ahead_init(&vol->ahead);
 	recent_init(&vol->recent);
 	uids_cache_init(&vol->uids);
 	logins_init(&vol->logins);
@@ -123,6 +125,7 @@ static void close_fd(int fd)
 
 static void release(struct volume *vol)
 {
+	ahead_done(&vol->ahead);
 	(void) kv_close(vol->kv);
 	journal_close(&vol->journal);
 	close_fd(vol->staging);
@@ -147,6 +150,8 @@ static int start(struct volume *vol, struct err *err)
 		r = volume_key_read(vol->dir, vol->secret, err);
 	if (r == 0)
 		r = open_index(vol, err);
+	if (r == 0)
+		r = ahead_open(vol, err);
 	if (r == 0)
 		r = recover(vol, err);
 	if (r == 0)
@@ -222,10 +227,16 @@ static void save_claims(struct volume *vol)
 	(void) kv_txn_commit(&txn, NULL);
 }
 
+void volume_refresh(struct volume *vol, struct span user_id)
+{
+	ahead_wait(vol, user_id);
+}
+
 struct volume *volume_close(struct volume *vol)
 {
 	if (!vol)
 		return NULL;
+	volume_refresh(vol, SPAN_NONE); /* so that write-behind has all of it to do */
 	write_behind_stop(vol);
 	writer_stop(vol);
 	if (!volume_broken(vol))

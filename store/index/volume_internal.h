@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "store/index/ahead.h"
 #include "store/index/index.h"
 #include "store/index/journal.h"
 #include "store/index/logins.h"
@@ -75,6 +76,7 @@ struct volume {
 	struct tables t;
 	struct writer writer;
 	struct journal journal; /* the writer's */
+	struct ahead ahead; /* see there */
 	struct write_behind behind;
 	pthread_mutex_t folders;
 	struct recent recent;
@@ -93,6 +95,8 @@ int writer_start(struct volume *vol, struct err *err);
 void writer_stop(struct volume *vol);
 /* For write-behind's CHANGE_CLEAR: rides on a commit that is made anyway, or is made alone after a second. */
 void writer_submit_lazy(struct volume *vol, struct change *c);
+/* It looks again whether the index is to be settled. False: there is no writer. */
+bool writer_poke(struct volume *vol);
 /* From now on that does not wait: somebody wants the volume closed. */
 void writer_hurry(struct volume *vol);
 

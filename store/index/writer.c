@@ -74,6 +74,18 @@ void writer_hurry(struct volume *vol)
 	(void) pthread_mutex_unlock(&vol->writer.lock);
 }
 
+bool writer_poke(struct volume *vol)
+{
+	struct writer *w = &vol->writer;
+	bool runs;
+
+	(void) pthread_mutex_lock(&w->lock);
+	runs = w->started && !w->stop;
+	(void) pthread_cond_signal(&w->more);
+	(void) pthread_mutex_unlock(&w->lock);
+	return runs;
+}
+
 static void wait_until(struct writer *w, uint64_t in_us)
 {
 	struct timespec t;
@@ -134,21 +146,39 @@ static bool lazy_is_due(const struct volume *vol, uint64_t *ret_in_ms)
 	return vol->writer.stop || vol->writer.hurried || age >= vol->o.write_behind_ms;
 }
 
+/* Until there is something to do; true: the index is to be settled. */
+static bool wait_for_work(struct volume *vol)
+{
+	struct writer *w = &vol->writer;
+	uint64_t lazy_in_ms, in_us;
+
+	for (;;) {
+		bool settle = ahead_due(vol, &in_us);
+
+		if (w->first || w->stop || settle)
+			return settle;
+		if (w->lazy) {
+			if (lazy_is_due(vol, &lazy_in_ms))
+				return false;
+			if (lazy_in_ms * 1000 < in_us)
+				in_us = lazy_in_ms * 1000;
+		}
+		if (in_us == UINT64_MAX)
+			(void) pthread_cond_wait(&w->more, &w->lock);
+		else
+			wait_until(w, in_us);
+	}
+}
+
 /* Takes the next batch off the queue; *ret_lazy is what may ride on it. False: the end. */
-static bool take(struct volume *vol, struct change **ret_first, struct change **ret_lazy)
+static bool take(struct volume *vol, struct change **ret_first, struct change **ret_lazy, bool *ret_settle)
 {
 	struct writer *w = &vol->writer;
 	struct change **at;
-	uint64_t in_ms = 0;
 	size_t n = 0;
 
 	(void) pthread_mutex_lock(&w->lock);
-	while (!w->first && !w->stop && !(w->lazy && lazy_is_due(vol, &in_ms))) {
-		if (w->lazy)
-			wait_until(w, in_ms * 1000);
-		else
-			(void) pthread_cond_wait(&w->more, &w->lock);
-	}
+	*ret_settle = wait_for_work(vol);
 	if (w->first)
 		gather(vol);
 	*ret_first = w->first;
@@ -164,7 +194,7 @@ static bool take(struct volume *vol, struct change **ret_first, struct change **
 	w->taken = n;
 	*ret_lazy = w->lazy;
 	(void) pthread_mutex_unlock(&w->lock);
-	return *ret_first || *ret_lazy || !w->stop;
+	return *ret_first || *ret_lazy || !w->stop; /* what is not settled then, the next start does */
 }
 
 /* ---- one batch ---- */
@@ -174,6 +204,7 @@ struct work {
 	struct change *end;   /* where the batch ended: the rest is for the next one */
 	struct change *lazy;  /* NULL: did not ride */
 	bool failed_once;     /* space was out: only what frees some is tried again */
+	bool settle;          /* the index is to have all that went ahead of it */
 };
 
 static int apply(struct batch *b, struct change *c, bool without_adding)
@@ -223,7 +254,7 @@ static int apply_lazy(struct volume *vol, struct batch *b, struct work *w, struc
 	(void) pthread_mutex_lock(&vol->writer.lock);
 	due = lazy_is_due(vol, &in_ms);
 	(void) pthread_mutex_unlock(&vol->writer.lock);
-	if (!b->needs_sync && !due)
+	if (!batch_will_sync(b) && !due)
 		return 0;
 	e = STEP(vol, VOLUME_STEP_CLEAR);
 	lazy->code = e ? err_errno(&lazy->err, e, "clear") : apply(b, lazy, false);
@@ -272,6 +303,14 @@ static int commit(struct volume *vol, struct batch *b)
 	return r;
 }
 
+static bool has_deliveries_only(const struct work *w)
+{
+	for (const struct change *c = w->first; c; c = c->next)
+		if (c->kind != CHANGE_DELIVER)
+			return false;
+	return w->first && !w->settle;
+}
+
 /* Tries the batch once. 0: over, with or without a commit; else it was undone. */
 static int try_batch(struct volume *vol, struct batch *b, struct work *w, struct change *lazy)
 {
@@ -279,9 +318,10 @@ static int try_batch(struct volume *vol, struct batch *b, struct work *w, struct
 
 	w->end = NULL;
 	w->lazy = NULL;
-	r = batch_begin(b, vol, &b->hard_err);
+	r = batch_begin(b, vol, has_deliveries_only(w), &b->hard_err);
 	if (r < 0)
 		return r;
+	b->dirty |= w->settle && ahead_any(&vol->ahead);
 	r = apply_all(b, w);
 	if (r == 0)
 		r = apply_lazy(vol, b, w, lazy);
@@ -367,19 +407,21 @@ static void run_batch(struct volume *vol, struct work *w, struct change *lazy)
 		break;
 	}
 	committed = b.a != NULL;
-	if (committed) {
+	if (committed && w->first) {
 		uint64_t took = clock_mono_us() - started;
 
 		vol->writer.commit_us = (3 * vol->writer.commit_us + took) / 4;
-		publish(vol, &b);
 	}
+	if (committed && !b.went_ahead)
+		publish(vol, &b);
 	expect(&vol->writer);
 	answer(w->first, w->end);
 	w->first = w->end;
 	if (committed) {
 		(void) STEP(vol, VOLUME_STEP_ANSWERED);
+		if (!b.went_ahead)
+			write_behind_wake(vol);
 		batch_done(&b);
-		write_behind_wake(vol);
 	}
 }
 
@@ -397,7 +439,7 @@ static void *writer_main(void *arg)
 	struct work w = { 0 };
 	struct change *lazy;
 
-	while (take(vol, &w.first, &lazy)) {
+	while (take(vol, &w.first, &lazy, &w.settle)) {
 		do {
 			w.failed_once = false;
 			run_batch(vol, &w, lazy);
@@ -407,6 +449,7 @@ static void *writer_main(void *arg)
 			}
 		} while (w.first);
 	}
+	ahead_end(vol);
 	return NULL;
 }
 

@@ -3,6 +3,7 @@
  *
  *   volume.json, volume.key, volume.lock, names.journal
  *   index/                               LMDB
+ *   ahead/                               the journal of deliveries that are not yet in the index
  *   staging/                             linked, not yet in place: messages, u-USER, m-ID
  *   trash/                               folders on their way out
  *   users/XX/USER/account.json
@@ -19,6 +20,7 @@
 #define LAYOUT_TRASH "trash"
 #define LAYOUT_USERS "users"
 #define LAYOUT_INDEX "index"
+#define LAYOUT_AHEAD "ahead"
 #define LAYOUT_MAILBOX_FILE "podmail-mailbox.json"
 #define LAYOUT_ACCOUNT_FILE "account.json"
 #define LAYOUT_SUBSCRIPTIONS "subscriptions"

@@ -265,6 +265,13 @@ void service_on_changed(void *service, const struct volume_event *events, size_t
 	watches_on_changed(svc->watches, events, n);
 }
 
+bool service_is_watched(void *service, const char *user_id)
+{
+	struct service *svc = service;
+
+	return watches_may_have(svc->watches, span_of(user_id));
+}
+
 /* ---- life ---- */
 
 static void on_stats(evutil_socket_t fd, short what, void *arg)

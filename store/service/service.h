@@ -32,6 +32,8 @@ struct service_options {
 
 /* The hook that volume_options.on_changed calls, with the service as its argument. Any thread. */
 void service_on_changed(void *service, const struct volume_event *events, size_t n);
+/* The same for volume_options.is_watched. */
+bool service_is_watched(void *service, const char *user_id);
 
 /* First without a volume, as volume_open wants the hook; then the volume is given to it and it may serve. */
 int service_create(const struct service_options *o, struct service **ret_svc, struct err *err);

@@ -8,8 +8,10 @@ void method_quota_get(struct task *t)
 {
 	Podstore__QuotaReply reply = PODSTORE__QUOTA_REPLY__INIT;
 	struct volume_user u;
-	int r = volume_user_get(t->svc->vol, t->a, t->user_id, &u, &t->err);
+	int r;
 
+	volume_refresh(t->svc->vol, t->user_id);
+	r = volume_user_get(t->svc->vol, t->a, t->user_id, &u, &t->err);
 	if (r < 0) {
 		task_fail(t, r);
 		return;
@@ -37,8 +39,10 @@ void method_volume_status(struct task *t)
 	const struct service_options *o = &t->svc->o;
 	const char *broken = volume_broken(t->svc->vol);
 	struct volume_counts c;
-	int r = volume_count(t->svc->vol, &c, &t->err);
+	int r;
 
+	volume_refresh(t->svc->vol, SPAN_NONE);
+	r = volume_count(t->svc->vol, &c, &t->err);
 	if (r == 0)
 		r = disk_space(t, &reply);
 	if (r == 0) {

@@ -114,7 +114,10 @@ void method_user_set(struct task *t)
 
 void method_user_get(struct task *t)
 {
-	reply_user(t, ((const Podstore__UserGet *) t->message)->user_id);
+	const char *user_id = ((const Podstore__UserGet *) t->message)->user_id;
+
+	volume_refresh(t->svc->vol, span_of(user_id));
+	reply_user(t, user_id);
 }
 
 static void removed(struct change *c)

@@ -27,6 +27,7 @@ struct watcher {
 struct watches {
 	struct post *post;
 	_Atomic size_t count;
+	_Atomic unsigned int counts[BUCKETS];
 	struct watcher *buckets[BUCKETS];
 };
 
@@ -56,13 +57,18 @@ struct watches *watches_free(struct watches *w)
 	return NULL;
 }
 
-static struct watcher **bucket_of(struct watches *w, struct span user_id)
+static size_t bucket_of(struct span user_id)
 {
 	uint32_t h = 2166136261u;
 
 	for (size_t i = 0; i < user_id.len; i++)
 		h = (h ^ user_id.p[i]) * 16777619u;
-	return &w->buckets[h % BUCKETS];
+	return h % BUCKETS;
+}
+
+bool watches_may_have(struct watches *w, struct span user_id)
+{
+	return atomic_load_explicit(&w->counts[bucket_of(user_id)], memory_order_relaxed) > 0;
 }
 
 /* ---- sending ---- */
@@ -142,7 +148,7 @@ static void on_events(struct note *note)
 		struct span user_id = span_of(e->items[i].user_id);
 		struct watcher *next;
 
-		for (struct watcher *w = *bucket_of(e->watches, user_id); w; w = next) {
+		for (struct watcher *w = e->watches->buckets[bucket_of(user_id)]; w; w = next) {
 			next = w->next;
 			if (span_eq(w->user_id, user_id))
 				tell(w, e->items[i].what);
@@ -189,13 +195,14 @@ void method_watch(struct task *t)
 		.mailboxes = m->mailboxes,
 		.mailboxes_n = m->n_mailboxes,
 	};
-	bucket = bucket_of(w->watches, w->user_id);
+	bucket = &w->watches->buckets[bucket_of(w->user_id)];
 	w->next = *bucket;
 	w->at = bucket;
 	if (w->next)
 		w->next->at = &w->next;
 	*bucket = w;
 	t->state = w;
+	atomic_fetch_add(&w->watches->counts[bucket_of(w->user_id)], 1);
 	atomic_fetch_add(&w->watches->count, 1);
 	metric_add(STORE_METRIC_WATCHES, 1);
 }
@@ -208,6 +215,7 @@ void method_watch_cancel(struct task *t)
 	if (w->next)
 		w->next->at = w->at;
 	free(w->joined);
+	atomic_fetch_sub(&w->watches->counts[bucket_of(w->user_id)], 1);
 	atomic_fetch_sub(&w->watches->count, 1);
 	metric_add(STORE_METRIC_WATCHES, -1);
 	task_fail(t, -POD_E_CANCELLED);

@@ -253,6 +253,7 @@ void fixture_settle(struct fixture *f)
 {
 	struct volume_counts counts = { .pending = 1 };
 
+	volume_refresh(f->vol, SPAN_NONE);
 	/* Write-behind has no event to wait for; this looks until it is done, for as long as a test may take. */
 	while (counts.pending) {
 		assert_int_equal(volume_count(f->vol, &counts, &f->err), 0);
