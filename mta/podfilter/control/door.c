@@ -99,7 +99,8 @@ void door_close(struct door *d)
 {
 	if (!d->running)
 		return;
-	(void) event_base_loopbreak(d->base);
+	/* Unlike a break, it is not forgotten where the thread has not come to its loop yet. */
+	(void) event_base_loopexit(d->base, NULL);
 	(void) pthread_join(d->thread, NULL);
 	d->running = false;
 }
