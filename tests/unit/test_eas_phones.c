@@ -382,10 +382,11 @@ static void model_init(struct model *m, unsigned int seed, unsigned int mails)
 static void model_done(struct model *m)
 {
 	world_done(&m->w);
-	for (int i = 0; i < PHONES; i++)
-		for (unsigned int box = 0; box < WORLD_BOXES; box++) {
+	for (int i = 0; i < PHONES; i++) {
+		eas_kept_done(&m->phone[i].kept);
+		for (unsigned int box = 0; box < WORLD_BOXES; box++)
 			free(m->phone[i].held[box]);
-		}
+	}
 }
 
 static void run(struct model *m, unsigned int steps)
