@@ -24,6 +24,8 @@ static const struct metric_item items[IMAPD_METRICS] = {
 	                                  "HTTPS connections open now." },
 	[IMAPD_HTTP_REQUESTS] = { METRIC_COUNTER, "podmail_imapd_http_requests_total",
 	                          "Requests over HTTPS." },
+	[IMAPD_HTTP_TOO_SLOW] = { METRIC_COUNTER, "podmail_imapd_http_too_slow_total",
+	                          "HTTPS connections ended as a request took too long to come in." },
 	[IMAPD_EAS_FAILED] = { METRIC_COUNTER, "podmail_imapd_eas_failed_total",
 	                       "Requests of ActiveSync answered with an HTTP code of 500 and more." },
 	[IMAPD_EAS_LIMITED] = { METRIC_COUNTER, "podmail_imapd_eas_limited_total",

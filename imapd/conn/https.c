@@ -76,7 +76,10 @@ int https_create(struct imapd_worker *w, int fd, struct https **ret_https, struc
 		                  .tls = w->tls,
 		                  .max_connections = w->conf->imapd.max_https_connections,
 		                  .idle_timeout_s =
-		                          (unsigned int) (w->conf->imapd.https_idle_timeout_ms / 1000) };
+		                          (unsigned int) (w->conf->imapd.https_idle_timeout_ms / 1000),
+		                  .request_timeout_s =
+		                          (unsigned int) (w->conf->imapd.https_request_timeout_ms / 1000),
+		                  .proxy_from = w->proxy_from };
 	struct https *hs = calloc(1, sizeof(*hs));
 	int r;
 

@@ -165,10 +165,16 @@ const char *http_peer(const struct http_exchange *x)
 bool http_peer_address(const struct http_exchange *x, struct net_addr *ret_addr)
 {
 	struct bufferevent *bev = x->evcon ? evhttp_connection_get_bufferevent(x->evcon) : NULL;
+	const struct http_conn *c = bev ? http_conn_of(x->evcon) : NULL;
 	struct net_addr addr = { .len = sizeof(addr.ss) };
 
+	if (c && c->peer) {
+		*ret_addr = *c->peer;
+		return true;
+	}
 	if (!bev || getpeername(bufferevent_getfd(bev), (struct sockaddr *) &addr.ss, &addr.len) < 0)
 		return false;
+	net_addr_unmap(&addr);
 	*ret_addr = addr;
 	return true;
 }
@@ -320,7 +326,7 @@ static void on_sent(struct evhttp_request *rq, void *arg)
 	struct http_exchange *x = arg;
 
 	evhttp_connection_set_closecb(x->evcon, NULL, NULL);
-	http_conn_settle(http_conn_of(x->evcon));
+	http_conn_rest(http_conn_of(x->evcon));
 	exchange_free(x);
 }
 

@@ -46,6 +46,11 @@ struct http_options {
 	unsigned int max_connections; /* more wait in the kernel's queue */
 	unsigned int
 		idle_timeout_s; /* a connection that is silent for so long ends; not while it waits for us */
+	/* A request, and the handshake before the first, comes in within this time and a second for each KiB
+	 * of it. */
+	unsigned int request_timeout_s;
+	/* Who begins with a PROXY header, and is believed whom he speaks for; NULL: nobody. Stays. */
+	const struct net_set *proxy_from;
 };
 
 /* Serves a listening socket, which it then owns, also on failure. */

@@ -16,25 +16,50 @@ struct http {
 	struct http_exchange *all;
 	unsigned int exchanges, connections, max_connections;
 	uint32_t last_conn;
-	unsigned int idle_timeout_s;
+	unsigned int idle_timeout_s, request_timeout_s;
+	const struct net_set *proxy_from;
 	size_t incoming, incoming_max; /* bytes of requests that are not answered yet */
 	bool draining, ended;          /* ended: its last connection frees it */
 	void (*on_drained)(void *arg);
 	void *arg;
 };
 
+/* server.c: after its last connection, when it was freed before. */
+void http_let_go(struct http *h);
+
+/* ---- conn.c ---- */
+
 /* A connection, as long as its SSL object is there. */
 struct http_conn {
 	struct http *http;
 	struct bufferevent *bev; /* whose input is counted */
 	size_t incoming;         /* its part of the server's */
+	struct event *clock; /* of a request that is coming in, or of the handshake before the first one; else
+	                        NULL */
+	uint64_t began_ms;   /* the clock */
+	bool busy;           /* with a request that is there: what comes meanwhile is of the next */
 	bool ending;
 	uint32_t id;
+	bool met;              /* proxied.c looked where it comes from */
+	struct net_addr *peer; /* whom a proxy speaks for; NULL: itself */
 };
+
+/* Once for the process. -POD_E_NOMEM. */
+int http_conn_prepare(void);
+/* For evhttp_set_bevcb. */
+struct bufferevent *http_conn_create(struct event_base *base, void *http);
 /* NULL: not one of TLS. */
 struct http_conn *http_conn_of(struct evhttp_connection *evcon);
+struct http_conn *http_conn_of_ssl(const SSL *ssl);
+/* A request is there. */
+void http_conn_busy(struct http_conn *c);
 /* The bytes of its request are not held any more. */
 void http_conn_settle(struct http_conn *c);
+/* It was answered: the next may come, or is there in part. */
+void http_conn_rest(struct http_conn *c);
+
+/* proxied.c: where the server has proxy_from, a header is read before TLS begins. */
+void http_conn_meet(SSL *ssl);
 
 /* exchange.c: a request has come. NULL: it was answered already, memory is out. */
 struct http_exchange *http_exchange_create(struct http *h, struct evhttp_request *rq);

@@ -1,5 +1,3 @@
-#include <event2/bufferevent_ssl.h>
-#include <event2/listener.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -10,129 +8,14 @@
 #include "imapd/http/internal.h"
 #include "imapd/metrics.h"
 
-#define HEADERS_MAX (32 << 10)
-
-#define INCOMING_FREE   (1u << 20) /* bytes of a request that are always taken */
-#define INCOMING_BODIES 4          /* of the largest size, that are taken at once beside those */
-
-/* ---- connections ---- */
-
-/* Where a connection is kept in its SSL object, which goes with it: evhttp does not tell when that is. */
-static int conn_index = -1;
-
-static void listen_or_not(struct http *h)
-{
-	struct evconnlistener *l = h->bound ? evhttp_bound_socket_get_listener(h->bound) : NULL;
-
-	if (!l)
-		return;
-	if (h->connections >= h->max_connections)
-		(void) evconnlistener_disable(l);
-	else
-		(void) evconnlistener_enable(l);
-}
+#define HEADERS_MAX     (32 << 10)
+#define INCOMING_BODIES 4 /* of the largest size, that are taken at once beside what is always taken */
 
 /* libevent frees connections when its loop runs or ends, and so after their server. */
-static void let_go(struct http *h)
+void http_let_go(struct http *h)
 {
 	if (h->ended && h->connections == 0)
 		free(h);
-}
-
-static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)
-{
-	struct http_conn *c = ptr;
-
-	if (!c)
-		return;
-	http_conn_settle(c);
-	c->http->connections--;
-	metric_add(IMAPD_HTTP_CONNECTIONS_OPEN, -1);
-	listen_or_not(c->http);
-	let_go(c->http);
-	free(c);
-}
-
-void http_conn_settle(struct http_conn *c)
-{
-	c->http->incoming -= c->incoming;
-	c->incoming = 0;
-}
-
-/*
- * evhttp reads a body to its end before it asks us, and so before we know who sends it. What all clients
- * together may make us hold is bounded: the one that is over it loses its connection.
- */
-static void on_incoming(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
-{
-	struct http_conn *c = arg;
-	struct http *h = c->http;
-
-	c->incoming += info->n_added;
-	h->incoming += info->n_added;
-	if (h->incoming <= h->incoming_max || c->incoming <= INCOMING_FREE || c->ending)
-		return;
-	c->ending = true;
-	log_event(NULL, LOGL_WARNING, "http.too_much_incoming", F_UINT("http", c->id),
-	          F_UINT("bytes", h->incoming));
-	bufferevent_trigger_event(c->bev, BEV_EVENT_ERROR | BEV_EVENT_READING, BEV_OPT_DEFER_CALLBACKS);
-}
-
-static bool attach_conn(struct http *h, SSL *ssl)
-{
-	struct http_conn *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return false;
-	*c = (struct http_conn){ .http = h, .id = ++h->last_conn };
-	if (SSL_set_ex_data(ssl, conn_index, c) != 1) {
-		free(c);
-		return false;
-	}
-	h->connections++;
-	metric_add(IMAPD_HTTP_CONNECTIONS_OPEN, 1);
-	listen_or_not(h);
-	return true;
-}
-
-struct http_conn *http_conn_of(struct evhttp_connection *evcon)
-{
-	SSL *ssl = bufferevent_openssl_get_ssl(evhttp_connection_get_bufferevent(evcon));
-
-	return ssl ? SSL_get_ex_data(ssl, conn_index) : NULL;
-}
-
-static bool count_input(SSL *ssl, struct bufferevent *bev)
-{
-	struct http_conn *c = SSL_get_ex_data(ssl, conn_index);
-
-	c->bev = bev;
-	return evbuffer_add_cb(bufferevent_get_input(bev), on_incoming, c) != NULL;
-}
-
-/* Where this returns NULL libevent goes on in clear; on_request sees to it that nothing is said then. */
-static struct bufferevent *on_connection(struct event_base *base, void *arg)
-{
-	struct http *h = arg;
-	SSL *ssl = tls_accept_ssl(h->tls);
-	struct bufferevent *bev;
-
-	if (!ssl)
-		return NULL;
-	if (!attach_conn(h, ssl)) {
-		SSL_free(ssl);
-		return NULL;
-	}
-	bev = bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-	if (!bev || !count_input(ssl, bev)) {
-		if (bev)
-			bufferevent_free(bev);
-		else
-			SSL_free(ssl);
-		return NULL;
-	}
-	bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
-	return bev;
 }
 
 /* ---- requests ---- */
@@ -192,11 +75,13 @@ static void on_request(struct evhttp_request *rq, void *arg)
 	struct http *h = arg;
 	struct http_exchange *x;
 	const struct http_route *r;
+	struct http_conn *c = http_conn_of(evhttp_request_get_connection(rq));
 
-	if (!http_conn_of(evhttp_request_get_connection(rq))) {
+	if (!c) {
 		evhttp_send_error(rq, HTTP_SERVUNAVAIL, NULL);
 		return;
 	}
+	http_conn_busy(c);
 	metric_add(IMAPD_HTTP_REQUESTS, 1);
 	x = http_exchange_create(h, rq);
 	if (!x || refuse(rq, x))
@@ -235,8 +120,10 @@ static void set_up(struct http *h, const struct http_options *o)
 	h->routes = o->routes;
 	h->max_connections = o->max_connections;
 	h->idle_timeout_s = o->idle_timeout_s;
+	h->request_timeout_s = o->request_timeout_s;
+	h->proxy_from = o->proxy_from;
 	h->incoming_max = INCOMING_BODIES * largest_body(o->routes);
-	evhttp_set_bevcb(h->server, on_connection, h);
+	evhttp_set_bevcb(h->server, http_conn_create, h);
 	evhttp_set_gencb(h->server, on_request, h);
 	evhttp_set_timeout(h->server, (int) o->idle_timeout_s);
 	evhttp_set_max_body_size(h->server, (ev_ssize_t) largest_body(o->routes));
@@ -260,9 +147,7 @@ int http_create(const struct http_options *o, int fd, struct http **ret_http, st
 	struct http *h = calloc(1, sizeof(*h));
 
 	send_at_once(fd);
-	if (conn_index < 0)
-		conn_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_ssl_free);
-	if (h && conn_index >= 0)
+	if (h && http_conn_prepare() == 0)
 		h->server = evhttp_new(o->base);
 	if (h && h->server)
 		h->bound = evhttp_accept_socket_with_handle(h->server, fd);
@@ -309,6 +194,6 @@ struct http *http_free(struct http *h)
 		evhttp_free(h->server);
 	(void) tls_unref(h->tls);
 	h->ended = true;
-	let_go(h);
+	http_let_go(h);
 	return NULL;
 }

@@ -11,7 +11,7 @@ struct imapd_conf {
 	const char *imap, *imaps, *https; /* as written: ask conf_listen() */
 	unsigned int max_connections, max_user_connections, max_https_connections, max_devices;
 	unsigned int device_requests, device_repeats;
-	uint64_t idle_timeout_ms, https_idle_timeout_ms, preauth_timeout_ms, store_timeout_ms;
+	uint64_t idle_timeout_ms, https_idle_timeout_ms, https_request_timeout_ms, preauth_timeout_ms, store_timeout_ms;
 	uint64_t max_literal, max_line;
 	bool allow_cleartext_auth;
 	unsigned int mta_sts;   /* off, none, testing, enforce: ask conf_sts_policy() */

@@ -25,6 +25,9 @@ static const struct conf_item items[] = {
 	CONF_TIME(imapd_conf, https_idle_timeout, "5m", "10s", "1h",
 	        "An HTTPS connection on which nothing is asked for so long ends. One whose client waits for new mail is not "
 	        "idle."),
+	CONF_TIME(imapd_conf, https_request_timeout, "60s", "1s", "1h",
+	        "How long an HTTPS request may take to come in, and the handshake before the first; a second more is given for "
+	        "each KiB of it that has come. Who is slower loses his connection."),
 	CONF_TIME(imapd_conf, idle_timeout, "30m", "30m", "1d",
 	        "A client that is silent for so long is logged out; RFC 3501 5.4 asks for 30 minutes at "
 	        "least."),

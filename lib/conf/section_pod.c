@@ -30,7 +30,7 @@ static const struct conf_item items[] = {
 	CONF_STRING(pod_conf, user_filter, "podmail-filter", conf_check_user, "The same for podfilter."),
 	CONF_NETWORKS(pod_conf, proxy_protocol_from, "",
 	        "Load balancers: connections from these addresses and networks have to begin with a PROXY "
-	        "protocol header, and its client address is believed. HTTPS connections are taken as they come, without one."),
+	        "protocol header, and its client address is believed. Over HTTPS it comes before TLS."),
 };
 /* clang-format on */
 

@@ -137,6 +137,19 @@ char *net_addr_format(const struct net_addr *addr, char *buf, size_t size)
 	return buf;
 }
 
+void net_addr_unmap(struct net_addr *addr)
+{
+	const struct sockaddr_in6 six = *as_in6(addr);
+	struct sockaddr_in *four = (struct sockaddr_in *) &addr->ss;
+
+	if (addr->ss.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six.sin6_addr))
+		return;
+	*addr = (struct net_addr){ .len = sizeof(*four) };
+	four->sin_family = AF_INET;
+	four->sin_port = six.sin6_port;
+	memcpy(&four->sin_addr, six.sin6_addr.s6_addr + 12, 4);
+}
+
 bool net_addr_is_loopback(const struct net_addr *addr)
 {
 	const struct in6_addr *six = &as_in6(addr)->sin6_addr;

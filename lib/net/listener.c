@@ -146,21 +146,6 @@ int listener_open_local(const char *path, mode_t mode, int *ret_fd, struct err *
 	return r;
 }
 
-/* A client of IPv4 on a socket for both families is an IPv4 client to everyone above. */
-static void unmap(struct net_addr *a)
-{
-	struct sockaddr_in6 six;
-	struct sockaddr_in *four = (struct sockaddr_in *) &a->ss;
-
-	memcpy(&six, &a->ss, sizeof(six));
-	if (a->ss.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six.sin6_addr))
-		return;
-	*a = (struct net_addr){.len = sizeof(*four)};
-	four->sin_family = AF_INET;
-	four->sin_port = six.sin6_port;
-	memcpy(&four->sin_addr, six.sin6_addr.s6_addr + 12, 4);
-}
-
 /* Out of descriptors or memory: the listening socket stays readable, so wait instead of spinning. */
 static void back_off(struct listener *l, int errnum)
 {
@@ -231,8 +216,8 @@ static bool accept_one(struct listener *l)
 	}
 	if (conn.local.ss.ss_family != AF_UNIX)
 		(void) setsockopt(conn.fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* only speed */
-	unmap(&conn.peer);
-	unmap(&conn.local);
+	net_addr_unmap(&conn.peer);
+	net_addr_unmap(&conn.local);
 	hand_over(l, &conn);
 	return true;
 }

@@ -31,6 +31,8 @@ char *net_addr_network(const struct net_addr *addr, unsigned int bits4, unsigned
 uint16_t net_addr_port(const struct net_addr *addr);
 /* 127.0.0.0/8, ::1, ::ffff:127.x and unix sockets. */
 bool net_addr_is_loopback(const struct net_addr *addr);
+/* A client of IPv4 on a socket for both families (::ffff:192.0.2.1) becomes one of IPv4. */
+void net_addr_unmap(struct net_addr *addr);
 
 /* Networks, "127.0.0.1, 10.0.0.0/8, ::1": who is trusted to send a PROXY header. */
 struct net_set;
@@ -81,5 +83,16 @@ void listener_set_trouble(struct listener *l, listener_trouble_fn *on_trouble);
  * header; untouched for LOCAL and UNKNOWN), 0 where more bytes are needed, -POD_E_SYNTAX where it is none.
  */
 int proxy_header_parse(struct span in, struct net_addr *ret_peer, struct net_addr *ret_local);
+
+/*
+ * Reads a header off a non-blocking socket as far as it is there. What follows the header belongs to the protocol above and
+ * stays in the socket. Begins as zeros. Returns the header's length once it is complete, 0 to wait until the socket
+ * is readable, negative to give up.
+ */
+struct proxy_header {
+	size_t have;
+	uint8_t bytes[PROXY_HEADER_MAX];
+};
+int proxy_header_read(struct proxy_header *h, int fd, struct net_addr *ret_peer, struct net_addr *ret_local);
 
 #endif

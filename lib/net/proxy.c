@@ -1,7 +1,8 @@
-/* The PROXY protocol's header (specification 2.1 and 2.2, HAProxy, 2020/03/05): a pure parser. */
+/* The PROXY protocol's header (specification 2.1 and 2.2, HAProxy, 2020/03/05). */
 #include "net/listener.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 
 #define V1_MAX  107 /* 2.1: the longest header, CRLF included */
@@ -133,4 +134,25 @@ int proxy_header_parse(struct span in, struct net_addr *ret_peer, struct net_add
 	if (may_begin(in, v2))
 		return in.len < v2.len ? 0 : v2_parse(in, ret_peer, ret_local);
 	return -POD_E_SYNTAX;
+}
+
+/* Bytes are looked at first, and taken only up to the header's end; while it is incomplete all of them are header. */
+int proxy_header_read(struct proxy_header *h, int fd, struct net_addr *ret_peer, struct net_addr *ret_local)
+{
+	ssize_t n = recv(fd, h->bytes + h->have, sizeof(h->bytes) - h->have, MSG_PEEK);
+	size_t take;
+	int len;
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -POD_E_IO;
+	if (n == 0)
+		return -POD_E_SYNTAX;
+	len = proxy_header_parse(span_make(h->bytes, h->have + (size_t) n), ret_peer, ret_local);
+	if (len < 0)
+		return len;
+	take = len > 0 ? (size_t) len - h->have : (size_t) n;
+	if (recv(fd, h->bytes + h->have, take, 0) != (ssize_t) take)
+		return -POD_E_IO;
+	h->have += take;
+	return len;
 }

@@ -1,6 +1,5 @@
 #include "net/proxy_wait.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -12,8 +11,7 @@ struct proxy_wait {
 	listener_accept_fn *on_accept;
 	void *arg;
 	struct event *readable, *deadline;
-	size_t have;
-	uint8_t header[PROXY_HEADER_MAX];
+	struct proxy_header header;
 };
 
 void proxy_waits_init(struct proxy_waits *w)
@@ -41,36 +39,10 @@ void proxy_waits_done(struct proxy_waits *w)
 		wait_free(w->first);
 }
 
-/*
- * Reads on. What follows the header belongs to the protocol above and must stay in the socket, so bytes are
- * looked at first and taken only up to the header's end; while it is incomplete all of them are header.
- * Returns its length once it is complete, 0 to wait, negative to give up.
- */
-static int read_header(struct proxy_wait *p)
-{
-	struct accepted *c = &p->conn;
-	ssize_t n = recv(c->fd, p->header + p->have, sizeof(p->header) - p->have, MSG_PEEK);
-	size_t take;
-	int len;
-
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -POD_E_IO;
-	if (n == 0)
-		return -POD_E_SYNTAX;
-	len = proxy_header_parse(span_make(p->header, p->have + (size_t) n), &c->peer, &c->local);
-	if (len < 0)
-		return len;
-	take = len > 0 ? (size_t) len - p->have : (size_t) n;
-	if (recv(c->fd, p->header + p->have, take, 0) != (ssize_t) take)
-		return -POD_E_IO;
-	p->have += take;
-	return len;
-}
-
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct proxy_wait *p = arg;
-	int len = read_header(p);
+	int len = proxy_header_read(&p->header, fd, &p->conn.peer, &p->conn.local);
 	listener_accept_fn *on_accept = p->on_accept;
 	void *on_accept_arg = p->arg;
 	struct accepted conn = p->conn;
@@ -102,7 +74,7 @@ void proxy_wait_start(struct proxy_waits *w, struct event_base *base, const stru
 	p->conn = *conn;
 	p->on_accept = on_accept;
 	p->arg = arg;
-	p->have = 0;
+	p->header.have = 0;
 	p->next = w->first;
 	p->at = &w->first;
 	if (p->next)

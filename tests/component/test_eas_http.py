@@ -5,8 +5,10 @@ import base64
 import gzip
 import http.client
 import os
+import re
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -258,6 +260,69 @@ class Limits(unittest.TestCase):
                        for i in range(25)]
             self.assertEqual([a.status for a in answers], [200] * 20 + [503] * 5)
             self.assertLessEqual(int(answers[-1].headers["Retry-After"]), 120)
+
+    def test_a_request_that_dribbles_in_is_ended_and_a_phone_that_waits_is_not(self):
+        with Pod() as pod:
+            pod.down()
+            with open(os.path.join(pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
+                f.write("\nimapd { https_request_timeout = 1s; }\n")
+            pod.up()
+            phone = Phone(pod, "alice").set_up()
+            phone.prime(phone.inbox)
+            folder = E("Ping:Folder", E("Ping:Id", phone.inbox), E("Ping:Class", "Email"))
+            phone.line.ask_only(*phone.request("Ping", E("Ping:Ping", E("Ping:HeartbeatInterval", "600"),
+                                                         E("Ping:Folders", folder))))
+            for begun in (b"POST /Microsoft-Server-ActiveSync HTTP/1.1\r\nX: ",
+                          b"POST /Microsoft-Server-ActiveSync HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"):
+                plain = socket.create_connection(("127.0.0.1", pod.port("https")), timeout=60)
+                with pod.tls_context().wrap_socket(plain, server_hostname="localhost") as s:
+                    s.sendall(begun)
+                    s.settimeout(0.1)
+                    until(lambda: self.dribble_ends(s), "the dribble to be ended", step=0)
+            pod.send("alice", "Subject: still there?\r\n\r\nyes\r\n")
+            status, _, body = phone.line.answer()
+            self.assertEqual((status, decode(body).get("Status")), (200, "2"))
+
+    @staticmethod
+    def dribble_ends(s):
+        try:
+            s.sendall(b"x")
+            return s.recv(100) == b""
+        except TimeoutError:
+            return False
+        except (ConnectionError, ssl.SSLError):
+            return True
+
+    def test_a_proxy_says_whom_it_speaks_for(self):
+        with Pod() as pod:
+            pod.down()
+            path = os.path.join(pod.dir, "podmail.conf")
+            with open(path, encoding="utf-8") as f:
+                text = f.read()
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(re.sub(r"^pod\s*\{", "pod {\n  proxy_protocol_from = 127.0.0.2;", text, flags=re.M))
+            pod.up()
+            version_2 = (b"\r\n\r\n\0\r\nQUIT\n" + bytes([0x21, 0x11, 0, 12]) + socket.inet_aton("192.0.2.77") +
+                         socket.inet_aton("127.0.0.1") + struct.pack("!HH", 40000, 443))
+            for begun, peer in ((b"PROXY TCP4 192.0.2.76 127.0.0.1 40000 443\r\n", "192.0.2.76"), (version_2, "192.0.2.77"),
+                                (b"PROXY TCP6 2001:db8::78 2001:db8::1 40000 443\r\n", "2001:db8::78")):
+                self.asked_by(pod, begun)
+                self.assertRegex(pod.log_tail(200), f"eas.answered http=[0-9]+ peer={peer} ")
+            Phone(pod, "alice").options()  # who is no proxy goes on as before
+            self.assertRegex(pod.log_tail(20), "eas.answered http=[0-9]+ peer=127.0.0.1 ")
+
+    @staticmethod
+    def asked_by(pod, begun):
+        """Two requests on a connection of the proxy's, whose header comes in pieces."""
+        plain = socket.create_connection(("127.0.0.1", pod.port("https")), timeout=60, source_address=("127.0.0.2", 0))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for i in range(0, len(begun), 7):
+            plain.sendall(begun[i:i + 7])
+        login = base64.b64encode(f"{pod.address('alice')}:{pod.password('alice')}".encode()).decode()
+        with pod.tls_context().wrap_socket(plain, server_hostname="localhost") as s:
+            for _ in range(2):
+                s.sendall(f"OPTIONS {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {login}\r\n\r\n".encode())
+                assert b" 200 " in s.recv(10000)
 
     def test_bodies_that_are_sent_and_never_end_are_bounded(self):
         with Pod() as pod:

@@ -32,7 +32,8 @@ static struct http_options options(const struct world *w)
 		                      .tls = w->tls,
 		                      .routes = no_routes,
 		                      .max_connections = 10,
-		                      .idle_timeout_s = 60 };
+		                      .idle_timeout_s = 60,
+		                      .request_timeout_s = 60 };
 }
 
 static void serve(struct world *w, const struct http_options *o)
@@ -121,11 +122,57 @@ static void an_answers_body_does_not_wait_for_its_head_to_be_acknowledged(void *
 	assert_int_not_equal(nodelay, 0);
 }
 
+static bool has_ended(int client)
+{
+	uint8_t byte;
+
+	return recv(client, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
+static void who_says_nothing_or_too_little_is_not_waited_for(void **state)
+{
+	struct world *w = *state;
+	struct http_options o = options(w);
+
+	o.request_timeout_s = 1;
+	serve(w, &o);
+	_cleanup_(closep) int silent = dial(w), slow = dial(w);
+
+	assert_int_equal(send(slow, "\x16\x03\x01", 3, 0), 3); /* the beginning of a handshake */
+	LOOP_UNTIL(w->base, has_ended(silent) && has_ended(slow));
+}
+
+static void who_is_to_begin_with_a_proxy_header_and_does_not_is_refused(void **state)
+{
+	static const char right_header[] = "PROXY TCP4 192.0.2.9 127.0.0.1 1 443\r\n";
+	struct world *w = *state;
+	struct http_options o = options(w);
+	struct net_set *from = NULL;
+
+	assert_int_equal(net_set_parse(SPAN_LIT("127.0.0.0/8"), &from, NULL), 0);
+	o.proxy_from = from;
+	serve(w, &o);
+	_cleanup_(closep) int none = dial(w), wrong = dial(w), right = dial(w);
+
+	assert_int_equal(send(none, "\x16\x03\x01", 3, 0), 3);
+	assert_int_equal(send(wrong, "PROXY TCP9 ", 11, 0), 11);
+	assert_int_equal(send(right, right_header, strlen(right_header), 0), strlen(right_header));
+	LOOP_UNTIL(w->base, has_ended(none));
+	assert_int_equal(send(wrong, "x y 1 2\r\n", 9, 0), 9);
+	LOOP_UNTIL(w->base, has_ended(wrong));
+	assert_false(has_ended(right));
+	w->http = http_free(w->http);
+	(void) net_set_free(from);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(an_answers_body_does_not_wait_for_its_head_to_be_acknowledged,
-		                                set_up, tear_down),
+		T(an_answers_body_does_not_wait_for_its_head_to_be_acknowledged),
+		T(who_says_nothing_or_too_little_is_not_waited_for),
+		T(who_is_to_begin_with_a_proxy_header_and_does_not_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
