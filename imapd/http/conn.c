@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "imapd/http/internal.h"
 #include "imapd/metrics.h"
+#include "net/tls_proxied.h"
 
 #define INCOMING_FREE (1u << 20) /* bytes of a request that are always taken */
 #define RATE_MIN      1024       /* bytes of a request for which a second more is given */
@@ -56,16 +57,11 @@ int http_conn_prepare(void)
 	return conn_index < 0 ? -POD_E_NOMEM : 0;
 }
 
-struct http_conn *http_conn_of_ssl(const SSL *ssl)
-{
-	return SSL_get_ex_data(ssl, conn_index);
-}
-
 struct http_conn *http_conn_of(struct evhttp_connection *evcon)
 {
 	SSL *ssl = bufferevent_openssl_get_ssl(evhttp_connection_get_bufferevent(evcon));
 
-	return ssl ? http_conn_of_ssl(ssl) : NULL;
+	return ssl ? SSL_get_ex_data(ssl, conn_index) : NULL;
 }
 
 /* From the loop, by way of evhttp. */
@@ -160,6 +156,16 @@ static void on_incoming(struct evbuffer *input, const struct evbuffer_cb_info *i
 
 /* ---- a new one ---- */
 
+static void on_proxied(void *arg, int r, const struct net_addr *peer)
+{
+	struct http_conn *c = arg;
+
+	if (r < 0)
+		log_event(NULL, LOGL_NOTICE, "http.proxy_header", F_UINT("http", c->id), F_CODE(r));
+	else if (peer && (c->peer = malloc(sizeof(*peer))))
+		*c->peer = *peer;
+}
+
 static struct http_conn *attach(struct http *h, SSL *ssl)
 {
 	struct http_conn *c = calloc(1, sizeof(*c));
@@ -174,8 +180,9 @@ static struct http_conn *attach(struct http *h, SSL *ssl)
 	h->connections++;
 	metric_add(IMAPD_HTTP_CONNECTIONS_OPEN, 1);
 	listen_or_not(h);
+	/* Without memory for it his header is taken for TLS, and that is the end of it. */
 	if (h->proxy_from)
-		http_conn_meet(ssl);
+		(void) tls_expect_proxy(ssl, h->proxy_from, on_proxied, c);
 	return c;
 }
 

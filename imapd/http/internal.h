@@ -40,7 +40,6 @@ struct http_conn {
 	bool busy;           /* with a request that is there: what comes meanwhile is of the next */
 	bool ending;
 	uint32_t id;
-	bool met;              /* proxied.c looked where it comes from */
 	struct net_addr *peer; /* whom a proxy speaks for; NULL: itself */
 };
 
@@ -50,16 +49,12 @@ int http_conn_prepare(void);
 struct bufferevent *http_conn_create(struct event_base *base, void *http);
 /* NULL: not one of TLS. */
 struct http_conn *http_conn_of(struct evhttp_connection *evcon);
-struct http_conn *http_conn_of_ssl(const SSL *ssl);
 /* A request is there. */
 void http_conn_busy(struct http_conn *c);
 /* The bytes of its request are not held any more. */
 void http_conn_settle(struct http_conn *c);
 /* It was answered: the next may come, or is there in part. */
 void http_conn_rest(struct http_conn *c);
-
-/* proxied.c: where the server has proxy_from, a header is read before TLS begins. */
-void http_conn_meet(SSL *ssl);
 
 /* exchange.c: a request has come. NULL: it was answered already, memory is out. */
 struct http_exchange *http_exchange_create(struct http *h, struct evhttp_request *rq);

@@ -1,16 +1,23 @@
 /*
- * HTTPS behind a load balancer: a PROXY header in clear before the TLS handshake. evhttp accepts by itself
- * and gives the socket straight to TLS, so the header is read where TLS reads: by a BIO that is put in front
- * of the socket's when the handshake begins, and from then on passes on what it gets.
+ * The header is read where TLS reads: by a BIO that is put in front of the socket's when the handshake
+ * begins, and from then on passes on what it gets.
  */
+#include "net/tls_proxied.h"
+
 #include <openssl/bio.h>
 #include <stdlib.h>
 
-#include "imapd/http/internal.h"
+/* What an SSL object is to do when its handshake begins; goes with it. */
+struct expecting {
+	const struct net_set *from;
+	tls_proxied_fn *fn;
+	void *arg;
+	bool met; /* it was looked where the connection comes from */
+};
 
 /* The header that is coming in. */
 struct proxied {
-	struct http_conn *conn; /* valid while TLS reads */
+	struct expecting *e; /* valid while TLS reads */
 	struct proxy_header header;
 };
 
@@ -28,7 +35,6 @@ static int on_destroy(BIO *b)
 	return 1;
 }
 
-/* 1: it is read. Where it is LOCAL or UNKNOWN, the proxy speaks for itself. */
 static int read_header(BIO *b, struct proxied *p)
 {
 	struct net_addr peer = { .len = 0 }, local;
@@ -37,18 +43,9 @@ static int read_header(BIO *b, struct proxied *p)
 	if (BIO_get_fd(BIO_next(b), &fd) < 0)
 		return -POD_E_INTERNAL;
 	r = proxy_header_read(&p->header, fd, &peer, &local);
-	if (r > 0 && peer.len) {
-		p->conn->peer = malloc(sizeof(peer));
-		if (!p->conn->peer)
-			return -POD_E_NOMEM;
-		*p->conn->peer = peer;
-	}
-	return r > 0 ? 1 : r;
-}
-
-static void refuse(const struct proxied *p, int r)
-{
-	log_event(NULL, LOGL_NOTICE, "http.proxy_header", F_UINT("http", p->conn->id), F_CODE(r));
+	if (r != 0)
+		p->e->fn(p->e->arg, r < 0 ? r : 0, r > 0 && peer.len ? &peer : NULL);
+	return r;
 }
 
 static int on_read(BIO *b, char *data, int len)
@@ -60,8 +57,6 @@ static int on_read(BIO *b, char *data, int len)
 	r = p ? read_header(b, p) : 1;
 	if (r == 0)
 		BIO_set_retry_read(b);
-	if (r < 0)
-		refuse(p, r);
 	if (r <= 0)
 		return -1;
 	free(p);
@@ -94,17 +89,24 @@ static const BIO_METHOD *method(void)
 
 /* ---- when it is put there ---- */
 
-static bool is_trusted(const struct http_conn *c, int fd)
+static int expecting_index = -1;
+
+static void on_ssl_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)
+{
+	free(ptr);
+}
+
+static bool is_trusted(const struct expecting *e, int fd)
 {
 	struct net_addr addr = { .len = sizeof(addr.ss) };
 
 	if (getpeername(fd, (struct sockaddr *) &addr.ss, &addr.len) < 0)
 		return false;
 	net_addr_unmap(&addr);
-	return net_set_has(c->http->proxy_from, &addr);
+	return net_set_has(e->from, &addr);
 }
 
-static int put_in_front(SSL *ssl, struct http_conn *c)
+static int put_in_front(SSL *ssl, struct expecting *e)
 {
 	struct proxied *p = calloc(1, sizeof(*p));
 	BIO *b = p && method() ? BIO_new(method()) : NULL, *socket = SSL_get_rbio(ssl);
@@ -113,7 +115,7 @@ static int put_in_front(SSL *ssl, struct http_conn *c)
 		free(p);
 		return -POD_E_NOMEM;
 	}
-	p->conn = c;
+	p->e = e;
 	BIO_set_data(b, p);
 	(void) BIO_up_ref(socket); /* the SSL object lets go of it as its own and holds it as a part of b */
 	(void) BIO_push(b, socket);
@@ -124,17 +126,27 @@ static int put_in_front(SSL *ssl, struct http_conn *c)
 /* Nothing has been read yet. One for whom there is no memory gets no further: his header is no TLS. */
 static void on_handshake(const SSL *ssl, int where, int value)
 {
-	struct http_conn *c = http_conn_of_ssl(ssl);
+	struct expecting *e = SSL_get_ex_data(ssl, expecting_index);
 	int fd = SSL_get_fd(ssl);
 
-	if (where != SSL_CB_HANDSHAKE_START || !c || c->met || fd < 0)
+	if (where != SSL_CB_HANDSHAKE_START || e->met || fd < 0)
 		return;
-	c->met = true;
-	if (is_trusted(c, fd))
-		(void) put_in_front((SSL *) (uintptr_t) ssl, c);
+	e->met = true;
+	if (is_trusted(e, fd) && put_in_front((SSL *) (uintptr_t) ssl, e) < 0)
+		e->fn(e->arg, -POD_E_NOMEM, NULL);
 }
 
-void http_conn_meet(SSL *ssl)
+int tls_expect_proxy(SSL *ssl, const struct net_set *from, tls_proxied_fn *fn, void *arg)
 {
+	struct expecting *e = calloc(1, sizeof(*e));
+
+	if (expecting_index < 0)
+		expecting_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_ssl_free);
+	if (!e || expecting_index < 0 || SSL_set_ex_data(ssl, expecting_index, e) != 1) {
+		free(e);
+		return -POD_E_NOMEM;
+	}
+	*e = (struct expecting){ .from = from, .fn = fn, .arg = arg };
 	SSL_set_info_callback(ssl, on_handshake);
+	return 0;
 }
