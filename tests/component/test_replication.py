@@ -2,11 +2,14 @@
 failovers; snapshots at both sites; growing. The replicator itself has tests of its own."""
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 import unittest
 
+from eas_client import Phone
+from eas_wbxml import E, decode
 from pod import BIN, Pod, until
 
 HERE = os.geteuid() == 0 and os.path.exists("/dev/fuse") and os.path.exists("/dev/loop-control")
@@ -191,6 +194,35 @@ class OneReplicatedPod(unittest.TestCase):
         self.assertLess(took, 30)
         self.pod.wait_in_sync()  # the old primary came back as a standby, by itself
         self.assertEqual(self.pod.replica("secondary")["site"], "site1")
+
+    def answered(self):
+        """Who was told that somebody is away."""
+        with open(os.path.join(self.pod.dir, "log", "podmail.log"), encoding="utf-8") as f:
+            return [re.search(r" to=(\S+)", line).group(1) for line in f if " oof.answered " in line]
+
+    def test_a_phone_waits_through_a_failover_and_nobody_is_told_twice_that_its_user_is_away(self):
+        bob, first, second = self.pod.address("bob"), "first@elsewhere.test", "second@elsewhere.test"
+
+        def send(sender, subject):
+            self.pod.send("bob", f"From: {sender}\r\nTo: {bob}\r\nSubject: {subject}\r\n\r\nhello\r\n".encode(), sender)
+        self.pod.podctl("user", "oof", bob, "--on", "--external", "I am away")
+        send(first, "before")
+        until(lambda: self.answered() == [first], "the first answer")
+        phone = Phone(self.pod, "bob").set_up()
+        phone.pull(phone.inbox)
+        folder = E("Ping:Folder", E("Ping:Id", phone.inbox), E("Ping:Class", "Email"))
+        phone.line.ask_only(*phone.request("Ping", E("Ping:Ping", E("Ping:HeartbeatInterval", "600"), E("Ping:Folders", folder))))
+        self.pod.kill_primary()
+        self.pod.podctl("failover", "vol01")
+        self.assertEqual(self.pod.replication()["primary"], "site2")
+        for sender in (first, second, first):
+            send(sender, "after")
+        status, _, body = phone.line.answer()  # on the connection that was open all the time
+        self.assertEqual((status, decode(body).get("Status")), (200, "2"))
+        until(lambda: second in self.answered(), "the second answer")
+        until(lambda: len(phone.pull(phone.inbox)) == 4, "all messages on the phone")
+        self.assertEqual(self.answered(), [first, second])
+        self.pod.podctl("user", "oof", bob, "--off")
 
     def test_a_standby_that_is_away_is_struck_and_not_promoted_without_a_word(self):
         self.pod.pause()
