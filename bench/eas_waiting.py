@@ -5,8 +5,8 @@
 
 Prints the worker's proportional memory for each device (and of all processes of the pod), its processor time while
 nothing happens, the time from the sending of a message to the answer of each of its user's Pings, and how many devices of
-others were woken. Then kills the gateway and prints how long it takes until all that still waited do so again
-(eas_storm.py). Exits with 1 where memory is over the limit, or somebody was woken for nothing.
+others were woken. Then kills the gateway and prints how long it takes until all of them wait again (eas_storm.py). Exits
+with 1 where memory is over the limit, or somebody was woken for nothing.
 """
 import argparse
 import concurrent.futures
@@ -143,16 +143,18 @@ def main():
         print(f"worker: {cpu[worker] * 1000:.0f} ms of processor time in {args.idle:.0f} s in which nothing happened; "
               f"the whole pod: {sum(cpu.values()) * 1000:.0f}")
 
-        everybody, times, for_nothing = first + phones, [], 0
+        waiting, times, for_nothing = first + phones, [], 0
         for user in random.sample(users, min(args.wakes, len(users))):
-            his = [p for p in everybody if p.address == pod.address(user)]
-            took, others = wake(pod, user, his, everybody)
+            his = [p for p in waiting if p.address == pod.address(user)]
+            took, others = wake(pod, user, his, waiting)
             times += took
             for_nothing += others
-            everybody = [p for p in everybody if p not in his]
+            waiting = [p for p in waiting if p not in his]
+            for phone in his:
+                phone.pull(phone.inbox)
         print(f"woken: median {statistics.median(times) * 1000:.1f} ms, 95th {percentile(times, 95) * 1000:.1f} ms, longest "
               f"{max(times) * 1000:.1f} ms from the sending of the message to the answer, of {len(times)}; for nothing: {for_nothing}")
-        come_back(pod, everybody)
+        come_back(pod, first + phones)
         return 0 if each[worker] <= args.limit_kib and for_nothing == 0 else 1
 
 

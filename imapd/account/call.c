@@ -7,6 +7,8 @@
 #include "imapd/account/internal.h"
 #include "imapd/metrics.h"
 
+#define AWAY_MAX 64 /* requests that wait for volumes which are away; more are told to come later */
+
 /* A fiber that waits for an answer; on its stack. */
 struct waiting {
 	struct fiber *fiber;
@@ -64,21 +66,45 @@ static void on_reply(void *arg, const struct store_reply *reply)
 	fiber_resume(w->fiber);
 }
 
-static int wait_for(const struct waiting *w)
+/*
+ * The store was there, and is not: a failover, which takes seconds or longer. Those who wait for it are in
+ * turns that users of other volumes want to have.
+ */
+static bool is_away(struct store_client *client)
 {
+	return store_client_connections(client) > 0 && !store_client_is_connected(client);
+}
+
+static int may_wait(const struct accounts *as, struct store_client *client, struct err *err)
+{
+	return is_away(client) && as->away >= AWAY_MAX
+	               ? err_set(err, POD_E_UNAVAILABLE, "the volume is away, and %u requests wait already",
+	                         as->away)
+	               : 0;
+}
+
+static int wait_for(struct accounts *as, struct store_client *client, const struct waiting *w)
+{
+	unsigned int away = is_away(client);
+
+	as->away += away;
 	fiber_suspend();
+	as->away -= away;
 	return w->result;
 }
 
-int store_ask(struct store_client *client, struct arena *a, enum store_method method,
+int store_ask(struct accounts *as, struct store_client *client, struct arena *a, enum store_method method,
               const ProtobufCMessage *request, unsigned int timeout_ms, const ProtobufCMessage **ret_message,
               struct err *err)
 {
 	struct waiting w = { .fiber = fiber_self(), .a = a, .ret_message = ret_message, .err = err };
+	int r = may_wait(as, client, err);
 
+	if (r < 0)
+		return r;
 	if (!store_call(client, method, request, SPAN_NONE, -1, timeout_ms, on_reply, &w))
 		return err_set(err, POD_E_NOMEM, "a request to the store");
-	return wait_for(&w);
+	return wait_for(as, client, &w);
 }
 
 /* What is asked, beside who waits. */
@@ -91,11 +117,15 @@ struct asking {
 
 static int ask_in_session(struct account *ac, const struct asking *q, struct waiting *w)
 {
+	int r = may_wait(ac->owner, ac->client, w->err);
+
+	if (r < 0)
+		return r;
 	w->fiber = fiber_self();
 	metric_add(IMAPD_STORE_REQUESTS, 1);
 	if (!store_session_call(ac->session, q->method, q->request, q->blob, q->fd, on_reply, w))
 		return err_set(w->err, POD_E_NOMEM, "a request to the store");
-	return wait_for(w);
+	return wait_for(ac->owner, ac->client, w);
 }
 
 int account_call(struct account *ac, struct arena *a, enum store_method method, ProtobufCMessage *request,

@@ -51,6 +51,7 @@ struct accounts {
 	uint8_t key[PROOF_BYTES]; /* of this process: proofs are of no use elsewhere */
 	TAILQ_HEAD(account_bucket, account) buckets[HASH_BUCKETS];
 	LIST_HEAD(, question) questions;
+	unsigned int away; /* requests that wait for a volume that is away */
 };
 
 /* account.c. NULL: none that may be used. */
@@ -78,7 +79,7 @@ void proof_remember(struct account *ac, const struct proof *p);
  * call.c: suspends until a call of the store outside of any session is answered (STORE_AUTH,
  * STORE_SESSION_OPEN). The answer's message in a.
  */
-int store_ask(struct store_client *client, struct arena *a, enum store_method method,
+int store_ask(struct accounts *as, struct store_client *client, struct arena *a, enum store_method method,
               const ProtobufCMessage *request, unsigned int timeout_ms, const ProtobufCMessage **ret_message,
               struct err *err);
 

@@ -151,7 +151,7 @@ static int authenticate(struct trying *t, const Podstore__AuthReply **ret_reply)
 	if (!request.mechanism || !request.user_id || !request.address || !request.service || !request.peer ||
 	    !request.initial.data)
 		return err_set(t->err, POD_E_NOMEM, "a login");
-	r = store_ask(t->client, t->a, STORE_AUTH, &request.base,
+	r = store_ask(t->as, t->client, t->a, STORE_AUTH, &request.base,
 	              (unsigned int) t->as->o.conf->imapd.preauth_timeout_ms, &message, t->err);
 	if (r == -POD_E_NOTFOUND || r == -POD_E_DENIED)
 		r = err_set(t->err, POD_E_AUTH, "authentication failed");
@@ -193,7 +193,7 @@ static int check_again(struct trying *t, struct account *ac)
 	int r;
 
 	request.session_token = (ProtobufCBinaryData){ token.len, (uint8_t *) (uintptr_t) token.p };
-	r = store_ask(ac->client, t->a, STORE_SESSION_OPEN, &request.base,
+	r = store_ask(t->as, ac->client, t->a, STORE_SESSION_OPEN, &request.base,
 	              (unsigned int) t->as->o.conf->imapd.store_timeout_ms, &message, t->err);
 	if (r < 0)
 		return r;

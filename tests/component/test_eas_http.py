@@ -6,6 +6,7 @@ import gzip
 import http.client
 import os
 import re
+import signal
 import socket
 import ssl
 import struct
@@ -14,7 +15,7 @@ import sys
 import threading
 import unittest
 
-from eas_client import Phone
+from eas_client import Line, Phone
 from eas_wbxml import E, decode, encode
 from pod import Pod, until
 
@@ -292,6 +293,31 @@ class Limits(unittest.TestCase):
             return False
         except (ConnectionError, ssl.SSLError):
             return True
+
+    def test_a_volume_that_is_away_takes_the_turns_of_nobody(self):
+        with Pod() as pod:
+            pod.down()
+            with open(os.path.join(pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
+                f.write("\nimapd { workers = 1; store_timeout = 5m; }\n")
+            pod.up()
+            phone = Phone(pod, "alice")
+            self.assertEqual(phone.options().status, 200)
+            podd = pod.pids_of("podd")[0]
+            os.kill(podd, signal.SIGSTOP)  # so that nobody starts the store again
+            tree = E("FolderHierarchy:FolderSync", E("FolderHierarchy:SyncKey", "0"))
+            answers = []
+            threads = [threading.Thread(target=lambda: answers.append(Line(pod).ask(*phone.request("FolderSync", tree))[0]))
+                       for _ in range(100)]
+            try:
+                os.kill(pod.pids_of("stored")[0], signal.SIGKILL)
+                for t in threads:
+                    t.start()
+                until(lambda: len(answers) == 36, "those who are too many to be told so")
+            finally:
+                os.kill(podd, signal.SIGCONT)
+            for t in threads:
+                t.join()
+            self.assertEqual((answers.count(503), answers.count(200)), (36, 64))
 
     def test_a_proxy_says_whom_it_speaks_for(self):
         with Pod() as pod:
