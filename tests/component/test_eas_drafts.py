@@ -86,6 +86,43 @@ class Drafts(unittest.TestCase):
         self.assertEqual((change.get("ServerId"), change.get("Status")), (item, "1"))
         self.assertEqual(self.attached(phone, change), {"a2": b"two"})
 
+    def test_a_draft_is_known_by_its_old_name_for_a_moment(self):
+        phone = self.phone("16.1", "DRAFT3")
+        drafts = phone.folder(3).id
+        phone.pull(drafts)
+        box = self.pod.imap("drafts")
+        self.addCleanup(box.logout)
+
+        def ask(command):
+            return phone.ask("Sync", phone.sync_tree(phone.collection(drafts, E("AirSync:Commands", command)))).root.find(
+                "Collections/Collection")
+
+        def write(item, subject):
+            return E("AirSync:Change", E("AirSync:ServerId", item), E("AirSync:ApplicationData", E("Email:Subject", subject)))
+
+        def stored():
+            box.select("Drafts", readonly=True)
+            return [len(box.search(None, "SUBJECT", f'"named {n}"')[1][0].split()) for n in (1, 2, 3, 4)]
+
+        made = phone.apply(phone.ask("Sync", phone.sync_tree(phone.collection(drafts, E("AirSync:Commands", E(
+            "AirSync:Add", E("AirSync:ClientId", "n1"), E("AirSync:ApplicationData", E("Email:Subject", "named 1"))))))), drafts)
+        item = made.get("Responses/Add/ServerId")
+        first, again = ask(write(item, "named 2")), ask(write(item, "named 2"))
+        self.assertEqual(first.show(), again.show(), "the answer was lost: the same again")
+        self.assertEqual(stored(), [0, 1, 0, 0])
+        other = ask(write(item, "named 3"))
+        self.assertIsNone(other.find("Responses"), "the answer was lost, and more was written meanwhile")
+        self.assertEqual(stored(), [0, 0, 1, 0])
+        phone.keys[drafts] = other.get("SyncKey")
+        last = ask(write(item, "named 4"))
+        self.assertIsNone(last.find("Responses"), "it had not read the answer yet")
+        self.assertEqual(stored(), [0, 0, 0, 1])
+        phone.keys[drafts] = last.get("SyncKey")
+        gone = phone.ask("Sync", phone.sync_tree(phone.collection(drafts, E("AirSync:Commands", E(
+            "AirSync:Delete", E("AirSync:ServerId", item))))))
+        self.assertIsNone(gone.root.find("Collections/Collection/Responses"), gone)
+        self.assertEqual(stored(), [0, 0, 0, 0])
+
     def test_a_draft_is_written_changed_and_sent(self):
         phone = self.phone("16.1", "DRAFT1")
         drafts = phone.folder(3).id

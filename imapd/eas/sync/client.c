@@ -5,17 +5,19 @@
  */
 #include "imapd/eas/sync/client.h"
 
+#include "imapd/eas/sync/replaced.h"
 #include "imapd/eas/sync/sync.h"
 
 struct command {
 	const struct wbxml_node *node;
 	uint32_t uid;    /* what it is about; of an Add, what it made */
+	uint32_t named;  /* of a draft that was replaced: what the device still calls it */
 	bool known;      /* the device has the message */
 	uint32_t before; /* flags before it, and */
 	bool was_there;
 	unsigned int status;
 	struct eas_item_result result;
-	bool repeated; /* an Add that was made before */
+	bool repeated; /* an Add, or a Change of a draft, that was made before */
 };
 
 struct commands {
@@ -45,6 +47,21 @@ static bool is_known(const struct eas_sync_part *part, uint32_t uid)
 	       (part->state.has_before && eas_uidset_get(&part->state.before.have, uid, NULL));
 }
 
+/* What is not there under its name any more may be a draft that the device changed. */
+static void follow(const struct eas_sync_part *part, struct command *c)
+{
+	struct eas_replaced r = { 0 };
+
+	c->named = c->uid;
+	if (part->folder.place.drafts && c->uid)
+		r = eas_replaced_find(part, c->uid);
+	if (!r.uid)
+		return;
+	c->known = true;
+	c->repeated = r.repeated && c->node->tag == AIRSYNC_CHANGE;
+	c->uid = r.uid;
+}
+
 static int read_all(struct commands *cs)
 {
 	const struct wbxml_node *list = cs->part->asked->commands;
@@ -64,6 +81,7 @@ static int read_all(struct commands *cs)
 			continue;
 		c->uid = uid_of(cs->part, node);
 		c->known = c->uid && is_known(cs->part, c->uid);
+		follow(cs->part, c);
 		if (!c->known && node->tag != AIRSYNC_FETCH)
 			c->status = EAS_SYNC_NOT_FOUND;
 	}
@@ -135,8 +153,13 @@ static void carry_out_change(struct eas_sync_part *part, struct command *c)
 		eas_engine_refuse(part->at, c->uid, c->status);
 }
 
-static void change(struct eas_sync_part *part, struct command *c)
+/* 0, or -POD_E_NOMEM. */
+static int change(struct eas_sync_part *part, struct command *c)
 {
+	if (c->repeated) {
+		c->result.uid = 0; /* the device hears of what it became, not of what it was */
+		return 0;
+	}
 	if (!wbxml_child(c->node, AIRSYNC_APPLICATIONDATA) && !wbxml_child(c->node, EMAIL2_SEND)) {
 		c->status = EAS_SYNC_PROTOCOL;
 	} else if (!c->was_there &&
@@ -150,6 +173,9 @@ static void change(struct eas_sync_part *part, struct command *c)
 	} else {
 		carry_out_change(part, c);
 	}
+	if (c->status != EAS_SYNC_OK || c->result.gone || c->result.uid == c->uid)
+		return 0;
+	return eas_replaced_remember(part, c->named, c->result.uid);
 }
 
 /* ---- adds ---- */
@@ -216,7 +242,7 @@ static int carry_out(struct commands *cs, struct err *err)
 		if (c->node->tag == AIRSYNC_ADD)
 			r = add(cs->part, c);
 		else if (is_change(c))
-			change(cs->part, c);
+			r = change(cs->part, c);
 	}
 	return r < 0 && !(err && err->code) ? err_set(err, POD_E_NOMEM, "commands") : r;
 }
