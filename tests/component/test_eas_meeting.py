@@ -1,5 +1,6 @@
 """Invitations that a phone answers (MeetingResponse): they leave the inbox, and from 16.0 on the organizer is told."""
 import email
+import email.header
 import unittest
 
 from eas_client import Phone
@@ -28,7 +29,7 @@ DTSTAMP:20261120T100000Z\r
 DTSTART:20261201T100000Z\r
 DTEND:20261201T110000Z\r
 SUMMARY:Gr\u00fcn {subject}\r
-ORGANIZER;CN=Org:mailto:{org}\r
+ORGANIZER;CN="J\u00f6rg^nBcc: {to}":mailto:{org}\r
 ATTENDEE;RSVP=TRUE:mailto:{to}\r
 {more}END:VEVENT\r
 END:VCALENDAR\r
@@ -93,6 +94,8 @@ class Meetings(unittest.TestCase):
         self.assertEqual([self.respond(item, "2", words) for _ in range(2)], ["1", "1"])
         message, calendar = self.told("told")
         self.assertEqual(str(email.header.make_header(email.header.decode_header(message["Subject"]))), "Tentative: Grün told")
+        self.assertEqual(message["Bcc"], None, "what a stranger calls himself is no field")
+        self.assertIn("J\u00f6rg", str(email.header.make_header(email.header.decode_header(message["To"]))))
         self.assertEqual([p.get_content_type() for p in message.walk()][1:], ["text/plain", "text/html", "text/calendar"])
         for line in ("METHOD:REPLY", "UID:told@x", "PARTSTAT=TENTATIVE", "COMMENT:gern da"):
             self.assertIn(line, calendar)

@@ -7,6 +7,7 @@
 #include "imapd/eas/meeting/internal.h"
 #include "imapd/eas/send/send.h"
 #include "imapd/eas/sync/client.h"
+#include "mime/address.h"
 
 #define SCRATCH_MAX ((size_t) 128 << 20)
 
@@ -95,12 +96,30 @@ static int texts_of(struct invitation *in, struct meeting_mail *mail)
 	return text.failed || !mail->text.p ? -POD_E_NOMEM : 0;
 }
 
+/* -POD_E_NOTFOUND: there is nobody by an address who could be told. */
+static int organizer_of(struct invitation *in, struct meeting_mail *mail)
+{
+	struct address_list list = { NULL, 0 };
+	int r = address_list_parse(in->a, in->meeting.organizer, &list);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		const struct address_entry *e = &list.entries[i];
+		struct address address = { e->local, e->domain };
+
+		if (e->kind != ADDRESS_MAILBOX || e->local.len == 0 || e->domain.len == 0)
+			continue;
+		mail->to_name = e->name;
+		mail->to = address_format(in->a, &address);
+		return mail->to.p ? 0 : -POD_E_NOMEM;
+	}
+	return r == 0 ? -POD_E_NOTFOUND : r;
+}
+
 static int write_mail(struct invitation *in, struct buf *out)
 {
 	struct guid id = guid_new();
 	char boundary[ID_TEXT_SIZE];
 	struct meeting_mail mail = { .from = account_address(in->rq->account),
-		                     .to = in->meeting.organizer,
 		                     .summary = in->meeting.summary,
 		                     .response = in->q->response,
 		                     .boundary = boundary };
@@ -116,6 +135,8 @@ static int write_mail(struct invitation *in, struct buf *out)
 		                                   .proposed_end_s = in->q->proposed_end_s };
 
 	guid_format(&id, boundary);
+	if (r == 0)
+		r = organizer_of(in, &mail);
 	if (r == 0)
 		r = eas_meeting_answer_write(in->a, in->text, &answer, &mail.calendar, &mail.method);
 	if (r == 0)

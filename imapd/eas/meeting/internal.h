@@ -37,7 +37,8 @@ enum meeting_status meeting_answer(struct eas_request *rq, const struct meeting_
 /* The message to the organizer, as a client would hand it in. Pure. */
 struct meeting_mail {
 	const char *from;
-	struct span to, summary; /* the organizer as a field has it; what it is about */
+	struct span to_name, to; /* the organizer: a name, which may be empty, and local@domain */
+	struct span summary;     /* what it is about */
 	enum eas_meeting_response response;
 	struct span text, html; /* of the user; html.p NULL: there is none */
 	struct span calendar;

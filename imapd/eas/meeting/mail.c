@@ -27,8 +27,9 @@ static void put_header(struct buf *out, const struct meeting_mail *m)
 	};
 
 	buf_printf(out, "From: <%s>\r\nTo: ", m->from);
-	buf_add(out, m->to);
-	buf_printf(out, "\r\nSubject: %s", words[m->response]);
+	if (m->to_name.len)
+		words_put_phrase(out, m->to_name);
+	buf_printf(out, " <" SPAN_FMT ">\r\nSubject: %s", SPAN_ARG(m->to), words[m->response]);
 	words_put_text(out, m->summary);
 	buf_printf(out,
 	           "\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=\"%s\"\r\n\r\n",
