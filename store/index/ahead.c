@@ -6,17 +6,21 @@
 #include "store/index/ahead_internal.h"
 #include "store/index/batch.h"
 
-/* A mailbox that somebody watches is settled at once, as long as that takes no more than this part of the
- * time. */
-#define WATCHED_PART 4
+/* Where somebody watches it is settled at once, but after each time not for so many times as long as that took. */
+#define WATCHED_REST 4
 #define RETRY_US     1000000
 /* Of rows of a message: a page of each table and kind that no other message touches. */
 #define PAGES_PER_MESSAGE (6u * 4096)
 
 void ahead_init(struct ahead *ah)
 {
+	pthread_condattr_t attr;
+
 	(void) pthread_mutex_init(&ah->lock, NULL);
-	(void) pthread_cond_init(&ah->turn, NULL);
+	(void) pthread_condattr_init(&attr);
+	(void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void) pthread_cond_init(&ah->turn, &attr);
+	(void) pthread_condattr_destroy(&attr);
 }
 
 void ahead_done(struct ahead *ah)
@@ -133,7 +137,7 @@ static bool is_watched(const struct batch *b)
 
 static uint64_t watched_due_us(const struct ahead *ah)
 {
-	return ah->settled_us + WATCHED_PART * ah->took_us;
+	return ah->settled_us + WATCHED_REST * ah->took_us;
 }
 
 bool ahead_takes(struct batch *b)

@@ -105,8 +105,10 @@ static inline bool ahead_any(const struct ahead *ah)
 
 /* ---- any thread but the writer's ---- */
 
-/* Waits until what was delivered to the user is in the index; empty: to anybody. Costs nothing where nothing
- * was. */
+/*
+ * Waits until what was delivered to the user is in the index; empty: to anybody. Costs nothing where nothing was. Where the
+ * disk takes longer than 2 seconds for it, or refuses, it is waited for no more.
+ */
 void ahead_wait(struct volume *vol, struct span user_id);
 /* Nobody waits any more: the volume is broken. */
 void ahead_wake(struct volume *vol);

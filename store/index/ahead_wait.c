@@ -1,9 +1,13 @@
 /* Who has mail that is not in the index yet: readers wait for it, watchers hear of it when it is. */
+#include <time.h>
+
 #include "base/arena.h"
 #include "store/index/ahead.h"
 #include "store/index/ahead_internal.h"
 
 #define MEMORY ((size_t) 16 << 20)
+/* A disk that answers later than this must not hold up readers, who then see what the index has. */
+#define WAIT_S 2
 
 struct ahead_mailbox {
 	struct ahead_mailbox *next; /* in its bucket: of the user */
@@ -124,13 +128,17 @@ static bool want(struct ahead *ah, struct span user_id, uint64_t *ret_turns)
 void ahead_wait(struct volume *vol, struct span user_id)
 {
 	struct ahead *ah = &vol->ahead;
+	struct timespec until;
 	uint64_t turns;
+	int e = 0;
 
 	if (!ahead_any(ah) || !want(ah, user_id, &turns) || !writer_poke(vol))
 		return;
+	(void) clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += WAIT_S;
 	(void) pthread_mutex_lock(&ah->lock);
-	while (ah->turns == turns && !volume_broken(vol))
-		(void) pthread_cond_wait(&ah->turn, &ah->lock);
+	while (e == 0 && ah->turns == turns && !volume_broken(vol))
+		e = pthread_cond_timedwait(&ah->turn, &ah->lock, &until);
 	(void) pthread_mutex_unlock(&ah->lock);
 }
 
