@@ -58,11 +58,13 @@ class Book:
 class Load:
     """Threads that send, append and flag until told to stop, reconnecting whenever they lose a server."""
 
-    def __init__(self, pod, book, rng):
+    def __init__(self, pod, book, rng, mail_only=False):
         self.pod, self.book = pod, book
         self.stopping = threading.Event()
         self.failures = []
-        kinds = [self.send_smtp] * 3 + [self.send_lmtp, self.append, self.set_flags, self.set_flags]
+        kinds = [self.send_smtp] * 3 + [self.send_lmtp]
+        if not mail_only:
+            kinds += [self.append, self.set_flags, self.set_flags]
         self.threads = [threading.Thread(target=self.run, args=(kind, random.Random(rng.random()), i), daemon=True)
                         for i, kind in enumerate(kinds)]
 
