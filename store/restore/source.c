@@ -14,13 +14,16 @@
 #include "store/maildir/folder.h"
 #include "store/maildir/layout.h"
 #include "store/maildir/mailbox_file.h"
+#include "store/restore/source_ahead.h"
 #include "store/restore/source_index.h"
 #include "store/restore/source_journal.h"
 #include "storeproto/storeproto.h"
 
-/* A file that was committed and not yet moved to its mailbox. */
+/* A message that was committed and not yet moved to its mailbox. */
 struct staged_file {
 	uint32_t mailbox;
+	uint64_t at; /* in the journal of deliveries; 0: a file of staging/ */
+	bool has_file; /* of staging/, too */
 	struct scanned_file f;
 };
 
@@ -118,14 +121,10 @@ static int find_user(struct source *s, const struct source_options *o, struct er
 
 /* ---- staging/ ---- */
 
-static int add_staged(struct source *s, int dir, const char *name)
+static int put_staged(struct source *s, struct span name, const struct staged_file *what)
 {
-	struct staged_file file = { 0 };
-	struct stat st;
+	struct staged_file file = *what;
 
-	if (staged_name_parse(span_of(name), &file.mailbox, &file.f.n) < 0 ||
-	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-		return 0;
 	if (s->staged_n == s->staged_cap) {
 		size_t cap = s->staged_cap ? 2 * s->staged_cap : 64;
 		struct staged_file *grown = arena_grow(s->a, s->staged, s->staged_n, cap, sizeof(*grown));
@@ -135,11 +134,23 @@ static int add_staged(struct source *s, int dir, const char *name)
 		s->staged = grown;
 		s->staged_cap = cap;
 	}
-	file.f.name = arena_str(s->a, span_of(name));
+	file.f.name = arena_str(s->a, name);
 	file.f.ours = true;
-	file.f.size = (uint64_t) st.st_size;
 	s->staged[s->staged_n++] = file;
 	return file.f.name ? 0 : -POD_E_NOMEM;
+}
+
+static int add_staged(struct source *s, int dir, const char *name)
+{
+	struct staged_file file = { 0 };
+	struct stat st;
+
+	if (staged_name_parse(span_of(name), &file.mailbox, &file.f.n) < 0 ||
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	file.f.size = (uint64_t) st.st_size;
+	file.has_file = true;
+	return put_staged(s, span_of(name), &file);
 }
 
 static int read_staging(struct source *s, struct err *err)
@@ -159,6 +170,29 @@ static int read_staging(struct source *s, struct err *err)
 		r = add_staged(s, dirfd(d), e->d_name);
 	(void) closedir(d);
 	return r < 0 ? err_set(err, POD_E_NOMEM, "list " LAYOUT_STAGING) : 0;
+}
+
+/* Its bytes are surely there; those of its file in staging/ may not be. */
+static int add_delivery(void *source, const struct source_delivery *d)
+{
+	const struct staged_file file = { .mailbox = d->mailbox, .at = d->at, .f = { .n = d->n, .size = d->size } };
+	struct source *s = source;
+
+	for (size_t i = 0; i < s->staged_n; i++) {
+		if (span_eq(span_of(s->staged[i].f.name), d->name)) {
+			s->staged[i].at = d->at;
+			s->staged[i].f.size = d->size;
+			return 0;
+		}
+	}
+	return put_staged(s, d->name, &file);
+}
+
+static int read_journal_of_deliveries(struct source *s, struct err *err)
+{
+	int r = source_ahead_each(s->dir, add_delivery, s, err);
+
+	return r == -POD_E_NOMEM ? err_set(err, POD_E_NOMEM, "messages of " SOURCE_AHEAD_FILE) : r;
 }
 
 /* ---- the whole ---- */
@@ -198,6 +232,8 @@ int source_open(const struct source_options *o, struct arena *a, struct source *
 		r = find_user(s, o, err);
 	if (r == 0)
 		r = read_staging(s, err);
+	if (r == 0)
+		r = read_journal_of_deliveries(s, err);
 	if (r == 0 && o->exact)
 		read_index(s);
 	if (r == 0 && !s->has_index)
@@ -327,6 +363,19 @@ static bool ask_others(const struct reading *rd, const struct scanned_file *f, u
 	return true;
 }
 
+/* Uids only grow: what is in the journal and above all that the index has came after its last commit. */
+static bool is_after_index(const struct reading *rd, const struct staged_file *staged)
+{
+	const struct source_index *ix = &rd->s->index;
+
+	if (!staged->at || !rd->s->has_index)
+		return false;
+	for (size_t i = 0; i < ix->n; i++)
+		if (ix->rows[i].mailbox == rd->info.id && ix->rows[i].uid >= staged->f.n.uid)
+			return false;
+	return true;
+}
+
 static int add_message(struct reading *rd, const struct scanned_file *f, const char *path, bool whole)
 {
 	struct source_message m = { .path = arena_str(rd->a, span_of(path)),
@@ -367,6 +416,32 @@ static int add_files(struct reading *rd, const struct scanned_files *files)
 	return r;
 }
 
+static int add_staged_file(struct reading *rd, const struct staged_file *staged, const char *path)
+{
+	size_t before = rd->ret->n;
+	int r;
+
+	if (is_after_index(rd, staged)) {
+		const struct source_message m = { .path = arena_str(rd->a, span_of(path)),
+			                          .guid = staged->f.n.guid,
+			                          .uid = staged->f.n.uid,
+			                          .flags = flags_known(rd, staged->f.n.flags),
+			                          .internal_date = intake_date(&staged->f),
+			                          .size = staged->f.size,
+			                          .ours = true };
+
+		rd->ret->items[rd->ret->n++] = m;
+		r = m.path ? 0 : -POD_E_NOMEM;
+	} else if (rd->s->has_index && !staged->has_file) {
+		return 0; /* the journal is an old one: the index says what became of it */
+	} else {
+		r = add_message(rd, &staged->f, path, true);
+	}
+	if (r == 0 && rd->ret->n > before)
+		rd->ret->items[before].at = staged->at;
+	return r;
+}
+
 /* Without an index to say that they were committed, all that are whole may have been. */
 static int add_staged_files(struct reading *rd)
 {
@@ -380,7 +455,9 @@ static int add_staged_files(struct reading *rd)
 		if (staged->mailbox != rd->info.id || rd->info.id == 0 || staged->f.n.size != staged->f.size)
 			continue;
 		layout_set(&path, LAYOUT_STAGING "/%s", staged->f.name);
-		r = add_message(rd, &staged->f, path.s, true);
+		if (staged->at)
+			layout_set(&path, "%s", SOURCE_AHEAD_FILE);
+		r = add_staged_file(rd, staged, path.s);
 	}
 	return r;
 }
@@ -447,5 +524,6 @@ int source_mailbox_read(struct source *s, struct span name, struct arena *a, str
 
 int source_message_open(const struct source *s, const struct source_message *m, int *ret_fd, struct err *err)
 {
-	return file_open_beneath(s->dir, m->path, 0, ret_fd, err);
+	return m->at ? source_ahead_open(s->dir, m->at, m->size, ret_fd, err) :
+	               file_open_beneath(s->dir, m->path, 0, ret_fd, err);
 }

@@ -58,6 +58,7 @@ struct source_message {
 	int64_t internal_date;
 	uint64_t size; /* in bytes, as it lies there */
 	bool ours;     /* its bytes are as a volume keeps them: CRLF, and all there */
+	uint64_t at;   /* not 0: path is the journal of deliveries, and its bytes begin here */
 };
 struct source_mailbox {
 	const char *special_use;

@@ -387,6 +387,39 @@ static void a_snapshot_knows_flags_and_messages_that_were_not_yet_written_behind
 	told_done(&t);
 }
 
+/* An image of a moment that nobody waited for: the last deliveries are in their journal, their files are not. */
+static void deliveries_that_the_index_of_a_snapshot_lacks_come_out_of_its_journal(void **state)
+{
+	struct fixture *f = *state;
+	struct told t = { 0 };
+	struct restore_wish w;
+
+	fixture_close(f);
+	f->o.settle_ms = 60000;
+	fixture_open(f);
+	fill(f);
+	take_copy(f); /* its journal is settled */
+	w = wish(f, "INBOX");
+	assert_int_equal(expunge_all(f, "INBOX"), 0);
+	assert_int_equal(restore(f, &w, &t, NULL), 0);
+	assert_string_equal(fixture_rows(f, "alice", "INBOX"), "3 25;4 0;");
+	assert_int_equal(fixture_deliver(f, "alice", NULL, letter, NULL, NULL), 0);
+	assert_int_equal(fixture_deliver(f, "alice", NULL, other, NULL, NULL), 0);
+	take_copy(f);
+	(void) file_remove_tree(AT_FDCWD, arena_printf(f->a, "%s/staging", copy_path(f)), NULL);
+	assert_int_equal(expunge_all(f, "INBOX"), 0);
+	assert_int_equal(restore(f, &w, &t, NULL), 0);
+	assert_string_equal(buf_str(&t.problems), "");
+	assert_string_equal(fixture_rows(f, "alice", "INBOX"), "7 25;8 0;9 0;10 0;");
+	assert_string_equal(fixture_body(f, "alice", fixture_mailbox(f, "alice", "INBOX").id, 9), letter);
+	/* And without the index. */
+	(void) file_remove_tree(AT_FDCWD, arena_printf(f->a, "%s/index", copy_path(f)), NULL);
+	assert_int_equal(expunge_all(f, "INBOX"), 0);
+	assert_int_equal(restore(f, &w, &t, NULL), 0);
+	assert_int_equal(fixture_mailbox(f, "alice", "INBOX").messages, 4);
+	told_done(&t);
+}
+
 static void what_was_expunged_before_a_snapshot_does_not_come_back(void **state)
 {
 	struct fixture *f = *state;
@@ -618,6 +651,7 @@ int main(void)
 		TEST(messages_are_found_by_what_their_headers_say),
 		TEST(a_snapshot_knows_flags_and_messages_that_were_not_yet_written_behind),
 		TEST(what_was_expunged_before_a_snapshot_does_not_come_back),
+		TEST(deliveries_that_the_index_of_a_snapshot_lacks_come_out_of_its_journal),
 		TEST(an_index_that_lies_ends_its_reader_and_not_the_store),
 		TEST(uids_that_a_lost_tail_had_do_not_come_again),
 		TEST(links_and_pipes_in_a_copy_are_not_followed),
