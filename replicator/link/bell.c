@@ -31,6 +31,8 @@ void bell_silence(struct bell *b)
 {
 	uint64_t n;
 
+	if (!atomic_load(&b->rung))
+		return; /* then there is nothing to be read */
 	/* In this order: a ring between the two leaves nothing to be read, but what it was about is looked at
 	 * now. The other way round it would be read away, and none would ring after it. */
 	while (read(b->fd, &n, sizeof(n)) < 0 && errno == EINTR)

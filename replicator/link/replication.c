@@ -75,8 +75,9 @@ void flushes_tell(struct replication *r, bool ended)
 	r->flushes.acknowledged = r->core.acknowledged;
 	r->flushes.term = atomic_load(&r->term);
 	r->flushes.ended = r->flushes.ended || ended;
-	(void) pthread_cond_broadcast(&r->flush_over);
 	(void) pthread_mutex_unlock(&r->flush_lock);
+	/* Not under it: who wakes at once would find it taken, and sleep again. */
+	(void) pthread_cond_broadcast(&r->flush_over);
 }
 
 void step(struct replication *r, const struct repl_event *e)
