@@ -41,6 +41,17 @@ static int enter(struct replication *r, struct err *err)
 	return closed(r, err);
 }
 
+/* Sends to those that flushes wait for what they have not been sent yet. */
+static void ship_to_waited_for(struct replication *r)
+{
+	struct disk_cursors c;
+
+	disk_cursors(r->disk, &c);
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		if (atomic_load(&r->peers[i].waited_for) && atomic_load(&r->peers[i].shipped) < c.staged)
+			ship_now(&r->peers[i]);
+}
+
 /* The stage, or the log, would run over before a peer that flushes wait for has it: then writers wait for it
  * as well. A peer that does not answer is struck as if a flush had waited. */
 static void keep_pace(struct replication *r)
@@ -53,6 +64,9 @@ static void keep_pace(struct replication *r)
 	disk_cursors(r->disk, &c);
 	if (c.staged <= behind + r->ahead_bytes_max)
 		return;
+	/* It makes whole epochs durable: where the last one ended so long ago, this one has to end now. */
+	if (c.staged > c.committed + r->ahead_bytes_max && disk_commit(r->disk, &c.committed, NULL) == 0)
+		ship_to_waited_for(r);
 	(void) pthread_mutex_lock(&r->lock);
 	step_lsn(r, REPL_FLUSH, 0, c.committed);
 	r->pacing++;
@@ -68,17 +82,6 @@ int replication_write_begin(struct replication *r, struct err *err)
 	keep_pace(r);
 	pace_writers(r);
 	return enter(r, err);
-}
-
-/* Sends to those that flushes wait for what they have not been sent yet. */
-static void ship_to_waited_for(struct replication *r)
-{
-	struct disk_cursors c;
-
-	disk_cursors(r->disk, &c);
-	for (size_t i = 0; i < PEERS_MAX; i++)
-		if (atomic_load(&r->peers[i].waited_for) && atomic_load(&r->peers[i].shipped) < c.staged)
-			ship_now(&r->peers[i]);
 }
 
 /*

@@ -120,6 +120,49 @@ static void a_flush_waits_for_a_sync_peers_disk(void **state)
 	assert_true(caught_up(p));
 }
 
+#define UNFLUSHED (UINT64_C(12) << 20)
+#define PIECE     (256u * 1024)
+#define NEAR      (UINT64_C(3) << 20) /* three eighths of the stage */
+
+struct hurry {
+	struct pair *p;
+	atomic_ullong written, furthest; /* bytes; ahead of what the peer has durable */
+};
+
+static void *write_without_flush(void *arg)
+{
+	struct hurry *h = arg;
+	struct disk_cursors c;
+
+	for (uint64_t at = 0; at < UNFLUSHED; at += PIECE) {
+		uint64_t has = replica_peer_status(&h->p->a).durable_lsn;
+
+		pair_write_at(&h->p->a, at, (uint8_t) (at / PIECE), PIECE);
+		disk_cursors(h->p->a.disk, &c);
+		if (c.staged - has > atomic_load(&h->furthest))
+			atomic_store(&h->furthest, c.staged - has);
+		atomic_fetch_add(&h->written, PIECE);
+	}
+	return NULL;
+}
+
+static void writers_stay_near_a_peer_that_flushes_wait_for(void **state)
+{
+	struct pair *p = *state;
+	struct hurry h = { .p = p };
+	pthread_t thread;
+
+	join(p, PEER_SYNC, 60000);
+	atomic_store(&p->relay.mode, RELAY_HOLD);
+	assert_int_equal(pthread_create(&thread, NULL, write_without_flush, &h), 0);
+	PAIR_UNTIL(atomic_load(&h.written) >= NEAR - PIECE);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_in_range(atomic_load(&h.furthest), 1, NEAR + 4 * PIECE);
+	pair_flush(&p->a);
+	pair_same(p);
+}
+
 static void a_semi_sync_peer_has_received_what_is_flushed(void **state)
 {
 	struct pair *p = *state;
@@ -838,7 +881,8 @@ static uint64_t promotable(struct replica *x)
 	return s.promotable_lsn;
 }
 
-/* b is in the middle of a resync, and the line is gone; *ret_had: what it had before, and where that ended. */
+/* b is in the middle of a resync, and the line is gone; *ret_had: what it had before, and where that ended.
+ */
 struct state_before {
 	uint64_t hashes[PAIR_VOLUME / 4096], lsn;
 };
@@ -972,6 +1016,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		PAIR_TEST(a_secondary_holds_what_the_primary_wrote),
 		PAIR_TEST(a_flush_waits_for_a_sync_peers_disk),
+		PAIR_TEST(writers_stay_near_a_peer_that_flushes_wait_for),
 		PAIR_TEST(a_semi_sync_peer_has_received_what_is_flushed),
 		PAIR_TEST(an_async_peer_stalls_nobody),
 		PAIR_TEST(a_lost_sync_peer_is_struck_before_the_flush_returns),
