@@ -2,6 +2,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,6 +185,82 @@ static void formats_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(disk_create(f->folder, &good, NULL), -POD_E_EXISTS);
 }
 
+/* ---- flushes at the same time ---- */
+
+/* A write of the log that takes as long as the test wants. */
+struct held_log {
+	struct disk *d;
+	uint64_t lsn;
+	atomic_bool holds, reached;
+};
+
+static int on_step_hold(void *arg, enum disk_step step)
+{
+	struct held_log *h = arg;
+
+	while (step == DISK_STEP_LOG_WRITE && atomic_load(&h->holds)) {
+		atomic_store(&h->reached, true);
+		(void) sched_yield();
+	}
+	return 0;
+}
+
+static void *make_first_durable(void *arg)
+{
+	struct held_log *h = arg;
+
+	return disk_make_durable(h->d, h->lsn, NULL) == 0 ? h : NULL;
+}
+
+static uint64_t write_and_commit(struct disk_fixture *f, uint64_t offset)
+{
+	uint8_t block[4096] = { 7 };
+	uint64_t lsn = 0;
+
+	assert_int_equal(disk_write(f->d, offset, block, sizeof(block), NULL), 0);
+	memcpy(f->model + offset, block, sizeof(block));
+	assert_int_equal(disk_commit(f->d, &lsn, NULL), 0);
+	return lsn;
+}
+
+static void who_finds_the_log_being_written_need_not_wait_for_it(void **state)
+{
+	struct disk_fixture *f = *state;
+	struct held_log h = { .holds = false };
+	struct disk_cursors c;
+	pthread_t thread;
+	uint64_t second;
+	void *fine;
+
+	disk_fixture_close(f);
+	f->o.on_step = on_step_hold;
+	f->o.arg = &h;
+	disk_fixture_open(f);
+	h.d = f->d;
+	atomic_store(&h.holds, true);
+	h.lsn = write_and_commit(f, 0);
+	assert_int_equal(pthread_create(&thread, NULL, make_first_durable, &h), 0);
+	while (!atomic_load(&h.reached))
+		(void) sched_yield();
+	second = write_and_commit(f, 4096);
+	assert_int_equal(disk_make_durable(f->d, second, NULL), 1);
+	disk_cursors(f->d, &c);
+	assert_true(c.durable < h.lsn);
+	atomic_store(&h.holds, false);
+	assert_int_equal(pthread_join(thread, &fine), 0);
+	assert_non_null(fine);
+	/* Nobody waits for the second in the disk: it comes all the same. */
+	do {
+		(void) sched_yield();
+		disk_cursors(f->d, &c);
+	} while (c.durable < second);
+	assert_int_equal(disk_make_durable(f->d, second, NULL), 0);
+	disk_fixture_verify(f);
+	disk_fixture_close(f);
+	f->o.on_step = NULL;
+	disk_fixture_open(f);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, disk_fixture_setup, disk_fixture_teardown)
@@ -192,6 +270,7 @@ int main(void)
 		TEST(the_log_goes_round_many_times),
 		TEST(writers_on_many_threads_see_their_own_writes),
 		TEST(a_commit_without_writes_adds_nothing),
+		TEST(who_finds_the_log_being_written_need_not_wait_for_it),
 		TEST(extents_tell_data_from_holes_in_log_and_image),
 		TEST(a_resize_shows_at_once_and_stays),
 		TEST(a_folder_serves_one_process_only),
