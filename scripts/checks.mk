@@ -76,8 +76,8 @@ soak: all component-build
 	$(Q)$(RUN_IN_TREE) PODMAIL_EXT4_CYCLES=50 $(PYTHON) tests/fault/test_replication_ext4.py
 
 # Two nodes with real kernels: see tests/rig/README.md. Needs root.
-rig: all
-	$(Q)scripts/install-deps build run test rig
+rig: deps all
+	$(Q)scripts/install-deps rig
 	$(Q)$(RUN_IN_TREE) $(PYTHON) tests/rig/test_kernel_nbd.py
 	$(Q)$(RUN_IN_TREE) $(PYTHON) tests/rig/compare.py $(ARGS)
 	$(Q)$(RUN_IN_TREE) $(PYTHON) tests/rig/low_memory.py
