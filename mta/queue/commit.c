@@ -2,6 +2,7 @@
 #include "mta/queue/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -177,6 +178,7 @@ static void on_committed(void *arg, struct shelf_change *change, int r, const st
 	struct commit *c = arg;
 	struct queue *q = c->q;
 
+	c->it->next = NULL;
 	if (r == 0 && c->settle.report && !queue_add(q, c->settle.report))
 		log_event(NULL, LOGL_ERROR, "queue.no_memory");
 	if (r == 0 && !c->settle.stays) {
@@ -253,8 +255,24 @@ static int start(struct commit *c, struct err *err)
 	change->lazy = !c->wishes && !c->settle.report; /* nobody waits for it, and nobody is told twice */
 	change->done = on_committed;
 	change->arg = c;
+	c->it->next = c->next;
 	shelf_commit(c->q->shelf, change);
 	return 0;
+}
+
+/* What stays keeps its order, and what is over is left out: it stands at its place, or before. */
+bool queue_is_closing(const struct queued *it, size_t i)
+{
+	const Queue__Recipient *r = it->record->recipients[i];
+	const Queue__Item *next = it->next;
+
+	if (!next)
+		return false;
+	for (size_t k = next->n_recipients <= i ? next->n_recipients : i + 1; k-- > 0;)
+		if (next->recipients[k]->part == r->part &&
+		    strcmp(next->recipients[k]->address, r->address) == 0)
+			return !merge_is_open(next->recipients[k]);
+	return true;
 }
 
 void queue_commit(struct queue *q, struct queued *it)

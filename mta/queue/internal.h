@@ -48,11 +48,11 @@ struct attempt {
 	int body_fd;
 	Queue__Summary *summary;
 	struct deliver_mailbox *mailboxes; /* of a volume */
-	struct safetynet_watch safety; /* of a volume, as it was when it was asked */
+	struct safetynet_watch safety;     /* of a volume, as it was when it was asked */
 	struct deliver_call *deliver_call;
 	struct outbound_call *outbound_call;
 	const Queue__Recipient *first; /* of a job; in the record, while that is asked for */
-	struct said *said; /* for each of its recipients, in the record's order */
+	struct said *said;             /* for each of its recipients, in the record's order */
 	size_t n, cap;
 	bool moved; /* recipients of it live elsewhere now: the item's works are looked up anew */
 };
@@ -78,8 +78,9 @@ struct queued {
 	struct work *works;
 	struct attempt *attempts; /* over, not written down */
 	struct wish *wishes;
-	Queue__Item *record; /* what is durable, while users hold it; else NULL */
-	uint32_t users;      /* attempts and the commit under way */
+	Queue__Item *record;     /* what is durable, while users hold it; else NULL */
+	uint32_t users;          /* attempts and the commit under way */
+	const Queue__Item *next; /* what that commit makes of record; NULL: there is none under way */
 	bool committing;
 	bool times_up; /* a deadline passed while it was committing */
 	bool held;
@@ -171,6 +172,9 @@ void queue_attempt_free(struct attempt *at);
 void queue_commits_drop(struct queue *q);
 /* Writes down what attempts, wishes and time have changed; at once, or when the commit under way is done. */
 void queue_commit(struct queue *q, struct queued *it);
+/* Whether the commit under way ends it for the record's i-th recipient, who is not to be tried any more then.
+ */
+bool queue_is_closing(const struct queued *it, size_t i);
 /* Takes w; its done follows. */
 void queue_wish(struct queue *q, struct queued *it, struct wish *w);
 /* A deep copy; NULL where memory is out. */

@@ -121,7 +121,7 @@ static int gather(struct attempt *at, size_t *ret_n, struct err *err)
 		struct said *s;
 		int r;
 
-		if (rcpt->state != QUEUE__STATE__WAITING)
+		if (rcpt->state != QUEUE__STATE__WAITING || queue_is_closing(at->it, i))
 			continue;
 		r = directory_user_find(at->q->dir, at->arena, span_of(rcpt->address), &user, err);
 		if (r == -POD_E_NOMEM)

@@ -119,7 +119,7 @@ static int add_targets(struct attempt *at, Outbound__Job *job, int64_t due_ms)
 		return -POD_E_NOMEM;
 	for (size_t i = 0; i < item->n_recipients && job->n_targets < max; i++)
 		if (is_of(at, item->recipients[i]) && item->recipients[i]->next_ms <= due_ms &&
-		    add_target(at, job, item->recipients[i]) < 0)
+		    !queue_is_closing(at->it, i) && add_target(at, job, item->recipients[i]) < 0)
 			return -POD_E_NOMEM;
 	return job->n_targets || due_ms == INT64_MAX ? 0 : add_targets(at, job, INT64_MAX);
 }

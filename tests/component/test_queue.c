@@ -1,4 +1,5 @@
-/* The queue's process against an outbound process that is the test: what is sent when, and what senders are told. */
+/* The queue's process against an outbound process that is the test: what is sent when, and what senders are
+ * told. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,13 +16,24 @@
 #define QUIET_MS 1500 /* nothing comes in so long a time: the wait of a retry is 200 ms */
 
 static const struct rig_outcome delivered = { .state = OUTBOUND__STATE__DELIVERED, .code = 250 };
-static const struct rig_outcome relayed = { .state = OUTBOUND__STATE__RELAYED, .code = 250, .mta = "mx.away.test" };
-static const struct rig_outcome deferred = { .state = OUTBOUND__STATE__DEFERRED, .code = 450, .enhanced = "4.2.0",
-	                                     .text = "come back later", .mta = "mx.away.test" };
-static const struct rig_outcome refused = { .state = OUTBOUND__STATE__FAILED, .code = 550, .enhanced = "5.1.1",
-	                                    .text = "no such user", .mta = "mx.away.test" };
-static const struct rig_outcome away = { .state = OUTBOUND__STATE__DEFERRED, .code = 451, .enhanced = "4.4.1",
-	                                 .text = "connection timed out", .trouble = OUTBOUND__TROUBLE__UNREACHABLE };
+static const struct rig_outcome relayed = { .state = OUTBOUND__STATE__RELAYED,
+	                                    .code = 250,
+	                                    .mta = "mx.away.test" };
+static const struct rig_outcome deferred = { .state = OUTBOUND__STATE__DEFERRED,
+	                                     .code = 450,
+	                                     .enhanced = "4.2.0",
+	                                     .text = "come back later",
+	                                     .mta = "mx.away.test" };
+static const struct rig_outcome refused = { .state = OUTBOUND__STATE__FAILED,
+	                                    .code = 550,
+	                                    .enhanced = "5.1.1",
+	                                    .text = "no such user",
+	                                    .mta = "mx.away.test" };
+static const struct rig_outcome away = { .state = OUTBOUND__STATE__DEFERRED,
+	                                 .code = 451,
+	                                 .enhanced = "4.4.1",
+	                                 .text = "connection timed out",
+	                                 .trouble = OUTBOUND__TROUBLE__UNREACHABLE };
 
 static int setup(void **state)
 {
@@ -45,7 +57,8 @@ static void a_message_goes_to_each_destination_as_one_job(void **state)
 {
 	struct rig *r = *state;
 	Queue__Item item = rig_item("alice@example.test");
-	Queue__Recipient rcpts[] = { rig_recipient("a@one.test"), rig_recipient("b@two.test"), rig_recipient("c@ONE.test") };
+	Queue__Recipient rcpts[] = { rig_recipient("a@one.test"), rig_recipient("b@two.test"),
+		                     rig_recipient("c@ONE.test") };
 	size_t targets = 0;
 
 	item.body8 = true;
@@ -58,7 +71,8 @@ static void a_message_goes_to_each_destination_as_one_job(void **state)
 		struct rig_job job = rig_job(r);
 
 		targets += job.job->n_targets;
-		assert_int_equal(job.job->n_targets, strcasecmp(job.job->destination, "one.test") == 0 ? 2 : 1);
+		assert_int_equal(job.job->n_targets,
+		                 strcasecmp(job.job->destination, "one.test") == 0 ? 2 : 1);
 		assert_string_equal(job.job->sender, "alice@example.test");
 		assert_string_equal(job.job->envid, "env+2B1");
 		assert_string_equal(job.body, "Subject: x\r\n\r\nthe body\r\n");
@@ -154,9 +168,11 @@ static void a_failure_is_reported_in_the_senders_language(void **state)
 	assert_non_null(strstr(buf_str(&mail), "Subject: Unzustellbare Nachricht\r\n"));
 	assert_non_null(strstr(buf_str(&mail), "Content-Language: de\r\n"));
 	assert_non_null(strstr(buf_str(&mail), "konnte diesen Empf=C3=A4ngern"));
-	assert_non_null(strstr(buf_str(&mail), "\r\nFinal-Recipient: rfc822; ann@away.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"
-	                                       "Remote-MTA: dns; mx.away.test\r\n"
-	                                       "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n"));
+	assert_non_null(
+		strstr(buf_str(&mail),
+	               "\r\nFinal-Recipient: rfc822; ann@away.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+	               "Remote-MTA: dns; mx.away.test\r\n"
+	               "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n"));
 	rig_wait_for(r, "GET /queue", "\"total\":0");
 }
 
@@ -191,7 +207,8 @@ static void success_is_told_where_the_next_server_cannot(void **state)
 	assert_int_equal(job.job->targets[0]->notify, SMTP_NOTIFY_SUCCESS);
 	rig_answer(r, &job, &relayed);
 	rig_mail(r, &mail);
-	assert_non_null(strstr(buf_str(&mail), "Action: relayed\r\nStatus: 2.0.0\r\nRemote-MTA: dns; mx.away.test\r\n"));
+	assert_non_null(strstr(buf_str(&mail),
+	                       "Action: relayed\r\nStatus: 2.0.0\r\nRemote-MTA: dns; mx.away.test\r\n"));
 	rig_submit(r, &item, &rcpt, 1, "Subject: x\r\n\r\n");
 	job = rig_job(r);
 	rig_answer(r, &job, &delivered); /* he reports himself */
@@ -267,7 +284,8 @@ static void a_killed_queue_sends_again_what_was_not_answered(void **state)
 	rig_wait_for(r, "GET /queue", "\"total\":0");
 }
 
-static void ask_about(struct rig *r, const char *method, const char *trace, const char *what, const char *wanted)
+static void ask_about(struct rig *r, const char *method, const char *trace, const char *what,
+                      const char *wanted)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	char request[128];
@@ -397,6 +415,30 @@ static void deliver_by_returns_in_time_or_says_that_it_is_late(void **state)
 	rig_wait_for(r, "GET /queue", "\"total\":0");
 }
 
+/* On a busy machine a message comes here when its time is over, and its first attempt is due at the same
+ * moment. */
+static void what_is_over_when_it_comes_is_returned_and_not_sent(void **state)
+{
+	struct rig *r = *state;
+	_cleanup_buf_ struct buf mail = BUF_INIT;
+	Queue__Item item = rig_item("alice@example.test");
+	Queue__Recipient rcpts[] = { rig_recipient("ann@away.test"), rig_recipient("alice@example.test") };
+	Queue__DeliverBy by = QUEUE__DELIVER_BY__INIT;
+	struct rig_job job;
+
+	by.at_s = clock_wall_s() - 1;
+	by.give_up = true;
+	item.by = &by;
+	rig_submit(r, &item, rcpts, ARRAY_SIZE(rcpts), "Subject: x\r\n\r\n");
+	rig_mail(r, &mail);
+	if (!strstr(buf_str(&mail), "ann@away.test"))
+		fail_msg("another message than the report: %s", buf_str(&mail));
+	assert_non_null(strstr(buf_str(&mail), "Action: failed\r\nStatus: 5.4.7\r\n"));
+	rig_wait_for(r, "GET /queue", "\"total\":0");
+	assert_false(rig_take(r, 300, &job));
+	assert_false(rig_has_mail(r));
+}
+
 static void forwarded_mail_gets_a_sender_that_leads_back(void **state)
 {
 	struct rig *r = *state;
@@ -459,7 +501,8 @@ static void a_long_list_comes_in_pages_that_can_be_filtered(void **state)
 		rig_submit(r, &item, &rcpt, 1, "Subject: x\r\n\r\n");
 	}
 	do {
-		(void) snprintf(request, sizeof(request), "GET /queue?limit=100%s%s", *after ? "&after=" : "", after);
+		(void) snprintf(request, sizeof(request), "GET /queue?limit=100%s%s", *after ? "&after=" : "",
+		                after);
 		rig_ask(r, request, &b);
 		n += count(buf_str(&b), "\"trace\":");
 		pages++;
@@ -542,6 +585,7 @@ int main(void)
 		T(a_message_for_the_future_goes_by_itself),
 		T(an_admin_holds_and_removes),
 		T(deliver_by_returns_in_time_or_says_that_it_is_late),
+		T(what_is_over_when_it_comes_is_returned_and_not_sent),
 		T(forwarded_mail_gets_a_sender_that_leads_back),
 		T(a_long_list_comes_in_pages_that_can_be_filtered),
 		T(a_message_handed_over_again_is_known_even_when_it_is_gone),
