@@ -42,10 +42,8 @@ static void take(struct pool *p, struct conn *c)
 	p->n--;
 }
 
-struct pool *pool_free(struct pool *p)
+void pool_clear(struct pool *p)
 {
-	if (!p)
-		return NULL;
 	while (!TAILQ_EMPTY(&p->idle)) {
 		struct conn *c = TAILQ_FIRST(&p->idle);
 
@@ -55,7 +53,15 @@ struct pool *pool_free(struct pool *p)
 	for (size_t i = 0; i < SESSIONS_MAX; i++) {
 		free(p->kept[i].key);
 		(void) tls_resume_free(p->kept[i].session);
+		p->kept[i] = (struct kept){ 0 };
 	}
+}
+
+struct pool *pool_free(struct pool *p)
+{
+	if (!p)
+		return NULL;
+	pool_clear(p);
 	free(p);
 	return NULL;
 }

@@ -15,6 +15,8 @@ struct pool;
 
 struct pool *pool_create(struct outbound *o); /* NULL where memory is out */
 struct pool *pool_free(struct pool *p);       /* says QUIT on all; NULL is fine; returns NULL */
+/* What was opened, and checked, as another configuration asked for is not used any more: says QUIT on all. */
+void pool_clear(struct pool *p);
 
 /* Takes a connection that is ready, or ends it where it is not to be used any more. destination: the job's.
  */

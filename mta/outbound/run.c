@@ -93,7 +93,7 @@ static void on_term(evutil_socket_t signum, short what, void *arg)
 	(void) event_add(s->late, &(struct timeval){ DRAIN_S, 0 });
 }
 
-/* SIGHUP: times, limits and routes anew. A file with mistakes changes nothing. */
+/* SIGHUP: times, limits, routes and what TLS has to show anew. A file with mistakes changes nothing. */
 static void on_hup(evutil_socket_t signum, short what, void *arg)
 {
 	struct signals *s = arg;
@@ -106,6 +106,9 @@ static void on_hup(evutil_socket_t signum, short what, void *arg)
 		return;
 	}
 	s->o->conf = conf;
+	if (tlspolicy_reload(s->o->policy, conf, &err) < 0)
+		log_event(NULL, LOGL_ERROR, "tls.not_reloaded", F_ERR(&err));
+	pool_clear(s->o->pool);
 	s->reloaded = conf_free(s->reloaded);
 	s->reloaded = conf;
 	if (read_routes(s->o, &err) < 0 || read_sources(s->o, &err) < 0)

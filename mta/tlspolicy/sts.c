@@ -385,6 +385,19 @@ int sts_create(const struct sts_options *o, struct sts **ret_sts, struct err *er
 	return 0;
 }
 
+int sts_reload(struct sts *s, const char *ca_file, uint16_t port, struct err *err)
+{
+	char *copy = ca_file ? strdup(ca_file) : NULL;
+
+	if (ca_file && !copy)
+		return err_set(err, POD_E_NOMEM, "MTA-STS");
+	free(s->ca_file);
+	s->ca_file = copy;
+	s->o.ca_file = NULL; /* whoever gave it may have freed it */
+	s->o.port = port;
+	return 0;
+}
+
 struct sts *sts_free(struct sts *s)
 {
 	if (!s)

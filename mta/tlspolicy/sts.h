@@ -35,6 +35,8 @@ struct sts_finding {
 typedef void sts_fn(void *arg, const struct sts_finding *finding);
 
 int sts_create(const struct sts_options *o, struct sts **ret_sts, struct err *err);
+/* The servers of policies are asked with these from now on. -POD_E_NOMEM changes nothing. */
+int sts_reload(struct sts *s, const char *ca_file, uint16_t port, struct err *err);
 /* No callback follows. Not from inside of one. NULL is fine; returns NULL. */
 struct sts *sts_free(struct sts *s);
 /* domain: lower case, a name that can be looked up. Calls back from the loop. -POD_E_NOMEM, -POD_E_SYNTAX. */

@@ -242,9 +242,21 @@ void tlspolicy_report(struct tlspolicy *p, const struct tls_demand *demand, cons
 
 /* ---- the whole ---- */
 
-void tlspolicy_reload(struct tlspolicy *p, const struct conf *conf)
+int tlspolicy_reload(struct tlspolicy *p, const struct conf *conf, struct err *err)
 {
+	const struct tls_client_options o = { .ca_file = conf->outbound.ca };
+	struct tls_context *tls = NULL;
+	int r = tls_client_create(&o, &tls, err);
+
 	p->conf = conf;
+	r = r ?: sts_reload(p->sts, conf->outbound.ca, (uint16_t) conf->outbound.sts_port, err);
+	if (r < 0) {
+		(void) tls_unref(tls);
+		return r;
+	}
+	(void) tls_unref(p->tls); /* connections that use it hold it */
+	p->tls = tls;
+	return 0;
 }
 
 struct tls_context *tlspolicy_tls(struct tlspolicy *p)

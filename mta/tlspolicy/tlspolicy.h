@@ -33,8 +33,11 @@ int tlspolicy_create(const struct tlspolicy_options *o, struct tlspolicy **ret_p
 /* No callback follows; counters are written. Not from inside a callback. NULL is fine; returns NULL. */
 struct tlspolicy *tlspolicy_free(struct tlspolicy *p);
 
-/* Wishes of another configuration, from now on; conf stays. */
-void tlspolicy_reload(struct tlspolicy *p, const struct conf *conf);
+/*
+ * Wishes, CAs and the port of MTA-STS of another configuration, from now on; conf stays, the one before is
+ * not looked at any more. Where its CAs cannot be read the old ones stay in force, and why is said.
+ */
+int tlspolicy_reload(struct tlspolicy *p, const struct conf *conf, struct err *err);
 
 /* Shows no certificate, and knows the CAs of other servers (outbound.ca). */
 struct tls_context *tlspolicy_tls(struct tlspolicy *p);

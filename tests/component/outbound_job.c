@@ -5,6 +5,7 @@
  *   {"id": 1, "body": "/path", "sender": "...", "destination": "...", "targets": [{"address": "..."}], ...}
  *   {"cancel": 1}
  *   {"restart": true}      kills the process and starts another
+ *   {"reload": true}       has it read the configuration again
  *
  * It ends with its standard input.
  */
@@ -187,6 +188,8 @@ static void on_line(struct tool *t, const char *line)
 		die("a line that is no JSON");
 	if (json_object_get(j, "cancel")) {
 		cancel(t, number_of(j, "cancel"));
+	} else if (json_object_get(j, "reload")) {
+		(void) kill(t->pid, SIGHUP);
 	} else if (json_object_get(j, "restart")) {
 		end_process(t, SIGKILL);
 		start_process(t);

@@ -102,6 +102,26 @@ class Tls(unittest.TestCase):
             self.assertEqual(self.verdict(domain)[0], "delivered")
         self.assertEqual([s.resumed for s in server.sessions], [False, True])
 
+    def test_what_a_reload_demands_holds_at_once(self):
+        demands = self.out.options["tls_domains"]
+        domain = "d93.may.test"
+        server = self.server("127.0.4.93", self.stranger.issue("mx.d93.may.test"))
+        self.assertEqual(self.verdict(domain)[0], "delivered")
+        self.out.reload({"tls_domains": demands + f", {domain}=verify", "idle_time": "1m"})
+        try:
+            self.assertEqual(self.verdict(domain)[0], "deferred", "signed by somebody unknown")
+            self.out.reload({"ca": self.stranger.pem})
+            self.assertEqual(self.verdict(domain)[0], "delivered", "who is known now")
+            self.assertEqual(self.verdict(domain)[0], "delivered")
+            opened = len(server.sessions)
+            self.out.reload({"ca": self.ca.pem})
+            self.assertEqual(self.verdict(domain)[0], "deferred", "and is not any more, also of a connection that is open")
+            self.assertGreater(len(server.sessions), opened)
+            self.out.reload({"ca": self.dir + "/nothing"})
+            self.assertIn("not_reloaded", self.out.log_text())
+        finally:
+            self.out.reload({"tls_domains": demands, "ca": self.ca.pem, "idle_time": "0ms"})
+
     def test_what_the_configuration_demands(self):
         for domain, cert, state in (("d90.may.test", self.ca.issue("mx.d90.may.test"), "delivered"),
                                     ("d90.may.test", self.stranger.issue("mx.d90.may.test"), "deferred"),

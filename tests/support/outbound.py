@@ -11,6 +11,8 @@ import subprocess
 import tempfile
 import threading
 
+from pod import until
+
 TOOL = os.path.join(os.path.dirname(os.environ.get("PODMAIL_BIN") or os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "build", "bin")),
     "tests", "component", "outbound_job")
@@ -110,6 +112,18 @@ class Outbound:
 
     def restart(self):
         self._say({"restart": True})
+
+    def reload(self, options):
+        """With these options changed; waits until they are in force, or refused."""
+        self.options.update(options)
+        self.write_conf()
+
+        def reloads():
+            return self.log_text().count("config.reloaded") + self.log_text().count("config.not_reloaded")
+
+        done = reloads()
+        self._say({"reload": True})
+        until(lambda: reloads() > done, "the reload")
 
     def _say(self, what):
         self.process.stdin.write(json.dumps(what) + "\n")
