@@ -1,7 +1,8 @@
 /*
  * What is kept with a user's account beside folders' states, as any disk may give it back: answers while he
  * is away, a device's record, what it sent, its folders, details of flags. The first byte says which. What is
- * read can be used, and be written to bytes that read the same.
+ * read can be used, and be written to bytes that read the same (but for fields of protobuf that are not ours,
+ * which its library may give out so that it cannot read them).
  */
 #include <stdlib.h>
 
@@ -25,7 +26,7 @@ static void answers(struct arena *a, struct span bytes)
 	struct span once, twice;
 	Podstore__Oof *o = NULL;
 
-	if (oof_unpack(a, bytes, &o, NULL) < 0)
+	if (oof_unpack(a, bytes, &o, NULL) < 0 || o->base.n_unknown_fields)
 		return;
 	(void) oof_is_on(o, 1000);
 	if (oof_check(o, NULL) == 0)
@@ -39,7 +40,7 @@ static void record(struct arena *a, struct span bytes)
 	struct span once, twice;
 	Device__Device *d = NULL;
 
-	if (device_unpack(a, bytes, &d, NULL) < 0)
+	if (device_unpack(a, bytes, &d, NULL) < 0 || d->base.n_unknown_fields)
 		return;
 	CHECK(device_access_text(d->access) && device_wipe_text(d->wipe_state));
 	(void) device_wipe(d, DEVICE__WIPE_KIND__WIPE_ACCOUNT, 1, NULL);
