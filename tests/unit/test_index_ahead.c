@@ -301,9 +301,14 @@ static void without_the_index_they_come_from_the_journal_too(void **state)
 		(void) harm_staged(&f, (enum harm) how);
 		assert_int_equal(file_remove_tree(AT_FDCWD, arena_printf(f.a, "%s/index", f.path), NULL), 0);
 		assert_int_equal(volume_rebuild(f.path, &(struct fsck_report){ 0 }, &f.err), 0);
+		/* The rebuild took them; the journal's rows, of another index, are not put into this one. */
+		if (how % 2)
+			assert_int_equal(
+				file_remove_tree(AT_FDCWD, arena_printf(f.a, "%s/ahead", f.path), NULL), 0);
 		fixture_open(&f);
 		m = fixture_mailbox(&f, "alice", "INBOX");
 		assert_int_equal(m.messages, 2 + MESSAGES);
+		assert_true(m.highestmodseq > 1000000);
 		assert_string_equal(fixture_body(&f, "alice", m.id, 7), "Subject: 4\r\n\r\nahead 4\r\n");
 		deliver(&f, "after\r\n");
 		assert_int_equal(fixture_mailbox(&f, "alice", "INBOX").messages, 3 + MESSAGES);
