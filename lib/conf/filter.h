@@ -45,6 +45,7 @@ struct filter_conf {
 	/* what users say */
 	bool training;
 	uint64_t training_interval_ms;
+	unsigned int training_per_day; /* moves of one user; 0: any number */
 	const char *rspamd_url;      /* "http://127.0.0.1:11334", "": none */
 	const char *rspamd_password; /* "": none is sent */
 };

@@ -77,6 +77,9 @@ static const struct conf_item items[] = {
 	CONF_BOOL(filter_conf, training, "yes",
 	        "Whether users' moves into Junk and out of it count in the sender's reputation and are told to rspamd."),
 	CONF_TIME(filter_conf, training_interval, "10s", "1s", "1h", "How often volumes are asked for such moves."),
+	CONF_COUNT(filter_conf, training_per_day, "200", "0", "1000000",
+	        "Most moves of one user in a day that are learnt from, so that nobody alone, and no program with a stolen password, "
+	        "decides what spam is; what is more is passed over. 0: any number."),
 	CONF_STRING(filter_conf, rspamd_url, "", conf_check_http_url_or_empty,
 	        "rspamd's controller, such as http://127.0.0.1:11334: told of such moves by /learnspam and /learnham. Empty: "
 	        "none."),

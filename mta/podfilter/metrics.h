@@ -13,6 +13,7 @@
 	X(STEPS_DEFERRED,      COUNTER, "podmail_filter_steps_refused_total{result=\"tempfail\"}", "Commands refused before a message's content") \
 	X(LESSONS_SPAM,        COUNTER, "podmail_filter_lessons_total{as=\"spam\"}", "Moves of users into Junk and out of it that were learnt from") \
 	X(LESSONS_HAM,         COUNTER, "podmail_filter_lessons_total{as=\"ham\"}", "Moves of users into Junk and out of it that were learnt from") \
+	X(LESSONS_LIMITED,     COUNTER, "podmail_filter_lessons_limited_total", "Such moves passed over, for their users had made too many") \
 	X(MESSAGES_CLEAN,      COUNTER, "podmail_filter_messages_total{verdict=\"clean\"}", "Messages judged") \
 	X(MESSAGES_JUNK,       COUNTER, "podmail_filter_messages_total{verdict=\"junk\"}", "Messages judged") \
 	X(MESSAGES_QUARANTINE, COUNTER, "podmail_filter_messages_total{verdict=\"quarantine\"}", "Messages judged") \

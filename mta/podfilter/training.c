@@ -1,6 +1,8 @@
 #include "mta/podfilter/training.h"
 
 #include <event2/event.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/queue.h>
@@ -17,11 +19,14 @@
 #include "mta/podfilter/training.h"
 #include "proc/thread.h"
 #include "storeproto/client.h"
+#include "tally/tally.h"
 
 #define CALL_MS     30000
 #define STACK_BYTES (512u << 10)
 /* A user's word against our own guesses (check_reputation.c). */
 #define LESSON_COUNTS 3.0
+#define TALLY_NAME    "lessons" /* in filter.dir: how many a user gave */
+#define DAY_S         86400
 
 struct lesson {
 	uint64_t number;
@@ -47,6 +52,7 @@ struct training {
 	struct event_base *base;
 	struct event *clock, *wake;
 	struct store_pool *pool;
+	struct tally *tally;
 	struct schools schools;
 	pthread_t thread;
 };
@@ -115,20 +121,62 @@ static void learn_reputation(struct training *t, const struct settings *set, con
 	metric_add(l->spam ? FM_LESSONS_SPAM : FM_LESSONS_HAM, 1);
 }
 
-/* rspamd first: where it is away, the lesson stays, and nothing has been counted yet. */
-static int learn(struct training *t, const struct lesson *l, struct span message)
+/* ---- how many a user gives ---- */
+
+static struct tally_rate rate_of(const struct filter_conf *c)
 {
-	struct settings *set = settings_take(t->f);
+	return (struct tally_rate){ c->training_per_day, DAY_S };
+}
+
+static struct tally_key key_of(const struct training *t, const struct lesson *l)
+{
+	return tally_key(t->tally, "lessons", span_of(l->user));
+}
+
+static bool may_teach(struct training *t, const struct filter_conf *c, const struct lesson *l)
+{
+	struct tally_key k = key_of(t, l);
+	uint32_t wait_s;
+
+	if (!c->training_per_day || tally_take(t->tally, &k, rate_of(c), 1, clock_wall_ms(), &wait_s) == 0)
+		return true;
+	metric_add(FM_LESSONS_LIMITED, 1);
+	log_event(NULL, LOGL_NOTICE, "training.limited", F_STR("user", l->user),
+	          F_UINT("most", c->training_per_day), F_UINT("wait_s", wait_s));
+	return false;
+}
+
+static void give_back(struct training *t, const struct filter_conf *c, const struct lesson *l)
+{
+	struct tally_key k = key_of(t, l);
+
+	if (c->training_per_day)
+		tally_give_back(t->tally, &k, rate_of(c), 1, clock_wall_ms());
+}
+
+/* rspamd first: where it is away, the lesson stays, and nothing has been counted yet. */
+static int teach(struct training *t, const struct settings *set, const struct lesson *l, struct span message)
+{
 	const struct filter_conf *c = &set->conf->filter;
 	struct err err = { 0 };
 	int r = *c->rspamd_url ? rspamd_learn(c->rspamd_url, c->rspamd_password, l->spam, message, &err) : 0;
 
 	if (r < 0)
 		log_event(NULL, LOGL_WARNING, "training.rspamd_failed", F_STR("user", l->user), F_ERR(&err));
-	if (r != -POD_E_UNAVAILABLE) {
-		learn_reputation(t, set, l, message);
-		r = 0;
+	if (r == -POD_E_UNAVAILABLE) {
+		give_back(t, c, l);
+		return r;
 	}
+	learn_reputation(t, set, l, message);
+	return 0;
+}
+
+/* A lesson too many is over as if it had been learnt. */
+static int learn(struct training *t, const struct lesson *l, struct span message)
+{
+	struct settings *set = settings_take(t->f);
+	int r = may_teach(t, &set->conf->filter, l) ? teach(t, set, l, message) : 0;
+
 	settings_release(t->f, set);
 	return r;
 }
@@ -290,6 +338,7 @@ static struct training *training_free(struct training *t)
 	while (!LIST_EMPTY(&t->schools))
 		school_free(LIST_FIRST(&t->schools));
 	t->pool = store_pool_free(t->pool);
+	t->tally = tally_close(t->tally);
 	if (t->clock)
 		event_free(t->clock);
 	if (t->wake)
@@ -298,6 +347,14 @@ static struct training *training_free(struct training *t)
 		event_base_free(t->base);
 	free(t);
 	return NULL;
+}
+
+static int open_tally(struct training *t, struct err *err)
+{
+	char path[PATH_MAX];
+
+	(void) snprintf(path, sizeof(path), "%s/" TALLY_NAME, t->f->settings->conf->filter.dir);
+	return tally_open(path, &t->tally, err);
 }
 
 int training_start(struct filter *f, struct training **ret_training, struct err *err)
@@ -316,7 +373,10 @@ int training_start(struct filter *f, struct training **ret_training, struct err 
 	r = t->clock && t->wake && event_add(t->clock, &soon) == 0 ? 0
 	                                                           : err_set(err, POD_E_NOMEM, "training");
 	if (r == 0)
-		r = thread_start_quiet(&t->thread, STACK_BYTES, training_thread, t, "thread of the training", err);
+		r = open_tally(t, err);
+	if (r == 0)
+		r = thread_start_quiet(&t->thread, STACK_BYTES, training_thread, t, "thread of the training",
+		                       err);
 	if (r < 0)
 		(void) training_free(t);
 	else

@@ -93,6 +93,30 @@ class Training(unittest.TestCase):
             self.assertEqual([path for path, _, _ in learner.learnt[4:]], ["/learnspam"])
             self.assertEqual(pod.podctl("filter", "forget", "127.0.0.1", as_json=True)["forgotten"], 1)
 
+    def test_a_user_teaches_so_much_a_day_and_no_more(self):
+        with Learner() as learner, Pod() as pod:
+            pod.down()
+            configure(pod, f'  trusted = ""\n  training_interval = 1s\n  greylist = off\n  training_per_day = 3\n'
+                           f'  rspamd_url = "{learner.url}"')
+            pod.up()
+            for user in ("alice", "bob"):
+                for n in range(5):
+                    pod.send(user, MESSAGE % (n, n, n))
+            self.assertEqual(self.move_all(pod, "alice"), "OK")
+            until(lambda: pod.log_tail(400).count("training.limited") >= 2, "two lessons too many")
+            self.assertEqual((len(learner.learnt), pod.log_tail(400).count("training.learnt")), (3, 3))
+            learner.status = 503  # what is tried in vain does not count
+            self.assertEqual(self.move_all(pod, "bob"), "OK")
+            until(lambda: pod.log_tail(400).count("training.rspamd_failed") >= 2, "the learner's absence to be noticed twice")
+            learner.status = 200
+            until(lambda: pod.log_tail(400).count("training.limited") >= 4, "two lessons of another user too many")
+            self.assertEqual(len(learner.learnt), 6)
+
+    def move_all(self, pod, user):
+        box = pod.imap(user)
+        box.select("INBOX")
+        return box.uid("MOVE", "1:*", "Junk")[0]
+
 
 if __name__ == "__main__":
     unittest.main()
