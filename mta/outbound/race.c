@@ -144,7 +144,9 @@ static void race_on_answer(evutil_socket_t fd, short what, void *runner)
 
 	if ((what & EV_WRITE) && getsockopt(u->fd, SOL_SOCKET, SO_ERROR, &e, &len) < 0)
 		e = errno;
-	if (e == 0) {
+	/* Reset is not refused: it took the connection, and ended it before we looked. Who reads will be
+	 * told. */
+	if (e == 0 || e == ECONNRESET) {
 		win(u);
 		return;
 	}
