@@ -46,8 +46,9 @@ struct filter_conf {
 	bool training;
 	uint64_t training_interval_ms;
 	unsigned int training_per_day; /* moves of one user; 0: any number */
-	const char *rspamd_url;      /* "http://127.0.0.1:11334", "": none */
-	const char *rspamd_password; /* "": none is sent */
+	const char *rspamd_url;        /* "http://127.0.0.1:11334", "": none */
+	const char *rspamd_password;   /* "": none is sent */
+	uint64_t rspamd_patience_ms;
 };
 
 /* "SYMBOL POINTS", such as "CLAMD_DOWN 0.5" or "SPF_PASS -1". -POD_E_SYNTAX with words. */

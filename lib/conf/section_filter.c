@@ -83,7 +83,10 @@ static const struct conf_item items[] = {
 	CONF_STRING(filter_conf, rspamd_url, "", conf_check_http_url_or_empty,
 	        "rspamd's controller, such as http://127.0.0.1:11334: told of such moves by /learnspam and /learnham. Empty: "
 	        "none."),
-	CONF_STRING(filter_conf, rspamd_password, "", NULL, "The password that it wants."),
+	CONF_STRING(filter_conf, rspamd_password, "", NULL, "The password that it wants: its enable_password if it has one."),
+	CONF_TIME(filter_conf, rspamd_patience, "10m", "1s", "1d",
+	        "So long after a move it is told again to an rspamd that answers 404, as it does while its redis is away, and in "
+	        "some versions of messages that it knows."),
 };
 /* clang-format on */
 

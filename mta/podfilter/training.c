@@ -30,6 +30,7 @@
 
 struct lesson {
 	uint64_t number;
+	int64_t at_s;
 	bool spam;
 	char user[80];
 };
@@ -154,6 +155,13 @@ static void give_back(struct training *t, const struct filter_conf *c, const str
 		tally_give_back(t->tally, &k, rate_of(c), 1, clock_wall_ms());
 }
 
+/* By 404 rspamd does not say whether it knows the message, or cannot learn now. */
+static bool comes_again(const struct filter_conf *c, const struct lesson *l, int r)
+{
+	return r == -POD_E_UNAVAILABLE ||
+	       (r == -POD_E_NOTFOUND && clock_wall_s() < l->at_s + (int64_t) (c->rspamd_patience_ms / 1000));
+}
+
 /* rspamd first: where it is away, the lesson stays, and nothing has been counted yet. */
 static int teach(struct training *t, const struct settings *set, const struct lesson *l, struct span message)
 {
@@ -163,7 +171,7 @@ static int teach(struct training *t, const struct settings *set, const struct le
 
 	if (r < 0)
 		log_event(NULL, LOGL_WARNING, "training.rspamd_failed", F_STR("user", l->user), F_ERR(&err));
-	if (r == -POD_E_UNAVAILABLE) {
+	if (comes_again(c, l, r)) {
 		give_back(t, c, l);
 		return r;
 	}
@@ -240,6 +248,7 @@ static void take_lessons(struct school *s, const Podstore__LessonsReply *reply)
 		struct lesson *l = &s->lessons[s->n++];
 
 		l->number = reply->lessons[i]->number;
+		l->at_s = reply->lessons[i]->at;
 		l->spam = reply->lessons[i]->spam;
 		(void) snprintf(l->user, sizeof(l->user), "%s", reply->lessons[i]->user_id);
 	}

@@ -1,9 +1,11 @@
 """Milters from Debian, each started privately with a configuration of its own: on sockets in a folder, as who runs the test."""
+import json
 import os
 import shutil
 import socket
 import subprocess
 import time
+import urllib.request
 
 from milters import let_in, milter_conf
 from pod import until
@@ -131,14 +133,19 @@ class ClamAv(RealMilter):
 
 
 class Rspamd(RealMilter):
-    """The stock rules without what needs a network, hyperscan's compiler, or minutes; its history goes to a redis of its own."""
+    """
+    The stock rules without what needs a network, hyperscan's compiler, or minutes; its history, and what it learns, goes to a
+    redis of its own. Its controller trusts no address, and lets itself be taught with TEACH only.
+    """
 
+    LOOK, TEACH = "look", "teach"
     KEPT = ("milter_headers", "regexp", "mime_types", "history_redis", "redis", "force_actions", "hfilter", "mid", "chartable")
 
     def __init__(self, folder):
         super().__init__(folder, "rspamd")
         proxy, controller = free_port(), free_port()
         self.socket = f"inet:{proxy}@127.0.0.1"
+        self.controller = f"http://127.0.0.1:{controller}"
         self.redis = self.path("redis.sock")
         for name in ("db", "run", "log"):
             os.makedirs(self.path(name))
@@ -149,7 +156,9 @@ class Rspamd(RealMilter):
                                 'upstream "local" { default = yes; self_scan = yes; }\n',
             "worker-normal.inc": "enabled = false;\n",
             "worker-fuzzy.inc": "enabled = false;\n",
-            "worker-controller.inc": f'bind_socket = "127.0.0.1:{controller}"; count = 1;\n',
+            # Over the stock file, whose password and addresses are merged with those of local.d.
+            "../override.d/worker-controller.inc": f'bind_socket = "127.0.0.1:{controller}"; count = 1; password = "{self.LOOK}";\n'
+                                                   f'enable_password = "{self.TEACH}"; secure_ip = ["192.0.2.1"];\n',
             "options.inc": 'dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; }\ndisable_hyperscan = true;\n'
                            f'filters = "chartable,regexp";\nurl_tld = "{tld}";\n',
             "logging.inc": 'type = "console"; level = "info";\n',
@@ -161,15 +170,38 @@ class Rspamd(RealMilter):
                 own[module] = "enabled = false;\n"
         for name, text in own.items():
             write(self.path("conf/local.d/" + name), text)
-        self.run(self.redis, "redis-server", "--port", "0", "--unixsocket", self.redis, "--unixsocketperm", "777", "--save", "",
-                 "--dir", self.folder)
+        self.begin_redis()
         self.run(proxy, "rspamd", "-f", "--insecure", "-c", "/etc/rspamd/rspamd.conf",
                  *(f"--var={k}={self.path(v)}" for k, v in (("DBDIR", "db"), ("RUNDIR", "run"), ("LOGDIR", "log"),
                                                             ("LOCAL_CONFDIR", "conf"))))
 
+    def begin_redis(self):
+        self.run(self.redis, "redis-server", "--port", "0", "--unixsocket", self.redis, "--unixsocketperm", "777", "--save", "",
+                 "--dir", self.folder)
+
+    def end_redis(self):
+        process, _ = self.processes.pop([address for _, address in self.processes].index(self.redis))
+        process.terminate()
+        process.wait(30)
+
+    def ask_redis(self, *command):
+        done = subprocess.run(["redis-cli", "-s", self.redis, *command], capture_output=True, text=True, check=True, timeout=30)
+        return done.stdout.split()
+
     def keys(self):
-        done = subprocess.run(["redis-cli", "-s", self.redis, "dbsize"], capture_output=True, text=True, check=True, timeout=30)
-        return int(done.stdout.split()[-1])
+        return int(self.ask_redis("dbsize")[-1])
+
+    def learnt(self):
+        """How many messages its redis knows as spam, and as ham."""
+        row = self.ask_redis("hgetall", "RS")
+        counts = dict(zip(row[::2], row[1::2]))
+        return int(counts.get("learns_spam", 0)), int(counts.get("learns_ham", 0))
+
+    def stat(self):
+        """What the controller says of itself."""
+        ask = urllib.request.Request(self.controller + "/stat", headers={"Password": self.LOOK})
+        with urllib.request.urlopen(ask, timeout=30) as answer:
+            return json.load(answer)
 
 
 class SpamAssassin(RealMilter):
