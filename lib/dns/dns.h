@@ -88,6 +88,12 @@ struct dns_lookup;
  *   -POD_E_NOMEM
  */
 int dns_create(struct event_base *base, const struct dns_conf *conf, struct dns **ret_dns, struct err *err);
+/*
+ * Takes in a configuration that may have changed: lookups from now on are made as it says, with an empty
+ * cache where more than the timeout is new; those under way end as they began. Errors are those of
+ * dns_create, and leave everything as it was.
+ */
+int dns_reload(struct dns *dns, const struct dns_conf *conf, struct err *err);
 /* Ends all its lookups without calling back. NULL is fine; returns NULL. */
 struct dns *dns_free(struct dns *dns);
 

@@ -1,4 +1,6 @@
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <unbound-event.h>
 #include <unbound.h>
@@ -10,8 +12,16 @@
 #define LOOKUP_MEMORY (512u << 10) /* a reply has 64 KiB at most, as text several times that */
 #define CLASS_IN      1
 
-struct dns {
+/* libunbound set up as one configuration says. What was asked of it before a reload is answered by it still.
+ */
+struct upstream {
 	struct ub_ctx *ub;
+	size_t users; /* lookups, and the dns whose new ones go here */
+};
+
+struct dns {
+	struct upstream *up;
+	char *said; /* the configuration of up, as conf_text has it */
 	struct event_base *base;
 	uint64_t timeout_ms;
 	LIST_HEAD(, dns_lookup) lookups;
@@ -28,6 +38,7 @@ struct question {
 struct dns_lookup {
 	LIST_ENTRY(dns_lookup) entry;
 	struct dns *dns;
+	struct upstream *up;
 	struct arena *arena;
 	struct event *timer; /* the time limit; and fired by hand when all is there, so that callbacks come
 	                        from the loop */
@@ -38,6 +49,68 @@ struct dns_lookup {
 	void *arg;
 };
 
+/* ---- what is asked ---- */
+
+static struct upstream *upstream_unref(struct upstream *up)
+{
+	if (up && --up->users == 0) {
+		if (up->ub)
+			ub_ctx_delete(up->ub);
+		free(up);
+	}
+	return NULL;
+}
+
+static int upstream_create(struct event_base *base, const struct dns_conf *conf, struct upstream **ret_up,
+                           struct err *err)
+{
+	struct upstream *up = calloc(1, sizeof(*up));
+	int r;
+
+	if (!up)
+		return err_set(err, POD_E_NOMEM, "making a resolver");
+	up->users = 1;
+	up->ub = ub_ctx_create_event(base);
+	r = up->ub ? dns_setup(up->ub, conf, err) : err_set(err, POD_E_NOMEM, "making a resolver");
+	if (r < 0)
+		(void) upstream_unref(up);
+	else
+		*ret_up = up;
+	return r;
+}
+
+/* All that an upstream is made from; NULL where there is no memory. */
+static char *conf_text(const struct dns_conf *c)
+{
+	char *text;
+	int n = asprintf(&text, "%s\n%s\n%s\n%s\n%s\n%llu", c->servers, c->stubs, c->unsigned_zones,
+	                 c->trust_anchor ? c->trust_anchor : "", c->root_hints ? c->root_hints : "",
+	                 (unsigned long long) c->cache_size);
+
+	return n < 0 ? NULL : text;
+}
+
+int dns_reload(struct dns *dns, const struct dns_conf *conf, struct err *err)
+{
+	char *said = conf_text(conf);
+	struct upstream *up = NULL;
+	int r = said ? 0 : err_set(err, POD_E_NOMEM, "making a resolver");
+
+	if (r == 0 && (!dns->said || strcmp(said, dns->said) != 0))
+		r = upstream_create(dns->base, conf, &up, err);
+	if (r == 0)
+		dns->timeout_ms = conf->timeout_ms;
+	if (!up) {
+		free(said);
+		return r;
+	}
+	(void) upstream_unref(dns->up);
+	dns->up = up;
+	free(dns->said);
+	dns->said = said;
+	return 0;
+}
+
 int dns_create(struct event_base *base, const struct dns_conf *conf, struct dns **ret_dns, struct err *err)
 {
 	struct dns *dns = calloc(1, sizeof(*dns));
@@ -46,16 +119,13 @@ int dns_create(struct event_base *base, const struct dns_conf *conf, struct dns 
 	if (!dns)
 		return err_set(err, POD_E_NOMEM, "making a resolver");
 	dns->base = base;
-	dns->timeout_ms = conf->timeout_ms;
 	LIST_INIT(&dns->lookups);
-	dns->ub = ub_ctx_create_event(base);
-	r = dns->ub ? dns_setup(dns->ub, conf, err) : err_set(err, POD_E_NOMEM, "making a resolver");
-	if (r < 0) {
+	r = dns_reload(dns, conf, err);
+	if (r < 0)
 		(void) dns_free(dns);
-		return r;
-	}
-	*ret_dns = dns;
-	return 0;
+	else
+		*ret_dns = dns;
+	return r;
 }
 
 /* ---- a lookup ---- */
@@ -67,6 +137,7 @@ static void lookup_free(struct dns_lookup *l)
 	if (l->timer)
 		event_free(l->timer);
 	(void) arena_free(l->arena);
+	(void) upstream_unref(l->up);
 	free(l);
 }
 
@@ -122,7 +193,7 @@ static void questions_end(struct dns_lookup *l, const char *why)
 		if (!l->questions[i].waits)
 			continue;
 		l->questions[i].waits = false;
-		(void) ub_cancel(l->dns->ub, l->questions[i].id);
+		(void) ub_cancel(l->up->ub, l->questions[i].id);
 		if (why)
 			fail(&l->questions[i], DNS_TEMPORARY, why);
 	}
@@ -159,7 +230,7 @@ static int ask(struct dns_lookup *l, enum dns_type type, const char *name, struc
 	q->answer = (struct dns_answer){ .type = type, .name = name, .canonical = name, .why = "" };
 	q->waits = true;
 	l->waiting++;
-	r = ub_resolve_event(l->dns->ub, name, dns_type_number(type), CLASS_IN, q, question_on_reply, &q->id);
+	r = ub_resolve_event(l->up->ub, name, dns_type_number(type), CLASS_IN, q, question_on_reply, &q->id);
 	if (r == 0)
 		return 0;
 	q->waits = false;
@@ -203,6 +274,8 @@ int dns_lookup(struct dns *dns, enum dns_type type, const char *name, uint64_t t
 	if (!l)
 		return err_set(err, POD_E_NOMEM, "looking up %s", name);
 	l->dns = dns;
+	l->up = dns->up;
+	l->up->users++;
 	l->timeout_ms = timeout_ms ? timeout_ms : dns->timeout_ms;
 	l->on_answer = on_answer;
 	l->arg = arg;
@@ -231,8 +304,8 @@ struct dns *dns_free(struct dns *dns)
 		return NULL;
 	while (!LIST_EMPTY(&dns->lookups))
 		(void) dns_lookup_cancel(LIST_FIRST(&dns->lookups));
-	if (dns->ub)
-		ub_ctx_delete(dns->ub);
+	(void) upstream_unref(dns->up);
+	free(dns->said);
 	free(dns);
 	return NULL;
 }

@@ -207,6 +207,16 @@ static void reload_tls(struct worker *w)
 	w->tls = tls;
 }
 
+/* One that is not made yet is made as the new configuration says, also where making it failed before. */
+static void reload_dns(struct worker *w)
+{
+	struct err err = { 0 };
+
+	w->dns_failed = false;
+	if (w->dns && dns_reload(w->dns, &w->conf->dns, &err) < 0)
+		log_event(NULL, LOGL_ERROR, "dns.not_reloaded", F_ERR(&err));
+}
+
 static void door_reconfigure(struct door *d)
 {
 	struct err err = { 0 };
@@ -234,6 +244,7 @@ static void on_hup(evutil_socket_t signum, short what, void *arg)
 	w->conf = conf;
 	if (w->tls)
 		reload_tls(w);
+	reload_dns(w);
 	for (size_t i = 0; i < SMTP_DOORS; i++)
 		door_reconfigure(&w->doors[i]);
 	log_event(NULL, LOGL_NOTICE, "config.reloaded");

@@ -106,6 +106,8 @@ static void on_hup(evutil_socket_t signum, short what, void *arg)
 		return;
 	}
 	s->o->conf = conf;
+	if (dns_reload(s->o->dns, &conf->dns, &err) < 0)
+		log_event(NULL, LOGL_ERROR, "dns.not_reloaded", F_ERR(&err));
 	if (tlspolicy_reload(s->o->policy, conf, &err) < 0)
 		log_event(NULL, LOGL_ERROR, "tls.not_reloaded", F_ERR(&err));
 	pool_clear(s->o->pool);

@@ -28,6 +28,15 @@ struct flight {
 
 STAILQ_HEAD(askings, asked);
 
+/* One resolver_reload; on its caller's stack. */
+struct reload {
+	const struct dns_conf *conf;
+	struct err *err;
+	bool done;
+	int r;
+	pthread_cond_t changed;
+};
+
 struct resolver {
 	struct event_base *base;
 	struct event *wake;
@@ -35,6 +44,7 @@ struct resolver {
 	pthread_t thread;
 	pthread_mutex_t lock;   /* of all below */
 	struct askings waiting; /* not seen by the thread yet */
+	struct reload *reload;  /* to be done before these; NULL: none */
 	bool stopping;
 };
 
@@ -85,16 +95,32 @@ static void begin(struct resolver *r, struct asked *a, const struct resolver_que
 	settle(a);
 }
 
+static void reload(struct resolver *r, struct reload *l)
+{
+	int e = dns_reload(r->dns, l->conf, l->err);
+
+	(void) pthread_mutex_lock(&r->lock);
+	l->r = e;
+	l->done = true;
+	(void) pthread_cond_signal(&l->changed);
+	(void) pthread_mutex_unlock(&r->lock);
+}
+
 static void resolver_on_wake(evutil_socket_t fd, short events, void *arg)
 {
 	struct resolver *r = arg;
 	struct askings taken = STAILQ_HEAD_INITIALIZER(taken);
+	struct reload *asked_for;
 	bool stop;
 
 	(void) pthread_mutex_lock(&r->lock);
 	STAILQ_CONCAT(&taken, &r->waiting);
+	asked_for = r->reload;
+	r->reload = NULL;
 	stop = r->stopping;
 	(void) pthread_mutex_unlock(&r->lock);
+	if (asked_for)
+		reload(r, asked_for);
 	for (struct asked *a = STAILQ_FIRST(&taken), *next; a; a = next) {
 		size_t n = a->n; /* a is gone once the last is answered */
 		const struct resolver_query *queries = a->queries;
@@ -131,6 +157,21 @@ void resolver_ask(struct resolver *r, const struct resolver_query *queries, size
 		(void) pthread_cond_wait(&a.answered, &r->lock);
 	(void) pthread_mutex_unlock(&r->lock);
 	(void) pthread_cond_destroy(&a.answered);
+}
+
+int resolver_reload(struct resolver *r, const struct dns_conf *conf, struct err *err)
+{
+	struct reload l = { .conf = conf, .err = err };
+
+	(void) pthread_cond_init(&l.changed, NULL);
+	(void) pthread_mutex_lock(&r->lock);
+	r->reload = &l;
+	event_active(r->wake, EV_READ, 0);
+	while (!l.done)
+		(void) pthread_cond_wait(&l.changed, &r->lock);
+	(void) pthread_mutex_unlock(&r->lock);
+	(void) pthread_cond_destroy(&l.changed);
+	return l.r;
 }
 
 /* ---- start and stop ---- */

@@ -22,6 +22,8 @@ struct resolver_query {
 
 /* conf is read now only. Errors are those of dns_create. */
 int resolver_start(const struct dns_conf *conf, struct resolver **ret_resolver, struct err *err);
+/* dns_reload, which it waits for; conf is read now only. Threads: one at a time, while others ask. */
+int resolver_reload(struct resolver *r, const struct dns_conf *conf, struct err *err);
 /* Nobody asks any more. NULL is fine; returns NULL. */
 struct resolver *resolver_stop(struct resolver *r);
 /*

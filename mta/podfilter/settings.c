@@ -80,6 +80,11 @@ int filter_reload(struct filter *f, const struct conf *conf, struct err *err)
 
 	if (r < 0)
 		return r;
+	r = resolver_reload(f->resolver, &conf->dns, err);
+	if (r < 0) {
+		(void) settings_free(s);
+		return r;
+	}
 	(void) pthread_mutex_lock(&f->lock);
 	old = f->settings;
 	f->settings = s;

@@ -106,6 +106,8 @@ static void reports_on_hup(evutil_socket_t signum, short what, void *arg)
 	r->reloaded = conf_free(r->reloaded);
 	r->conf = r->reloaded = conf;
 	(void) snprintf(r->contact, sizeof(r->contact), "postmaster@%s", conf->pod.domain);
+	if (dns_reload(r->dns, &conf->dns, &err) < 0)
+		log_event(NULL, LOGL_ERROR, "dns.not_reloaded", F_ERR(&err));
 	log_event(NULL, LOGL_NOTICE, "config.reloaded");
 }
 

@@ -40,7 +40,8 @@ static const char zones[] =
 	"[127.in-addr.arpa] unsigned\n"
 	"5.0.0 PTR mx.signed.test.\n"
 	"[bl.test] unsigned\n"
-	"9.0.0.127 A 127.0.0.2\n";
+	"9.0.0.127 A 127.0.0.2\n"
+	"kept 3600 A 127.0.0.8\n";
 
 struct world {
 	struct dns_tree tree;
@@ -293,6 +294,56 @@ static void what_is_misconfigured_is_said_at_once(void **state)
 	assert_null(dns);
 }
 
+static void after_a_reload_others_are_asked_and_lookups_under_way_end_as_they_began(void **state)
+{
+	struct world *w = *state;
+	struct world own = { .base = w->base };
+	struct dns_conf silent = w->conf, wrong = w->conf;
+	char stub[64];
+	_cleanup_(closep) int fd = silent_server(stub, sizeof(stub));
+	struct result before = { .w = &own }, cancelled = { .w = &own };
+	struct dns_lookup *l, *other;
+
+	silent.stubs = stub;
+	silent.trust_anchor = NULL;
+	wrong.trust_anchor = w->tree.file;
+	assert_int_equal(dns_create(w->base, &silent, &own.dns, NULL), 0);
+	assert_int_equal(dns_lookup(own.dns, DNS_MX, "signed.test", 500, result_on_answer, &before, &l, NULL),
+	                 0);
+	assert_int_equal(
+		dns_lookup(own.dns, DNS_MX, "signed.test", 0, result_on_answer, &cancelled, &other, NULL), 0);
+	assert_int_equal(dns_reload(own.dns, &w->conf, NULL), 0);
+	assert_string_equal(look_up(&own, DNS_MX, "signed.test").text,
+	                    "10 alias.signed.test, 20 mx.signed.test");
+	assert_int_equal(before.calls, 0);
+	(void) dns_lookup_cancel(other);
+	turn_until(&own, &before.calls);
+	assert_string_equal(before.why, "no answer within 500 ms");
+	assert_int_equal(dns_reload(own.dns, &wrong, NULL), -POD_E_CONFIG);
+	assert_true(look_up(&own, DNS_TXT, "signed.test").secure);
+	own.dns = dns_free(own.dns);
+	assert_int_equal(cancelled.calls, 0);
+}
+
+static void a_reload_that_changes_nothing_keeps_what_is_known(void **state)
+{
+	struct world *w = *state;
+	struct world own = { .base = w->base };
+	struct dns_conf same;
+
+	dns_tree_start(&own.tree, zones);
+	own.conf = dns_tree_conf(&own.tree);
+	same = own.conf;
+	same.timeout_ms = 400;
+	assert_int_equal(dns_create(w->base, &own.conf, &own.dns, NULL), 0);
+	assert_int_equal(look_up(&own, DNS_A, "kept.bl.test").outcome, DNS_FOUND);
+	dns_tree_stop(&own.tree);
+	assert_int_equal(dns_reload(own.dns, &same, NULL), 0);
+	assert_int_equal(look_up(&own, DNS_A, "kept.bl.test").outcome, DNS_FOUND);
+	assert_string_equal(look_up(&own, DNS_TXT, "unsigned.test").why, "no answer within 400 ms");
+	own.dns = dns_free(own.dns);
+}
+
 static void no_name_is_no_lookup(void **state)
 {
 	struct world *w = *state;
@@ -312,6 +363,8 @@ int main(void)
 		cmocka_unit_test(silence_is_temporary_after_the_time_limit),
 		cmocka_unit_test(the_resolver_may_be_freed_in_a_callback),
 		cmocka_unit_test(what_is_misconfigured_is_said_at_once),
+		cmocka_unit_test(after_a_reload_others_are_asked_and_lookups_under_way_end_as_they_began),
+		cmocka_unit_test(a_reload_that_changes_nothing_keeps_what_is_known),
 		cmocka_unit_test(no_name_is_no_lookup),
 	};
 
