@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,11 +23,12 @@ static const char *copies_dir(const struct podd *p, char *buf, size_t size)
 	return buf;
 }
 
+/* sendfile, as copy_file_range does not go from one file system to another. */
 static int copy_bytes(int from, int to, const char *path, struct err *err)
 {
 	ssize_t n;
 
-	while ((n = copy_file_range(from, NULL, to, NULL, 1 << 30, 0)) > 0)
+	while ((n = sendfile(to, from, NULL, 1 << 30)) > 0)
 		;
 	return n < 0 ? err_errno(err, errno, "%s", path) : 0;
 }
