@@ -8,6 +8,7 @@
 #include "conf/item.h"
 
 #define DEMOTE_WAIT_MS 10000
+#define READERS_END_MS 3000
 
 static void set_u64(json_t *object, const char *key, uint64_t v)
 {
@@ -163,8 +164,10 @@ static int delete_it(struct control_call *c, struct err *err)
 	return disk_snapshot_delete(c->replica->disk, c->request.name, err);
 }
 
+/* An NBD client that just said goodbye, as a mount taken down does, may still be on its way out of here. */
 static int run_snapshot_delete(struct control_call *c, struct err *err)
 {
+	snapshots_wait_unread(disk_snapshots(c->replica->disk), c->request.name, READERS_END_MS);
 	return change(c, delete_it, err);
 }
 

@@ -207,6 +207,7 @@ static struct snapshots *snapshots_make(const struct snapshots_options *o)
 {
 	struct snapshots *s = calloc(1, sizeof(*s));
 	pthread_rwlockattr_t attr;
+	pthread_condattr_t monotonic;
 
 	if (!s)
 		return NULL;
@@ -220,7 +221,10 @@ static struct snapshots *snapshots_make(const struct snapshots_options *o)
 	(void) pthread_rwlock_init(&s->lock, &attr);
 	(void) pthread_rwlockattr_destroy(&attr);
 	(void) pthread_mutex_init(&s->gate, NULL);
-	(void) pthread_cond_init(&s->gate_moved, NULL);
+	(void) pthread_condattr_init(&monotonic);
+	(void) pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	(void) pthread_cond_init(&s->gate_moved, &monotonic);
+	(void) pthread_condattr_destroy(&monotonic);
 	return s;
 }
 

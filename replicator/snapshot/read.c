@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #define ALIGN 4096u
 
@@ -173,13 +174,16 @@ int snapshots_changed_next(struct snapshots *s, const char *name, uint64_t offse
 	pthread_rwlock_rdlock(&s->lock);
 	r = find_readable(s, name, &i, err);
 	if (r == 0) {
-		uint64_t size = s->chain[i]->info.size_bytes, chunks = (size + SNAPSHOT_CHUNK - 1) / SNAPSHOT_CHUNK;
+		uint64_t size = s->chain[i]->info.size_bytes,
+			 chunks = (size + SNAPSHOT_CHUNK - 1) / SNAPSHOT_CHUNK;
 		uint64_t from = next_changed(s, i, offset / SNAPSHOT_CHUNK, chunks), to = from;
 
 		while (to < chunks && to - from < RUN_CHUNKS && chunk_fd(s, i, to) != s->o.image_fd)
 			to++;
 		*ret_offset = from * SNAPSHOT_CHUNK > offset ? from * SNAPSHOT_CHUNK : offset;
-		*ret_length = to == from ? 0 : (to * SNAPSHOT_CHUNK < size ? to * SNAPSHOT_CHUNK : size) - *ret_offset;
+		*ret_length =
+			to == from ? 0
+				   : (to * SNAPSHOT_CHUNK < size ? to * SNAPSHOT_CHUNK : size) - *ret_offset;
 	}
 	pthread_rwlock_unlock(&s->lock);
 	return r;
@@ -213,6 +217,32 @@ void snapshots_read_end(struct snapshots *s, const char *name)
 		snapshot_free(sn);
 	}
 	pthread_rwlock_unlock(&s->lock);
+	gate_tell(s);
+}
+
+static bool is_unread(struct snapshots *s, const char *name)
+{
+	const struct snapshot *sn;
+	bool unread;
+
+	pthread_rwlock_rdlock(&s->lock);
+	sn = find_begun(s, name);
+	unread = !sn || sn->readers == 0;
+	pthread_rwlock_unlock(&s->lock);
+	return unread;
+}
+
+void snapshots_wait_unread(struct snapshots *s, const char *name, unsigned int timeout_ms)
+{
+	uint64_t until_ms = clock_mono_ms() + timeout_ms;
+	const struct timespec until = { .tv_sec = (time_t) (until_ms / 1000),
+		                        .tv_nsec = (long) (until_ms % 1000) * 1000000 };
+	bool late = false;
+
+	(void) pthread_mutex_lock(&s->gate);
+	while (!is_unread(s, name) && !late)
+		late = pthread_cond_timedwait(&s->gate_moved, &s->gate, &until) == ETIMEDOUT;
+	(void) pthread_mutex_unlock(&s->gate);
 }
 
 static int hash_content(struct snapshots *s, const struct snapshot_info *info, XXH3_state_t *hash,

@@ -97,6 +97,8 @@ int snapshots_find(struct snapshots *s, const char *name, struct snapshot_info *
  * -POD_E_NOTFOUND. */
 int snapshots_read_begin(struct snapshots *s, const char *name, struct err *err);
 void snapshots_read_end(struct snapshots *s, const char *name);
+/* Waits until nobody reads it, or it is gone, timeout_ms at most: who was just told to end may need a moment to hang up. */
+void snapshots_wait_unread(struct snapshots *s, const char *name, unsigned int timeout_ms);
 /* offset and size multiples of 4096 within its size. */
 int snapshots_read(struct snapshots *s, const char *name, uint64_t offset, void *bytes, size_t size,
                    struct err *err);

@@ -43,7 +43,7 @@ struct snapshots {
 	struct snapshot *gone; /* dropped under a reader: its name stays taken until he ends */
 
 	pthread_mutex_t gate;
-	pthread_cond_t gate_moved; /* somebody left, the sweeper has work, or it is to end */
+	pthread_cond_t gate_moved; /* somebody left, the sweeper has work or is to end, or a reader ended */
 	bool gate_taken, closing;
 	unsigned int gate_waiting;
 	pthread_t sweeper;
@@ -62,6 +62,8 @@ struct snapshots {
 /* ---- sweeper.c: one change at a time, and the sweeper ---- */
 void gate_enter(struct snapshots *s);
 void gate_leave(struct snapshots *s);
+/* Of a reader: lets those look again who wait for readers to end. */
+void gate_tell(struct snapshots *s);
 /* In the gate: lets others through until the sweeper has taken something away. */
 void gate_wait_for_sweeper(struct snapshots *s);
 int sweeper_start(struct snapshots *s, struct err *err);

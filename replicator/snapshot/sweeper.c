@@ -28,6 +28,13 @@ void gate_leave(struct snapshots *s)
 	pthread_mutex_unlock(&s->gate);
 }
 
+void gate_tell(struct snapshots *s)
+{
+	pthread_mutex_lock(&s->gate);
+	pthread_cond_broadcast(&s->gate_moved);
+	pthread_mutex_unlock(&s->gate);
+}
+
 /* The oldest deleted one; s->n where there is no work (any more). Under the mutex with the gate free, or in
  * the gate. */
 static size_t sweep_next(const struct snapshots *s)

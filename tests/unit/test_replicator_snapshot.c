@@ -445,8 +445,34 @@ static void says_why_it_refuses(void **state)
 	assert_int_equal(snapshots_delete(r.s, "a", &r.err), -POD_E_BUSY);
 	assert_int_equal(snapshots_hold(r.s, "a", false, &r.err), 0);
 	assert_int_equal(snapshots_read_begin(r.s, "a", &r.err), 0);
+	snapshots_wait_unread(r.s, "a", 1);
 	assert_int_equal(snapshots_delete(r.s, "a", &r.err), -POD_E_BUSY);
 	snapshots_read_end(r.s, "a");
+	room_delete(&r, 0);
+	room_end(&r);
+}
+
+static void *end_reading(void *arg)
+{
+	struct room *r = arg;
+
+	snapshots_read_end(r->s, "a");
+	return NULL;
+}
+
+static void who_waits_for_readers_goes_on_when_the_last_has_ended(void **state)
+{
+	pthread_t thread;
+	struct room r;
+
+	room_make(&r, 4, UINT64_MAX / 2);
+	room_cut(&r, "a");
+	snapshots_wait_unread(r.s, "a", UINT32_MAX);
+	snapshots_wait_unread(r.s, "none", UINT32_MAX);
+	assert_int_equal(snapshots_read_begin(r.s, "a", &r.err), 0);
+	assert_int_equal(pthread_create(&thread, NULL, end_reading, &r), 0);
+	snapshots_wait_unread(r.s, "a", UINT32_MAX);
+	(void) pthread_join(thread, NULL);
 	room_delete(&r, 0);
 	room_end(&r);
 }
@@ -956,6 +982,7 @@ int main(void)
 		cmocka_unit_test(what_changed_since_is_little_where_little_was_written),
 		cmocka_unit_test(more_snapshots_than_there_may_be_drop_the_oldest),
 		cmocka_unit_test(says_why_it_refuses),
+		cmocka_unit_test(who_waits_for_readers_goes_on_when_the_last_has_ended),
 		cmocka_unit_test(a_reader_of_a_dropped_one_never_gets_the_content_of_the_next_of_that_name),
 		cmocka_unit_test(a_checksum_is_of_the_content_and_not_of_where_it_lies),
 		cmocka_unit_test(a_torn_map_page_costs_nothing_that_was_built_upon),
