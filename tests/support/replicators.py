@@ -7,6 +7,7 @@
 
 What podd would do, confirming that a peer is struck or joined, `Watcher` does.
 """
+import contextlib
 import json
 import os
 import shutil
@@ -67,7 +68,8 @@ class Control:
         return json.loads(line)
 
     def close(self):
-        self.file.close()
+        with contextlib.suppress(OSError):  # what could not be sent goes with it
+            self.file.close()
         self.socket.close()
 
 
