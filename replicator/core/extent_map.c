@@ -59,6 +59,13 @@ bool extent_map_has_room(const struct extent_map *m)
 	return m->max - m->count >= NODES_SPARE;
 }
 
+size_t extent_map_room(const struct extent_map *m)
+{
+	size_t free = m->max - m->count;
+
+	return free < NODES_SPARE ? 0 : (free - 1) / 2;
+}
+
 void extent_map_clear(struct extent_map *m)
 {
 	m->root = m->free = NULL;

@@ -29,6 +29,8 @@ size_t extent_map_count(const struct extent_map *m);
 /* Whether one more insertion is sure to fit, with a node left for a removal: an insertion adds at most two nodes, a
  * removal one. The caller waits for the applier where it does not. */
 bool extent_map_has_room(const struct extent_map *m);
+/* How many more insertions are sure to fit, with that node left. */
+size_t extent_map_room(const struct extent_map *m);
 /* Lays e over what is there, cutting what it covers. e's lsn is newer than all in the map. */
 void extent_map_insert(struct extent_map *m, const struct extent *e);
 /* The first extent that ends behind offset, cut to [offset, end); false where there is none before end. */

@@ -50,12 +50,14 @@ void append_record(struct disk *d, struct record *r, const void *payload)
 	if (r->payload_size > 0)
 		memcpy(stage_at(&d->stage, record_data(r)), payload, r->payload_size);
 	if (record_extent(r, &e)) {
-		extent_map_insert(d->map, &e);
+		map_append(d, &e);
 		peers_mark(d, &e);
 	} else if (r->type != RECORD_COMMIT) {
 		d->barrier_lsn = next;
 	}
 	position_pass(&d->head, r);
+	if (!d->map_is_late)
+		d->mapped_lsn = d->head.lsn;
 	if (r->type == RECORD_COMMIT)
 		d->committed = d->head;
 	stage_set_head(&d->stage, next);
@@ -79,7 +81,7 @@ static bool stage_is_full(const struct disk *d, size_t size)
 
 static bool log_has_room(struct disk *d, uint64_t size)
 {
-	return extent_map_has_room(d->map) && d->head.lsn + size + COMMIT_ROOM <= d->tail + d->log_bytes;
+	return map_has_room(d) && d->head.lsn + size + COMMIT_ROOM <= d->tail + d->log_bytes;
 }
 
 static int wait_stage(struct disk *d, struct err *err)
@@ -171,6 +173,7 @@ static int append_one(struct disk *d, struct record *r, const void *payload, str
 	if (res < 0)
 		return res;
 	(void) pthread_mutex_lock(&d->lock);
+	map_keep_up(d);
 	let_applier_keep_up(d, size);
 	res = append_wait_room(d, size, true, err);
 	if (res == 0) {

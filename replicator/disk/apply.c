@@ -24,6 +24,8 @@ struct batch {
 	struct position commit; /* the last COMMIT in it */
 	bool has_commit;
 	size_t n_ops;
+	uint64_t mapped_lsn; /* when it began: */
+	size_t unmapped;     /* of its extents, that were not in the disk's map */
 };
 
 static const uint8_t *batch_at(const struct batch *b, uint64_t lsn)
@@ -47,7 +49,7 @@ static bool batch_begin(struct disk *d, uint64_t limit, struct batch *b)
 	bool any;
 
 	(void) pthread_mutex_lock(&d->lock);
-	*b = (struct batch){ .from = d->applied, .to = d->applied };
+	*b = (struct batch){ .from = d->applied, .to = d->applied, .mapped_lsn = d->mapped_lsn };
 	if (limit > d->durable.lsn)
 		limit = d->durable.lsn;
 	any = b->from.lsn < limit;
@@ -175,6 +177,7 @@ static int batch_collect(struct disk *d, struct batch *b, struct err *err)
 			if (!batch_has_room(d, &rec))
 				break;
 			batch_add(d, &rec, &e);
+			b->unmapped += rec.lsn >= b->mapped_lsn;
 		} else if (rec.type != RECORD_COMMIT) {
 			if (b->to.lsn == b->from.lsn) {
 				b->alone = true;
@@ -380,6 +383,7 @@ static void batch_end(struct disk *d, const struct batch *b)
 	}
 	(void) pthread_mutex_lock(&d->lock);
 	d->applied = b->to;
+	map_applied(d, b->mapped_lsn, b->unmapped);
 	d->space_free = space;
 	if (b->has_commit)
 		d->applied_commit = b->commit;

@@ -132,7 +132,11 @@ struct disk {
 	pthread_t log_writer;
 	pthread_cond_t log_wake;
 	bool stage_was_whole;
+	/* map.c: it has the records before mapped_lsn; of those behind it that are extents there are map_behind. */
 	struct extent_map *map;
+	uint64_t mapped_lsn;
+	size_t map_behind;
+	bool map_is_late; /* those that are appended are only counted */
 	/* Long writes that may go straight to the image, staged and not durable; and those that are there, behind
 	 * what the superblock calls applied. */
 	struct place_list candidates, placed;
@@ -181,6 +185,23 @@ int log_file_wipe(struct disk *d, uint64_t from, uint64_t to); /* zeros, durably
 int meta_load(struct disk *d, struct err *err);
 /* Under meta_lock: makes *next the superblock, durably. */
 int meta_save(struct disk *d, const struct superblock *next, struct err *err);
+
+/* ---- map.c; all under lock ---- */
+
+/* Lays over the map what it lacks: before anything is looked up in it. */
+void map_catch_up(struct disk *d);
+/* Records that are appended from now on are laid over it at once. */
+void map_keep_up(struct disk *d);
+/* They are only counted from now on. Before each one, of size bytes. */
+void map_lag(struct disk *d, size_t size);
+/* The record that stands at the head, which moves behind it under the same hold of the lock. */
+void map_append(struct disk *d, const struct extent *e);
+/* Room for one more. */
+bool map_has_room(struct disk *d);
+/* What is behind the head was forgotten, and all before it is in the image. */
+void map_clear(struct disk *d);
+/* applied has moved on, over that many extents that were not in the map when it had the records before mapped_lsn. */
+void map_applied(struct disk *d, uint64_t mapped_lsn, size_t unmapped);
 
 /* ---- append.c; all under lock ---- */
 

@@ -61,6 +61,7 @@ static int next_run(struct disk *d, uint64_t offset, uint64_t end, struct run *r
 	bool in_log;
 
 	(void) pthread_mutex_lock(&d->lock);
+	map_catch_up(d);
 	in_log = extent_map_find(d->map, offset, end, &e);
 	(void) pthread_mutex_unlock(&d->lock);
 	if (in_log && e.offset == offset) {

@@ -55,6 +55,7 @@ static int check_record(const struct position *p, uint64_t epoch_from, const uin
 static int append_received(struct disk *d, struct record *r, const uint8_t *payload, struct err *err)
 {
 	struct record sent = *r;
+	size_t size = (size_t) (record_data(r) - r->lsn) + r->payload_size;
 	int res = disk_step(d, DISK_STEP_STAGE);
 
 	if (res < 0)
@@ -64,7 +65,8 @@ static int append_received(struct disk *d, struct record *r, const uint8_t *payl
 	if (res < 0)
 		return res;
 	(void) pthread_mutex_lock(&d->lock);
-	res = append_wait_room(d, (size_t) (record_data(r) - r->lsn) + r->payload_size, false, err);
+	map_lag(d, size);
+	res = append_wait_room(d, size, false, err);
 	if (res == 0 && (d->head.lsn != sent.lsn || d->head.previous_crc != sent.previous_crc))
 		res = refuse(sent.lsn, "the log was cut meanwhile", err);
 	if (res == 0) {
@@ -124,12 +126,11 @@ int disk_log_cut(struct disk *d, struct err *err)
 	r = settle(d, err);
 	(void) pthread_mutex_lock(&d->lock);
 	if (r == 0 && d->applied.lsn == d->committed.lsn) {
-		/* The map holds nothing but what is forgotten now: that was never written to the log's file.
-		 */
-		extent_map_clear(d->map);
 		/* What is cut off has taken the place of older bytes in the ring: those stay gone. */
 		d->stage_from = stage_low(d);
 		d->head = d->committed;
+		/* It has nothing but what is forgotten now: that was never written to the log's file. */
+		map_clear(d);
 		place_list_drop_from(&d->candidates, d->head.lsn);
 		stage_set_head(&d->stage, d->head.lsn);
 		(void) pthread_cond_broadcast(&d->moved);
@@ -190,6 +191,7 @@ int disk_log_restart(struct disk *d, uint64_t lsn, uint64_t epoch, uint32_t prev
 	if (r == 0) {
 		d->head = d->committed = d->durable = d->applied = d->applied_commit = to;
 		d->tail = d->checkpointed = d->stage_from = lsn;
+		map_clear(d);
 		d->n_places = 0;
 		d->barrier_lsn = d->recovered_lsn = 0;
 		place_list_drop_from(&d->candidates, 0);

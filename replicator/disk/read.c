@@ -36,6 +36,7 @@ static void look_up(struct disk *d, uint64_t start, uint64_t end, uint8_t *bytes
 	uint64_t low = stage_low(d);
 	struct extent e;
 
+	map_catch_up(d);
 	while (l->done < end && l->n < SEGMENTS && l->copied < COPY_AT_ONCE) {
 		if (!extent_map_find(d->map, l->done, end, &e)) {
 			note(l, l->done, end - l->done, 0);

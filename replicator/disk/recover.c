@@ -328,5 +328,6 @@ int disk_recover(struct disk *d, struct err *err)
 		r = map_log(d, d->durable.lsn, err);
 	if (r == 0)
 		r = map_stage(d, err);
+	d->mapped_lsn = d->head.lsn;
 	return r;
 }

@@ -151,6 +151,37 @@ static void snapshots_and_resizes_happen_at_the_same_point(void **state)
 	assert_int_equal(snapshots_find(disk_snapshots(p->b.d), "noon", &info, NULL), -POD_E_NOTFOUND);
 }
 
+/* A secondary's map of the log is made when somebody reads: seldom, in the middle of an epoch, behind a cut, with more
+ * behind than its stage has, and when it becomes primary. */
+static void a_secondary_that_is_seldom_read_holds_the_same(void **state)
+{
+	struct pair *p = *state;
+
+	for (int round = 0; round < 100; round++) {
+		disk_fixture_random(&p->a, 80);
+		if (round % 3 == 0)
+			commit(p->a.d);
+		ship_all(p);
+		if (round % 4 == 1)
+			make_durable(p->b.d);
+		if (round % 10 == 7)
+			assert_int_equal(disk_wait_applied(p->b.d, cursors(p->b.d).durable, NULL), 0);
+		if (round % 9 == 8)
+			assert_int_equal(disk_log_cut(p->b.d, NULL), 0);
+		ship_all(p);
+		if (round % 7 == 6)
+			the_same(p);
+	}
+	commit(p->a.d);
+	ship_all(p);
+	memcpy(p->b.model, p->a.model, p->a.size);
+	disk_fixture_set_role(p->b.d, ROLE_PRIMARY);
+	disk_fixture_random(&p->b, 80);
+	disk_fixture_verify(&p->b);
+	disk_fixture_apply(&p->b);
+	disk_fixture_verify(&p->b);
+}
+
 static void what_was_not_committed_is_forgotten_by_a_cut(void **state)
 {
 	struct pair *p = *state;
@@ -541,6 +572,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_secondary_that_is_sent_the_log_holds_the_same),
 		TEST(snapshots_and_resizes_happen_at_the_same_point),
+		TEST(a_secondary_that_is_seldom_read_holds_the_same),
 		TEST(what_was_not_committed_is_forgotten_by_a_cut),
 		TEST(a_secondary_that_was_killed_ends_at_its_last_commit),
 		TEST(bytes_that_are_not_the_log_are_refused),
