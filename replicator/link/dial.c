@@ -354,6 +354,7 @@ static int connection(struct peer *p, struct err *err)
 	if (r < 0)
 		return r;
 	wire_set_lz4(p->wire, lz4 && (p->hello.features & LINK_FEATURE_LZ4));
+	wire_set_own(p->wire, p->hello.features & LINK_FEATURE_OWN);
 	p->backoff_ms = 0;
 	p->pinged_ms = clock_mono_ms();
 	p->readable = true;

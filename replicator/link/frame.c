@@ -21,7 +21,7 @@ static const struct type_row types[] = {
 static uint8_t flags_of(enum frame_type type)
 {
 	switch (type) {
-	case FRAME_LOG: return FRAME_LZ4 | FRAME_SHORT | FRAME_REPLY;
+	case FRAME_LOG: return FRAME_LZ4 | FRAME_SHORT | FRAME_REPLY | FRAME_OWN;
 	case FRAME_HASHES:
 	case FRAME_DIFFERS: return FRAME_CHECK;
 	case FRAME_CHUNK: return FRAME_LZ4 | FRAME_ZERO | FRAME_CHECK;
@@ -79,6 +79,8 @@ int frame_decode(const uint8_t *header, uint64_t sequence, struct frame *ret, st
 		return err_set(err, POD_E_VERSION, "a frame of unknown type %u", header[4]);
 	if (le_get16(header + 6) != 0 || le_get32(header + 32) != 0 || (f.flags & ~flags_of(f.type)) != 0)
 		return err_set(err, POD_E_PROTOCOL, "a %s frame with unknown flags", row->name);
+	if (f.flags & FRAME_OWN && (f.flags & FRAME_LZ4 || f.payload_hash != 0))
+		return err_set(err, POD_E_PROTOCOL, "a %s frame with a checksum too many", row->name);
 	if (f.sequence != sequence)
 		return err_set(err, POD_E_PROTOCOL, "a %s frame out of order", row->name);
 	r = check_sizes(&f, row, err);

@@ -13,7 +13,7 @@ void hello_make(struct replication *r, struct hello *ret)
 	disk_cursors(r->disk, &c);
 	*ret = (struct hello){
 		.version = LINK_VERSION,
-		.features = LINK_FEATURE_LZ4,
+		.features = LINK_FEATURE_LZ4 | LINK_FEATURE_OWN,
 		.flags = (sb.resync_under_way ? HELLO_RESYNCING : 0) |
 		         (sb.role == ROLE_PRIMARY ? HELLO_PRIMARY : 0),
 		.token = sb.token,

@@ -34,6 +34,9 @@ void wire_shutdown(struct wire *w);
 bool wire_peer_is(struct wire *w, const char *identity);
 /* Frames may be compressed from now on, where it helps. */
 void wire_set_lz4(struct wire *w, bool on);
+/* Log frames that are not compressed go without a checksum of their payload: each record in it has its own, which the
+ * other side looks at in any case before it believes it. */
+void wire_set_own(struct wire *w, bool on);
 
 void wire_lock(struct wire *w);
 bool wire_trylock(struct wire *w);

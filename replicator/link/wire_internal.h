@@ -29,6 +29,7 @@ struct wire {
 	bool short_read; /* the socket had much less than it was asked for */
 	bool drained;    /* and all of it was taken: poll tells when there is more */
 	uint64_t sequence_out, sequence_in;
+	bool own; /* log frames go without a checksum of their payload */
 	bool lz4;
 	int lz4_wait; /* frames that are not tried, because the last one did not shrink */
 	atomic_ullong bytes_sent, bytes_received, heard_ms;

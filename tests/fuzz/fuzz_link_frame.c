@@ -29,7 +29,7 @@ static size_t give_dressed(const uint8_t *data, size_t len, uint64_t sequence)
 		size = len - 4;
 	f.size = (uint32_t) size;
 	f.raw_size = f.flags & FRAME_LZ4 && size >= 4 ? le_get32(data + 4) & 0xfffff : f.size;
-	f.payload_hash = frame_hash(data + 4, size);
+	f.payload_hash = f.flags & FRAME_OWN ? 0 : frame_hash(data + 4, size);
 	frame_encode(&f, header);
 	give(header, sizeof(header));
 	give(data + 4, size);
