@@ -47,7 +47,7 @@ static const struct conf_item items[] = {
 	CONF_STRING(serve_options, nbd, "", check_address,
 	            "Where NBD clients connect to: unix:PATH or HOST:PORT. TCP is TLS with the certificates below, both ways; "
 	            "without them only a loopback address is taken."),
-	CONF_COUNT(serve_options, threads, "16", "1", "256", "Requests that one connection may have under way."),
+	CONF_COUNT(serve_options, threads, "32", "1", "256", "Requests that one connection may have under way."),
 	CONF_BOOL(serve_options, outlive_parent, "no", "Do not end with the process that started this."),
 	CONF_PATH(serve_options, nbdkit, "nbdkit", "The nbdkit program."),
 };
@@ -161,7 +161,7 @@ static int serve(const struct serve_options *o, const struct net_addr *nbd, stru
 int cmd_serve(int argc, char **argv)
 {
 	_cleanup_(arena_freep) struct arena *arena = arena_create(ARENA_BYTES);
-	struct serve_options o = { .nbdkit = "nbdkit", .threads = 16, .parameters = { .arena = arena } };
+	struct serve_options o = { .nbdkit = "nbdkit", .threads = 32, .parameters = { .arena = arena } };
 	const struct option_rows rows[] = { { items, ARRAY_SIZE(items), take_own, &o },
 		                            { settings_items, settings_items_n, take_setting, &o } };
 	struct net_addr nbd;
