@@ -1,34 +1,17 @@
 #include "replicator/disk/disk_internal.h"
 
-#include <errno.h>
-#include <unistd.h>
+#include "replicator/snapshot/sparse.h"
 
 /* Where the image has data and where holes, up to end. kind: EXTENT_DATA or EXTENT_TRIM. */
 static int image_run(struct disk *d, uint64_t offset, uint64_t end, uint64_t *ret_end, int *ret_kind,
                      struct err *err)
 {
-	off_t data, hole;
+	bool hole;
+	int r = sparse_run(d->image_fd, offset, end, ret_end, &hole, err);
 
-	*ret_kind = EXTENT_DATA;
-	*ret_end = end;
-	if (d->image_is_device)
-		return 0;
-	data = lseek(d->image_fd, (off_t) offset, SEEK_DATA);
-	if (data < 0 && errno == ENXIO) { /* nothing but a hole up to the end of the file, or beyond it */
-		*ret_kind = EXTENT_TRIM;
-		return 0;
-	}
-	if (data < 0)
-		return err_errno(err, errno, "image: seek");
-	if ((uint64_t) data > offset) {
-		*ret_kind = EXTENT_TRIM;
-		*ret_end = (uint64_t) data < end ? (uint64_t) data : end;
-		return 0;
-	}
-	hole = lseek(d->image_fd, (off_t) offset, SEEK_HOLE);
-	if (hole < 0)
-		return err_errno(err, errno, "image: seek");
-	*ret_end = (uint64_t) hole < end ? (uint64_t) hole : end;
+	if (r < 0)
+		return err_wrap(err, r, "image");
+	*ret_kind = hole ? EXTENT_TRIM : EXTENT_DATA;
 	return 0;
 }
 
@@ -57,7 +40,7 @@ static int next_run(struct disk *d, uint64_t offset, uint64_t end, struct run *r
 {
 	struct extent e;
 	uint64_t run_end = end;
-	int kind, r = 0;
+	int kind = EXTENT_DATA, r = 0;
 	bool in_log;
 
 	(void) pthread_mutex_lock(&d->lock);

@@ -231,13 +231,6 @@ static int podmail_is_writable(void *handle)
 	return e->kind->writable;
 }
 
-static int podmail_can_extents(void *handle)
-{
-	const struct export *e = handle;
-
-	return e->kind->extents != NULL;
-}
-
 static int podmail_can_fua(void *handle)
 {
 	return NBDKIT_FUA_NATIVE;
@@ -369,7 +362,7 @@ static struct nbdkit_plugin plugin = {
 	.can_zero = podmail_is_writable,
 	.can_fast_zero = podmail_is_writable,
 	.can_multi_conn = yes,
-	.can_extents = podmail_can_extents,
+	.can_extents = yes,
 	.can_cache = podmail_can_cache,
 	.pread = podmail_pread,
 	.pwrite = podmail_pwrite,

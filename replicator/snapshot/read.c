@@ -11,12 +11,6 @@
 
 #define ALIGN 4096u
 
-/* Where a run of bytes comes from; fd -1: zeros. */
-struct source {
-	int fd;
-	size_t size;
-};
-
 static int chunk_fd(const struct snapshots *s, size_t i, uint64_t chunk)
 {
 	for (; i < s->n; i++)
@@ -28,8 +22,7 @@ static int chunk_fd(const struct snapshots *s, size_t i, uint64_t chunk)
 	return s->o.image_fd;
 }
 
-/* As far as one source goes, at most size. */
-static struct source source_of(const struct snapshots *s, size_t i, uint64_t offset, size_t size)
+struct source source_of(const struct snapshots *s, size_t i, uint64_t offset, size_t size)
 {
 	struct source found = { .fd = chunk_fd(s, i, offset / SNAPSHOT_CHUNK) };
 	uint64_t end = offset;
@@ -84,7 +77,7 @@ static struct snapshot *find_begun(const struct snapshots *s, const char *name)
 	return sn;
 }
 
-static int find_readable(const struct snapshots *s, const char *name, size_t *ret_i, struct err *err)
+int find_readable(const struct snapshots *s, const char *name, size_t *ret_i, struct err *err)
 {
 	size_t i = chain_find(s, name);
 

@@ -103,6 +103,15 @@ void snapshots_wait_unread(struct snapshots *s, const char *name, unsigned int t
 int snapshots_read(struct snapshots *s, const char *name, uint64_t offset, void *bytes, size_t size,
                    struct err *err);
 /*
+ * What a snapshot has in [offset, offset + length), which is within its size: runs in order, without gaps;
+ * neighbours may be of one kind. hole: nothing but zeros, for which nothing is kept. As the content never
+ * changes, what was told stays true whatever is copied or handed down meanwhile. fn is called without the
+ * lock; non-zero ends it and is returned.
+ */
+typedef int snapshot_run_fn(void *arg, uint64_t offset, uint64_t length, bool hole);
+int snapshots_extents(struct snapshots *s, const char *name, uint64_t offset, uint64_t length,
+                      snapshot_run_fn *fn, void *arg, struct err *err);
+/*
  * The next piece of a snapshot, at or behind offset, that may not be what the image has now: what was copied since it was
  * cut, in whole chunks, the last one up to its end. Of a reflink that is all of it. *ret_length 0: nothing more.
  */

@@ -115,6 +115,18 @@ int chain_settle(struct snapshots *s, struct err *err);
 /* Drops the oldest that is not held, else the oldest, and says so. -POD_E_NOTFOUND: there is none. */
 int chain_drop(struct snapshots *s, struct err *err);
 
+/* ---- read.c: where content is found. Under the lock ---- */
+/* Where a run of bytes comes from; fd -1: zeros. */
+struct source {
+	int fd;
+	size_t size;
+};
+/* The index of one that can be read by this name. -POD_E_NOTFOUND: it is gone, or another has its name by
+ * now. */
+int find_readable(const struct snapshots *s, const char *name, size_t *ret_i, struct err *err);
+/* Where chain[i]'s content at offset is, as far as one source goes, at most size. */
+struct source source_of(const struct snapshots *s, size_t i, uint64_t offset, size_t size);
+
 /* ---- copy.c: chunks into a snapshot. In the gate ---- */
 /*
  * Chunks [first, first + n), n <= RUN_CHUNKS, of from_fd become pending copies in to. -POD_E_NOSPACE: there

@@ -37,6 +37,26 @@ def rows(table):
     return give
 
 
+def block_status(disk, length, offset, flags=0):
+    """One answer: (length, kind) of each extent that it names."""
+    found = []
+    disk.block_status(length, offset, lambda context, at, entries, error: found.extend(entries) or 0, flags)
+    return [(found[i], found[i + 1]) for i in range(0, len(found), 2)]
+
+
+def extents_of(disk, length=SIZE, offset=0):
+    """All of a range, neighbours of a kind joined."""
+    extents, end = [], offset + length
+    while offset < end:
+        for size, kind in block_status(disk, end - offset, offset):
+            offset += size
+            if extents and extents[-1][1] == kind:
+                extents[-1] = (extents[-1][0] + size, kind)
+            else:
+                extents.append((size, kind))
+    return extents
+
+
 class OneReplica(unittest.TestCase):
     """Tests that share one primary without peers."""
     options = {}
@@ -343,56 +363,40 @@ class RefusedRequests(OneReplica):
 
 
 class BlockStatus(OneReplica):
-    def status(self, disk, length, offset, flags=0):
-        found = []
-        disk.block_status(length, offset, lambda context, at, entries, error: found.extend(entries) or 0, flags)
-        return [(found[i], found[i + 1]) for i in range(0, len(found), 2)]
-
-    def whole(self, disk, length=SIZE, offset=0):
-        extents, end = [], offset + length
-        while offset < end:
-            for size, kind in self.status(disk, end - offset, offset):
-                offset += size
-                if extents and extents[-1][1] == kind:
-                    extents[-1] = (extents[-1][0] + size, kind)
-                else:
-                    extents.append((size, kind))
-        return extents
-
     def setUp(self):
         self.disk = self.connect(add_meta_context=nbd.CONTEXT_BASE_ALLOCATION)
         self.disk.trim(SIZE, 0)
 
     def test_an_empty_volume_is_a_hole(self):
-        self.assertEqual(self.whole(self.disk), [(SIZE, nbd.STATE_HOLE | nbd.STATE_ZERO)])
+        self.assertEqual(extents_of(self.disk), [(SIZE, nbd.STATE_HOLE | nbd.STATE_ZERO)])
 
     def test_what_is_written_is_data(self):
         self.disk.pwrite(patterned(1 << 20, 1), 2 << 20)
         hole = nbd.STATE_HOLE | nbd.STATE_ZERO
-        self.assertEqual(self.whole(self.disk), [(2 << 20, hole), (1 << 20, 0), (SIZE - (3 << 20), hole)])
+        self.assertEqual(extents_of(self.disk), [(2 << 20, hole), (1 << 20, 0), (SIZE - (3 << 20), hole)])
 
     def test_it_stays_data_once_it_is_in_the_image(self):
         self.disk.pwrite(patterned(1 << 20, 1), 2 << 20)
         self.disk.flush()
         end = self.replica.ask("status")["cursors"]["durable"]
         until(lambda: self.replica.ask("status")["cursors"]["applied"] >= end, "the image to have it")
-        kinds = {kind for _, kind in self.whole(self.disk, 1 << 20, 2 << 20)}
+        kinds = {kind for _, kind in extents_of(self.disk, 1 << 20, 2 << 20)}
         self.assertEqual(kinds, {0})
-        self.assertEqual(self.whole(self.disk, 1 << 20, 8 << 20), [(1 << 20, nbd.STATE_HOLE | nbd.STATE_ZERO)])
+        self.assertEqual(extents_of(self.disk, 1 << 20, 8 << 20), [(1 << 20, nbd.STATE_HOLE | nbd.STATE_ZERO)])
 
     def test_trimmed_is_a_hole_again(self):
         self.disk.pwrite(patterned(1 << 20, 1), 0)
         self.disk.trim(1 << 20, 0)
-        self.assertEqual(self.whole(self.disk), [(SIZE, nbd.STATE_HOLE | nbd.STATE_ZERO)])
+        self.assertEqual(extents_of(self.disk), [(SIZE, nbd.STATE_HOLE | nbd.STATE_ZERO)])
 
     def test_zeroed_without_hole_is_zero_and_no_hole(self):
         self.disk.pwrite(patterned(1 << 20, 1), 0)
         self.disk.zero(1 << 20, 0, nbd.CMD_FLAG_NO_HOLE)
-        self.assertEqual(self.whole(self.disk, 1 << 20), [(1 << 20, nbd.STATE_ZERO)])
+        self.assertEqual(extents_of(self.disk, 1 << 20), [(1 << 20, nbd.STATE_ZERO)])
 
     def test_one_extent_where_one_is_asked_for(self):
         self.disk.pwrite(patterned(BLOCK, 1), BLOCK)
-        extents = self.status(self.disk, 1 << 20, 0, nbd.CMD_FLAG_REQ_ONE)
+        extents = block_status(self.disk, 1 << 20, 0, nbd.CMD_FLAG_REQ_ONE)
         self.assertEqual(len(extents), 1)
         self.assertLessEqual(extents[0][0], 1 << 20)
 
@@ -402,7 +406,7 @@ class BlockStatus(OneReplica):
             getattr(self.disk, rng.choice(("trim", "zero")))(rng.randrange(1, 64) * BLOCK, rng.randrange(0, 8000) * BLOCK)
             self.disk.pwrite(rng.randbytes(rng.randrange(1, 64) * BLOCK), rng.randrange(0, 8000) * BLOCK)
         offset = 0
-        for size, kind in self.whole(self.disk):
+        for size, kind in extents_of(self.disk):
             if kind & nbd.STATE_ZERO:
                 for at in range(offset, offset + size, 32 << 20):
                     part = min(32 << 20, offset + size - at)
@@ -536,6 +540,25 @@ class Snapshots(OneReplica):
             taken = self.connect(export=f"vol@t{i}")
             self.assertEqual(taken.pread(BLOCK, 50 << 20), bytes([i + 1]) * BLOCK)
             self.hang_up(taken)
+
+    def test_block_status_of_a_snapshot_is_of_its_time(self):
+        hole = nbd.STATE_HOLE | nbd.STATE_ZERO
+        disk = self.connect()
+        disk.trim(SIZE, 0)
+        disk.pwrite(patterned(1 << 20, 1), 8 << 20)
+        disk.pwrite(patterned(1 << 20, 2), 32 << 20)
+        self.snapshot("map")
+        expected = [(8 << 20, hole), (1 << 20, 0), (23 << 20, hole), (1 << 20, 0), (31 << 20, hole)]
+        taken = self.connect(export="vol@map", add_meta_context=nbd.CONTEXT_BASE_ALLOCATION)
+        self.assertEqual(extents_of(taken), expected)
+        disk.trim(2 << 20, 8 << 20)                # was data
+        disk.pwrite(patterned(4 << 20, 3), 30 << 20)  # was a hole, data, a hole
+        disk.flush()
+        end = self.replica.ask("status")["cursors"]["durable"]
+        until(lambda: self.replica.ask("status")["cursors"]["applied"] >= end, "the image to have it")
+        self.assertEqual(extents_of(taken), expected)
+        self.assertEqual(taken.pread(1 << 20, 8 << 20), patterned(1 << 20, 1))
+        self.hang_up(taken)
 
     def test_one_that_is_deleted_is_refused(self):
         self.replica.ask("snapshot_take", name="gone")

@@ -180,6 +180,21 @@ class Copies(OneReplica):
     def test_qemu_img_bench_finishes(self):
         run("qemu-img", "bench", "-w", "-c", "500", "-d", "32", "-s", "4096", "--flush-interval=32", "-f", "raw", self.uri())
 
+    def test_a_sparse_snapshot_is_copied_sparse(self):
+        run("qemu-io", "-f", "raw", "-c", f"discard 0 {SIZE}", self.uri())
+        run("qemu-io", "-f", "raw", "-c", "write -P 7 1M 1M", "-c", f"write -P 8 {SIZE - (2 << 20)} 1M", self.uri())
+        run("nbdcopy", self.uri(), self.file("before"))
+        self.replica.ask("snapshot_take", name="sparse")
+        run("qemu-io", "-f", "raw", "-c", f"write -P 1 0 {SIZE >> 1}", self.uri())
+        told = json.loads(run("nbdinfo", "--map", "--json", self.uri("vol@sparse")).stdout)
+        self.assertEqual(sum(e["length"] for e in told), SIZE)
+        self.assertEqual([(e["offset"], e["length"]) for e in told if e["description"] == "data"],
+                         [(1 << 20, 1 << 20), (SIZE - (2 << 20), 1 << 20)])
+        run("nbdcopy", "--sparse=0", self.uri("vol@sparse"), self.file("back"))  # holes by what it is told only
+        self.assertEqual(self.digest(self.file("back")), self.digest(self.file("before")))
+        self.assertLessEqual(os.stat(self.file("back")).st_blocks * 512, 4 << 20)
+        self.delete("sparse")
+
     def test_a_snapshot_is_copied_as_it_was(self):
         run("nbdcopy", "--flush", self.source, self.uri())
         self.replica.ask("snapshot_take", name="copied")

@@ -208,6 +208,39 @@ static void changes_lead_back(struct room *r, const struct model *m)
 	assert_memory_equal(image, m->bytes, m->size);
 }
 
+/* What was told of [from, at): in order, without gaps; what is called a hole is one in the model. */
+struct told {
+	const struct model *m;
+	uint64_t at, data;
+};
+
+static int take_run(void *arg, uint64_t offset, uint64_t length, bool hole)
+{
+	struct told *t = arg;
+
+	assert_int_equal(offset, t->at);
+	assert_true(length > 0 && length <= t->m->size - offset);
+	t->at += length;
+	t->data += hole ? 0 : length;
+	for (uint64_t i = offset; hole && i < t->at; i++)
+		if (t->m->bytes[i] != 0)
+			fail_msg("%s: no hole at %llu", t->m->name, (unsigned long long) i);
+	return 0;
+}
+
+/* How many bytes of it are said to be data. */
+static uint64_t data_of(struct room *r, const struct model *m)
+{
+	struct told t = { .m = m };
+	uint64_t third = m->size / 3 / BLOCK * BLOCK;
+
+	assert_int_equal(snapshots_extents(r->s, m->name, 0, third, take_run, &t, &r->err), 0);
+	assert_int_equal(t.at, third);
+	assert_int_equal(snapshots_extents(r->s, m->name, third, m->size - third, take_run, &t, &r->err), 0);
+	assert_int_equal(t.at, m->size);
+	return t.data;
+}
+
 static void same_as_models(struct room *r)
 {
 	struct snapshot_info infos[SNAPSHOTS_MAX];
@@ -220,6 +253,7 @@ static void same_as_models(struct room *r)
 		if (!content_is(r, &r->models[i]))
 			fail_msg("%s is not what it was", infos[i].name);
 		changes_lead_back(r, &r->models[i]);
+		(void) data_of(r, &r->models[i]);
 	}
 }
 
@@ -370,6 +404,30 @@ static void chunks_of_zeros_cost_nothing(void **state)
 	assert_int_equal(snapshots_find(r.s, "a", &info, &r.err), 0);
 	assert_int_equal(info.copied_bytes, CHUNK);
 	same_as_models(&r);
+	room_end(&r);
+}
+
+static void a_hole_stays_one_wherever_its_chunk_is_found(void **state)
+{
+	struct room r;
+
+	room_make(&r, 32, UINT64_MAX / 2);
+	room_write_one(&r, 2 * CHUNK, CHUNK);
+	room_write_one(&r, 20 * CHUNK, BLOCK);
+	room_cut(&r, "a"); /* all in the image, as far as its file system can tell */
+	assert_int_equal(data_of(&r, &r.models[0]), CHUNK + BLOCK);
+	room_write_one(&r, 0, 4 * CHUNK);
+	assert_int_equal(data_of(&r, &r.models[0]), CHUNK + BLOCK);
+	room_cut(&r, "b");
+	room_write_one(&r, 0, 32 * CHUNK); /* whole chunks are copied; those of zeros are not */
+	assert_int_equal(data_of(&r, &r.models[0]), 2 * CHUNK);
+	assert_int_equal(data_of(&r, &r.models[1]), 5 * CHUNK);
+	room_delete(&r, 1);
+	wait_for_sweeper(&r);
+	assert_int_equal(data_of(&r, &r.models[0]), 2 * CHUNK);
+	assert_int_equal(snapshots_extents(r.s, "a", 0, r.size + BLOCK, take_run, NULL, &r.err),
+	                 -POD_E_LIMIT);
+	assert_int_equal(snapshots_extents(r.s, "b", 0, BLOCK, take_run, NULL, &r.err), -POD_E_NOTFOUND);
 	room_end(&r);
 }
 
@@ -701,6 +759,57 @@ static void a_read_beside_a_write_never_sees_what_came_after_the_snapshot(void *
 	}
 }
 
+static int note_hole(void *arg, uint64_t offset, uint64_t length, bool hole)
+{
+	struct reading *g = arg;
+
+	if (hole)
+		atomic_store(&g->wrong, true);
+	return 0;
+}
+
+static void *ask_on(void *arg)
+{
+	struct reading *g = arg;
+
+	while (!atomic_load(&g->end)) {
+		if (snapshots_extents(g->r->s, "a", 0, 8 * CHUNK, note_hole, g, NULL) < 0)
+			atomic_store(&g->wrong, true);
+		atomic_fetch_add(&g->reads, 1);
+	}
+	return NULL;
+}
+
+/* The image is punched behind the copies to b, and b behind what is handed down to a. */
+static void what_is_data_is_told_so_while_it_is_copied_and_handed_down(void **state)
+{
+	for (unsigned int round = 0; round < 60; round++) {
+		struct reading g = { .end = false };
+		pthread_t thread;
+		struct room r;
+
+		room_make(&r, 8, UINT64_MAX / 2);
+		room_write_one(&r, 0, r.size);
+		room_cut(&r, "a");
+		room_cut(&r, "b");
+		g.r = &r;
+		assert_int_equal(pthread_create(&thread, NULL, ask_on, &g), 0);
+		for (uint64_t c = 0; c < 8; c++) {
+			unsigned int seen = atomic_load(&g.reads);
+
+			room_write(&r, &(struct snapshot_extent){ c * CHUNK, CHUNK }, 1, true);
+			while (c == 3 && atomic_load(&g.reads) == seen)
+				sched_yield();
+		}
+		room_delete(&r, 1);
+		wait_for_sweeper(&r);
+		atomic_store(&g.end, true);
+		(void) pthread_join(thread, NULL);
+		assert_false(atomic_load(&g.wrong));
+		room_end(&r);
+	}
+}
+
 /* ---- kills ---- */
 
 /* Shared with the child: where it is in its script, and at which step it ends. */
@@ -979,6 +1088,7 @@ int main(void)
 		cmocka_unit_test(snapshots_that_stay_are_right_when_room_is_short),
 		cmocka_unit_test(the_oldest_is_dropped_for_room_and_a_held_one_last),
 		cmocka_unit_test(chunks_of_zeros_cost_nothing),
+		cmocka_unit_test(a_hole_stays_one_wherever_its_chunk_is_found),
 		cmocka_unit_test(what_changed_since_is_little_where_little_was_written),
 		cmocka_unit_test(more_snapshots_than_there_may_be_drop_the_oldest),
 		cmocka_unit_test(says_why_it_refuses),
@@ -991,6 +1101,7 @@ int main(void)
 		cmocka_unit_test(one_of_which_nothing_is_left_is_set_aside_with_all),
 		cmocka_unit_test(a_map_damaged_in_both_places_drops_it_and_the_older_but_not_the_newer),
 		cmocka_unit_test(a_read_beside_a_write_never_sees_what_came_after_the_snapshot),
+		cmocka_unit_test(what_is_data_is_told_so_while_it_is_copied_and_handed_down),
 		cmocka_unit_test(a_kill_at_any_step_leaves_the_state_before_or_after_the_change),
 		cmocka_unit_test(so_does_a_power_cut_whatever_it_takes_of_what_was_not_flushed),
 		cmocka_unit_test(and_without_flushes_it_would_not),
