@@ -17,6 +17,7 @@ static const struct output_column columns[] = {
 	{ "MODE", "mode", OUTPUT_TEXT },           { "IN SYNC", "in_sync", OUTPUT_YESNO },
 	{ "LAG", "lag_bytes", OUTPUT_SIZE },       { "BEHIND", "behind", OUTPUT_TEXT },
 	{ "EPOCHS", "lag_epochs", OUTPUT_NUMBER }, { "DIRTY", "dirty_bytes", OUTPUT_SIZE },
+	{ "SENT", "bytes_sent", OUTPUT_SIZE },     { "OF", "bytes_raw", OUTPUT_SIZE },
 	{ "RESYNC ENDS IN", "eta", OUTPUT_TEXT },  { "TOKEN", "token", OUTPUT_NUMBER },
 };
 
@@ -283,7 +284,10 @@ static const struct command commands[] = {
 	  "Shows each replica: role, state, whether it is in sync, what it lacks.",
 	  "LAG is what of the log it has not on its disk, in bytes, in time (BEHIND) and in flushes "
 	  "(EPOCHS); DIRTY is what the "
-	  "log no longer has for it and is compared instead. Ends with status 1 where a volume is not served "
+	  "log no longer has for it and is compared instead. SENT is what it was sent since the primary's "
+	  "process "
+	  "started, OF what that would be without compression (replication.compress). Ends with status 1 "
+	  "where a volume is not served "
 	  "or a replica not "
 	  "in sync.",
 	  status_options, run_status },

@@ -13,9 +13,12 @@ enum replication_volumes {
 
 enum replication_mode { REPLICATION_SYNC, REPLICATION_SEMI_SYNC, REPLICATION_ASYNC };
 
+enum replication_compress { REPLICATION_COMPRESS_NONE, REPLICATION_COMPRESS_LZ4 };
+
 struct replication_conf {
 	unsigned int volumes; /* enum replication_volumes */
 	unsigned int mode;    /* enum replication_mode, of new volumes */
+	unsigned int compress; /* enum replication_compress */
 	const char *standby_site;
 	const char *sites_dir, *stage_dir;
 	const char *link_address;

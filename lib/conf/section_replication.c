@@ -14,6 +14,11 @@ static const char *const modes[] = {
 	[REPLICATION_ASYNC] = "async",
 	NULL,
 };
+static const char *const compressions[] = {
+	[REPLICATION_COMPRESS_NONE] = "none",
+	[REPLICATION_COMPRESS_LZ4] = "lz4",
+	NULL,
+};
 
 /* clang-format off */
 static const struct conf_item items[] = {
@@ -45,6 +50,10 @@ static const struct conf_item items[] = {
 	CONF_SIZE(replication_conf, resync_rate, "0", "0", "1T",
 	        "So much of a volume is compared a second, at most, while a replica is resynchronised or verified: what "
 	        "is left of disks and lines is for the mail. 0: as fast as it goes. Taken when a replicator starts."),
+	CONF_CHOICE(replication_conf, compress, "none", compressions,
+	        "Whether what a primary of this host sends its standbys is compressed (lz4): for a line between the "
+	        "sites that is slower than a processor packs, some hundreds of megabytes a second. Small frames and what "
+	        "does not shrink by an eighth go as they are. Taken when a replicator starts."),
 	CONF_TIME(replication_conf, failover_after, "10s", "0", "1h",
 	        "When a primary has been dead for so long and the standby is in sync, the standby takes over "
 	        "by itself. 0: only when an admin says so."),

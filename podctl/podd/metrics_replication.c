@@ -49,6 +49,7 @@ static const struct figure figures[] = {
 	{ "podmail_replication_dirty_bytes", "Bytes marked to be compared, which the log no longer has", "dirty_bytes", NULL },
 	{ "podmail_replication_sent_bytes", "Bytes sent since the primary's process started", "bytes_sent", NULL },
 	{ "podmail_replication_resync_sent_bytes", "Of these, by comparing", "resync_bytes_sent", NULL },
+	{ "podmail_replication_raw_bytes", "What the bytes sent would be, were nothing compressed or left out", "bytes_raw", NULL },
 	{ "podmail_replication_reconnects", "Connections to the replica since the primary's process started", "reconnects", NULL },
 };
 /* clang-format on */

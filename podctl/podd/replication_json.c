@@ -69,7 +69,8 @@ static json_t *replica_json(const struct stack *s, size_t i, const Directory__Re
 	static const char *const of_peer[] = { "lag_bytes",   "lag_ms",         "lag_epochs",
 		                               "dirty_bytes", "bytes_sent",     "resync_eta_ms",
 		                               "verifying",   "verified_bytes", "paused",
-		                               "reconnects",  "last_error",     "resync_bytes_sent" };
+		                               "reconnects",  "last_error",     "resync_bytes_sent",
+		                               "bytes_raw",   "compress" };
 	const struct stack_site *site = &s->sites[i];
 	const json_t *peer = stack_site_peer(&s->sites[s->core.primary], site->name);
 	json_t *json =

@@ -281,9 +281,11 @@ static void on_peer_set(void *arg, int r, const json_t *answer, const char *text
 
 static void tell_peer(struct stack_site *site, const Directory__Replica *peer)
 {
-	json_t *request = json_pack("{ss, ss, ss, ss, sI, sb}", "do", "peer_set", "name", peer->site,
-	                            "address", peer->endpoint, "mode", peer->mode, "wait_ms",
-	                            (json_int_t) peer->wait_ms, "in_sync", (int) peer->in_sync);
+	bool compress = site->stack->podd->conf->replication.compress == REPLICATION_COMPRESS_LZ4;
+	json_t *request =
+		json_pack("{ss, ss, ss, ss, sI, sb, ss}", "do", "peer_set", "name", peer->site, "address",
+	                  peer->endpoint, "mode", peer->mode, "wait_ms", (json_int_t) peer->wait_ms,
+	                  "in_sync", (int) peer->in_sync, "compress", compress ? "lz4" : "none");
 	struct err err = { 0 };
 
 	if (replica_link_ask(site->link, request, ASK_TIMEOUT_MS, on_peer_set, site, &err) < 0)

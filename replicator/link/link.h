@@ -119,7 +119,7 @@ struct peer_config {
 	enum peer_mode mode;
 	uint32_t wait_ms; /* how long a flush waits for it before it asks to strike it; 0: 5 s */
 	bool in_sync;     /* the directory counts it as in sync */
-	bool compress;    /* the link is slow: LZ4 where it helps */
+	bool compress;    /* the link is slow: frames of 8 KiB on which shrink by an eighth go as LZ4 */
 };
 
 /*
@@ -199,7 +199,7 @@ struct replication_peer_status {
 	char address[REPLICATION_ADDRESS_SIZE];
 	enum peer_state state;
 	enum peer_mode mode;
-	bool in_sync, connected, paused;
+	bool in_sync, connected, paused, compress;
 	uint64_t sent_lsn, received_lsn, durable_lsn;
 	uint64_t lag_bytes, lag_ms, lag_epochs; /* of what is durable there behind what is staged here */
 	uint64_t dirty_bytes;                   /* marked: may be lacking */
@@ -207,6 +207,7 @@ struct replication_peer_status {
 	uint64_t verified_bytes;                /* of the verify under way */
 	bool verifying;
 	uint64_t bytes_sent, bytes_received; /* payload and frames, since the start */
+	uint64_t bytes_raw;                  /* what bytes_sent would be, had all gone as it is */
 	uint64_t resync_bytes_sent;
 	uint64_t reconnects;
 	uint64_t resyncs; /* begun since the start; many: it is slower than what is written here */

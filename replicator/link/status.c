@@ -27,6 +27,7 @@ static void peer_status(struct peer *p, const struct disk_cursors *c, struct rep
 		           (!core->primary && k->config.in_sync),
 		.connected = p->connected,
 		.paused = p->paused,
+		.compress = p->config.compress,
 		.sent_lsn = k->sent,
 		.received_lsn = k->received,
 		.durable_lsn = k->durable,
@@ -50,6 +51,7 @@ static void peer_status(struct peer *p, const struct disk_cursors *c, struct rep
 		ret->verified_bytes = atomic_load(&p->compare.compared_bytes);
 	if (p->wire) {
 		ret->bytes_sent = wire_bytes_sent(p->wire);
+		ret->bytes_raw = ret->bytes_sent + wire_bytes_saved(p->wire);
 		ret->bytes_received = wire_bytes_received(p->wire);
 	}
 }

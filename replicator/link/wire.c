@@ -119,6 +119,7 @@ void wire_frame_end(struct wire *w, enum frame_type type, uint8_t flags, size_t 
 
 	if (type == FRAME_LOG && !packed)
 		wire_shorten(&f, at + FRAME_HEADER_SIZE);
+	atomic_fetch_add(&w->bytes_saved, size - f.size);
 	if (type == FRAME_LOG && !packed && w->own)
 		f.flags |= FRAME_OWN;
 	else
@@ -353,6 +354,11 @@ uint64_t wire_heard_ms(const struct wire *w)
 uint64_t wire_bytes_sent(const struct wire *w)
 {
 	return atomic_load(&w->bytes_sent);
+}
+
+uint64_t wire_bytes_saved(const struct wire *w)
+{
+	return atomic_load(&w->bytes_saved);
 }
 
 uint64_t wire_bytes_received(const struct wire *w)

@@ -72,8 +72,10 @@ bool wire_is_full(const struct wire *w);
 /* When something last came, clock_mono_ms. Any thread. */
 uint64_t wire_heard_ms(const struct wire *w);
 
-/* Bytes since it was made, both over all connections. Any thread. */
+/* Bytes since it was made, all over all connections. Any thread. saved: what those sent would have been more,
+ * were they not compressed and shortened. */
 uint64_t wire_bytes_sent(const struct wire *w);
+uint64_t wire_bytes_saved(const struct wire *w);
 uint64_t wire_bytes_received(const struct wire *w);
 
 #endif

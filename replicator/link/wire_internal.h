@@ -32,7 +32,7 @@ struct wire {
 	bool own; /* log frames go without a checksum of their payload */
 	bool lz4;
 	int lz4_wait; /* frames that are not tried, because the last one did not shrink */
-	atomic_ullong bytes_sent, bytes_received, heard_ms;
+	atomic_ullong bytes_sent, bytes_saved, bytes_received, heard_ms;
 };
 
 /* Packs the payload behind header in place where that makes it smaller; returns its size then, 0 where not.

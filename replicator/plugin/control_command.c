@@ -72,6 +72,8 @@ static int run_peer_set(struct control_call *c, struct err *err)
 		r = copy(p.identity, sizeof(p.identity), q->identity, "identity", err);
 	if (r == 0)
 		r = control_peer_mode_parse(q->mode, &p.mode, err);
+	if (r == 0)
+		r = control_compress_parse(q->compress, &p.compress, err);
 	if (r == 0 && q->wait_ms > UINT32_MAX)
 		r = err_set(err, POD_E_LIMIT, "wait_ms: at most %u", UINT32_MAX);
 	p.wait_ms = (uint32_t) q->wait_ms;
@@ -225,7 +227,7 @@ const struct control_command control_commands[] = {
 	{ "promote",            F(TOKEN),             F(FORCE), run_promote },
 	{ "demote",             0,                    F(TOKEN) | F(WAIT_MS), run_demote },
 	{ "lease",              F(FOR_MS),            0, run_lease },
-	{ "peer_set",           F(NAME) | F(MODE),    F(ADDRESS) | F(IDENTITY) | F(WAIT_MS) | F(IN_SYNC), run_peer_set },
+	{ "peer_set",           F(NAME) | F(MODE),    F(ADDRESS) | F(IDENTITY) | F(WAIT_MS) | F(IN_SYNC) | F(COMPRESS), run_peer_set },
 	{ "peer_remove",        F(NAME),              0, run_peer_remove },
 	{ "pause",              F(PEER),              0, run_pause },
 	{ "resume",             F(PEER),              0, run_resume },

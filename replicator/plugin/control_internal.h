@@ -38,7 +38,7 @@ json_t *control_event_json(const struct control_event *e);
 
 /* The fields of all commands; which a command takes says its row. */
 struct control_request {
-	const char *name, *peer, *address, *mode, *identity;
+	const char *name, *peer, *address, *mode, *identity, *compress;
 	uint64_t token, wait_ms, serial, size, for_ms;
 	bool force, hold, in_sync, repair;
 };
@@ -66,6 +66,7 @@ enum control_field {
 	CF_ADDRESS,
 	CF_MODE,
 	CF_IDENTITY,
+	CF_COMPRESS,
 	CF_TOKEN,
 	CF_WAIT_MS,
 	CF_SERIAL,
@@ -88,6 +89,8 @@ const char *control_role_name(enum replica_role role);
 const char *control_peer_state_name(enum peer_state state);
 const char *control_peer_mode_name(enum peer_mode mode);
 int control_peer_mode_parse(const char *text, enum peer_mode *ret_mode, struct err *err);
+/* NULL is "none". */
+int control_compress_parse(const char *text, bool *ret_compress, struct err *err);
 
 /* ---- connections (control_connection.c) ---- */
 

@@ -18,6 +18,7 @@ static const struct {
 	[CF_ADDRESS] = { "address", FIELD_TEXT, AT(address) },
 	[CF_MODE] = { "mode", FIELD_TEXT, AT(mode) },
 	[CF_IDENTITY] = { "identity", FIELD_TEXT, AT(identity) },
+	[CF_COMPRESS] = { "compress", FIELD_TEXT, AT(compress) },
 	[CF_TOKEN] = { "token", FIELD_NUMBER, AT(token) },
 	[CF_WAIT_MS] = { "wait_ms", FIELD_NUMBER, AT(wait_ms) },
 	[CF_SERIAL] = { "serial", FIELD_NUMBER, AT(serial) },

@@ -15,6 +15,16 @@ static const char *const states[] = {
 	[PEER_REFUSED] = "refused",
 };
 
+int control_compress_parse(const char *text, bool *ret_compress, struct err *err)
+{
+	bool lz4 = text && strcmp(text, "lz4") == 0;
+
+	if (text && !lz4 && strcmp(text, "none") != 0)
+		return err_set(err, POD_E_SYNTAX, "compress: one of none, lz4 is expected");
+	*ret_compress = lz4;
+	return 0;
+}
+
 const char *control_role_name(enum replica_role role)
 {
 	return roles[role];
@@ -73,7 +83,7 @@ static const struct number peer_numbers[] = {
 	NUMBER(replication_peer_status, dirty_bytes),    NUMBER(replication_peer_status, resync_eta_ms),
 	NUMBER(replication_peer_status, verified_bytes), NUMBER(replication_peer_status, bytes_sent),
 	NUMBER(replication_peer_status, bytes_received), NUMBER(replication_peer_status, resync_bytes_sent),
-	NUMBER(replication_peer_status, reconnects),
+	NUMBER(replication_peer_status, bytes_raw),      NUMBER(replication_peer_status, reconnects),
 	NUMBER(replication_peer_status, resyncs),
 };
 
@@ -84,10 +94,11 @@ static json_t *text_or_null(const char *text)
 
 static json_t *peer_json(const struct replication_peer_status *p)
 {
-	json_t *json = json_pack("{ss, ss, ss, ss, sb, sb, sb, sb, so}", "name", p->name, "address",
-	                         p->address, "mode", modes[p->mode], "state", states[p->state], "in_sync",
-	                         p->in_sync, "connected", p->connected, "paused", p->paused, "verifying",
-	                         p->verifying, "last_error", text_or_null(p->last_error));
+	json_t *json =
+		json_pack("{ss, ss, ss, ss, ss, sb, sb, sb, sb, so}", "name", p->name, "address", p->address,
+	                  "mode", modes[p->mode], "compress", p->compress ? "lz4" : "none", "state",
+	                  states[p->state], "in_sync", p->in_sync, "connected", p->connected, "paused",
+	                  p->paused, "verifying", p->verifying, "last_error", text_or_null(p->last_error));
 
 	set_numbers(json, peer_numbers, ARRAY_SIZE(peer_numbers), p);
 	return json;

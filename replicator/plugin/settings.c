@@ -11,6 +11,7 @@ static const char *const levels[] = {
 	[LOGL_DEBUG] = "debug",     [LOGL_INFO] = "info",   [LOGL_NOTICE] = "notice",
 	[LOGL_WARNING] = "warning", [LOGL_ERROR] = "error", NULL,
 };
+static const char *const compressions[] = { "none", "lz4", NULL };
 static const char *const modes[] = {
 	[PEER_ASYNC] = "async", [PEER_SEMI_SYNC] = "semi-sync", [PEER_SYNC] = "sync", NULL
 };
@@ -50,7 +51,8 @@ const struct conf_item settings_items[] = {
 	        "What is compared a second, at most, in a resync or verify with a peer. 0: no bound."),
 	CONF_STRING(settings, link_listen, "", check_address, "Where peers connect to: HOST:PORT."),
 	CONF_STRING(settings, peer, "", NULL,
-	        "Another replica: NAME,mode=sync|semi-sync|async[,address=HOST:PORT][,wait=5s][,identity=CN][,in_sync=yes]. "
+	        "Another replica: NAME,mode=sync|semi-sync|async[,address=HOST:PORT][,wait=5s][,identity=CN][,in_sync=yes]"
+	        "[,compress=none|lz4]. "
 	        "Without an address it is never connected to, but may connect to us. May be given again."),
 	CONF_PATH(settings, tls_cert, "", "This replica's certificate, for links and for NBD over TCP (PEM)."),
 	CONF_PATH(settings, tls_key, "", "Its private key."),
@@ -93,6 +95,7 @@ struct peer_fields {
 	const char *address, *identity;
 	unsigned int mode;
 	uint64_t wait_ms;
+	unsigned int compress; /* a place in compressions */
 	bool in_sync;
 };
 
@@ -105,6 +108,7 @@ static const struct conf_item peer_items[] = {
 	CONF_CHOICE(peer_fields, mode, "", modes, ""),
 	CONF_TIME(peer_fields, wait, "5s", "100ms", "10m", ""),
 	CONF_BOOL(peer_fields, in_sync, "no", ""),
+	CONF_CHOICE(peer_fields, compress, "none", compressions, ""),
 };
 /* clang-format on */
 
@@ -119,7 +123,7 @@ static int peer_field(struct peer_fields *f, struct span part, struct arena *a, 
 			return r < 0 ? err_wrap(err, r, "%s", peer_items[i].name) : 0;
 		}
 	return err_set(err, POD_E_SYNTAX,
-	               "\"" SPAN_FMT "\" is none of address=, mode=, wait=, identity=, in_sync=",
+	               "\"" SPAN_FMT "\" is none of address=, mode=, wait=, identity=, in_sync=, compress=",
 	               SPAN_ARG(span_head(key, 60)));
 }
 
@@ -159,6 +163,7 @@ static int peer_parse(struct settings *s, struct span text, struct peer_config *
 	p.mode = (enum peer_mode) f.mode;
 	p.wait_ms = (uint32_t) f.wait_ms;
 	p.in_sync = f.in_sync;
+	p.compress = f.compress != 0;
 	*ret = p;
 	return 0;
 }

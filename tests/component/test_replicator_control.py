@@ -15,6 +15,8 @@ import unittest
 from pod import BIN, until
 from replicators import REPLICATOR, Control, Replicas
 
+import nbd  # Debian's python3-libnbd; replicators knows where it is
+
 
 def run(*args, **more):
     return subprocess.run([REPLICATOR, *args], text=True, capture_output=True, timeout=120, check=False, **more)
@@ -45,6 +47,7 @@ WRONG = {
     "a field twice": ('{"do": "promote", "token": 2, "token": 3}', "SYNTAX"),
     "an unknown peer": ('{"do": "pause", "peer": "nobody"}', "NOTFOUND"),
     "an unknown mode": ('{"do": "peer_set", "name": "p", "address": "127.0.0.1:1", "mode": "fast"}', "SYNTAX"),
+    "an unknown compression": ('{"do": "peer_set", "name": "p", "mode": "sync", "compress": "zip"}', "SYNTAX"),
     "an unknown snapshot": ('{"do": "snapshot_checksum", "name": "none"}', "NOTFOUND"),
     "a stale token": ('{"do": "promote", "token": 1}', "STALE"),
 }
@@ -230,6 +233,29 @@ class Quiet(unittest.TestCase):
                     # A ping and its answer every 1.7 s are 6 here, the superblock's turn is some, once; what polls ten
                     # times a second is 40.
                     self.assertLess(woken, 25, site)
+
+
+class Compressed(unittest.TestCase):
+    def test_what_shrinks_is_sent_small_and_arrives_whole(self):
+        replicas = Replicas(compress="lz4")
+        self.addCleanup(replicas.close)
+        replicas.start()
+        primary, disk = replicas["site1"], nbd.NBD()
+        disk.set_export_name("vol")
+        disk.connect_unix(primary.socket)
+        letter = b"Received: from mx.example.org (mx.example.org [192.0.2.1])\r\n"
+        disk.pwrite((letter * ((4 << 20) // len(letter) + 1))[:4 << 20], 0)
+        disk.pwrite(os.urandom(1 << 20), 8 << 20)
+        disk.flush()
+        disk.shutdown()
+        peer = primary.peer("site2")
+        self.assertEqual(peer["compress"], "lz4")
+        self.assertGreater(peer["bytes_raw"], 5 << 20)
+        self.assertLess(peer["bytes_sent"], 2 << 20)
+        primary.ask("snapshot_take", name="s")
+        until(lambda: replicas["site2"].ask("snapshot_list")["snapshots"], "the standby to have the snapshot")
+        self.assertEqual(replicas["site2"].ask("snapshot_checksum", name="s")["checksum"],
+                         primary.ask("snapshot_checksum", name="s")["checksum"])
 
 
 def gone(pid):

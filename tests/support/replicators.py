@@ -199,9 +199,9 @@ class Replica:
 class Replicas:
     """A primary, site1, and a standby, site2; link: what site1 dials instead of site2's own port (a Relay's)."""
 
-    def __init__(self, size="64M", log_size="16M", mode="sync", wait="3s", sites=("site1", "site2")):
+    def __init__(self, size="64M", log_size="16M", mode="sync", wait="3s", sites=("site1", "site2"), compress="none"):
         self.work = tempfile.mkdtemp(prefix="podmail-repl-")
-        self.size, self.log_size, self.mode, self.wait = size, log_size, mode, wait
+        self.size, self.log_size, self.mode, self.wait, self.compress = size, log_size, mode, wait, compress
         os.mkdir(os.path.join(self.work, "tls"))
         make_certificates(os.path.join(self.work, "tls"), sites)
         self.replicas = {site: Replica(self, site) for site in sites}
@@ -216,7 +216,8 @@ class Replicas:
         """Both know each other: a secondary lets nobody in who is none of its peers."""
         mode = mode or self.mode
         for one, other, at in ((here, there, port), (there, here, None)):
-            self[one].peers = [f"{other},address=127.0.0.1:{at or self[other].link_port},mode={mode},wait={self.wait}"]
+            self[one].peers = [f"{other},address=127.0.0.1:{at or self[other].link_port},mode={mode},wait={self.wait},"
+                               f"compress={self.compress}"]
 
     def start(self, port=None):
         self.connect(port=port)

@@ -345,6 +345,9 @@ static void compression_saves_bytes_where_both_want_it(void **state)
 	PAIR_UNTIL(caught_up(p));
 	pair_same(p);
 	assert_true(atomic_load(&p->relay.forth) < 64 * 65536 / 8);
+	assert_true(replica_peer_status(&p->a).compress);
+	assert_true(replica_peer_status(&p->a).bytes_raw >
+	            replica_peer_status(&p->a).bytes_sent + 64 * 65536 / 2);
 }
 
 static void strangers_are_refused(void **state)
