@@ -111,6 +111,8 @@ int volume_count(struct volume *vol, struct volume_counts *ret, struct err *err)
  * all.
  */
 void volume_refresh(struct volume *vol, struct span user_id);
+/* Waits until files and names are as the index says of all that was committed before; a broken volume is not waited for. */
+void volume_settle(struct volume *vol);
 
 /* ---- users ---- */
 

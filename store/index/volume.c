@@ -232,6 +232,12 @@ void volume_refresh(struct volume *vol, struct span user_id)
 	ahead_wait(vol, user_id);
 }
 
+void volume_settle(struct volume *vol)
+{
+	volume_refresh(vol, SPAN_NONE);
+	write_behind_settle(vol);
+}
+
 struct volume *volume_close(struct volume *vol)
 {
 	if (!vol)

@@ -56,9 +56,11 @@ struct write_behind {
 	pthread_t thread;
 	bool started;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	pthread_cond_t wake, settled;
 	bool work, stop, cleared; /* under lock */
-	bool idle_now;            /* under lock: nothing is left to do */
+	bool ended;               /* under lock: the thread does no more */
+	uint64_t rounds;          /* under lock: begun */
+	uint64_t settled_round;   /* under lock: the last that left nothing to be done */
 	struct cleared *done;     /* under lock: this pass, in key order */
 	size_t done_n, done_cap;
 	uint64_t failures; /* files it could not name in this pass: tried again; the thread's own */
@@ -105,6 +107,8 @@ int write_behind_start(struct volume *vol, struct err *err);
 void write_behind_stop(struct volume *vol);
 /* There are new rows in `pending`, or something in trash/. Any thread. */
 void write_behind_wake(struct volume *vol);
+/* Waits until all that is pending now is done, or the thread has ended. Any thread but the volume's own. */
+void write_behind_settle(struct volume *vol);
 
 /* After a crash, before any thread runs: see recover.c. */
 int recover(struct volume *vol, struct err *err);

@@ -335,6 +335,7 @@ static bool wait_for_work(struct volume *vol, bool again)
 	if (!stop)
 		wait_ms(w, again && !w->work ? RETRY_MS : vol->o.write_behind_ms);
 	w->work = false;
+	w->rounds++;
 	(void) pthread_mutex_unlock(&w->lock);
 	return !stop;
 }
@@ -357,15 +358,35 @@ static bool work_off(struct volume *vol)
 	return r < 0 || reported < 0 || vol->behind.failures;
 }
 
+static void tell_settled(struct write_behind *w)
+{
+	(void) pthread_mutex_lock(&w->lock);
+	w->settled_round = w->rounds;
+	(void) pthread_cond_broadcast(&w->settled);
+	(void) pthread_mutex_unlock(&w->lock);
+}
+
+static void tell_ended(struct write_behind *w)
+{
+	(void) pthread_mutex_lock(&w->lock);
+	w->ended = true;
+	(void) pthread_cond_broadcast(&w->settled);
+	(void) pthread_mutex_unlock(&w->lock);
+}
+
 static void *behind_main(void *arg)
 {
 	struct volume *vol = arg;
 	bool left = false;
 
-	while (wait_for_work(vol, left) && !volume_broken(vol))
+	while (wait_for_work(vol, left) && !volume_broken(vol)) {
 		left = work_off(vol);
+		if (!left)
+			tell_settled(&vol->behind);
+	}
 	if (!volume_broken(vol))
 		(void) work_off(vol); /* what is left then, the next start does */
+	tell_ended(&vol->behind);
 	return NULL;
 }
 
@@ -381,6 +402,20 @@ void write_behind_wake(struct volume *vol)
 	(void) pthread_mutex_unlock(&w->lock);
 }
 
+void write_behind_settle(struct volume *vol)
+{
+	struct write_behind *w = &vol->behind;
+	uint64_t round;
+
+	(void) pthread_mutex_lock(&w->lock);
+	round = w->rounds + 1; /* the one under way may have looked before */
+	w->work = true;
+	(void) pthread_cond_signal(&w->wake);
+	while (!w->ended && w->settled_round < round)
+		(void) pthread_cond_wait(&w->settled, &w->lock);
+	(void) pthread_mutex_unlock(&w->lock);
+}
+
 int write_behind_start(struct volume *vol, struct err *err)
 {
 	struct write_behind *w = &vol->behind;
@@ -391,6 +426,7 @@ int write_behind_start(struct volume *vol, struct err *err)
 	(void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* wait_ms counts by it */
 	(void) pthread_cond_init(&w->wake, &attr);
 	(void) pthread_condattr_destroy(&attr);
+	(void) pthread_cond_init(&w->settled, NULL);
 	w->work = true; /* whatever the last run left */
 	w->done_cap = PASS_ROWS;
 	w->done = calloc(w->done_cap, sizeof(*w->done));

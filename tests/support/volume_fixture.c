@@ -251,14 +251,11 @@ const char *fixture_body(struct fixture *f, const char *user, uint32_t mailbox, 
 
 void fixture_settle(struct fixture *f)
 {
-	struct volume_counts counts = { .pending = 1 };
+	struct volume_counts counts;
 
-	volume_refresh(f->vol, SPAN_NONE);
-	/* Write-behind has no event to wait for; this looks until it is done, for as long as a test may take. */
-	while (counts.pending) {
-		assert_int_equal(volume_count(f->vol, &counts, &f->err), 0);
-		(void) usleep(2000);
-	}
+	volume_settle(f->vol);
+	assert_int_equal(volume_count(f->vol, &counts, &f->err), 0);
+	assert_int_equal(counts.pending, 0);
 }
 
 static int count_files(int dir, const char *name)
