@@ -94,6 +94,7 @@ class Real(unittest.TestCase):
         self.assertIn("Subject: [Spambayes] spambayes package?", header)
 
     def test_rspamd_refuses_spam_and_remembers_it(self):
+        self.rspamd.ask_redis("flushall")  # what it remembers of other tests' mail
         code, text = self.send(message("spam/gtube.eml"))
         self.assertEqual(code, 554, text)
         self.assertIn(b"Gtube pattern", text)
