@@ -65,7 +65,8 @@ static int find_in(struct eas_request *rq, const Podstore__Mailbox *box, struct 
 	f->ranges = NULL;
 	f->n = f->cap = 0;
 	if (box->uidnext > 1)
-		r = eas_rows_each(rq, f->a, box->id, 1, box->uidnext - 1, STORE_COL_HEADERS, on_rows, f);
+		r = eas_rows_each(rq, f->a, box->id, 1, box->uidnext - 1, STORE_COL_HEADERS, on_rows, f,
+		                  NULL);
 	return r == 0 ? f->failed : r;
 }
 

@@ -28,7 +28,7 @@ static void on_part(void *arg, const struct store_reply *part)
 }
 
 int eas_rows_each(struct eas_request *rq, struct arena *a, uint32_t mailbox, uint32_t first, uint32_t last,
-                  uint32_t columns, eas_rows_fn *on_rows, void *arg)
+                  uint32_t columns, eas_rows_fn *on_rows, void *arg, struct err *err)
 {
 	Podstore__UidRange range = PODSTORE__UID_RANGE__INIT, *ranges[1];
 	struct each e = { .on_rows = on_rows, .arg = arg };
@@ -37,7 +37,7 @@ int eas_rows_each(struct eas_request *rq, struct arena *a, uint32_t mailbox, uin
 	range.first = first;
 	range.last = last;
 	fetch_init(&fetch, &range, ranges, mailbox, columns);
-	return account_call_parts(rq->account, a, STORE_FETCH, &fetch.base, on_part, &e, NULL);
+	return account_call_parts(rq->account, a, STORE_FETCH, &fetch.base, on_part, &e, err);
 }
 
 /* ---- one ---- */
@@ -80,7 +80,7 @@ int eas_rows_fetch(struct eas_request *rq, struct arena *a, uint32_t mailbox, ui
                    const Podstore__Rows **ret_rows)
 {
 	struct one o = { .a = a, .failed = -POD_E_NOTFOUND };
-	int r = eas_rows_each(rq, a, mailbox, uid, uid, columns, keep_row, &o);
+	int r = eas_rows_each(rq, a, mailbox, uid, uid, columns, keep_row, &o, NULL);
 
 	if (r == 0)
 		r = o.failed;

@@ -14,6 +14,6 @@ int eas_rows_fetch(struct eas_request *rq, struct arena *a, uint32_t mailbox, ui
  */
 typedef bool eas_rows_fn(void *arg, const Podstore__Rows *rows);
 int eas_rows_each(struct eas_request *rq, struct arena *a, uint32_t mailbox, uint32_t first, uint32_t last,
-                  uint32_t columns, eas_rows_fn *on_rows, void *arg);
+                  uint32_t columns, eas_rows_fn *on_rows, void *arg, struct err *err);
 
 #endif

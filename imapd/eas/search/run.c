@@ -112,7 +112,7 @@ static int look_through(struct run *s, const Podstore__Mailbox *box)
 	if (box->uidnext <= 1)
 		return 0;
 	s->box = box;
-	r = eas_rows_each(s->rq, s->a, box->id, 1, box->uidnext - 1, columns, on_rows, s);
+	r = eas_rows_each(s->rq, s->a, box->id, 1, box->uidnext - 1, columns, on_rows, s, NULL);
 	return r == 0 ? s->failed : r;
 }
 

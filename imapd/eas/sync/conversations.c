@@ -4,8 +4,8 @@
 
 #include "imapd/eas/eas.h"
 #include "imapd/eas/item/headers.h"
+#include "imapd/eas/sync/rows.h"
 
-#define COLUMNS     (STORE_COL_FLAGS | STORE_COL_MODSEQ | STORE_COL_INTERNAL_DATE | STORE_COL_HEADERS)
 #define SCRATCH_MAX (1u << 20)
 #define ROWS_MEMORY ((size_t) 256 << 20)
 
@@ -19,11 +19,11 @@ struct members {
 	struct arena *a, *scratch;
 	struct member *items; /* by uid */
 	size_t n, cap;
-	int r;
 };
 
-static int add(struct members *m, const Podstore__Rows *rows, size_t i)
+static int add(void *arg, const struct eas_row *row, struct span headers)
 {
+	struct members *m = arg;
 	struct member *to;
 	int r;
 
@@ -37,27 +37,11 @@ static int add(struct members *m, const Podstore__Rows *rows, size_t i)
 		m->cap = cap;
 	}
 	to = &m->items[m->n];
-	to->row =
-		(struct eas_row){ rows->uids[i], rows->flags[i], rows->modseqs[i], rows->internal_dates[i] };
+	to->row = *row;
 	arena_reset(m->scratch);
-	r = eas_conversation_id(m->scratch, span_make(rows->headers[i].data, rows->headers[i].len),
-	                        to->conversation);
+	r = eas_conversation_id(m->scratch, headers, to->conversation);
 	m->n += r == 0;
 	return r;
-}
-
-static void on_part(void *arg, const struct store_reply *part)
-{
-	struct members *m = arg;
-	const Podstore__Rows *rows = (const Podstore__Rows *) part->message;
-
-	if (!rows || rows->base.descriptor != &podstore__rows__descriptor || m->r < 0)
-		return;
-	if (rows->n_flags != rows->n_uids || rows->n_modseqs != rows->n_uids ||
-	    rows->n_internal_dates != rows->n_uids || rows->n_headers != rows->n_uids)
-		m->r = -POD_E_PROTOCOL;
-	for (size_t i = 0; m->r == 0 && i < rows->n_uids; i++)
-		m->r = add(m, rows, i);
 }
 
 static int by_conversation(const void *a, const void *b)
@@ -102,28 +86,13 @@ static int list(const struct members *m, struct eas_listing *listing)
 	return 0;
 }
 
-static int fetch(struct eas_request *rq, const struct eas_sync_folder *folder, struct members *m,
-                 struct err *err)
-{
-	Podstore__UidRange all = PODSTORE__UID_RANGE__INIT, *ranges = &all;
-	Podstore__Fetch request = PODSTORE__FETCH__INIT;
-	int r;
-
-	all.first = 1;
-	all.last = UINT32_MAX;
-	request.mailbox = folder->place.mailbox;
-	request.uids = &ranges;
-	request.n_uids = 1;
-	request.columns = COLUMNS;
-	r = account_call_parts(rq->account, rq->a, STORE_FETCH, &request.base, on_part, m, err);
-	return r == 0 && m->r < 0 ? err_set(err, (enum pod_error) - m->r, "rows of the store") : r;
-}
-
 int eas_look_conversations(struct eas_request *rq, const struct eas_sync_folder *folder,
                            struct eas_listing *listing, size_t *ret_rows, struct err *err)
 {
 	struct members m = { .a = arena_create(ROWS_MEMORY), .scratch = arena_create(SCRATCH_MAX) };
-	int r = m.a && m.scratch ? fetch(rq, folder, &m, err) : err_set(err, POD_E_NOMEM, "conversations");
+	int r = m.a && m.scratch
+	                ? eas_sync_rows_all(rq, folder, EAS_SYNC_COLUMNS | STORE_COL_HEADERS, add, &m, err)
+	                : err_set(err, POD_E_NOMEM, "conversations");
 
 	if (r == 0 && list(&m, listing) < 0)
 		r = err_set(err, POD_E_NOMEM, "conversations");

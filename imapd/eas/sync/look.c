@@ -6,35 +6,34 @@
 #include "imapd/eas/eas.h"
 #include "imapd/eas/sync/conversations.h"
 #include "imapd/eas/sync/filter.h"
-
-#define COLUMNS (STORE_COL_FLAGS | STORE_COL_MODSEQ | STORE_COL_INTERNAL_DATE)
+#include "imapd/eas/sync/rows.h"
 
 /* ---- for the engine ---- */
 
 struct refreshing {
 	struct eas_generation *g;
 	struct eas_listing listing;
-	bool lists, gone, bad;
+	bool gone;
+	int r;
 	size_t rows;
 };
 
-static void take_rows(struct refreshing *f, const Podstore__Rows *rows)
+static int take_listed(void *arg, const struct eas_row *row, struct span headers)
 {
-	if (rows->n_flags != rows->n_uids || rows->n_modseqs != rows->n_uids ||
-	    rows->n_internal_dates != rows->n_uids) {
-		f->bad = true;
-		return;
-	}
-	for (size_t i = 0; i < rows->n_uids; i++) {
-		const struct eas_row row = { rows->uids[i], rows->flags[i], rows->modseqs[i],
-			                     rows->internal_dates[i] };
+	struct refreshing *f = arg;
 
-		if (f->lists)
-			eas_engine_list_row(&f->listing, &row);
-		else
-			eas_engine_row(f->g, &row);
-	}
-	f->rows += rows->n_uids;
+	eas_engine_list_row(&f->listing, row);
+	f->rows++;
+	return 0;
+}
+
+static int take_changed(void *arg, const struct eas_row *row, struct span headers)
+{
+	struct refreshing *f = arg;
+
+	eas_engine_row(f->g, row);
+	f->rows++;
+	return 0;
 }
 
 /* The log did not reach back: whatever the device has that is not among these is gone. */
@@ -68,8 +67,8 @@ static void on_part(void *arg, const struct store_reply *part)
 	struct refreshing *f = arg;
 	const ProtobufCMessage *m = part->message;
 
-	if (m && m->descriptor == &podstore__rows__descriptor)
-		take_rows(f, (const Podstore__Rows *) m);
+	if (f->r == 0 && m && m->descriptor == &podstore__rows__descriptor)
+		f->r = eas_sync_rows_take((const Podstore__Rows *) m, EAS_SYNC_COLUMNS, take_changed, f);
 	else if (m && m->descriptor == &podstore__changes_reply__descriptor)
 		take_changes(f, (const Podstore__ChangesReply *) m);
 }
@@ -77,17 +76,8 @@ static void on_part(void *arg, const struct store_reply *part)
 static int list_all(struct eas_request *rq, const struct eas_sync_folder *folder, struct refreshing *f,
                     struct err *err)
 {
-	Podstore__UidRange all = PODSTORE__UID_RANGE__INIT, *ranges = &all;
-	Podstore__Fetch m = PODSTORE__FETCH__INIT;
-	int r;
+	int r = eas_sync_rows_all(rq, folder, EAS_SYNC_COLUMNS, take_listed, f, err);
 
-	all.first = 1;
-	all.last = UINT32_MAX;
-	m.mailbox = folder->place.mailbox;
-	m.uids = &ranges;
-	m.n_uids = 1;
-	m.columns = COLUMNS;
-	r = account_call_parts(rq->account, rq->a, STORE_FETCH, &m.base, on_part, f, err);
 	if (r == 0)
 		eas_engine_list_end(&f->listing, folder->modseq);
 	return r;
@@ -97,34 +87,35 @@ static int list_changes(struct eas_request *rq, const struct eas_sync_folder *fo
                         struct err *err)
 {
 	Podstore__Changes m = PODSTORE__CHANGES__INIT;
+	int r;
 
 	m.mailbox = folder->place.mailbox;
 	m.since = f->g->watermark;
-	m.columns = COLUMNS;
-	return account_call_parts(rq->account, rq->a, STORE_CHANGES, &m.base, on_part, f, err);
+	m.columns = EAS_SYNC_COLUMNS;
+	r = account_call_parts(rq->account, rq->a, STORE_CHANGES, &m.base, on_part, f, err);
+	return r == 0 && f->r < 0 ? err_set(err, (enum pod_error) - f->r, "rows of the store") : r;
 }
 
 int eas_look_refresh(struct eas_request *rq, const struct eas_sync_folder *folder, struct eas_generation *g,
                      unsigned int filter, size_t *ret_rows, struct err *err)
 {
 	int64_t cutoff = eas_filter_cutoff(filter, clock_wall_s());
-	struct refreshing f = { .g = g, .lists = eas_engine_needs_list(g, filter, cutoff) };
+	struct refreshing f = { .g = g };
+	bool lists = eas_engine_needs_list(g, filter, cutoff);
 	bool conversations = cutoff && filter & EAS_FILTER_CONVERSATIONS;
 	int r;
 
 	/* What one message has to do with others is not in the log of changes. */
-	if (conversations && (f.lists || folder->modseq > g->watermark)) {
+	if (conversations && (lists || folder->modseq > g->watermark)) {
 		eas_engine_list_begin(&f.listing, g, filter, cutoff);
 		r = eas_look_conversations(rq, folder, &f.listing, &f.rows, err);
-	} else if (f.lists) {
+	} else if (lists) {
 		eas_engine_list_begin(&f.listing, g, filter, cutoff);
 		r = list_all(rq, folder, &f, err);
 	} else {
 		r = list_changes(rq, folder, &f, err);
 	}
 	*ret_rows = f.rows;
-	if (r == 0 && f.bad)
-		r = err_set(err, POD_E_PROTOCOL, "the store's rows lack columns");
 	if (r == 0 && f.gone)
 		r = err_set(err, POD_E_NOTFOUND, "the folder is gone");
 	return r == 0 && eas_generation_failed(g) ? err_set(err, POD_E_NOMEM, "sync state") : r;
