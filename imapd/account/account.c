@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/id.h"
 #include "imapd/account/internal.h"
 
@@ -37,11 +38,7 @@ static struct account *account_free(struct account *ac)
 
 static struct account_bucket *bucket_of(struct accounts *as, const char *user_id)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (const char *p = user_id; *p; p++)
-		hash = (hash ^ (uint8_t) *p) * 16777619u;
-	return &as->buckets[hash % HASH_BUCKETS];
+	return &as->buckets[fnv32(FNV32_START, span_of(user_id)) % HASH_BUCKETS];
 }
 
 static void unlist(struct account *ac)

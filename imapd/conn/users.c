@@ -1,8 +1,9 @@
 #include "imapd/conn/users.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/fnv.h"
 
 #define BUCKETS 1024
 
@@ -38,12 +39,8 @@ struct users *users_free(struct users *u)
 /* Where the user is, or where it would be put. */
 static struct user **find(struct users *u, const char *id)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
-	struct user **at;
+	struct user **at = &u->buckets[fnv32(FNV32_START, span_of(id)) % BUCKETS];
 
-	for (const char *p = id; *p; p++)
-		hash = (hash ^ (uint8_t) *p) * 16777619u;
-	at = &u->buckets[hash % BUCKETS];
 	while (*at && strcmp((*at)->id, id) != 0)
 		at = &(*at)->next;
 	return at;

@@ -1,13 +1,13 @@
 #include "imapd/eas/loops.h"
 
+#include "base/fnv.h"
+
 uint64_t loops_print(uint64_t print, struct span bytes)
 {
-	uint64_t h = print ? print : 14695981039346656037ull; /* FNV-1a */
+	uint64_t h = fnv64(print ? print : FNV64_START, bytes);
 
-	for (size_t i = 0; i < bytes.len; i++)
-		h = (h ^ bytes.p[i]) * 1099511628211ull;
 	/* The length, so that two texts in a row are not one. */
-	return (h ^ bytes.len) * 1099511628211ull;
+	return (h ^ bytes.len) * FNV64_PRIME;
 }
 
 /* Where it is, or what is to make room for it: the one that came least lately. */

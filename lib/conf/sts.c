@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/fnv.h"
 #include "conf/conf.h"
 
 enum { STS_OFF };
@@ -29,10 +30,6 @@ bool conf_sts_policy(const struct conf *conf, struct buf *out)
 
 char *conf_sts_id(struct span policy, char ret_id[CONF_STS_ID_SIZE])
 {
-	uint64_t h = 14695981039346656037ull; /* FNV-1a */
-
-	for (size_t i = 0; i < policy.len; i++)
-		h = (h ^ policy.p[i]) * 1099511628211ull;
-	(void) snprintf(ret_id, CONF_STS_ID_SIZE, "%016llx", (unsigned long long) h);
+	(void) snprintf(ret_id, CONF_STS_ID_SIZE, "%016llx", (unsigned long long) fnv64(FNV64_START, policy));
 	return ret_id;
 }

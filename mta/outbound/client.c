@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "base/cleanup.h"
+#include "base/fnv.h"
 #include "base/span.h"
 #include "mta/outbound/outbound.h"
 #include "mta/outbound/path.h"
@@ -253,10 +254,10 @@ struct outbound_client *outbound_client_free(struct outbound_client *c)
 /* The same process for the same destination, however it is written. */
 static struct lane *lane_of(struct outbound_client *c, const char *destination)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
+	uint32_t h = FNV32_START;
 
 	for (const char *p = destination; *p; p++)
-		h = (h ^ ascii_lower((uint8_t) *p)) * 16777619u;
+		h = fnv32_byte(h, ascii_lower((uint8_t) *p));
 	return &c->lanes[h % c->n];
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/log.h"
 #include "mta/outbound/job.h"
 #include "mta/service/metrics.h"
@@ -13,14 +14,12 @@
 /* Sessions that had to show the same: names and records go in by what they are. */
 static uint32_t check_hash(const struct tls_check *c)
 {
-	uint32_t h = 2166136261u;
+	uint32_t h = FNV32_START;
 
 	for (size_t i = 0; i < c->names_n; i++)
-		for (const char *p = c->names[i]; *p; p++)
-			h = (h ^ (uint8_t) *p) * 16777619u;
+		h = fnv32(h, span_of(c->names[i]));
 	for (size_t i = 0; i < c->records_n; i++)
-		for (size_t k = 0; k < c->records[i].data.len; k++)
-			h = (h ^ c->records[i].data.p[k]) * 16777619u;
+		h = fnv32(h, c->records[i].data);
 	return h;
 }
 

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "base/fnv.h"
 #include "base/id.h"
 
 #define SLOTS 4096 /* a power of two */
@@ -52,11 +53,8 @@ static bool same(const struct net_addr *a, const struct net_addr *b)
 
 static size_t slot_of(const struct memory *m, const struct net_addr *addr)
 {
-	struct span s = bytes_of(addr);
-	uint32_t h = m->seed ^ 2166136261u ^ net_addr_port(addr);
+	uint32_t h = fnv32(m->seed ^ FNV32_START ^ net_addr_port(addr), bytes_of(addr));
 
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ s.p[i]) * 16777619u;
 	return (h ^ h >> 16) & (SLOTS - 1);
 }
 

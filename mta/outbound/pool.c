@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/fnv.h"
 #include "base/id.h"
 #include "mta/outbound/internal.h"
 
@@ -141,11 +142,7 @@ struct conn *pool_take_key(struct pool *p, const char *key)
 
 static struct kept *place_of(struct pool *p, const char *key)
 {
-	uint32_t h = 2166136261u ^ p->seed;
-
-	for (const char *c = key; *c; c++)
-		h = (h ^ (uint8_t) *c) * 16777619u;
-	return &p->kept[h & (SESSIONS_MAX - 1)];
+	return &p->kept[fnv32(FNV32_START ^ p->seed, span_of(key)) & (SESSIONS_MAX - 1)];
 }
 
 struct tls_resume *pool_session(struct pool *p, const char *key)

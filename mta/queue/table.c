@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/fnv.h"
 #include "base/id.h"
 
 #define CAP_MIN 64
@@ -103,6 +104,6 @@ uint64_t table_hash(struct span s)
 		random_bytes(&seed, sizeof(seed));
 	h = seed;
 	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ ascii_lower(s.p[i])) * 1099511628211u; /* FNV-1a */
+		h = fnv64_byte(h, ascii_lower(s.p[i]));
 	return h ^ h >> 32;
 }

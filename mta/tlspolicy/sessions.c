@@ -4,6 +4,7 @@
 #include <sys/queue.h>
 
 #include "base/cleanup.h"
+#include "base/fnv.h"
 
 #define PENDING_MEMORY (4u << 20)
 
@@ -168,17 +169,13 @@ int tls_sessions_count(struct tls_sessions *s, uint32_t day, const struct tls_de
 
 /* ---- writing ---- */
 
-/* RFC 8460 4.4: a policy is what its words are. FNV-1a, for the key only: rows hold the words. */
+/* RFC 8460 4.4: a policy is what its words are. A hash, for the key only: rows hold the words. */
 static uint64_t policy_hash(const struct tls_demand *d)
 {
-	uint64_t h = 1469598103934665603ull ^ d->source;
+	uint64_t h = FNV64_START ^ d->source;
 
 	for (size_t i = 0; i < d->strings_n; i++)
-		for (const char *c = d->strings[i];; c++) {
-			h = (h ^ (uint8_t) *c) * 1099511628211ull;
-			if (!*c)
-				break;
-		}
+		h = fnv64_byte(fnv64(h, span_of(d->strings[i])), 0);
 	return h;
 }
 

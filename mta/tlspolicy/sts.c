@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/log.h"
 
 #define FETCH_MS     30000  /* RFC 8461 3.3 suggests a minute; the first message to a domain waits so long */
@@ -58,11 +59,7 @@ struct query {
 
 static struct failure *failure_slot(struct sts *s, const char *domain)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
-
-	for (const char *c = domain; *c; c++)
-		h = (h ^ (uint8_t) *c) * 16777619u;
-	return &s->failures[h % FAILURES];
+	return &s->failures[fnv32(FNV32_START, span_of(domain)) % FAILURES];
 }
 
 static const struct failure *failure_of(struct sts *s, const char *domain, const char *id)

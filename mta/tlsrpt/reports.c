@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/log.h"
 #include "mta/tlspolicy/state.h"
 #include "mta/tlsrpt/internal.h"
@@ -41,11 +42,7 @@ struct tlsrpt_about reports_about(const struct reports *r, const char *domain, u
 /* When in the day ours are sent: the same every day, another for each pod. */
 static uint32_t offset_s(const struct reports *r)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
-
-	for (const char *c = r->conf->mta.hostname; *c; c++)
-		h = (h ^ (uint8_t) *c) * 16777619u;
-	return h % SPREAD_S;
+	return fnv32(FNV32_START, span_of(r->conf->mta.hostname)) % SPREAD_S;
 }
 
 static void daily_on_done(void *arg, const struct round_result *result)

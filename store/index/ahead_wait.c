@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/fnv.h"
 #include "store/index/ahead.h"
 #include "store/index/ahead_internal.h"
 
@@ -19,11 +20,7 @@ struct ahead_mailbox {
 
 static size_t bucket_of(struct span user_id)
 {
-	uint32_t h = 2166136261u;
-
-	for (size_t i = 0; i < user_id.len; i++)
-		h = (h ^ user_id.p[i]) * 16777619u;
-	return h % AHEAD_BUCKETS;
+	return fnv32(FNV32_START, user_id) % AHEAD_BUCKETS;
 }
 
 static bool is_of(const struct ahead_mailbox *m, struct span user_id)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fnv.h"
 #include "store/maildir/body.h"
 
 #define BLOCK 65536
@@ -36,23 +37,15 @@ static int has_crlf(int fd, struct err *err)
 	}
 }
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash(uint64_t h, const void *p, size_t len)
-{
-	for (const uint8_t *at = p; len; at++, len--)
-		h = (h ^ *at) * 1099511628211u;
-	return h;
-}
-
 /* 48 bits of time first, as all ids have (base/id.h), so that pruning works. */
 struct guid intake_id(const char *path, const struct scanned_file *f)
 {
-	uint64_t ms = (uint64_t) f->mtime * 1000, h = 14695981039346656037u, h2;
+	uint64_t ms = (uint64_t) f->mtime * 1000, h, h2;
 	struct guid id;
 
-	h = hash(h, path, strlen(path));
-	h = hash(h, &f->inode, sizeof(f->inode));
-	h2 = hash(h, &f->size, sizeof(f->size));
+	h = fnv64(FNV64_START, span_of(path));
+	h = fnv64(h, span_make(&f->inode, sizeof(f->inode)));
+	h2 = fnv64(h, span_make(&f->size, sizeof(f->size)));
 	for (int i = 0; i < 6; i++)
 		id.b[i] = (uint8_t) (ms >> (40 - 8 * i));
 	memcpy(id.b + 6, &h, 8);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/fnv.h"
 #include "store/maildir/folder.h"
 
 bool layout_user_is_valid(struct span id)
@@ -22,10 +23,8 @@ bool layout_user_is_valid(struct span id)
 /* FNV-1a folded to a byte: part of the format on disk. */
 static unsigned int user_spread(struct span id)
 {
-	uint32_t h = 2166136261u;
+	uint32_t h = fnv32(FNV32_START, id);
 
-	for (size_t i = 0; i < id.len; i++)
-		h = (h ^ id.p[i]) * 16777619u;
 	return (h ^ h >> 8 ^ h >> 16 ^ h >> 24) & 0xff;
 }
 

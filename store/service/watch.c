@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/fnv.h"
 #include "store/service/service_internal.h"
 
 #define BUCKETS 1024u /* a volume has at most 1,000 users */
@@ -59,11 +60,7 @@ struct watches *watches_free(struct watches *w)
 
 static size_t bucket_of(struct span user_id)
 {
-	uint32_t h = 2166136261u;
-
-	for (size_t i = 0; i < user_id.len; i++)
-		h = (h ^ user_id.p[i]) * 16777619u;
-	return h % BUCKETS;
+	return fnv32(FNV32_START, user_id) % BUCKETS;
 }
 
 bool watches_may_have(struct watches *w, struct span user_id)

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fnv.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/metric.h"
@@ -242,12 +243,32 @@ static void metrics_of_all_processes_are_summed(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* Of draft-eastlake-fnv: what is on disk by these must not change. */
+static void hashes_are_those_of_the_draft(void **state)
+{
+	static const struct {
+		const char *in;
+		uint32_t h32;
+		uint64_t h64;
+	} cases[] = {
+		{ "", 0x811c9dc5, 0xcbf29ce484222325 },
+		{ "a", 0xe40c292c, 0xaf63dc4c8601ec8c },
+		{ "foobar", 0xbf9cf968, 0x85944171f73967e8 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(fnv32(FNV32_START, span_of(cases[i].in)), cases[i].h32);
+		assert_int_equal(fnv64(FNV64_START, span_of(cases[i].in)), cases[i].h64);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_fill_the_whole_span_or_are_refused),
 		cmocka_unit_test(splitting_leaves_a_null_rest_when_the_byte_is_missing),
 		cmocka_unit_test(searching_ignores_ascii_case_only),
+		cmocka_unit_test(hashes_are_those_of_the_draft),
 		cmocka_unit_test(an_arena_stops_at_its_limit_and_starts_over_after_reset),
 		cmocka_unit_test(a_buf_that_failed_keeps_what_it_had),
 		cmocka_unit_test(errors_are_wrapped_from_the_inside_out),

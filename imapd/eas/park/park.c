@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "imapd/eas/device/device.h"
 #include "imapd/eas/internal.h"
 #include "imapd/eas/park/mesh.h"
@@ -40,11 +41,7 @@ void park_init(struct park *p)
 
 static struct park_bucket *bucket_of(struct park *park, const char *device_id)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (const char *c = device_id; *c; c++)
-		hash = (hash ^ (uint8_t) *c) * 16777619u;
-	return &park->buckets[hash % PARK_BUCKETS];
+	return &park->buckets[fnv32(FNV32_START, span_of(device_id)) % PARK_BUCKETS];
 }
 
 /* ---- going and coming ---- */

@@ -1,6 +1,7 @@
 /* SendMail, SmartReply and SmartForward (MS-ASCMD 2.2.1.17 to 19): requests of all versions become one order.
  */
 #include "base/cleanup.h"
+#include "base/fnv.h"
 #include "imapd/eas/item/item.h"
 #include "imapd/eas/send/send.h"
 #include "imapd/eas/send/source.h"
@@ -68,14 +69,11 @@ static enum send_status read_wbxml(const struct eas_request *rq, struct request 
 static struct span id_of_message(struct arena *a, struct span mime)
 {
 	struct mime_field f;
-	uint64_t hash = 14695981039346656037u; /* FNV-1a */
 	const char *id;
 
 	if (!mime_field_find(mime_header_of(mime), SPAN_LIT("Message-ID"), &f) || !span_trim(f.value).len)
 		return SPAN_NONE;
-	for (size_t i = 0; i < mime.len; i++)
-		hash = (hash ^ mime.p[i]) * 1099511628211u;
-	id = arena_printf(a, "mime:%016llx:%zu", (unsigned long long) hash, mime.len);
+	id = arena_printf(a, "mime:%016llx:%zu", (unsigned long long) fnv64(FNV64_START, mime), mime.len);
 	return id ? span_of(id) : SPAN_NONE;
 }
 
