@@ -165,7 +165,8 @@ static const struct command commands[] = {
 	  "unmount, or "
 	  "until the pod stops.",
 	  snapshot_mount_options, snapshot_run_mount },
-	{ "unmount", "VOLUME NAME", 2, 2, "Ends snapshot mount.", NULL, snapshot_mount_options,
+	{ "unmount", "VOLUME NAME", 2, 2, "Ends snapshot mount.",
+	  "When it has ended nothing of it reads the snapshot any more.", snapshot_mount_options,
 	  snapshot_run_unmount },
 	{ "mounts", "", 0, 0, "Lists the snapshots that are mounted.", NULL, NULL, snapshot_run_mounts },
 };

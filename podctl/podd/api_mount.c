@@ -34,13 +34,19 @@ void api_mount_add(struct api_call *call)
 	mounts_hold(call->podd->mounts, &place, on_mounted, call);
 }
 
+static void on_gone(void *arg)
+{
+	struct api_call *call = arg;
+
+	api_reply(call, 200, json_pack("{ss}", "removed", call->params[1]));
+}
+
+/* Answered when the snapshot is not read any more: it may be deleted then. */
 void api_mount_remove(struct api_call *call)
 {
 	const struct mount_place place = read_place(call);
 	struct err err = { 0 };
 
-	if (mounts_let_go(call->podd->mounts, &place, &err) < 0)
+	if (mounts_let_go(call->podd->mounts, &place, on_gone, call, &err) < 0)
 		api_fail(call, &err);
-	else
-		api_reply(call, 200, json_pack("{ss}", "removed", call->params[1]));
 }

@@ -54,6 +54,7 @@ static void start_again(struct mount *m)
 
 void mount_end(struct mount *m)
 {
+	mount_tell_leavers(m);
 	if (m->by_hand) { /* it ended by itself: nobody has it in hand any more */
 		m->by_hand = false;
 		m->uses--;

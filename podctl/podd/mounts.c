@@ -45,6 +45,17 @@ void mount_answer(struct mount *m)
 	}
 }
 
+void mount_tell_leavers(struct mount *m)
+{
+	struct leaver *l;
+
+	while ((l = SLIST_FIRST(&m->leavers))) {
+		SLIST_REMOVE_HEAD(&m->leavers, link);
+		l->gone(l->arg);
+		free(l);
+	}
+}
+
 const char *mount_path(const struct mount *m)
 {
 	return m->dir;
@@ -200,20 +211,35 @@ void mounts_hold(struct mounts *ms, const struct mount_place *place, mount_done_
 	take(ms, place, true, done, arg);
 }
 
-int mounts_let_go(struct mounts *ms, const struct mount_place *place, struct err *err)
+static struct mount *find_by_hand(const struct mounts *ms, const struct mount_place *place)
 {
 	struct mount *m;
 
 	LIST_FOREACH(m, &ms->list, link)
 	if (m->by_hand && strcmp(m->volume, place->volume) == 0 &&
-	    strcmp(m->snapshot, place->snapshot) == 0 &&
-	    (!place->site || strcmp(m->site, place->site) == 0)) {
-		m->by_hand = false;
-		mounts_give_back(m);
-		return 0;
-	}
-	return err_set(err, POD_E_NOTFOUND, "snapshot %.64s of volume %.64s is not mounted by hand",
-	               place->snapshot, place->volume);
+	    strcmp(m->snapshot, place->snapshot) == 0 && (!place->site || strcmp(m->site, place->site) == 0))
+		return m;
+	return NULL;
+}
+
+int mounts_let_go(struct mounts *ms, const struct mount_place *place, mount_gone_fn *gone, void *arg,
+                  struct err *err)
+{
+	struct mount *m = find_by_hand(ms, place);
+	struct leaver *l = m ? calloc(1, sizeof(*l)) : NULL;
+
+	if (!m)
+		return err_set(err, POD_E_NOTFOUND, "snapshot %.64s of volume %.64s is not mounted by hand",
+		               place->snapshot, place->volume);
+	if (!l)
+		return err_set(err, POD_E_NOMEM, "snapshot");
+	*l = (struct leaver){ .gone = gone, .arg = arg };
+	SLIST_INSERT_HEAD(&m->leavers, l, link);
+	m->by_hand = false;
+	if (m->uses > 1)
+		mount_tell_leavers(m);
+	mounts_give_back(m);
+	return 0;
 }
 
 /* ---- shown ---- */
@@ -291,6 +317,7 @@ void mounts_stop(struct mounts *ms)
 		next = LIST_NEXT(m, link);
 		(void) err_set(&m->err, POD_E_CANCELLED, "the pod is stopping");
 		mount_answer(m);
+		mount_tell_leavers(m);
 		if (m->state != MOUNT_ASKING) /* else its answer ends it */
 			mount_take_down(m);
 	}

@@ -42,10 +42,16 @@ void mounts_take(struct mounts *ms, const struct mount_place *place, mount_done_
 void mounts_give_back(struct mount *m);
 const char *mount_path(const struct mount *m);
 
-/* By hand: one more user, however often it is asked for, until mounts_let_go. -POD_E_NOTFOUND: it is not
- * mounted. */
+/* By hand: one more user, however often it is asked for, until mounts_let_go. */
 void mounts_hold(struct mounts *ms, const struct mount_place *place, mount_done_fn *done, void *arg);
-int mounts_let_go(struct mounts *ms, const struct mount_place *place, struct err *err);
+/*
+ * Calls gone once, later or at once: when nothing of ours reads the snapshot any more, when others use the
+ * mount still, or when podd stops. -POD_E_NOTFOUND: it is not mounted by hand; gone is not called where this
+ * fails.
+ */
+typedef void mount_gone_fn(void *arg);
+int mounts_let_go(struct mounts *ms, const struct mount_place *place, mount_gone_fn *gone, void *arg,
+                  struct err *err);
 
 json_t *mount_json(const struct mount *m);
 json_t *mounts_json(const struct mounts *ms);

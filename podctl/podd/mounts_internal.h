@@ -26,6 +26,13 @@ struct waiter {
 	SLIST_ENTRY(waiter) link;
 };
 
+/* Who let go of it by hand, and waits for its end. */
+struct leaver {
+	mount_gone_fn *gone;
+	void *arg;
+	SLIST_ENTRY(leaver) link;
+};
+
 struct mount {
 	struct mounts *mounts;
 	char volume[64], snapshot[64], site[STACK_SITE_NAME_SIZE];
@@ -41,6 +48,7 @@ struct mount {
 	bool by_hand;  /* one of the uses */
 	int64_t since; /* seconds since 1970 */
 	SLIST_HEAD(, waiter) waiters;
+	SLIST_HEAD(, leaver) leavers;
 	struct err err; /* why it could not be mounted */
 	char said[200]; /* the last line of a program that ended */
 	LIST_ENTRY(mount) link;
@@ -57,6 +65,8 @@ struct mounts {
 
 /* mounts.c: answers all who wait; those whose answer is good use it from now on. */
 void mount_answer(struct mount *m);
+/* Tells those who let go of it. */
+void mount_tell_leavers(struct mount *m);
 void mount_free(struct mount *m);
 /* Its site, and with it the place of the mount. -POD_E_LIMIT. */
 int mount_set_site(struct mount *m, const char *site);

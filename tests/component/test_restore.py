@@ -249,7 +249,7 @@ class SnapshotTest(RestoreCase):
         again = self.pod.podctl("snapshot", "mount", "vol01", "look", as_json=True)
         self.assertEqual((again["path"], again["uses"]), (mounted["path"], 1))
         self.pod.podctl("snapshot", "unmount", "vol01", "look")
-        until(lambda: not self.mounts(), "the snapshot to be unmounted")
+        self.assertFalse(self.mounts())
         self.assertFalse(os.path.exists(mounted["path"]))
         self.assertEqual(self.pod.podctl("snapshot", "unmount", "vol01", "look", check=False).returncode, 3)
         # Whoever holds the mount dies: it is gone, and can be had again.
