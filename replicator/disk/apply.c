@@ -368,7 +368,7 @@ static int do_alone(struct disk *d, const struct batch *b, struct err *err)
 
 /* ---- a batch ---- */
 
-#define FORGET_AT_ONCE 128 /* under one hold of the lock */
+#define FORGET_AT_ONCE 16 /* under one hold of the lock: writers wait for it */
 
 static void batch_end(struct disk *d, const struct batch *b)
 {

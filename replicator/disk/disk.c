@@ -91,6 +91,11 @@ void disk_cursors(struct disk *d, struct disk_cursors *ret)
 	(void) pthread_mutex_unlock(&d->lock);
 }
 
+uint64_t disk_staged(const struct disk *d)
+{
+	return stage_head(&d->stage);
+}
+
 uint64_t disk_committed_lsn(struct disk *d)
 {
 	uint64_t lsn;

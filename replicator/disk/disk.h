@@ -90,6 +90,8 @@ struct disk_cursors { /* LSNs; tail <= applied <= durable <= staged */
 	bool direct; /* log and image do direct I/O; else their file system can not (tmpfs), and flushes say nothing */
 };
 void disk_cursors(struct disk *d, struct disk_cursors *ret);
+/* staged alone. Takes no lock: for each write and each flush. */
+uint64_t disk_staged(const struct disk *d);
 uint64_t disk_size(struct disk *d);
 uint64_t disk_stage_bytes(const struct disk *d); /* the newest of the log is in memory up to so much */
 /* NULL, or why nothing can be written any more (an I/O error of log, image or metadata). Reads go on. */

@@ -26,13 +26,31 @@ static size_t whole_records(const uint8_t *bytes, uint64_t lsn, size_t size)
 	return at;
 }
 
-/* Under lock. */
-static size_t read_stage(struct disk *d, uint64_t lsn, uint8_t *bytes, size_t max)
+static size_t read_stage(struct disk *d, uint64_t lsn, uint64_t head, uint8_t *bytes, size_t max)
 {
-	uint64_t left = d->head.lsn - lsn;
+	uint64_t left = head - lsn;
 	size_t size = whole_records(stage_at(&d->stage, lsn), lsn, left < max ? (size_t) left : max);
 
 	memcpy(bytes, stage_at(&d->stage, lsn), size);
+	return size;
+}
+
+/*
+ * Under lock. Writers should not wait for a copy of a quarter of a megabyte: what is far from being overwritten is
+ * copied without the lock. Should it be overwritten all the same, it is not in the stage any more.
+ */
+static size_t copy_stage(struct disk *d, uint64_t lsn, uint8_t *bytes, size_t max, bool *ret_staged)
+{
+	uint64_t head = d->head.lsn;
+	bool far = head - lsn <= d->stage.size / 4 * 3;
+	size_t size;
+
+	if (far)
+		(void) pthread_mutex_unlock(&d->lock);
+	size = read_stage(d, lsn, head, bytes, max);
+	if (far)
+		(void) pthread_mutex_lock(&d->lock);
+	*ret_staged = lsn >= stage_low(d);
 	return size;
 }
 
@@ -109,7 +127,7 @@ static int read_log(struct disk *d, uint64_t lsn, void *bytes, size_t max, size_
 	durable = d->durable.lsn;
 	staged = lsn >= stage_low(d) && lsn <= head;
 	if (staged && lsn < head)
-		size = read_stage(d, lsn, bytes, max);
+		size = copy_stage(d, lsn, bytes, max, &staged);
 	(void) pthread_mutex_unlock(&d->lock);
 	if (lsn > head)
 		return err_set(err, POD_E_LIMIT, "the log ends at LSN %llu", (unsigned long long) head);

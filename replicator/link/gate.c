@@ -44,11 +44,10 @@ static int enter(struct replication *r, struct err *err)
 /* Sends to those that flushes wait for what they have not been sent yet. */
 static void ship_to_waited_for(struct replication *r)
 {
-	struct disk_cursors c;
+	uint64_t staged = disk_staged(r->disk);
 
-	disk_cursors(r->disk, &c);
 	for (size_t i = 0; i < PEERS_MAX; i++)
-		if (atomic_load(&r->peers[i].waited_for) && atomic_load(&r->peers[i].shipped) < c.staged)
+		if (atomic_load(&r->peers[i].waited_for) && atomic_load(&r->peers[i].shipped) < staged)
 			ship_now(&r->peers[i]);
 }
 
@@ -59,11 +58,9 @@ static void keep_pace(struct replication *r)
 	struct disk_cursors c;
 	uint64_t behind = atomic_load(&r->waited_floor);
 
-	if (behind == UINT64_MAX)
+	if (behind == UINT64_MAX || disk_staged(r->disk) <= behind + r->ahead_bytes_max)
 		return;
 	disk_cursors(r->disk, &c);
-	if (c.staged <= behind + r->ahead_bytes_max)
-		return;
 	/* It makes whole epochs durable: where the last one ended so long ago, this one has to end now. */
 	if (c.staged > c.committed + r->ahead_bytes_max && disk_commit(r->disk, &c.committed, NULL) == 0)
 		ship_to_waited_for(r);

@@ -114,20 +114,17 @@ void pace_note_lagging(struct replication *r)
 
 void pace_writers(struct replication *r)
 {
-	struct disk_cursors c;
+	uint64_t staged = disk_staged(r->disk);
 	uint64_t until_ms;
 	struct timespec t;
 
-	if (atomic_load(&r->lagging_at) == UINT64_MAX)
-		return;
-	disk_cursors(r->disk, &c);
-	if (c.staged < atomic_load(&r->lagging_at))
+	if (atomic_load(&r->lagging_at) == UINT64_MAX || staged < atomic_load(&r->lagging_at))
 		return;
 	(void) pthread_mutex_lock(&r->lock);
 	until_ms = clock_mono_ms() + r->lagging_wait_ms;
 	t = (struct timespec){ (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
 	r->pacing++;
-	while (!r->stopping && c.staged >= atomic_load(&r->lagging_at) && clock_mono_ms() < until_ms)
+	while (!r->stopping && staged >= atomic_load(&r->lagging_at) && clock_mono_ms() < until_ms)
 		(void) pthread_cond_timedwait(&r->released, &r->lock, &t);
 	r->pacing--;
 	(void) pthread_mutex_unlock(&r->lock);

@@ -11,7 +11,7 @@
 #define DEAD_MS      5000u
 #define REPEAT_MS    5000u
 #define AHEAD_MIN_MS 1000u
-#define WAKE_BYTES   (64u * 1024)
+#define WAKE_BYTES   (256u * 1024)
 
 void peer_wake(struct peer *p)
 {
