@@ -25,12 +25,15 @@ int applier_init(struct disk *d, struct err *err)
 
 	if (r < 0)
 		return r;
+	a->plain = calloc(PLAIN_MAX, sizeof(a->plain[0]));
+	a->sorted = calloc(PLAIN_MAX, sizeof(a->sorted[0]));
+	a->scratch = calloc(PLAIN_MAX, sizeof(a->scratch[0]));
 	a->ops = calloc(BATCH_NODES, sizeof(a->ops[0]));
 	a->extents = calloc(BATCH_NODES, sizeof(a->extents[0]));
 	a->window = io_memory(BATCH_BYTES + 2 * IO_ALIGN);
 	a->out = io_memory(BATCH_BYTES);
 	a->queue = io_queue_create(QUEUE_DEPTH);
-	if (!a->ops || !a->extents || !a->window || !a->out || !a->queue)
+	if (!a->plain || !a->sorted || !a->scratch || !a->ops || !a->extents || !a->window || !a->out || !a->queue)
 		return err_set(err, POD_E_NOMEM, "applier");
 	return 0;
 }
@@ -41,6 +44,9 @@ void applier_done(struct disk *d)
 
 	a->batch = extent_map_free(a->batch);
 	a->queue = io_queue_free(a->queue);
+	free(a->plain);
+	free(a->sorted);
+	free(a->scratch);
 	free(a->ops);
 	free(a->extents);
 	free(a->window);

@@ -46,6 +46,7 @@
 /* Of the log, applied as one batch. */
 #define BATCH_BYTES (UINT64_C(4) << 20)
 #define BATCH_NODES 16384u
+#define PLAIN_MAX   (BATCH_NODES / 2 - 1) /* extents that the map has room for whatever they are */
 #define ZERO_PIECE  (UINT64_C(64) << 20)
 #define WRITE_PIECE (UINT64_C(512) << 10) /* of a long run: several at once are faster than one */
 #define TAIL_PLACES 64u
@@ -73,6 +74,7 @@ struct applier {
 	pthread_t thread;
 	bool started;
 	struct extent_map *batch;
+	struct extent *plain, *sorted, *scratch; /* PLAIN_MAX of them each */
 	struct apply_op *ops; /* BATCH_NODES of them; so of these: */
 	struct snapshot_extent *extents;
 	uint8_t *window; /* log bytes that are no longer in the stage */

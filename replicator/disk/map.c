@@ -45,7 +45,7 @@ void map_keep_up(struct disk *d)
 void map_lag(struct disk *d, size_t size)
 {
 	d->map_is_late = true;
-	if (d->head.lsn + size - lacks_from(d) > d->stage.size / 4 * 3)
+	if (d->head.lsn + size - lacks_from(d) > d->stage.size / 8 * 7)
 		map_catch_up(d);
 }
 
