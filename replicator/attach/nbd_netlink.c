@@ -17,7 +17,7 @@ struct nbd_netlink {
 	struct mnl_socket *socket;
 	uint32_t port, sequence;
 	uint16_t family;
-	char message[MESSAGE_SIZE];
+	_Alignas(struct nlmsghdr) char message[MESSAGE_SIZE];
 };
 
 /* ---- one request, one answer ------------------------------------------------------------------------ */
