@@ -19,7 +19,7 @@ volattach_USES := replicator_attach proc base
 MODULES += replicator_plugin replicator_cli
 replicator_plugin_SRCS := $(wildcard replicator/plugin/*.c)
 replicator_plugin_LDLIBS := -ljansson -pthread
-replicator_cli_SRCS := $(wildcard replicator/cli/*.c)
+replicator_cli_SRCS := $(filter-out replicator/cli/sanitizer_first.c,$(wildcard replicator/cli/*.c))
 replicator_cli_LDLIBS := -ljansson
 PLUGINS += nbdkit-podmail-plugin
 nbdkit-podmail-plugin_OF := replicator_plugin
@@ -28,3 +28,13 @@ nbdkit-podmail-plugin_USES := replicator_link replicator_disk replicator_snapsho
 PROGRAMS += $(if $(wildcard replicator/main.c),replicator)
 replicator_MAIN := replicator/main.c
 replicator_USES := replicator_cli replicator_plugin replicator_disk replicator_snapshot replicator_core net proc conf base
+
+# What nbdkit, which is Debian's, loads before a plugin that was built with a sanitizer.
+ifneq ($(filter asan tsan,$(VARIANT)),)
+$(BUILD)/lib/sanitizer-first.so: $(BUILD)/obj/replicator/cli/sanitizer_first.o
+$(BUILD)/obj/replicator/cli/sanitizer.o: private CPPFLAGS += -DSANITIZER_FIRST='"$(abspath $(BUILD))/lib/sanitizer-first.so"'
+$(BUILD)/lib/sanitizer-first.so: private LDFLAGS += -Wl,-z,initfirst
+programs: $(BUILD)/lib/sanitizer-first.so
+# What is found at the end still has to be given names.
+$(BUILD)/lib/nbdkit-podmail-plugin.so: private LDFLAGS += -Wl,-z,nodelete
+endif

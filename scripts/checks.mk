@@ -10,13 +10,18 @@ check: test
 	$(Q)scripts/check-docs
 	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20
 
-# Variants: the same tests in a tree of their own.
-SANITIZER_OPTIONS := ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
-                     TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/scripts/tsan.supp
+# Variants: the same tests in a tree of their own. Reports go to files, so that those of daemons are seen as well:
+# a test is failed by any that is written while it runs (scripts/run-tests).
+sanitizer_reports = $(CURDIR)/build/$(1)/reports
+sanitizer_options = SANITIZER_REPORTS=$(call sanitizer_reports,$(1)) \
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:log_path=$(call sanitizer_reports,$(1))/asan \
+	UBSAN_OPTIONS=print_stacktrace=1:log_path=$(call sanitizer_reports,$(1))/ubsan \
+	LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/lsan.supp:print_suppressions=0 \
+	TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/scripts/tsan.supp:log_path=$(call sanitizer_reports,$(1))/tsan
 asan:
-	$(Q)$(SANITIZER_OPTIONS) $(MAKE) --no-print-directory VARIANT=asan all unit fuzz-corpus component component-python
+	$(Q)$(call sanitizer_options,asan) $(MAKE) --no-print-directory VARIANT=asan all unit fuzz-corpus component component-python
 tsan:
-	$(Q)$(SANITIZER_OPTIONS) $(MAKE) --no-print-directory VARIANT=tsan all unit component
+	$(Q)$(call sanitizer_options,tsan) $(MAKE) --no-print-directory VARIANT=tsan all unit component
 
 # A round of fuzzing of every target (FUZZ_SECONDS each), or of one (FUZZ_TARGET=imap). New inputs that show
 # something go to build/fuzz/corpus; crashes to build/fuzz/crashes: keep those in tests/fuzz/corpus once mended.

@@ -10,6 +10,7 @@
 #include "replicator/cli/commands.h"
 #include "replicator/cli/nbdkit.h"
 #include "replicator/cli/options.h"
+#include "replicator/cli/sanitizer.h"
 #include "replicator/plugin/export.h"
 #include "replicator/plugin/settings.h"
 
@@ -155,6 +156,8 @@ static int serve(const struct serve_options *o, const struct net_addr *nbd, stru
 		r = listener_open(nbd, 0, &fd, err);
 	if (r == 0)
 		r = nbdkit_pass_socket(fd, err);
+	if (r == 0)
+		r = sanitizer_hand_on(err);
 	return r == 0 ? nbdkit_become(&a, err) : r;
 }
 
