@@ -78,76 +78,84 @@ struct cut_change *cut_history_next(struct cut_history *h, uint64_t *seed, uint6
 	return c;
 }
 
-static size_t count_wrong(const struct cut_change *c, const uint64_t *now, const uint64_t *found)
-{
-	size_t n = 0;
+/* What is compared: the volume at a time in the history, and what was found. */
+struct cut_look {
+	const uint64_t *found;
+	uint64_t now[CUT_BLOCKS];
+	uint32_t torn[CUT_BLOCKS]; /* by how many changes behind that time */
+	size_t wrong;
+};
 
-	for (uint32_t b = c->block; b < c->block + c->blocks; b++)
-		n += now[b] != found[b];
-	return n;
+static bool is_wrong(const struct cut_look *l, uint32_t b)
+{
+	return l->torn[b] == 0 && l->now[b] != l->found[b];
 }
 
-/* Which blocks may be torn; false: one of them holds what it never had. */
-static bool note_torn(const struct cut_history *h, const uint64_t found[CUT_BLOCKS], uint64_t from,
-                      bool ret_torn[CUT_BLOCKS])
+static bool may_be_torn(const struct cut_change *c)
+{
+	return c->blocks == CUT_LONG / CUT_BLOCK;
+}
+
+/* At the beginning, with all that may be torn; false: one of those blocks holds what it never had. */
+static bool look_begin(struct cut_look *l, const struct cut_history *h, const uint64_t *found,
+                       uint64_t torn_from)
 {
 	uint64_t n = atomic_load(&h->begun);
 	bool known[CUT_BLOCKS];
 
-	memset(ret_torn, 0, CUT_BLOCKS * sizeof(ret_torn[0]));
+	*l = (struct cut_look){ .found = found };
+	memcpy(l->now, h->base, sizeof(l->now));
 	for (uint32_t b = 0; b < CUT_BLOCKS; b++)
 		known[b] = found[b] & CUT_TAG_TORN || found[b] == h->base[b];
 	for (uint64_t i = 0; i < n; i++)
 		for (uint32_t b = h->changes[i].block; b < h->changes[i].block + h->changes[i].blocks; b++) {
 			known[b] = known[b] || found[b] == h->changes[i].serial;
-			ret_torn[b] =
-				ret_torn[b] || (i >= from && h->changes[i].blocks == CUT_LONG / CUT_BLOCK);
+			l->torn[b] += i >= torn_from && may_be_torn(&h->changes[i]);
 		}
-	for (uint32_t b = 0; b < CUT_BLOCKS; b++)
-		if (ret_torn[b] && !known[b])
+	for (uint32_t b = 0; b < CUT_BLOCKS; b++) {
+		if (l->torn[b] && !known[b])
 			return false;
+		l->wrong += is_wrong(l, b);
+	}
 	return true;
 }
 
-/* As found, but for what may be torn. */
-static void leave_out(const bool torn[CUT_BLOCKS], const uint64_t *from, uint64_t *to)
+/* Past a change, which is there now, and whole. */
+static void look_pass(struct cut_look *l, const struct cut_change *c, bool torn)
 {
-	for (uint32_t b = 0; b < CUT_BLOCKS; b++)
-		to[b] = torn[b] ? 0 : from[b];
+	for (uint32_t b = c->block; b < c->block + c->blocks; b++) {
+		l->wrong -= is_wrong(l, b);
+		l->now[b] = c->serial;
+		l->torn[b] -= torn;
+		l->wrong += is_wrong(l, b);
+	}
 }
 
-int64_t cut_history_find(const struct cut_history *h, const uint64_t all_found[CUT_BLOCKS],
-                         uint64_t torn_from, char *ret_text, size_t size)
+int64_t cut_history_find(const struct cut_history *h, const uint64_t found[CUT_BLOCKS], uint64_t torn_from,
+                         char *ret_text, size_t size)
 {
-	uint64_t now[CUT_BLOCKS], found[CUT_BLOCKS], n = atomic_load(&h->begun), best_at = 0;
-	bool torn[CUT_BLOCKS];
-	size_t wrong = 0, best = SIZE_MAX;
+	static _Thread_local struct cut_look l;
+	uint64_t n = atomic_load(&h->begun), best_at = 0;
+	size_t best = SIZE_MAX;
 	int64_t last = -1;
 
-	if (!note_torn(h, all_found, torn_from, torn)) {
+	if (!look_begin(&l, h, found, torn_from)) {
 		(void) snprintf(ret_text, size,
 		                "a block that may be torn holds what was never written there");
 		return -1;
 	}
-	leave_out(torn, h->base, now);
-	leave_out(torn, all_found, found);
-	for (uint32_t b = 0; b < CUT_BLOCKS; b++)
-		wrong += now[b] != found[b];
 	for (uint64_t i = 0;; i++) {
 		const struct cut_change *c = &h->changes[i];
 
-		if (wrong == 0)
+		if (l.wrong == 0)
 			last = (int64_t) i;
-		if (wrong < best) {
-			best = wrong;
+		if (l.wrong < best) {
+			best = l.wrong;
 			best_at = i;
 		}
 		if (i == n)
 			break;
-		wrong -= count_wrong(c, now, found);
-		for (uint32_t b = c->block; b < c->block + c->blocks; b++)
-			now[b] = torn[b] ? 0 : c->serial;
-		wrong += count_wrong(c, now, found);
+		look_pass(&l, c, i >= torn_from && may_be_torn(c));
 	}
 	(void) snprintf(ret_text, size,
 	                "nearest to the state after change %llu of %llu, with %zu blocks that differ",

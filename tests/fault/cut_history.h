@@ -15,7 +15,8 @@
 #define CUT_BLOCKS  4096u /* of the volume: 16 MiB, with the smallest log there is */
 #define CUT_CHANGES 20000u
 #define CUT_PAYLOAD 65536u /* of a change: one record, so that an epoch never ends within */
-#define CUT_LONG    262144u /* of a long one, which a primary may put straight into its image: one record, too */
+#define CUT_LONG    262144u /* of a long one, which a primary may put straight into its image: one record, too \
+	                     */
 
 #define CUT_TAG_TORN (UINT64_C(1) << 63) /* and a hash: no change wrote that */
 
@@ -42,8 +43,9 @@ uint64_t cut_block_tag(const uint8_t bytes[CUT_BLOCK], uint32_t block);
 struct cut_change *cut_history_next(struct cut_history *h, uint64_t *seed, uint64_t serial);
 /*
  * The largest number of changes after which the volume is what was found; -1: it never was. *ret_text says of
- * which block. Blocks of long changes from torn_from on may hold anything that they had meanwhile, or a part of it: a
- * disk without power does not say what became of a write that was not flushed. UINT64_MAX: none may.
+ * which block. Long changes behind those, and from torn_from on, may be there in part: their blocks may hold
+ * anything that was ever written there, or a part of it, as a disk without power does not say what became of
+ * a write that was not flushed. UINT64_MAX: none may.
  */
 int64_t cut_history_find(const struct cut_history *h, const uint64_t found[CUT_BLOCKS], uint64_t torn_from,
                          char *ret_text, size_t size);

@@ -45,6 +45,7 @@ struct volatile_disk {
 	char folder[PATH_SIZE];
 	size_t folder_len;
 	bool lies;
+	uint64_t power_left; /* calls; UINT64_MAX: it stays */
 	unsigned int graves;
 	_Atomic size_t notes_n; /* whole ones: the process may die at any time */
 	size_t files_n;
@@ -258,6 +259,27 @@ static void note_name(enum note_kind kind, const char *path, const char *to)
 	note_done();
 }
 
+/* ---- power ---- */
+
+/* Under the lock, for each call that changes something of ours: whether it is still done. */
+static bool take_power(void)
+{
+	if (disk->power_left == 0) {
+		errno = EIO;
+		return false;
+	}
+	if (disk->power_left != UINT64_MAX)
+		disk->power_left--;
+	return true;
+}
+
+static bool power_for_file(int fd)
+{
+	uint32_t file;
+
+	return !file_of(fd, &file) || take_power();
+}
+
 /* ---- flushes ---- */
 
 static bool all_flushed(void)
@@ -280,13 +302,15 @@ static int flush_fd(int fd)
 	char path[PATH_SIZE];
 	struct stat st;
 	uint32_t file = 0;
+	bool powered = true;
 
 	(void) pthread_mutex_lock(&lock);
 	if (!disk->lies && fstat(fd, &st) == 0) {
 		bool folder = S_ISDIR(st.st_mode) && path_of_fd(fd, path),
 		     known = !folder && file_of(fd, &file);
 
-		for (size_t i = 0; i < disk->notes_n; i++) {
+		powered = !(folder || known) || take_power();
+		for (size_t i = 0; powered && i < disk->notes_n; i++) {
 			struct note *n = &disk->notes[i];
 
 			if (folder ? n->kind != NOTE_WRITE && is_in_folder(n->path, path)
@@ -297,7 +321,7 @@ static int flush_fd(int fd)
 			settle_disk(disk);
 	}
 	(void) pthread_mutex_unlock(&lock);
-	return 0;
+	return powered ? 0 : -1;
 }
 
 /* ---- what the program calls ---- */
@@ -331,8 +355,11 @@ static ssize_t noted_pwrite(int fd, const void *bytes, size_t size, off_t offset
 	if (!disk)
 		return real_pwrite(fd, bytes, size, offset);
 	(void) pthread_mutex_lock(&lock);
-	note_write(fd, bytes, size, (uint64_t) offset, durable && !disk->lies);
-	n = real_pwrite(fd, bytes, size, offset);
+	n = power_for_file(fd) ? 0 : -1;
+	if (n == 0) {
+		note_write(fd, bytes, size, (uint64_t) offset, durable && !disk->lies);
+		n = real_pwrite(fd, bytes, size, offset);
+	}
 	(void) pthread_mutex_unlock(&lock);
 	return n;
 }
@@ -358,9 +385,11 @@ int fallocate(int fd, int mode, off_t offset, off_t length)
 	if (!disk)
 		return real_fallocate(fd, mode, offset, length);
 	(void) pthread_mutex_lock(&lock);
-	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+	r = power_for_file(fd) ? 0 : -1;
+	if (r == 0 && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		note_write(fd, NULL, (uint64_t) length, (uint64_t) offset, false);
-	r = real_fallocate(fd, mode, offset, length);
+	if (r == 0)
+		r = real_fallocate(fd, mode, offset, length);
 	(void) pthread_mutex_unlock(&lock);
 	return r;
 }
@@ -368,14 +397,18 @@ int fallocate(int fd, int mode, off_t offset, off_t length)
 int renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
 	char path[PATH_SIZE], new_path[PATH_SIZE];
-	int r;
+	int r = 0;
 
 	if (!disk)
 		return real_renameat(from_dir, from, to_dir, to);
 	(void) pthread_mutex_lock(&lock);
-	if (path_at(from_dir, from, path) && path_at(to_dir, to, new_path))
-		note_name(NOTE_RENAME, path, new_path);
-	r = real_renameat(from_dir, from, to_dir, to);
+	if (path_at(from_dir, from, path) && path_at(to_dir, to, new_path)) {
+		r = take_power() ? 0 : -1;
+		if (r == 0)
+			note_name(NOTE_RENAME, path, new_path);
+	}
+	if (r == 0)
+		r = real_renameat(from_dir, from, to_dir, to);
 	(void) pthread_mutex_unlock(&lock);
 	return r;
 }
@@ -383,14 +416,18 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
 int unlinkat(int dir, const char *name, int flags)
 {
 	char path[PATH_SIZE];
-	int r;
+	int r = 0;
 
 	if (!disk)
 		return real_unlinkat(dir, name, flags);
 	(void) pthread_mutex_lock(&lock);
-	if (path_at(dir, name, path))
-		note_name(NOTE_UNLINK, path, "");
-	r = real_unlinkat(dir, name, flags);
+	if (path_at(dir, name, path)) {
+		r = take_power() ? 0 : -1;
+		if (r == 0)
+			note_name(NOTE_UNLINK, path, "");
+	}
+	if (r == 0)
+		r = real_unlinkat(dir, name, flags);
 	(void) pthread_mutex_unlock(&lock);
 	return r;
 }
@@ -399,7 +436,7 @@ int openat(int dir, const char *name, int flags, ...)
 {
 	mode_t mode = 0;
 	char path[PATH_SIZE];
-	int fd;
+	int fd = 0;
 
 	REAL(openat);
 	if (flags & O_CREAT) {
@@ -412,9 +449,13 @@ int openat(int dir, const char *name, int flags, ...)
 	if (!disk || !(flags & O_CREAT))
 		return real(dir, name, flags, mode);
 	(void) pthread_mutex_lock(&lock);
-	if (path_at(dir, name, path) && faccessat(dir, name, F_OK, 0) < 0)
-		note_name(NOTE_CREATE, path, "");
-	fd = real(dir, name, flags, mode);
+	if (path_at(dir, name, path) && faccessat(dir, name, F_OK, 0) < 0) {
+		fd = take_power() ? 0 : -1;
+		if (fd == 0)
+			note_name(NOTE_CREATE, path, "");
+	}
+	if (fd == 0)
+		fd = real(dir, name, flags, mode);
 	(void) pthread_mutex_unlock(&lock);
 	return fd;
 }
@@ -542,6 +583,7 @@ size_t volatile_disk_cut(struct volatile_disk *d, enum volatile_loss loss)
 			cut_file(d, f, loss, newest, percent);
 	}
 	settle_disk(d);
+	d->power_left = UINT64_MAX;
 	return lost;
 }
 
@@ -557,6 +599,7 @@ struct volatile_disk *volatile_disk_make(const char *folder)
 		die("memory");
 	(void) snprintf(d->folder, sizeof(d->folder), "%s", folder);
 	d->folder_len = strlen(d->folder);
+	d->power_left = UINT64_MAX;
 	(void) snprintf(graveyard, sizeof(graveyard), "%s" GRAVEYARD, folder);
 	if (mkdir(graveyard, 0700) < 0)
 		die(graveyard);
@@ -570,6 +613,8 @@ void volatile_disk_end(struct volatile_disk *d)
 	clear_graveyard(d);
 	(void) snprintf(graveyard, sizeof(graveyard), "%s" GRAVEYARD, d->folder);
 	(void) rmdir(graveyard);
+	if (disk == d)
+		disk = NULL;
 	(void) munmap(d, sizeof(*d) + BYTES_MAX);
 }
 
@@ -582,4 +627,21 @@ void volatile_disk_use(struct volatile_disk *d)
 void volatile_disk_lie(struct volatile_disk *d, bool lies)
 {
 	d->lies = lies;
+}
+
+void volatile_disk_power_for(struct volatile_disk *d, uint64_t calls)
+{
+	(void) pthread_mutex_lock(&lock);
+	d->power_left = calls;
+	(void) pthread_mutex_unlock(&lock);
+}
+
+bool volatile_disk_has_power(struct volatile_disk *d)
+{
+	bool has;
+
+	(void) pthread_mutex_lock(&lock);
+	has = d->power_left > 0;
+	(void) pthread_mutex_unlock(&lock);
+	return has;
 }

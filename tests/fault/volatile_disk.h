@@ -28,6 +28,13 @@ void volatile_disk_end(struct volatile_disk *d);
 void volatile_disk_use(struct volatile_disk *d);
 /* Flushes are answered without flushing: the negative control. */
 void volatile_disk_lie(struct volatile_disk *d, bool lies);
+/*
+ * After so many more writes, flushes and changes of names the power is gone: they fail with EIO and do
+ * nothing, until volatile_disk_cut. So a process that lives on can play its own death. UINT64_MAX: the power
+ * stays.
+ */
+void volatile_disk_power_for(struct volatile_disk *d, uint64_t calls);
+bool volatile_disk_has_power(struct volatile_disk *d);
 
 enum volatile_loss {
 	VOLATILE_LOSE_ALL,
@@ -37,7 +44,8 @@ enum volatile_loss {
 	VOLATILE_LOSE_SECTORS, /* any of the 512-byte sectors: writes are torn */
 	VOLATILE_LOSSES
 };
-/* The process that used it is dead. Draws from random(). Returns how many writes were not flushed. */
+/* The process that used it is dead, or plays it. Draws from random(). Returns how many writes were not
+ * flushed. */
 size_t volatile_disk_cut(struct volatile_disk *d, enum volatile_loss loss);
 
 #endif
