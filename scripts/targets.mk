@@ -41,6 +41,7 @@ $(call obj,$(UNIT_SRCS) $(SUPPORT_SRCS)): $(GENERATED_HDRS)
 # Tests whose file calls go through a disk whose power can be cut.
 VOLATILE_DISK := $(call obj,tests/fault/volatile_disk.c)
 $(BUILD)/tests/unit/test_replicator_snapshot: $(VOLATILE_DISK)
+$(BUILD)/tests/unit/test_replicator_place_simulator: $(VOLATILE_DISK) $(call obj,tests/fault/cut_history.c)
 
 unit-build: $(UNIT_TESTS)
 unit: $(UNIT_TESTS)
