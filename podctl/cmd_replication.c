@@ -88,6 +88,22 @@ static int ask(struct cli *cli, json_t **ret_answer)
 	return r;
 }
 
+/* Why a replica does not get what it lacks. */
+static void print_troubles(const json_t *volume)
+{
+	json_t *replica;
+	size_t i;
+
+	json_array_foreach(json_object_get(volume, "replicas"), i, replica)
+	{
+		const char *why = json_string_value(json_object_get(replica, "last_error"));
+
+		if (why)
+			(void) printf("%s at %s: %s\n", json_string_value(json_object_get(volume, "volume")),
+			              json_string_value(json_object_get(replica, "site")), why);
+	}
+}
+
 static int print_status(struct cli *cli, const json_t *answer)
 {
 	json_t *rows = json_array(), *volume;
@@ -102,6 +118,8 @@ static int print_status(struct cli *cli, const json_t *answer)
 	}
 	status = output_rows(cli, columns, ARRAY_SIZE(columns), rows, answer);
 	json_decref(rows);
+	json_array_foreach(json_object_get(answer, "volumes"), i, volume) if (cli->format == CLI_TABLE)
+		print_troubles(volume);
 	(void) fflush(stdout);
 	return status != CLI_OK || well ? status : CLI_FAILED;
 }
@@ -286,7 +304,9 @@ static const struct command commands[] = {
 	  "(EPOCHS); DIRTY is what the "
 	  "log no longer has for it and is compared instead. SENT is what it was sent since the primary's "
 	  "process "
-	  "started, OF what that would be without compression (replication.compress). Ends with status 1 "
+	  "started, OF what that would be without compression (replication.compress). Below, what a primary "
+	  "was "
+	  "last told by a replica that does not follow. Ends with status 1 "
 	  "where a volume is not served "
 	  "or a replica not "
 	  "in sync.",

@@ -274,6 +274,7 @@ static int exchange_hellos(struct peer *p, struct err *err)
 {
 	struct hello ours;
 	uint8_t payload[HELLO_SIZE];
+	unsigned int version = 0;
 	struct frame f;
 	int r;
 
@@ -282,8 +283,15 @@ static int exchange_hellos(struct peer *p, struct err *err)
 	r = send_frame(p, FRAME_HELLO, payload, sizeof(payload), err);
 	if (r == 0)
 		r = wait_frame(p, FRAME_HELLO, FRAME_HELLO, ANSWER_MS, &f, err);
+	if (r == -POD_E_VERSION) /* from a time when the words did not say whose */
+		return err_wrap(err, r, "%s and we, %s", p->config.name, ours.site);
 	if (r == 0)
-		r = hello_decode(f.payload, &p->hello, err);
+		r = hello_decode(f.payload, &ours, &p->hello, &version, err);
+	if (r == 0) {
+		(void) pthread_mutex_lock(&p->r->lock);
+		p->version = version;
+		(void) pthread_mutex_unlock(&p->r->lock);
+	}
 	if (r == 0 && strcmp(p->hello.site, p->config.name) != 0)
 		r = refuse(p, POD_E_CONFIG, "there is another site at this address", err);
 	return r;

@@ -207,6 +207,8 @@ static int adopt_alone(struct session *s, struct err *err)
 
 static int greet(struct session *s, struct err *err)
 {
+	struct hello ours;
+	unsigned int version; /* there is one way to go on so far */
 	struct frame f;
 	int r = accept_tls(s, err);
 
@@ -218,7 +220,8 @@ static int greet(struct session *s, struct err *err)
 		return r;
 	if (f.type != FRAME_HELLO)
 		return err_set(err, POD_E_PROTOCOL, "a %s frame before the hello", frame_name(f.type));
-	r = hello_decode(f.payload, &s->hello, err);
+	hello_make(s->r, &ours);
+	r = hello_decode(f.payload, &ours, &s->hello, &version, err);
 	return r < 0 ? r : adopt_alone(s, err);
 }
 

@@ -124,14 +124,17 @@ static void generations_decode(const uint8_t *p, struct generation list[GENERATI
 		list[i] = (struct generation){ .id = le_get64(p), .end = le_get64(p + 8) };
 }
 
-/* 0 u32 version, 4 features, 8 flags, 12 role, 16 volume_id, 32 site, 96 token, 104 size, 112 durable, 120
- * epoch, 128 consistent_from, 136 generations (16 x id, end) */
+/* 0 u32 oldest version (alone, to who knows of no range), 4 features, 8 u16 flags, 10 u8 oldest, 11 u8 newest
+ * version, 12 role, 16 volume_id, 32 site, 96 token, 104 size, 112 durable, 120 epoch, 128 consistent_from,
+ * 136 generations (16 x id, end) */
 void hello_encode(const struct hello *h, uint8_t payload[HELLO_SIZE])
 {
 	memset(payload, 0, HELLO_SIZE);
-	le_put32(payload, h->version);
+	le_put32(payload, h->oldest);
 	le_put32(payload + 4, h->features);
-	le_put32(payload + 8, h->flags);
+	le_put16(payload + 8, (uint16_t) h->flags);
+	payload[10] = h->oldest;
+	payload[11] = h->newest;
 	le_put32(payload + 12, (uint32_t) h->role);
 	memcpy(payload + 16, h->volume_id, sizeof(h->volume_id));
 	memcpy(payload + 32, h->site, strnlen(h->site, PEER_NAME_SIZE - 1));
@@ -143,12 +146,40 @@ void hello_encode(const struct hello *h, uint8_t payload[HELLO_SIZE])
 	generations_encode(h->generations, payload + 136);
 }
 
-int hello_decode(const uint8_t payload[HELLO_SIZE], struct hello *ret, struct err *err)
+/* The range; one that says none, as before there were ranges, speaks the one version that it names. */
+static int versions_decode(const uint8_t *payload, struct hello *h, struct err *err)
+{
+	uint32_t alone = le_get32(payload);
+
+	h->oldest = payload[11] ? payload[10] : (uint8_t) (alone < UINT8_MAX ? alone : UINT8_MAX);
+	h->newest = payload[11] ? payload[11] : h->oldest;
+	if (h->oldest == 0 || h->oldest > h->newest)
+		return err_set(err, POD_E_PROTOCOL, "a hello with versions %u to %u", h->oldest, h->newest);
+	return 0;
+}
+
+static int versions_agree(const struct hello *ours, const struct hello *theirs, unsigned int *ret_version,
+                          struct err *err)
+{
+	bool they_are_old = theirs->newest < ours->oldest;
+
+	if (they_are_old || ours->newest < theirs->oldest)
+		return err_set(err, POD_E_VERSION,
+		               "the replication links of %s (versions %u to %u) and %s (%u to %u) have no "
+		               "version in "
+		               "common: upgrade podmail at %s",
+		               ours->site, ours->oldest, ours->newest, theirs->site, theirs->oldest,
+		               theirs->newest, they_are_old ? theirs->site : ours->site);
+	*ret_version = ours->newest < theirs->newest ? ours->newest : theirs->newest;
+	return 0;
+}
+
+int hello_decode(const uint8_t payload[HELLO_SIZE], const struct hello *ours, struct hello *ret,
+                 unsigned int *ret_version, struct err *err)
 {
 	struct hello h = {
-		.version = le_get32(payload),
 		.features = le_get32(payload + 4),
-		.flags = le_get32(payload + 8),
+		.flags = le_get16(payload + 8),
 		.token = le_get64(payload + 96),
 		.size_bytes = le_get64(payload + 104),
 		.durable_lsn = le_get64(payload + 112),
@@ -156,18 +187,20 @@ int hello_decode(const uint8_t payload[HELLO_SIZE], struct hello *ret, struct er
 		.consistent_from_lsn = le_get64(payload + 128),
 	};
 	uint32_t role = le_get32(payload + 12);
+	int r = versions_decode(payload, &h, err);
 
-	if (h.version != LINK_VERSION)
-		return err_set(err, POD_E_VERSION,
-		               "the peer speaks version %u of the replication link, we speak %u", h.version,
-		               LINK_VERSION);
-	if (role > ROLE_PRIMARY)
-		return err_set(err, POD_E_PROTOCOL, "a hello with role %u", role);
+	if (r < 0)
+		return r;
 	if (!memchr(payload + 32, '\0', PEER_NAME_SIZE) || payload[32] == '\0')
 		return err_set(err, POD_E_PROTOCOL, "a hello without a site's name");
+	memcpy(h.site, payload + 32, PEER_NAME_SIZE);
+	r = versions_agree(ours, &h, ret_version, err);
+	if (r < 0)
+		return r;
+	if (role > ROLE_PRIMARY)
+		return err_set(err, POD_E_PROTOCOL, "a hello with role %u", role);
 	h.role = (enum replica_role) role;
 	memcpy(h.volume_id, payload + 16, sizeof(h.volume_id));
-	memcpy(h.site, payload + 32, PEER_NAME_SIZE);
 	generations_decode(payload + 136, h.generations);
 	*ret = h;
 	return 0;

@@ -21,7 +21,10 @@
 #define FRAME_MAGIC       0x31464c50u
 #define FRAME_HEADER_SIZE 40u
 #define FRAME_PAYLOAD_MAX (512u * 1024)
-#define LINK_VERSION      2u
+
+/* The versions of the protocol that we speak. 1 had no aligned records in the log, and was never released. */
+#define LINK_VERSION_OLDEST 2u
+#define LINK_VERSION        2u
 
 #define FRAME_LZ4   1u  /* the payload is compressed: the lz4 block format */
 #define FRAME_REPLY 2u  /* LOG: say at once that it is there */
@@ -94,7 +97,8 @@ bool frame_is_from(enum frame_type type, enum replica_role role);
 
 /* What each side says of itself first. */
 struct hello {
-	uint32_t version, features, flags;
+	uint8_t oldest, newest; /* versions that it speaks */
+	uint32_t features, flags;
 	enum replica_role role;
 	uint8_t volume_id[16];
 	char site[PEER_NAME_SIZE];
@@ -105,8 +109,12 @@ struct hello {
 };
 
 void hello_encode(const struct hello *h, uint8_t payload[HELLO_SIZE]);
-/* -POD_E_VERSION: another protocol, named in err. -POD_E_PROTOCOL: out of range. */
-int hello_decode(const uint8_t payload[HELLO_SIZE], struct hello *ret, struct err *err);
+/*
+ * *ret_version: the newest that ours and theirs both speak; theirs is looked at no further where there is
+ * none: -POD_E_VERSION, err says which site is to be upgraded. -POD_E_PROTOCOL: out of range.
+ */
+int hello_decode(const uint8_t payload[HELLO_SIZE], const struct hello *ours, struct hello *ret,
+                 unsigned int *ret_version, struct err *err);
 
 enum start_kind { START_FOLLOW = 1, START_RESYNC, START_REWIND };
 

@@ -12,7 +12,8 @@ void hello_make(struct replication *r, struct hello *ret)
 	disk_superblock(r->disk, &sb);
 	disk_cursors(r->disk, &c);
 	*ret = (struct hello){
-		.version = LINK_VERSION,
+		.oldest = LINK_VERSION_OLDEST,
+		.newest = LINK_VERSION,
 		.features = LINK_FEATURE_LZ4 | LINK_FEATURE_OWN,
 		.flags = (sb.resync_under_way ? HELLO_RESYNCING : 0) |
 		         (sb.role == ROLE_PRIMARY ? HELLO_PRIMARY : 0),

@@ -210,6 +210,7 @@ struct replication_peer_status {
 	uint64_t bytes_raw;                  /* what bytes_sent would be, had all gone as it is */
 	uint64_t resync_bytes_sent;
 	uint64_t reconnects;
+	uint64_t link_version; /* of the protocol, with who was met last; 0: nobody */
 	uint64_t resyncs; /* begun since the start; many: it is slower than what is written here */
 	char last_error[REPLICATION_TEXT_SIZE]; /* "": none since it was last well */
 };

@@ -102,6 +102,7 @@ struct peer {
 	uint64_t durable_epoch;
 	bool connected, in_session;
 	uint64_t reconnects, resyncs; /* begun */
+	unsigned int version;         /* of the protocol, that both speak; 0: not met yet */
 	char last_error[REPLICATION_TEXT_SIZE];
 
 	/* Its thread's own. */

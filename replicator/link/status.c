@@ -35,6 +35,7 @@ static void peer_status(struct peer *p, const struct disk_cursors *c, struct rep
 		.verifying = p->verifying,
 		.reconnects = p->reconnects,
 		.resyncs = p->resyncs,
+		.link_version = p->version,
 		.resync_bytes_sent = atomic_load(&p->resync_sent_total),
 	};
 	memcpy(ret->name, p->config.name, sizeof(ret->name));

@@ -84,7 +84,7 @@ static const struct number peer_numbers[] = {
 	NUMBER(replication_peer_status, verified_bytes), NUMBER(replication_peer_status, bytes_sent),
 	NUMBER(replication_peer_status, bytes_received), NUMBER(replication_peer_status, resync_bytes_sent),
 	NUMBER(replication_peer_status, bytes_raw),      NUMBER(replication_peer_status, reconnects),
-	NUMBER(replication_peer_status, resyncs),
+	NUMBER(replication_peer_status, resyncs),        NUMBER(replication_peer_status, link_version),
 };
 
 static json_t *text_or_null(const char *text)

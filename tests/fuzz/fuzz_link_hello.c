@@ -31,13 +31,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	uint8_t again[HELLO_SIZE];
+	static const struct hello ours = { .oldest = LINK_VERSION_OLDEST,
+		                           .newest = LINK_VERSION,
+		                           .site = "here" };
 	struct hello h, h2;
+	unsigned int version, version2;
 	struct start s, s2;
 
-	if (len >= HELLO_SIZE && hello_decode(data, &h, NULL) == 0) {
+	if (len >= HELLO_SIZE && hello_decode(data, &ours, &h, &version, NULL) == 0) {
+		if (version < ours.oldest || version > ours.newest)
+			abort();
 		hello_encode(&h, again);
-		if (hello_decode(again, &h2, NULL) < 0 || strcmp(h.site, h2.site) != 0 ||
-		    h.token != h2.token || memcmp(h.generations, h2.generations, sizeof(h.generations)) != 0)
+		if (hello_decode(again, &ours, &h2, &version2, NULL) < 0 || version != version2 ||
+		    strcmp(h.site, h2.site) != 0 || h.token != h2.token ||
+		    memcmp(h.generations, h2.generations, sizeof(h.generations)) != 0)
 			abort();
 		compare(&h);
 	}
