@@ -19,6 +19,7 @@
 #define ANSWER_TIMEOUT_MS 60000
 #define ASK_EVERY_MS      50
 #define RESTARTS_HOPELESS 5 /* before it was ready once */
+#define DYING_MS          10000
 
 /* ---- waiting until it answers ---- */
 
@@ -226,11 +227,39 @@ static int give_up(struct cli *cli, const struct conf *conf, const struct proces
 	return cli_fail(cli);
 }
 
+/*
+ * The podd that runs, -POD_E_NOTFOUND where none does. One that was killed a moment ago is a process still,
+ * and the kernel takes connections for it, which are reset when it is gone: so it has to answer, and where it
+ * does not, its end is waited for.
+ */
+static int find_running(struct cli *cli, const struct conf *conf, struct process_mark *ret_podd)
+{
+	int r = pod_running(cli, conf, ret_podd), gone;
+	struct err why = { 0 };
+	json_t *status;
+
+	if (r < 0)
+		return r;
+	r = client_call(cli, "GET", "/status", NULL, &status);
+	if (r == 0) {
+		json_decref(status);
+		return 0;
+	}
+	why = cli->err;
+	gone = r == -POD_E_UNAVAILABLE ? process_mark_wait(ret_podd, DYING_MS, &cli->err) : r;
+	if (gone == 0) {
+		cli->hint = NULL;
+		return err_set(&cli->err, POD_E_NOTFOUND, "podd has just ended");
+	}
+	cli->err = why;
+	return r;
+}
+
 /* The running podd, or a new one: *ret_ours then. */
 static int find_or_start(struct cli *cli, const struct conf *conf, bool verbose,
                          struct process_mark *ret_podd, bool *ret_ours)
 {
-	int r = pod_running(cli, conf, ret_podd);
+	int r = find_running(cli, conf, ret_podd);
 
 	if (r != -POD_E_NOTFOUND)
 		return r;

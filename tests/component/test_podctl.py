@@ -18,6 +18,7 @@ from pod import BIN, Pod, free_base_port, until
 SERVICES = {"smtp": 25, "lmtp": 24, "submission": 587, "submissions": 465, "imap": 143, "imaps": 993, "https": 443,
             "admin": 900, "metrics": 901}
 PODCTL = os.path.join(BIN, "podctl")
+ADMIN_SOCKET = "run/admin.sock"
 
 
 def run(*args, stdin=None, **more):
@@ -312,6 +313,25 @@ class Life(unittest.TestCase):
         os.kill(self.pod.podctl("status", as_json=True)["pid"], signal.SIGKILL)
         self.pod.up()  # and nobody has to wait for that
         self.assertEqual(set(pids) & set(of_pod(self.pod.dir)), set())
+        self.pod.imap("alice").logout()
+
+    def connections(self):
+        """To podd's admin socket, also those that it has not taken yet."""
+        with open("/proc/net/unix", encoding="utf-8") as f:
+            return sum(os.path.join(os.path.realpath(self.pod.dir), ADMIN_SOCKET) in line for line in f)
+
+    def test_a_podd_that_dies_while_up_asks_it_is_replaced(self):
+        self.pod.up()
+        podd = self.pod.podctl("status", as_json=True)["pid"]
+        os.kill(podd, signal.SIGSTOP)  # as one that is dying: a process still, with a socket that nobody reads
+        before = self.connections()
+        up = subprocess.Popen([PODCTL, "--dir", self.pod.dir, "up", "--detach"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True)
+        until(lambda: self.connections() > before, "up to ask")
+        os.kill(podd, signal.SIGKILL)
+        said = up.communicate(timeout=120)[1]
+        self.assertEqual(up.returncode, 0, said)
+        self.assertNotEqual(self.pod.podctl("status", as_json=True)["pid"], podd)
         self.pod.imap("alice").logout()
 
     def test_a_volume_takes_as_many_users_as_it_may_and_the_next_is_refused_whole(self):
