@@ -84,6 +84,7 @@ soak: all component-build
 rig: deps all
 	$(Q)scripts/install-deps rig
 	$(Q)$(RUN_IN_TREE) $(PYTHON) tests/rig/test_kernel_nbd.py
+	$(Q)$(RUN_IN_TREE) $(PYTHON) tests/rig/grow.py
 	$(Q)$(RUN_IN_TREE) $(PYTHON) tests/rig/compare.py $(ARGS)
 	$(Q)$(RUN_IN_TREE) $(PYTHON) tests/rig/low_memory.py
 

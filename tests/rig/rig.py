@@ -31,7 +31,7 @@ DIR = os.environ.get("RIG_DIR", "/var/tmp/podmail-rig")
 NAMESPACE = os.environ.get("RIG_NAMESPACE", "podmail-rig")
 SHARE = os.path.join(DIR, "share")
 COMMAND_PORT = 7000
-BOOT_LIMIT = 60.0
+BOOT_LIMIT = 300.0  # seconds; some on a quiet machine
 LAST_LINE = re.compile(rb"(.*)RC=(\d+)\n")
 
 NUMBER = {"a": 1, "b": 2}
@@ -66,6 +66,7 @@ class Guest:
         self.link_address = f"10.77.0.{NUMBER[name]}"
         self.command_address = f"10.78.0.{NUMBER[name]}"
         self.pid_file = os.path.join(DIR, f"pid-{name}")
+        self.process = None  # where this is who booted it
 
     def _pid(self):
         try:
@@ -101,13 +102,13 @@ class Guest:
             "init=/guest-init", f"node={self.name}", f"share={SHARE}", *self._disks(fresh),
             self._interface(0, "link"), self._interface(1, "cmd"), "con=null", "con0=null,fd:1", "con1=null,fd:1", "quiet")
         with open(os.path.join(DIR, f"console-{self.name}.log"), "wb") as console:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
-                                       start_new_session=True, env={**os.environ, "TMPDIR": "/dev/shm"})
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                                            start_new_session=True, env={**os.environ, "TMPDIR": "/dev/shm"})
         with open(self.pid_file, "w", encoding="utf-8") as f:
-            f.write(str(process.pid))
+            f.write(str(self.process.pid))
         deadline = time.monotonic() + BOOT_LIMIT
         while not self.answers():
-            if time.monotonic() > deadline or process.poll() is not None:
+            if time.monotonic() > deadline or self.process.poll() is not None:
                 raise RuntimeError(f"guest {self.name} did not come up: {console.name}")
             time.sleep(0.1)
 
@@ -124,6 +125,9 @@ class Guest:
             os.killpg(pid, signal.SIGKILL)
             while self._pid():
                 time.sleep(0.01)
+        if self.process:
+            self.process.wait()
+            self.process = None
         if os.path.exists(self.pid_file):
             os.unlink(self.pid_file)
 

@@ -13,7 +13,7 @@ RUN = """
 modprobe nbd
 mkfs.ext4 -q -F /dev/ubda && mkdir -p /v/work && mount /dev/ubda /v/work
 cd /v/work && TMPDIR=/v/work PODMAIL_ATTACH_METHOD=kernel PODMAIL_BIN=/host/bin PYTHONPATH=/host/bin PYTHONDONTWRITEBYTECODE=1 \\
-    timeout ${LIMIT:-400} python3 /host/bin/test_attach.py -v $TESTS >/host/test_attach.log 2>&1
+    timeout ${LIMIT:-1500} python3 /host/bin/test_attach.py -v $TESTS >/host/test_attach.log 2>&1
 status=$?
 dmesg | tail -5
 umount /v/work
@@ -28,7 +28,7 @@ class KernelNbdTest(unittest.TestCase):
         rig.up(fresh=True)
         rig.install(os.path.join(BIN, "volattach"), os.path.join(TOP, "tests/component/test_attach.py"),
                     os.path.join(TOP, "tests/support/disks.py"), os.path.join(TOP, "tests/support/pod.py"))
-        rig.a.do(f"TESTS='{os.environ.get('RIG_TESTS', '')}'\n{RUN}", limit=600, check=False)
+        rig.a.do(f"TESTS='{os.environ.get('RIG_TESTS', '')}'\n{RUN}", limit=1800, check=False)
         with open(os.path.join(rig.share, "test_attach.log"), encoding="utf-8") as f:
             out = f.read()
         print(out, flush=True)
