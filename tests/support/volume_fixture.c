@@ -88,12 +88,15 @@ struct wait {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool done;
+	const struct fixture *f;
 };
 
 static void on_done(struct change *c)
 {
 	struct wait *w = c->owner;
 
+	if (w->f->on_answered)
+		w->f->on_answered(w->f->answered_arg);
 	(void) pthread_mutex_lock(&w->lock);
 	w->done = true;
 	(void) pthread_cond_signal(&w->cond);
@@ -102,7 +105,7 @@ static void on_done(struct change *c)
 
 int fixture_run(struct fixture *f, struct change *c)
 {
-	struct wait w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
+	struct wait w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, f };
 
 	c->done = on_done;
 	c->owner = &w;

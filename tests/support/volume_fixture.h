@@ -12,6 +12,9 @@ struct fixture {
 	struct volume *vol;
 	struct arena *a;
 	struct err err; /* of the last change */
+	/* NULL, or told of each change that is answered: on the writer's thread, before its next commit begins. */
+	void (*on_answered)(void *arg);
+	void *answered_arg;
 };
 
 /* cmocka set-up and tear-down: *state is a struct fixture with an open, empty volume. */
