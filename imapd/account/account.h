@@ -106,6 +106,9 @@ int account_state_get(struct account *ac, struct arena *a, struct account_state 
  */
 int account_state_put(struct account *ac, struct arena *a, struct account_state *s, struct span value,
                       struct err *err);
+/* Suspends. Removes those of these names, whatever their version; one that is not there is no error. */
+int account_states_remove(struct account *ac, struct arena *a, const char *const *names, size_t n,
+                          struct err *err);
 
 /* ---- messages ---- */
 

@@ -1,5 +1,7 @@
 #include "imapd/account/account.h"
 
+#define REMOVED_AT_ONCE 32
+
 static char *unconst(const char *s)
 {
 	return (char *) (uintptr_t) s;
@@ -49,5 +51,32 @@ int account_state_put(struct account *ac, struct arena *a, struct account_state 
 	r = account_call(ac, a, STORE_STATE_PUT, &request.base, &message, err);
 	if (r == 0)
 		s->version = ((const Podstore__StatePutReply *) message)->versions[0];
+	return r;
+}
+
+static int remove_some(struct account *ac, struct arena *a, const char *const *names, size_t n,
+                       struct err *err)
+{
+	Podstore__StatePut request = PODSTORE__STATE_PUT__INIT;
+	Podstore__StateChange changes[REMOVED_AT_ONCE], *list[REMOVED_AT_ONCE];
+
+	for (size_t i = 0; i < n; i++) {
+		podstore__state_change__init(&changes[i]);
+		changes[i].name = unconst(names[i]);
+		changes[i].remove = true;
+		list[i] = &changes[i];
+	}
+	request.n_changes = n;
+	request.changes = list;
+	return account_call(ac, a, STORE_STATE_PUT, &request.base, NULL, err);
+}
+
+int account_states_remove(struct account *ac, struct arena *a, const char *const *names, size_t n,
+                          struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i += REMOVED_AT_ONCE)
+		r = remove_some(ac, a, names + i, n - i < REMOVED_AT_ONCE ? n - i : REMOVED_AT_ONCE, err);
 	return r;
 }

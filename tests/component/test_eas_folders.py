@@ -1,4 +1,6 @@
 """The folder hierarchy over ActiveSync: FolderSync, FolderCreate, FolderUpdate, FolderDelete (MS-ASCMD 2.2.1.3 to 2.2.1.6)."""
+import glob
+import os
 import unittest
 
 from eas_client import VERSIONS, Phone
@@ -142,6 +144,56 @@ class Folders(unittest.TestCase):
         self.assertEqual(gone.root.get("Status"), "1", gone)
         phone.folder_key = gone.root.get("SyncKey")
         self.assertEqual(phone.folder_sync().root.get("Changes/Count"), "0")
+        box.logout()
+
+    def kept_of(self, folder):
+        """What the store keeps of phones and that folder: files with a value, and not the word that there is none."""
+        files = glob.glob(os.path.join(self.pod.dir, "volumes", "*", "users", "*", "*", "state", f"*%sync%{folder}.*"))
+        return [f for f in files if self.value_length(f) > 0]
+
+    @staticmethod
+    def value_length(path):  # store/maildir/state_file.h
+        with open(path, "rb") as f:
+            return int.from_bytes(f.read(32)[28:], "little")
+
+    def test_of_a_folder_that_is_gone_nothing_is_kept_once_the_phone_knows(self):
+        phone = self.phone()
+        box = self.pod.imap(phone.address)
+        for name in ("Old", "Own"):
+            box.create(name)
+            self.assertEqual(box.append(name, "", None, b"Subject: one\r\n\r\none\r\n")[0], "OK")
+        phone.folder_sync()
+        old, own = phone.folder("Old").id, phone.folder("Own").id
+        for folder in (old, own):
+            phone.prime(folder)
+            phone.pull(folder)
+            self.assertEqual(len(self.kept_of(folder)), 1)
+        box.delete("Old")
+        phone.lose("FolderSync", E("FolderHierarchy:FolderSync", E("FolderHierarchy:SyncKey", phone.folder_key)))
+        phone.folder_sync()
+        self.assertEqual(len(self.kept_of(old)), 1, "the phone may not have got the answer")
+        phone.folder_sync()
+        self.assertEqual(self.kept_of(old), [])
+        deleted = phone.ask("FolderDelete", delete(phone.folder_key, own))
+        self.assertEqual(len(self.kept_of(own)), 1)
+        phone.folder_key = deleted.root.get("SyncKey")
+        phone.folder_sync()
+        self.assertEqual(self.kept_of(own), [])
+        box.logout()
+
+    def test_a_phone_that_begins_anew_has_nothing_of_folders_that_went_meanwhile(self):
+        phone = self.phone()
+        box = self.pod.imap(phone.address)
+        box.create("Old")
+        phone.folder_sync()
+        old = phone.folder("Old").id
+        for folder in (old, phone.inbox):
+            phone.prime(folder)
+        box.delete("Old")
+        phone.folder_key, phone.folders = "0", {}
+        phone.folder_sync()
+        self.assertEqual(self.kept_of(old), [])
+        self.assertEqual(len(self.kept_of(phone.inbox)), 1)
         box.logout()
 
     def test_a_key_that_is_too_old_starts_over_once(self):

@@ -139,6 +139,39 @@ static void keys_are_good_for_two_generations(void **state)
 	assert_int_equal(hierarchy_judge(&h, span_of(third)), HIERARCHY_KEY_BAD);
 }
 
+static const char *let_go(struct arena *a, const struct hierarchy *h, enum hierarchy_key key,
+                          const struct eas_tree *store)
+{
+	struct buf b = BUF_INIT;
+	size_t n;
+	const char **ids = hierarchy_let_go(a, h, key, store, &n);
+	const char *text;
+
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&b, "%s ", ids[i]);
+	text = arena_str(a, buf_span(&b));
+	buf_done(&b);
+	return text;
+}
+
+static void a_folder_is_let_go_when_the_device_shows_that_it_knows(void **state)
+{
+	static const char *const rows[] = { "INBOX|i|", "A|a|", "A/B|b|" };
+	_cleanup_(arena_freep) struct arena *a = arena_create(1 << 16);
+	struct eas_tree all = tree_of(a, rows, 3), two = tree_of(a, rows, 2), one = tree_of(a, rows, 1);
+	struct hierarchy h = { 0 };
+
+	assert_string_equal(let_go(a, &h, HIERARCHY_KEY_ZERO, &all), "");
+	hierarchy_step(&h, HIERARCHY_KEY_ZERO, &all);
+	assert_string_equal(let_go(a, &h, HIERARCHY_KEY_NOW, &two), ""); /* it is yet to be told */
+	hierarchy_step(&h, HIERARCHY_KEY_NOW, &two);
+	assert_string_equal(let_go(a, &h, HIERARCHY_KEY_BEFORE, &two), "");
+	assert_string_equal(let_go(a, &h, HIERARCHY_KEY_NOW, &two), "b ");
+	assert_string_equal(let_go(a, &h, HIERARCHY_KEY_NOW, &all), ""); /* it is there again */
+	assert_string_equal(let_go(a, &h, HIERARCHY_KEY_ZERO, &one), "b a ");
+	assert_string_equal(let_go(a, &h, HIERARCHY_KEY_ZERO, &two), "b ");
+}
+
 static void a_hierarchy_survives_its_bytes(void **state)
 {
 	static const char *const rows[] = { "INBOX|i|", "A|a|", "A/B|b|" };
@@ -172,6 +205,7 @@ int main(void)
 		cmocka_unit_test(a_comparison_tells_what_to_do),
 		cmocka_unit_test(what_a_device_did_is_what_it_knows),
 		cmocka_unit_test(keys_are_good_for_two_generations),
+		cmocka_unit_test(a_folder_is_let_go_when_the_device_shows_that_it_knows),
 		cmocka_unit_test(a_hierarchy_survives_its_bytes),
 		cmocka_unit_test(classes_of_other_kinds_are_known_but_not_served),
 	};

@@ -41,6 +41,11 @@ int eas_folder_find(struct eas_request *rq, struct span id, const Podstore__Mail
 	return err_set(err, POD_E_NOTFOUND, "there is no folder " SPAN_FMT, SPAN_ARG(span_head(id, 64)));
 }
 
+const char *eas_folder_state_name(struct eas_request *rq, const char *id)
+{
+	return arena_printf(rq->a, "eas/%s/sync/%s", rq->device_id, id);
+}
+
 int eas_folder_changed(struct eas_request *rq, bool *ret_changed, struct err *err)
 {
 	struct hierarchy h;
@@ -144,6 +149,38 @@ int folder_path(struct eas_request *rq, const struct eas_folder *parent, struct 
 
 /* ---- what was done ---- */
 
+/*
+ * Not before the device is known to have let go: until then it may repeat what it did in the folder, and is
+ * answered out of that state.
+ */
+static int forget_items(struct eas_request *rq, const struct folder_change *c, struct err *err)
+{
+	size_t n;
+	const char **names = hierarchy_let_go(rq->a, &c->h, c->key, &c->tree, &n);
+
+	for (size_t i = 0; names && i < n; i++) {
+		names[i] = eas_folder_state_name(rq, names[i]);
+		if (!names[i])
+			names = NULL;
+	}
+	return names ? account_states_remove(rq->account, rq->a, names, n, err)
+	             : err_set(err, POD_E_NOMEM, "folders");
+}
+
+int folder_change_step(struct eas_request *rq, struct folder_change *c, const struct eas_tree *next,
+                       struct err *err)
+{
+	int r = forget_items(rq, c, err);
+
+	if (r < 0)
+		return r;
+	if (next)
+		hierarchy_step(&c->h, c->key, next);
+	else
+		c->h.before = (struct hierarchy_generation){ 0 };
+	return hierarchy_save(rq, &c->h, err);
+}
+
 static int step(struct eas_request *rq, struct folder_change *c, const struct folder_alteration *did,
                 struct err *err)
 {
@@ -154,8 +191,7 @@ static int step(struct eas_request *rq, struct folder_change *c, const struct fo
 
 	if (r < 0)
 		return err_set(err, POD_E_NOMEM, "folders");
-	hierarchy_step(&c->h, c->key, &next);
-	return hierarchy_save(rq, &c->h, err);
+	return folder_change_step(rq, c, &next, err);
 }
 
 void folder_change_end(struct eas_request *rq, struct folder_change *c, const struct folder_alteration *did,

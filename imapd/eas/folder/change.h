@@ -26,6 +26,12 @@ struct folder_change {
 
 /* The user's folders. -POD_E_*: what the store said. */
 int folder_tree(struct eas_request *rq, struct eas_tree *ret_tree, struct err *err);
+/*
+ * Makes the next generation, or with NULL notes that the newest one is known, and removes what is kept of the
+ * items of folders that the device has let go of. -POD_E_CONFLICT: another request of the device was quicker.
+ */
+int folder_change_step(struct eas_request *rq, struct folder_change *c, const struct eas_tree *next,
+                       struct err *err);
 /* Reads the key, the hierarchy and the tree. False: the request was answered. */
 bool folder_change_begin(struct eas_request *rq, enum wbxml_tag root, struct folder_change *ret_c);
 /* A text that has to be there; false: it was answered that it is not. */

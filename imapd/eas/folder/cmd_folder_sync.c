@@ -55,8 +55,7 @@ static int advance(struct eas_request *rq, struct folder_change *c, const struct
 	if (c->key == HIERARCHY_KEY_NOW && eas_tree_diff_is_empty(d)) {
 		if (c->h.before.number == 0)
 			return 0;
-		c->h.before = (struct hierarchy_generation){ 0 };
-		return hierarchy_save(rq, &c->h, err);
+		return folder_change_step(rq, c, NULL, err);
 	}
 	if (c->key == HIERARCHY_KEY_BEFORE) {
 		if (eas_tree_compare(rq->a, &c->h.now.tree, &c->tree, &since) < 0)
@@ -64,8 +63,7 @@ static int advance(struct eas_request *rq, struct folder_change *c, const struct
 		if (eas_tree_diff_is_empty(&since))
 			return 0;
 	}
-	hierarchy_step(&c->h, c->key, &c->tree);
-	return hierarchy_save(rq, &c->h, err);
+	return folder_change_step(rq, c, &c->tree, err);
 }
 
 /* 0: answered. */

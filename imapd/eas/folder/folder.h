@@ -17,6 +17,9 @@ void eas_cmd_get_hierarchy(struct eas_request *rq);
 /* Suspends. The mailbox of a folder's id, in the request's arena. -POD_E_NOTFOUND: there is none. */
 int eas_folder_find(struct eas_request *rq, struct span id, const Podstore__Mailbox **ret_mailbox,
                     struct err *err);
+/* The name of the state that says what the device has of a folder's items (imapd/eas/sync/). NULL where
+ * memory is out. */
+const char *eas_folder_state_name(struct eas_request *rq, const char *id);
 /* Suspends. Whether there is something that the device's next FolderSync would tell: Ping's and Sync's status
  * 7 and 12. */
 int eas_folder_changed(struct eas_request *rq, bool *ret_changed, struct err *err);

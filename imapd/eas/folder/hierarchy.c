@@ -47,6 +47,33 @@ void hierarchy_step(struct hierarchy *h, enum hierarchy_key key, const struct ea
 	h->now = (struct hierarchy_generation){ number, *next };
 }
 
+static size_t add_missing(const char **ids, size_t n, const struct eas_tree *from,
+                          const struct eas_tree *known, const struct eas_tree *store)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		struct span id = span_of(from->folders[i].id);
+
+		if (!eas_tree_find(known, id) && !eas_tree_find(store, id))
+			ids[n++] = from->folders[i].id;
+	}
+	return n;
+}
+
+const char **hierarchy_let_go(struct arena *a, const struct hierarchy *h, enum hierarchy_key key,
+                              const struct eas_tree *store, size_t *ret_n)
+{
+	static const struct eas_tree nothing;
+	const char **ids = arena_array(a, h->before.tree.n + h->now.tree.n + 1, sizeof(*ids));
+	size_t n = 0;
+
+	if (ids && (key == HIERARCHY_KEY_NOW || key == HIERARCHY_KEY_ZERO))
+		n = add_missing(ids, n, &h->before.tree, &h->now.tree, store);
+	if (ids && key == HIERARCHY_KEY_ZERO)
+		n = add_missing(ids, n, &h->now.tree, &nothing, store);
+	*ret_n = n;
+	return ids;
+}
+
 void hierarchy_key(const struct hierarchy *h, char text[EAS_SYNC_KEY_SIZE])
 {
 	struct eas_sync_key key = { h->epoch, h->now.number };

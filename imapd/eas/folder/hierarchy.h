@@ -34,6 +34,12 @@ enum hierarchy_key hierarchy_judge(const struct hierarchy *h, struct span key);
 const struct eas_tree *hierarchy_base(const struct hierarchy *h, enum hierarchy_key key);
 /* The next generation, which was made for that key. HIERARCHY_KEY_ZERO begins anew with another epoch. */
 void hierarchy_step(struct hierarchy *h, enum hierarchy_key key, const struct eas_tree *next);
+/*
+ * Folders that the device has let go of, in a: it sent a key of a generation without them, which were in the
+ * one before it, or begins anew; and they are not in the store's tree. NULL where memory is out.
+ */
+const char **hierarchy_let_go(struct arena *a, const struct hierarchy *h, enum hierarchy_key key,
+                              const struct eas_tree *store, size_t *ret_n);
 /* The newest key. */
 void hierarchy_key(const struct hierarchy *h, char text[EAS_SYNC_KEY_SIZE]);
 

@@ -1,5 +1,6 @@
 /* GetItemEstimate (MS-ASCMD 2.2.1.9): how much the next Syncs of folders will tell; exact. */
 #include "base/cleanup.h"
+#include "imapd/eas/folder/folder.h"
 #include "imapd/eas/sync/commands.h"
 #include "imapd/eas/sync/filter.h"
 #include "imapd/eas/sync/peek.h"
@@ -115,7 +116,7 @@ static int estimate(struct eas_request *rq, const struct eas_sync_folders *folde
 	int r = eas_sync_folders_find(rq, folders, w->id, &folder);
 
 	if (r == 0) {
-		stored.name = eas_state_name_folder(rq, folder.place.folder_id);
+		stored.name = eas_folder_state_name(rq, folder.place.folder_id);
 		r = stored.name ? eas_states_load(rq, &stored, 1, err) : -POD_E_NOMEM;
 	}
 	if (r == 0 && w->key.len == 0)

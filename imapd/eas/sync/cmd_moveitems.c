@@ -1,6 +1,7 @@
 /* MoveItems (MS-ASCMD 2.2.1.12). A move is folded into the device's states of both folders (fold.h). */
 #include "base/cleanup.h"
 #include "base/id.h"
+#include "imapd/eas/folder/folder.h"
 #include "imapd/eas/sync/client.h"
 #include "imapd/eas/sync/commands.h"
 #include "imapd/eas/sync/fold.h"
@@ -108,7 +109,7 @@ static int find_moved(struct moving *m, struct move *mv, struct err *err)
 
 	if (!mv->from_id || !mv->to_id)
 		return 0;
-	stored.name = eas_state_name_folder(m->rq, mv->from_id);
+	stored.name = eas_folder_state_name(m->rq, mv->from_id);
 	r = stored.name ? eas_states_load(m->rq, &stored, 1, err) : err_set(err, POD_E_NOMEM, "move");
 	if (r == 0 && stored.version && eas_collection_decode(stored.value, m->a, &state) == 0)
 		moved = eas_collection_find_moved(&state, mv->uid);
@@ -174,7 +175,7 @@ static int fold_index(struct moving *m, struct fold *f, const char *id)
 		if (strcmp(f->ids[i], id) == 0)
 			return 0;
 	f->ids[f->n] = id;
-	f->states[f->n] = (struct eas_state){ .name = eas_state_name_folder(m->rq, id) };
+	f->states[f->n] = (struct eas_state){ .name = eas_folder_state_name(m->rq, id) };
 	return f->states[f->n++].name ? 0 : -POD_E_NOMEM;
 }
 

@@ -113,7 +113,7 @@ static int look(struct pinging *p, struct err *err)
 	for (size_t i = 0; r == 0 && i < p->asked.n; i++) {
 		r = eas_sync_folders_find(rq, &all, span_of(p->asked.ids[i]), &folders[i]);
 		p->mailboxes[i] = r == 0 ? folders[i].place.mailbox : 0;
-		states[i].name = eas_state_name_folder(rq, p->asked.ids[i]);
+		states[i].name = eas_folder_state_name(rq, p->asked.ids[i]);
 		if (r == 0 && !states[i].name)
 			r = err_set(err, POD_E_NOMEM, "ping");
 	}

@@ -5,6 +5,7 @@
  * wait, it is parked, and all of this is done again when something has changed.
  */
 #include "base/clock.h"
+#include "imapd/eas/folder/folder.h"
 #include "imapd/eas/sync/commands.h"
 #include "imapd/eas/sync/last.h"
 #include "imapd/eas/sync/sync.h"
@@ -107,7 +108,7 @@ static int make_parts(struct eas_sync_run *run, struct err *err)
 		part->run = run;
 		part->asked = &run->asked.collections[i];
 		part->stored = &run->states[i + 1];
-		part->stored->name = eas_state_name_folder(rq, part->asked->id);
+		part->stored->name = eas_folder_state_name(rq, part->asked->id);
 		if (!part->stored->name)
 			return err_set(err, POD_E_NOMEM, "sync");
 	}

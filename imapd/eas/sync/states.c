@@ -2,11 +2,6 @@
 
 #include "imapd/eas/eas.h"
 
-const char *eas_state_name_folder(struct eas_request *rq, const char *folder_id)
-{
-	return arena_printf(rq->a, "eas/%s/sync/%s", rq->device_id, folder_id);
-}
-
 const char *eas_state_name_last_sync(struct eas_request *rq)
 {
 	return arena_printf(rq->a, "eas/%s/sync", rq->device_id);

@@ -1,6 +1,7 @@
 /*
- * A device's states in the store: "eas/DEVICE/sync/FOLDER" for each folder that it synchronizes,
- * "eas/DEVICE/sync" for its last Sync request, "eas/DEVICE/ping" for its last Ping. Functions suspend.
+ * A device's states in the store: "eas/DEVICE/sync/FOLDER" (eas_folder_state_name) for each folder that it
+ * synchronizes, "eas/DEVICE/sync" for its last Sync request, "eas/DEVICE/ping" for its last Ping. Functions
+ * suspend.
  */
 #ifndef POD_IMAPD_EAS_SYNC_STATES_H
 #define POD_IMAPD_EAS_SYNC_STATES_H
@@ -18,7 +19,6 @@ struct eas_state {
 };
 
 /* NULL where memory is out. */
-const char *eas_state_name_folder(struct eas_request *rq, const char *folder_id);
 const char *eas_state_name_last_sync(struct eas_request *rq);
 const char *eas_state_name_ping(struct eas_request *rq);
 
