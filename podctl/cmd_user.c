@@ -248,7 +248,7 @@ static int run_unlock(struct cli *cli)
 
 	if (client_call(cli, "POST", path, NULL, &answer) < 0)
 		return cli_fail(cli);
-	status = output_done(cli, answer, "Failed logins of %s are forgotten.", cli->args[0]);
+	status = output_done(cli, answer, "Failed logins of %s are forgotten on this host.", cli->args[0]);
 	json_decref(answer);
 	return status;
 }
@@ -309,9 +309,10 @@ static const struct command commands[] = {
 	  "Everybody who writes is told once (stored.oof_repeat), again when the words change. Lists, programs and mail "
 	  "that does not name the user get no answer (RFC 3834).",
 	  user_oof_options, user_oof_run },
-	{ "unlock", "ADDRESS", 1, 1, "Forgets failed logins of a user.",
+	{ "unlock", "ADDRESS", 1, 1, "Forgets failed logins of a user on this host.",
 	  "After failures a user waits before the next try, longer each time, up to guard.login_delay_max. This ends "
-	  "that: for tries at the name, on this host; a network whose tries fail goes on waiting.",
+	  "that for tries at the name. Each host counts for its own front ends: where others serve the user too, it has to be "
+	  "said to podctl there as well. A network whose tries fail goes on waiting.",
 	  NULL, run_unlock },
 	{ "passwd", "ADDRESS", 1, 1, "Changes a user's password.",
 	  "Sessions that are open go on; new ones need the new password.", passwd_options, run_passwd },
