@@ -10,7 +10,7 @@
  * watches them is told when the index is settled, which does not wait where somebody watches.
  *
  * After a crash the index is as it was settled last. What the journal has since then is done once more,
- * exactly, with the same UIDs and modseqs: files that are missing or torn are made again, rows are put again.
+ * exactly, with the same UIDs and modseqs: files are made again, rows are put again.
  * For a rebuild the files are.
  *
  * Small bodies only, of batches that have nothing but deliveries: the rest goes the long way.
@@ -106,8 +106,8 @@ static inline bool ahead_any(const struct ahead *ah)
 /* ---- any thread but the writer's ---- */
 
 /*
- * Waits until what was delivered to the user is in the index; empty: to anybody. Costs nothing where nothing was. Where the
- * disk takes longer than 2 seconds for it, or refuses, it is waited for no more.
+ * Waits until what was delivered to the user is in the index; empty: to anybody. Costs nothing where nothing
+ * was. Where the disk takes longer than 2 seconds for it, or refuses, it is waited for no more.
  */
 void ahead_wait(struct volume *vol, struct span user_id);
 /* Nobody waits any more: the volume is broken. */

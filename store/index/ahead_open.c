@@ -26,17 +26,8 @@ struct replay {
 
 /* ---- files ---- */
 
-/* 1: it is there with these bytes. */
-static int has_bytes(int dir, const char *name, struct span bytes, struct err *err)
-{
-	_cleanup_buf_ struct buf there = BUF_INIT;
-	int r = file_read(dir, name, bytes.len, &there, err);
-
-	if (r == -POD_E_NOTFOUND || r == -POD_E_LIMIT)
-		return 0;
-	return r < 0 ? r : span_eq(buf_span(&there), bytes);
-}
-
+/* Also one that is there, whole: after a flush that failed, what reads well may be in the cache alone, and
+ * clean there. */
 static int restore_file(struct replay *p, struct span name, struct span bytes, struct err *err)
 {
 	struct maildir_name n;
@@ -48,9 +39,6 @@ static int restore_file(struct replay *p, struct span name, struct span bytes, s
 		return err_set(err, POD_E_CORRUPT, "the deliveries' journal has a name that is none");
 	memcpy(text, name.p, name.len);
 	text[name.len] = '\0';
-	r = has_bytes(p->vol->staging, text, bytes, err);
-	if (r != 0)
-		return r < 0 ? r : 0;
 	if (unlinkat(p->vol->staging, text, 0) < 0 && errno != ENOENT)
 		return err_errno(err, errno, "unlink %s", text);
 	r = body_make(p->vol->staging, text, bytes, SPAN_NONE, &fd, err);

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -475,6 +476,41 @@ static void a_failed_flush_breaks_the_volume_and_loses_nothing(void **state)
 	}
 }
 
+static uint64_t inode_of(struct fixture *f, const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(arena_printf(f->a, "%s/%s", f->dir, path), &st), 0);
+	return st.st_ino;
+}
+
+/* What the kernel could not write may be read well all the same, until it is dropped from the cache. */
+static void after_a_failed_flush_files_are_made_anew_though_they_read_well(void **state)
+{
+	struct fixture f;
+	struct steps s;
+	struct stat st;
+	int fd = -1;
+
+	make(&f, &s);
+	deliver(&f, "taken\r\n");
+	fail_at(&s, VOLUME_STEP_SYNC, EIO);
+	volume_refresh(f.vol, SPAN_NONE);
+	fixture_close(&f);
+	shell(arena_printf(f.a, "ln '%s'/staging/*U=2 '%s/before'", f.path,
+	                   f.dir)); /* so that its inode is not given out again */
+	fail_at(&s, VOLUME_STEPS, 0);
+	fixture_open(&f);
+	assert_int_equal(volume_body_open(f.vol, f.a, SPAN_LIT("alice"),
+	                                  fixture_mailbox(&f, "alice", "INBOX").id, 2, &fd, &(uint64_t){ 0 },
+	                                  &(struct span){ 0 }, &f.err),
+	                 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_not_equal(st.st_ino, inode_of(&f, "before"));
+	(void) close(fd);
+	fixture_remove(&f);
+}
+
 /* ---- who watches ---- */
 
 struct watcher {
@@ -602,6 +638,7 @@ int main(void)
 		cmocka_unit_test(an_index_without_room_stops_new_mail_and_goes_on),
 		cmocka_unit_test(a_journal_without_room_refuses_that_delivery_alone),
 		cmocka_unit_test(a_failed_flush_breaks_the_volume_and_loses_nothing),
+		cmocka_unit_test(after_a_failed_flush_files_are_made_anew_though_they_read_well),
 		cmocka_unit_test(who_watches_is_told_without_waiting),
 		cmocka_unit_test(who_does_not_watch_is_told_when_the_index_is_settled),
 	};
