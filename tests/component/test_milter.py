@@ -387,7 +387,9 @@ class Milters(unittest.TestCase):
         for sender, last in (("a-mail", "mail"), ("a-header", "header")):
             self.first.clear()
             self.assertEqual(self.send(sender)[-1][0], 250)
-            self.assertEqual([n for n in self.names(self.first) if n not in ("close", "connect", "negotiate")][-1], last)
+            # The abort of a session that a test before left in its middle may come as late as now.
+            others = ("close", "connect", "negotiate", "abort")
+            self.assertEqual([n for n in self.names(self.first) if n not in others][-1], last)
         self.first.clear()
         self.assertEqual(self.send("skip", large)[-1][0], 250)
         self.assertEqual(self.names(self.first).count("body"), 1)
