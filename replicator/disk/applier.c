@@ -191,6 +191,21 @@ static int work(struct disk *d, bool apply, bool save, struct err *err)
 	return r;
 }
 
+/* What will not go away by waiting must not keep writers waiting: they are told, and the volume can move. */
+static void after_work(struct disk *d, bool applied, int r, const struct err *e)
+{
+	if (r == -POD_E_NOSPACE) {
+		set_stalled(d, e);
+		wait_retry(d);
+	} else if (r == -POD_E_NOMEM) {
+		wait_retry(d);
+	} else if (r < 0) {
+		(void) disk_break(d, r, e, NULL);
+	} else if (applied) {
+		set_stalled(d, NULL);
+	}
+}
+
 static void *applier_main(void *arg)
 {
 	struct disk *d = arg;
@@ -212,12 +227,7 @@ static void *applier_main(void *arg)
 		if (stop)
 			return NULL;
 		r = work(d, apply, save, &e);
-		if (r == -POD_E_NOSPACE) {
-			set_stalled(d, &e);
-			wait_retry(d);
-		} else if (apply) {
-			set_stalled(d, NULL);
-		}
+		after_work(d, apply, r, &e);
 	}
 }
 

@@ -303,6 +303,11 @@ int recover_commit_before(struct disk *d, uint64_t lsn, struct record *ret, stru
 /* ---- peers.c ---- */
 
 int peers_load(struct disk *d, struct err *err);
+/*
+ * At open, before anything is appended: the log ends at end. A peer can have had more of it than a crash has left
+ * here; from there on the log says something else, and no record need begin where he was.
+ */
+int peers_recover(struct disk *d, uint64_t end, struct err *err);
 void peers_done(struct disk *d);
 struct peer *peers_find(struct disk *d, const char *name); /* under lock; NULL: unknown */
 /* Under lock: e was appended, or read again by recovery. */

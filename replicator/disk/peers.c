@@ -130,6 +130,18 @@ int peers_load(struct disk *d, struct err *err)
 	return r;
 }
 
+int peers_recover(struct disk *d, uint64_t end, struct err *err)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		if (d->peers[i].needs_lsn > end) {
+			d->peers[i].needs_lsn = end;
+			any = true;
+		}
+	return any ? peers_save_now(d, err) : 0;
+}
+
 void peers_done(struct disk *d)
 {
 	for (size_t i = 0; i < PEERS_MAX; i++)

@@ -323,7 +323,9 @@ int disk_recover(struct disk *d, struct err *err)
 	d->committed = s.committed;
 	d->head = s.end;
 	d->barrier_lsn = d->recovered_lsn = s.end.lsn;
-	r = flush_stage(d, err);
+	r = peers_recover(d, s.committed.lsn, err);
+	if (r == 0)
+		r = flush_stage(d, err);
 	if (r == 0)
 		r = map_log(d, d->durable.lsn, err);
 	if (r == 0)

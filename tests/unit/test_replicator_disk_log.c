@@ -151,8 +151,8 @@ static void snapshots_and_resizes_happen_at_the_same_point(void **state)
 	assert_int_equal(snapshots_find(disk_snapshots(p->b.d), "noon", &info, NULL), -POD_E_NOTFOUND);
 }
 
-/* A secondary's map of the log is made when somebody reads: seldom, in the middle of an epoch, behind a cut, with more
- * behind than its stage has, and when it becomes primary. */
+/* A secondary's map of the log is made when somebody reads: seldom, in the middle of an epoch, behind a cut,
+ * with more behind than its stage has, and when it becomes primary. */
 static void a_secondary_that_is_seldom_read_holds_the_same(void **state)
 {
 	struct pair *p = *state;
@@ -566,6 +566,40 @@ static void marks_survive_a_kill(void **state)
 	assert_int_equal(offset, 7 * BITMAP_CHUNK);
 }
 
+/* A peer had what a loss of power took from the primary: there the log goes on with something else. */
+static void a_peer_that_was_ahead_of_a_crash_needs_the_log_from_where_it_ends(void **state)
+{
+	struct pair *p = *state;
+	uint64_t end;
+	int status;
+	pid_t pid;
+
+	disk_fixture_random(&p->a, 50);
+	disk_fixture_close(&p->a);
+	disk_fixture_close(&p->b);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		uint8_t block[12288] = { 5 };
+		uint64_t lsn;
+
+		disk_fixture_open(&p->a);
+		(void) disk_write(p->a.d, 0, block, sizeof(block), NULL);
+		_exit(disk_commit(p->a.d, &lsn, NULL) < 0 || disk_peer_set(p->a.d, "b", lsn, NULL) < 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	(void) unlink(p->a.stage);
+	disk_fixture_open(&p->a);
+	end = cursors(p->a.d).committed;
+	assert_int_equal(peer_of(p->a.d).needs_lsn, end);
+	while (cursors(p->a.d).tail <= end)
+		disk_fixture_random(&p->a, 100);
+	assert_true(peer_of(p->a.d).in_bitmap);
+	assert_null(disk_broken(p->a.d));
+	disk_fixture_verify(&p->a);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -585,6 +619,7 @@ int main(void)
 		TEST(what_the_log_can_not_keep_for_a_peer_is_marked),
 		TEST(a_peer_that_lags_too_far_is_marked_on_order),
 		TEST(marks_survive_a_kill),
+		TEST(a_peer_that_was_ahead_of_a_crash_needs_the_log_from_where_it_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
