@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -32,6 +33,7 @@
 #include "tests/fault/volatile_disk.h"
 #include "tests/support/replica_stream.h"
 
+#define FOUND_OUT   17 /* the liar's status */
 #define ROUNDS      40 /* of one run in the unit tests */
 #define LIFE_ROUNDS 15 /* then another pair of disks */
 #define MIB         (UINT64_C(1) << 20)
@@ -62,6 +64,33 @@ static uint64_t below(struct life *l, uint64_t limit)
 static bool has_power(const struct life *l)
 {
 	return volatile_disk_has_power(l->power);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void) st;
+	(void) type;
+	(void) ftw;
+	return remove(path);
+}
+
+/* What must hold does not. Of a disk that lies that is what was to be seen: the process is the liar's own. */
+_Noreturn static void wrong(const struct life *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void wrong(const struct life *l, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	(void) vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (l->lies) {
+		(void) nftw(l->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+		_exit(FOUND_OUT);
+	}
+	fail_msg("seed %" PRIu64 ", round %u: %s", l->number, l->rounds, text);
+	abort(); /* not reached: fail_msg leaves the test */
 }
 
 /* ---- the disks ---- */
@@ -151,14 +180,6 @@ static void life_begin(struct life *l)
 	replica_stream_cut(&l->stream);
 	memset(l->found, 0, sizeof(l->found));
 	cut_history_restart(l->h, l->found);
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void) st;
-	(void) type;
-	(void) ftw;
-	return remove(path);
 }
 
 static void life_end(struct life *l)
@@ -266,7 +287,7 @@ static int step_peer(struct life *l)
 	for (uint64_t n = 1 + below(l, 40); r > 0 && n > 0; n--)
 		r = replica_stream_step(&l->stream, &err);
 	if (r < 0 && has_power(l))
-		fail_msg("seed %" PRIu64 ", round %u: link: %s", l->number, l->rounds, err_text(&err));
+		wrong(l, "link: %s", err_text(&err));
 	return r < 0 ? r : 0;
 }
 
@@ -276,7 +297,7 @@ static int restart_peer(struct life *l)
 
 	l->peer = disk_close(l->peer);
 	if (disk_open(&l->o[1], &l->peer, &err) < 0)
-		fail_msg("seed %" PRIu64 ", round %u: the peer: %s", l->number, l->rounds, err_text(&err));
+		wrong(l, "the peer: %s", err_text(&err));
 	l->stream.peer = l->peer;
 	replica_stream_cut(&l->stream);
 	return 0;
@@ -334,8 +355,7 @@ static bool act_for(struct life *l, uint64_t n)
 			drawn -= acts[i].weight;
 		r = acts[i].act(l);
 		if (r < 0 && has_power(l))
-			fail_msg("seed %" PRIu64 ", round %u: act %zu fails with %d: %s", l->number,
-			         l->rounds, i, r, disk_broken(l->primary));
+			wrong(l, "act %zu fails with %d: %s", i, r, disk_broken(l->primary));
 		if (r < 0)
 			return false;
 	}
@@ -403,8 +423,7 @@ static void open_again(struct life *l, enum ending *e)
 	if (r == 0)
 		r = promote(l, &err);
 	if (r < 0)
-		fail_msg("seed %" PRIu64 ", round %u: the primary does not open: %s", l->number, l->rounds,
-		         err_text(&err));
+		wrong(l, "the primary does not open: %s", err_text(&err));
 	l->stream.primary = l->primary;
 }
 
@@ -418,26 +437,23 @@ static void read_tags(struct life *l, struct disk *d, uint64_t tags[CUT_BLOCKS])
 
 	for (uint32_t b = 0; b < CUT_BLOCKS; b += step) {
 		if (disk_read(d, (uint64_t) b * CUT_BLOCK, bytes, sizeof(bytes), &err) < 0)
-			fail_msg("seed %" PRIu64 ", round %u: read: %s", l->number, l->rounds,
-			         err_text(&err));
+			wrong(l, "read: %s", err_text(&err));
 		for (uint32_t i = 0; i < step; i++)
 			tags[b + i] = cut_block_tag(bytes + (size_t) i * CUT_BLOCK, b + i);
 	}
 }
 
-static bool check_primary(struct life *l, enum ending e)
+static void check_primary(struct life *l, enum ending e)
 {
 	uint64_t owed = e == POWER_LOST ? l->h->acknowledged : l->h->done;
 	int64_t n;
 
 	read_tags(l, l->primary, l->found);
 	n = cut_history_find(l->h, l->found, e == POWER_LOST ? 0 : UINT64_MAX, l->text, sizeof(l->text));
-	if (n >= (int64_t) owed)
-		return true;
-	if (n >= 0)
-		(void) snprintf(l->text, sizeof(l->text),
-		                "it holds the state after change %" PRId64 " and owes %" PRIu64, n, owed);
-	return false;
+	if (n < 0)
+		wrong(l, "%s", l->text);
+	if (n < (int64_t) owed)
+		wrong(l, "it holds the state after change %" PRId64 " and owes %" PRIu64, n, owed);
 }
 
 static void check_same(struct life *l)
@@ -446,14 +462,12 @@ static void check_same(struct life *l)
 	struct err err = { 0 };
 
 	if (commit(l) < 0 || replica_stream_finish(&l->stream, &err) < 0)
-		fail_msg("seed %" PRIu64 ", round %u: the peer does not come up: %s", l->number, l->rounds,
-		         err_text(&err));
+		wrong(l, "the peer does not come up: %s", err_text(&err));
 	read_tags(l, l->peer, theirs);
 	for (uint32_t b = 0; b < CUT_BLOCKS; b++)
 		if (theirs[b] != l->found[b])
-			fail_msg("seed %" PRIu64 ", round %u: block %u is of change %" PRIu64
-			         " here and %" PRIu64 " at the peer",
-			         l->number, l->rounds, b, l->found[b], theirs[b]);
+			wrong(l, "block %u is of change %" PRIu64 " here and %" PRIu64 " at the peer", b,
+			      l->found[b], theirs[b]);
 	l->compared++;
 }
 
@@ -473,21 +487,21 @@ static void check_image(struct life *l)
 
 	assert_non_null(before);
 	memcpy(before, l->found, sizeof(l->found));
-	assert_int_equal(apply(l), 0);
+	if (apply(l) < 0)
+		wrong(l, "what is in the log does not get into the image: %s", disk_broken(l->primary));
 	read_tags(l, l->primary, l->found);
-	assert_memory_equal(before, l->found, sizeof(l->found));
+	if (memcmp(before, l->found, sizeof(l->found)) != 0)
+		wrong(l, "the image is not what was read before");
 	free(before);
 }
 
-/* False: what must hold does not; l->text says what. */
-static bool round_holds(struct life *l)
+static void check_round(struct life *l)
 {
 	enum ending e = play_round(l);
 
 	open_again(l, &e);
 	l->by_ending[e]++;
-	if (!check_primary(l, e))
-		return false;
+	check_primary(l, e);
 	look_for_torn(l);
 	l->serial += l->h->begun;
 	cut_history_restart(l->h, l->found);
@@ -495,7 +509,6 @@ static bool round_holds(struct life *l)
 		check_image(l);
 	if (below(l, 2))
 		check_same(l);
-	return true;
 }
 
 /* ---- lives ---- */
@@ -518,21 +531,17 @@ static void life_init(struct life *l, bool lies)
 	assert_non_null(l->h);
 }
 
-static bool live(struct life *l, uint64_t rounds)
+static void live(struct life *l, uint64_t rounds)
 {
-	bool ok = true;
-
-	while (ok && l->rounds < rounds) {
+	while (l->rounds < rounds) {
 		life_begin(l);
-		for (unsigned int i = 0; ok && i < LIFE_ROUNDS && l->rounds < rounds; i++) {
+		for (unsigned int i = 0; i < LIFE_ROUNDS && l->rounds < rounds; i++) {
 			l->rounds++;
-			ok = round_holds(l);
+			check_round(l);
 		}
-		if (ok)
-			check_same(l);
+		check_same(l);
 		life_end(l);
 	}
-	return ok;
 }
 
 static void report(const struct life *l)
@@ -553,15 +562,12 @@ static void report(const struct life *l)
 static void a_volume_is_never_what_it_was_not_and_its_peer_becomes_the_same(void **state)
 {
 	struct life *l = malloc(sizeof(*l));
-	bool ok;
 
 	(void) state;
 	assert_non_null(l);
 	life_init(l, false);
-	ok = live(l, number_from("PODMAIL_ROUNDS", ROUNDS));
+	live(l, number_from("PODMAIL_ROUNDS", ROUNDS));
 	report(l);
-	if (!ok)
-		fail_msg("seed %" PRIu64 ", round %u: %s", l->number, l->rounds, l->text);
 	assert_true(l->placed > 0);
 	free(l->h);
 	free(l);
@@ -569,14 +575,23 @@ static void a_volume_is_never_what_it_was_not_and_its_peer_becomes_the_same(void
 
 static void a_disk_that_only_says_that_it_flushed_is_found_out(void **state)
 {
-	struct life *l = malloc(sizeof(*l));
+	struct life *l;
+	int status = 0;
+	pid_t pid = fork();
 
 	(void) state;
-	assert_non_null(l);
-	life_init(l, true);
-	assert_false(live(l, 200));
-	free(l->h);
-	free(l);
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		l = malloc(sizeof(*l));
+		if (!l)
+			_exit(1);
+		life_init(l, true);
+		live(l, 200);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), FOUND_OUT);
 }
 
 int main(void)
