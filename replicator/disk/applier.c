@@ -195,6 +195,7 @@ static int work(struct disk *d, bool apply, bool save, struct err *err)
 static void after_work(struct disk *d, bool applied, int r, const struct err *e)
 {
 	if (r == -POD_E_NOSPACE) {
+		space_look(d);
 		set_stalled(d, e);
 		wait_retry(d);
 	} else if (r == -POD_E_NOMEM) {

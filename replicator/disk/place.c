@@ -345,10 +345,12 @@ static int place(struct disk *d, uint64_t from, uint64_t to, struct err *err)
 	if (r < 0)
 		return r;
 	r = write_both(d, from);
-	if (r == -ENOSPC)
+	if (r == -ENOSPC) {
+		space_look(d); /* new writes are refused from here on */
 		r = log_file_wipe(d, from, to) < 0
 		            ? -EIO
 		            : 1; /* what may be torn now is known; the log takes it all */
+	}
 	if (r > 0)
 		return r;
 	if (r < 0)

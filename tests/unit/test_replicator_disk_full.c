@@ -136,11 +136,94 @@ static void an_applier_without_space_waits_for_it(void **state)
 	full_disk_remove(&disk);
 }
 
+/* ---- long writes, which go straight to the image ---- */
+
+struct filler {
+	const struct full_disk *disk;
+	int placed;
+	int fill_at; /* the so manieth of them finds a disk that others have filled */
+};
+
+static int on_step(void *arg, enum disk_step step)
+{
+	struct filler *f = arg;
+
+	if (step == DISK_STEP_PLACE && ++f->placed == f->fill_at)
+		full_disk_fill(f->disk);
+	return 0;
+}
+
+static void write_pieces(struct disk_fixture *f, uint64_t offset, uint64_t n)
+{
+	_cleanup_(freep) uint8_t *bytes = malloc(PIECE);
+
+	assert_non_null(bytes);
+	for (uint64_t i = 0; i < n; i++) {
+		memset(bytes, (int) (1 + i % 255), PIECE);
+		assert_int_equal(disk_write(f->d, offset + i * PIECE, bytes, PIECE, NULL), 0);
+	}
+}
+
+/* What was freed may be used only when the file system has written that down. */
+static void wait_for_room(struct disk_fixture *f, uint64_t lsn)
+{
+	while (disk_wait_applied(f->d, lsn, NULL) == -POD_E_NOSPACE)
+		(void) usleep(20000);
+}
+
+/* What is half in the image is acknowledged by the log, with power or without; new writes are refused
+ * meanwhile. */
+static void a_disk_that_fills_up_under_long_writes_loses_none(void **state)
+{
+	struct full_disk disk;
+	struct filler filler = { .disk = &disk, .fill_at = 3 };
+	struct disk_fixture f;
+	uint8_t block[4096] = { 1 };
+	uint64_t lsn;
+
+	full_disk_make(&disk, DISK_MIB);
+	make_volume(&f, &disk);
+	disk_fixture_close(&f);
+	f.o.on_step = on_step;
+	f.o.arg = &filler;
+	disk_fixture_open(&f);
+	write_pieces(&f, 0, 12);
+	assert_int_equal(disk_commit(f.d, &lsn, NULL), 0);
+	assert_int_equal(disk_wait_durable(f.d, lsn, NULL), 0);
+	assert_int_equal(filler.placed, 12);
+	assert_null(disk_broken(f.d));
+	check_pieces(&f, 0, 12);
+	assert_int_equal(disk_wait_applied(f.d, lsn, NULL), -POD_E_NOSPACE);
+	assert_int_equal(disk_write(f.d, 128u << 20, block, sizeof(block), NULL), -POD_E_NOSPACE);
+	check_pieces(&f, 0, 12);
+
+	/* The power goes while there is no room: the log has it all. */
+	disk_fixture_close(&f);
+	assert_int_equal(unlink(f.stage), 0);
+	disk_fixture_open(&f);
+	check_pieces(&f, 0, 12);
+
+	full_disk_unfill(&disk);
+	wait_for_room(&f, lsn);
+	disk_fixture_apply(&f);
+	check_pieces(&f, 0, 12);
+	filler = (struct filler){ .disk = &disk };
+	write_pieces(&f, 64u << 20, 8);
+	disk_fixture_apply(&f);
+	assert_int_equal(filler.placed, 8); /* and long writes go there again */
+	disk_fixture_reopen(&f);
+	check_pieces(&f, 0, 12);
+	check_pieces(&f, 64u << 20, 8);
+	disk_fixture_remove(&f);
+	full_disk_remove(&disk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_disk_refuses_what_is_new_and_keeps_what_was_taken),
 		cmocka_unit_test(an_applier_without_space_waits_for_it),
+		cmocka_unit_test(a_disk_that_fills_up_under_long_writes_loses_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
