@@ -9,7 +9,7 @@
  * at a time costs nothing. A secondary that is behind has many: from GROUP_EPOCHS on they go together, once
  * the superblock says where.
  */
-#define GROUP_EPOCHS 4
+#define GROUP_EPOCHS 3
 
 /* Without the lock: the stage's bytes from durable to committed stay as they are. */
 static void next_group(struct disk *d, struct position from, uint64_t committed, struct group *ret)

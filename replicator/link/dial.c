@@ -7,7 +7,7 @@
 #include "base/le.h"
 #include "replicator/link/link_internal.h"
 
-#define ASYNC_NAP_MS 5 /* what is written meanwhile goes together */
+#define ASYNC_NAP_MS 10 /* what is written meanwhile goes together */
 #define KEEP_BYTES   (1u << 20)
 #define KEEP_MS      200
 

@@ -233,7 +233,7 @@ static int on_start(struct session *s, const struct frame *f, struct err *err)
 
 	if (r < 0)
 		return r;
-	s->following = false;
+	s->following = s->more = false;
 	s->n_incoming = 0;
 	return s->start.kind == START_FOLLOW ? start_follow_here(s, err) : start_resync_here(s, err);
 }

@@ -21,7 +21,7 @@ static const struct type_row types[] = {
 static uint8_t flags_of(enum frame_type type)
 {
 	switch (type) {
-	case FRAME_LOG: return FRAME_LZ4 | FRAME_SHORT | FRAME_REPLY | FRAME_OWN;
+	case FRAME_LOG: return FRAME_LZ4 | FRAME_SHORT | FRAME_REPLY | FRAME_OWN | FRAME_MORE;
 	case FRAME_HASHES:
 	case FRAME_DIFFERS: return FRAME_CHECK;
 	case FRAME_CHUNK: return FRAME_LZ4 | FRAME_ZERO | FRAME_CHECK;

@@ -32,6 +32,7 @@
 #define FRAME_ZERO  8u  /* CHUNK: zeros; the payload says only where */
 #define FRAME_LAST  16u /* TAIL: that was all */
 #define FRAME_SHORT 32u /* LOG: the zeros at the payload's end, up to raw_size, did not travel */
+#define FRAME_MORE  128u /* LOG: more follows at once, and nobody waits for this */
 #define FRAME_OWN   64u /* LOG: its records have checksums of their own; payload_hash is 0 */
 
 /* name, number, who sends it (p: primary, s: secondary), least and greatest raw size of its payload */
@@ -91,6 +92,7 @@ bool frame_is_from(enum frame_type type, enum replica_role role);
 
 #define LINK_FEATURE_LZ4 1u
 #define LINK_FEATURE_OWN 2u /* FRAME_OWN is understood */
+#define LINK_FEATURE_MORE 4u /* so is FRAME_MORE */
 
 #define HELLO_RESYNCING 1u /* a resync into it has not ended */
 #define HELLO_PRIMARY   2u /* it was primary last: what it has is its own word */

@@ -138,6 +138,7 @@ struct session {
 	bool started;             /* a RESTART may come */
 	bool following;           /* the log may come */
 	bool reply;               /* of the log that has just come, receipt is waited for */
+	bool more;                /* more is to follow it at once */
 	bool quiet;               /* nothing has come for a moment */
 	uint64_t consistent_from; /* 0: consistent */
 	uint64_t told_received, told_durable, told_credit;

@@ -7,12 +7,14 @@
 #define CREDIT_STEP  (1u << 20)
 #define CREDIT_SPARE (2u << 20) /* of the log: commits' gaps, and what is being let go */
 #define REPORT_BYTES (1u << 20)
+#define GATHER_BYTES (2u << 20) /* made durable together at most, where more is said to follow */
 
 int receive_log(struct session *s, const struct frame *f, struct err *err)
 {
 	int r = disk_log_append(s->r->disk, le_get64(f->payload), f->payload + 8, f->size - 8, err);
 
 	s->reply = s->reply || (f->flags & FRAME_REPLY);
+	s->more = f->flags & FRAME_MORE;
 	return r;
 }
 
@@ -113,6 +115,8 @@ int receive_settle(struct session *s, bool idle, struct err *err)
 	if (!s->following)
 		return 0;
 	disk_cursors(d, &c);
+	if (s->more && !s->quiet && c.staged - c.durable < GATHER_BYTES)
+		return receive_confirm(s, idle, err);
 	/* Where nobody asked for it, only when nothing else will tell: DURABLE mostly comes at once. */
 	r = report_received(s, &c, s->quiet && c.committed == c.durable, err);
 	s->reply = false;

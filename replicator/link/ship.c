@@ -5,6 +5,20 @@
 
 /* More than this in the connection's buffer: let the socket take some first. */
 #define PENDING_MAX (FRAME_PAYLOAD_MAX / 2)
+/* At least so much, for which a peer waits rather than to flush what it has. */
+#define MORE_BYTES (64u * 1024)
+
+/* A burst for a peer that nobody waits for: it need not flush its disk for each frame of it. */
+static bool more_follows(const struct peer *p)
+{
+	const struct ship *s = &p->ship;
+	uint64_t end = disk_staged(p->r->disk);
+
+	if (end > s->credit)
+		end = s->credit;
+	return !atomic_load(&p->waited_for) && (p->hello.features & LINK_FEATURE_MORE) && end > s->next &&
+	       end - s->next >= MORE_BYTES;
+}
 
 static int ship_some(struct peer *p, bool *ret_more, struct err *err)
 {
@@ -33,8 +47,9 @@ static int ship_some(struct peer *p, bool *ret_more, struct err *err)
 	if (r < 0 || n == 0)
 		return r;
 	le_put64(to, s->next);
-	wire_frame_end(p->wire, FRAME_LOG, s->reply ? FRAME_REPLY : 0, 8 + n);
 	s->next += n;
+	wire_frame_end(p->wire, FRAME_LOG,
+	               (uint8_t) ((s->reply ? FRAME_REPLY : 0) | (more_follows(p) ? FRAME_MORE : 0)), 8 + n);
 	atomic_store(&p->shipped, s->next);
 	*ret_more = true;
 	return wire_push(p->wire, err);
