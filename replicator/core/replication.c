@@ -359,6 +359,7 @@ static void take(struct step *s)
 		p->durable = max64(p->durable, e->lsn);
 		p->accepted = max64(p->accepted, p->durable);
 		p->received = max64(p->received, p->durable);
+		p->sent = max64(p->sent, p->durable); /* who sent it may tell later */
 		break;
 	case REPL_PEER_CREDIT: p->credit = e->lsn; break;
 	case REPL_STRUCK: on_answer(s, PEER_STRIKING, PEER_OUT); break;

@@ -290,20 +290,35 @@ static int wait_for_work(struct peer *p, bool pending, bool busy, bool async, st
 		{ .fd = wire_fd(p->wire), .events = (short) (POLLIN | (pending ? POLLOUT : 0)) },
 		{ .fd = p->wake.fd, .events = POLLIN },
 	};
+	bool leave = !pending && !busy && answer_may_leave(p);
+	int timeout_ms = busy ? 1 : until_deadline(p), n;
 
 	if (async && !busy && !pending && p->compare.kind == COMPARE_NONE)
 		nap(p);
-	if (poll(fds, 2, busy ? 1 : until_deadline(p)) < 0 && errno != EINTR)
+	if (leave) {
+		fds[0].fd = -1;
+		timeout_ms = timeout_ms < ANSWER_AWAY_MS ? timeout_ms : ANSWER_AWAY_MS;
+	}
+	(void) pthread_mutex_unlock(&p->reading);
+	n = poll(fds, 2, timeout_ms);
+	(void) pthread_mutex_lock(&p->reading);
+	answer_is_back(p);
+	if (n < 0 && errno != EINTR)
 		return err_errno(err, errno, "poll");
 	if (fds[1].revents)
 		bell_silence(&p->wake);
-	p->readable = (fds[0].revents & ~POLLOUT) != 0;
-	if (!fds[0].revents && clock_mono_ms() - wire_heard_ms(p->wire) >= p->r->o.dead_ms)
+	if (p->failed < 0) {
+		*err = p->failure;
+		return p->failed;
+	}
+	/* Also what a flush has read and left to us. */
+	p->readable = leave || (fds[0].revents & ~POLLOUT) != 0 || wire_has_header(p->wire);
+	if (!leave && !fds[0].revents && clock_mono_ms() - wire_heard_ms(p->wire) >= p->r->o.dead_ms)
 		return err_set(err, POD_E_TIMEOUT, "nothing came from the peer for %u ms", p->r->o.dead_ms);
 	return 0;
 }
 
-static int serve(struct peer *p, struct err *err)
+static int serve_reading(struct peer *p, struct err *err)
 {
 	int r = 0;
 
@@ -327,6 +342,19 @@ static int serve(struct peer *p, struct err *err)
 		if (r == 0)
 			r = wait_for_work(p, pending, busy, o.async, err);
 	}
+	return r;
+}
+
+static int serve(struct peer *p, struct err *err)
+{
+	int r;
+
+	(void) pthread_mutex_lock(&p->reading);
+	p->serving = true;
+	p->failed = 0;
+	r = serve_reading(p, err);
+	p->serving = false;
+	(void) pthread_mutex_unlock(&p->reading);
 	return r;
 }
 

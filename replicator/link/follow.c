@@ -28,7 +28,7 @@ bool session_stopped(struct session *s)
 int session_put(struct session *s, enum frame_type type, uint8_t flags, const void *payload, size_t size,
                 struct err *err)
 {
-	uint64_t end_ms = clock_mono_ms() + 3 * (uint64_t) s->r->o.dead_ms;
+	uint64_t end_ms = 0; /* once it has to wait */
 
 	for (;;) {
 		struct pollfd fds[2] = { { .fd = wire_fd(s->wire), .events = POLLOUT },
@@ -41,6 +41,7 @@ int session_put(struct session *s, enum frame_type type, uint8_t flags, const vo
 		wire_unlock(s->wire);
 		if (r < 0 || put == 0)
 			return r;
+		end_ms = end_ms ? end_ms : clock_mono_ms() + 3 * (uint64_t) s->r->o.dead_ms;
 		if (clock_mono_ms() >= end_ms)
 			return err_set(err, POD_E_TIMEOUT, "the primary does not read our answers");
 		if (poll(fds, 2, 100) < 0 && errno != EINTR)
@@ -285,7 +286,8 @@ static int wait_for_more(struct session *s, struct err *err)
 		return r;
 	if (room_is_there(s))
 		return 0;
-	silent_ms = clock_mono_ms() - wire_heard_ms(s->wire);
+	silent_ms = s->just_heard ? 0 : clock_mono_ms() - wire_heard_ms(s->wire);
+	s->just_heard = false;
 	timeout_ms = silent_ms < dead_ms ? (int) (dead_ms - silent_ms) : 0;
 	n = poll(fds, ARRAY_SIZE(fds),
 	         receive_owes_report(s) && timeout_ms > QUIET_MS ? QUIET_MS : timeout_ms);
@@ -319,6 +321,7 @@ static int follow(struct session *s, struct err *err)
 		if (r < 0)
 			break;
 		more = r > 0;
+		s->just_heard = s->just_heard || more;
 		r = 0;
 		if (more && wire_is_full(s->wire) && ++full % FULL_MAX)
 			continue; /* one flush for as much as there is */

@@ -20,6 +20,7 @@
 
 #define FRAME_MAGIC       0x31464c50u
 #define FRAME_HEADER_SIZE 40u
+#define FRAME_TYPE_AT     4u
 #define FRAME_PAYLOAD_MAX (512u * 1024)
 
 /* The versions of the protocol that we speak. 1 had no aligned records in the log, and was never released. */

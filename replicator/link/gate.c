@@ -5,8 +5,6 @@
 #include "base/clock.h"
 #include "replicator/link/link_internal.h"
 
-#define LONE_FLUSHES 8 /* after so many the next one is expected */
-
 static int closed(struct replication *r, struct err *err)
 {
 	if (atomic_load(&r->open))
@@ -67,9 +65,11 @@ static void keep_pace(struct replication *r)
 	(void) pthread_mutex_lock(&r->lock);
 	step_lsn(r, REPL_FLUSH, 0, c.committed);
 	r->pacing++;
+	answer_expect(r);
 	while (r->core.primary && !r->stopping &&
 	       atomic_load(&r->waited_floor) < c.staged - r->ahead_bytes_max)
 		(void) pthread_cond_wait(&r->released, &r->lock);
+	answer_expect_end(r);
 	r->pacing--;
 	(void) pthread_mutex_unlock(&r->lock);
 }
@@ -141,8 +141,8 @@ static int commit(struct replication *r, uint64_t now_ms, uint64_t *ret_lsn, str
 }
 
 /* Until it may be answered, or nothing more is to be expected. began_ms: when it came. */
-static int wait_released(struct replication *r, uint64_t began_ms, uint64_t lsn, unsigned int term,
-                         struct flush_state *ret, struct err *err)
+static int wait_told(struct replication *r, uint64_t began_ms, uint64_t lsn, unsigned int term,
+                     struct flush_state *ret, struct err *err)
 {
 	uint64_t limit_ms = r->o.flush_wait_max_ms, until_ms = began_ms + limit_ms;
 	struct timespec at = { (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
@@ -161,6 +161,19 @@ static int wait_released(struct replication *r, uint64_t began_ms, uint64_t lsn,
 	}
 	*ret = *f;
 	(void) pthread_mutex_unlock(&r->flush_lock);
+	return ret_wait;
+}
+
+static int wait_released(struct replication *r, uint64_t began_ms, uint64_t lsn, unsigned int term,
+                         struct flush_state *ret, struct err *err)
+{
+	int ret_wait;
+
+	if (answer_read(r, lsn, began_ms))
+		return wait_told(r, began_ms, lsn, term, ret, err); /* nothing to wait for */
+	answer_expect(r);
+	ret_wait = wait_told(r, began_ms, lsn, term, ret, err);
+	answer_expect_end(r);
 	return ret_wait;
 }
 

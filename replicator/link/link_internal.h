@@ -4,10 +4,11 @@
  *   replication.c  life, peers, orders      role.c    promote, demote, fence      gate.c    writes and
  * flushes keeper.c       events, time             status.c primary side:   dial.c (a peer's thread)  decide.c
  * (how to start)  ship.c (the log)  resync.c  verify.c secondary side: listen.c  follow.c (a primary's
- * connection)  receive.c (log, chunks)  rewind.c
+ * connection)  receive.c (log, chunks)  rewind.c; answer.c: flushes that read a peer's answers themselves
  *
- * Locks, in this order: replication.lock (roles, the core, peers' orders), a wire's lock (its out buffer and
- * what ship.c knows), the disk's own. Nothing waits for a disk or a socket under replication.lock.
+ * Locks, in this order: peer.reading, replication.lock (roles, the core, peers' orders), a wire's lock (its
+ * out buffer and what ship.c knows), the disk's own. Nothing waits for a disk or a socket under
+ * replication.lock.
  */
 #ifndef REPLICATOR_LINK_LINK_INTERNAL_H
 #define REPLICATOR_LINK_LINK_INTERNAL_H
@@ -27,6 +28,8 @@
 #define ANSWER_MS      120000 /* a secondary may have much to apply before it answers a START */
 #define RANGES_MAX     8
 #define SESSIONS_MAX   4
+#define LONE_FLUSHES   8 /* so many in a row after one write each: the next one is expected to be so, too */
+#define ANSWER_AWAY_MS 100
 
 #define RESYNC_SNAPSHOT "resync-" /* and the LSN up to which its history is one with the primary's */
 #define ORPHAN_SNAPSHOT "orphan-" /* and the LSN of its end */
@@ -108,12 +111,23 @@ struct peer {
 	/* Its thread's own. */
 	struct hello hello; /* the peer's, of this connection */
 	struct pace pace;
-	bool readable;      /* something may have come */
-	bool resyncing;     /* a resync into it has begun, and not ended */
-	uint64_t needs_lsn; /* what the disk was told last */
+	bool readable;       /* something may have come */
+	uint64_t asked_seen; /* replication.asked_lsn, when it last looked */
+	bool resyncing;      /* a resync into it has begun, and not ended */
+	uint64_t needs_lsn;  /* what the disk was told last */
 	uint64_t told_sent, told_staged, sent_seen, durable_lsn;
 	uint64_t pinged_ms, kept_ms, not_before_ms;
 	uint32_t backoff_ms;
+
+	/*
+	 * Who has this is its thread as far as its own and the socket are concerned: the thread while it
+	 * serves, but for its waiting; meanwhile a flush may read (answer.c).
+	 */
+	pthread_mutex_t reading;
+	bool serving; /* it may be read from */
+	int failed;   /* what a flush has read was wrong: why is below, for the thread */
+	struct err failure;
+	atomic_bool away; /* its thread waits, and not for the socket */
 };
 
 /* ---- secondary side ---- */
@@ -140,6 +154,7 @@ struct session {
 	bool reply;               /* of the log that has just come, receipt is waited for */
 	bool more;                /* more is to follow it at once */
 	bool quiet;               /* nothing has come for a moment */
+	bool just_heard;          /* something has come since it waited last */
 	uint64_t consistent_from; /* 0: consistent */
 	uint64_t told_received, told_durable, told_credit;
 	struct incoming incoming[RANGES_MAX * 2];
@@ -194,6 +209,7 @@ struct replication {
 	uint32_t lagging_wait_ms;   /* so long at most; under the lock */
 	atomic_uint unflushed;      /* writes since the last flush */
 	atomic_uint lone;           /* flushes in a row that came after one write each */
+	atomic_uint flush_waiters;  /* flushes, and writers, that wait for what somebody else reads */
 
 	/* What flushes wait for: a copy of what is said above, under a lock that nobody holds for long, because all of
 	 * them wake at once. Taken after `lock`. */
@@ -260,6 +276,19 @@ int peer_resync(struct peer *p, bool all, struct err *err);
 int peer_on_frame(struct peer *p, const struct frame *f, struct err *err);
 /* The disk may let go of the log before lsn. */
 int peer_has(struct peer *p, uint64_t lsn, struct err *err);
+/* answer.c */
+/*
+ * Reads what the one peer that flushes wait for has to say, in the place of its thread, until it has lsn: for
+ * a moment only, and only where nobody else reads. began_ms: when the flush came. Whether all before lsn may
+ * be answered now.
+ */
+bool answer_read(struct replication *r, uint64_t lsn, uint64_t began_ms);
+/* Somebody is about to wait for what threads of peers read, and has ended that. */
+void answer_expect(struct replication *r);
+void answer_expect_end(struct replication *r);
+/* The thread: whether it may leave the socket alone for a moment, ANSWER_AWAY_MS at most; and it is back. */
+bool answer_may_leave(struct peer *p);
+void answer_is_back(struct peer *p);
 /* ship.c: under the wire's lock. */
 int ship_log(struct peer *p, struct err *err);
 void ship_now(struct peer *p);                /* any thread; leaves to the peer's what it cannot do at once */

@@ -116,8 +116,12 @@ void note_local_durable(struct replication *r, uint64_t lsn)
 		return;
 	(void) pthread_mutex_lock(&r->lock);
 	if (r->core.primary && lsn > atomic_load(&r->durable_lsn)) {
+		/* A flush that asked for it has told the core the time; what time alone brings is the
+		 * keeper's. */
+		uint64_t now = lsn <= atomic_load(&r->asked_lsn) ? r->stepped_ms : clock_mono_ms();
+
 		atomic_store(&r->durable_lsn, lsn);
-		step_lsn(r, REPL_LOCAL_DURABLE, 0, lsn);
+		step_at(r, now, REPL_LOCAL_DURABLE, 0, lsn);
 	}
 	(void) pthread_mutex_unlock(&r->lock);
 }
@@ -312,6 +316,7 @@ int replication_create(const struct replication_options *o, struct replication *
 		r->peers[i].r = r;
 		r->peers[i].place = i;
 		atomic_store(&r->peers[i].shipped, UINT64_MAX);
+		(void) pthread_mutex_init(&r->peers[i].reading, NULL);
 	}
 	(void) snprintf(r->site, sizeof(r->site), "%s", o->site);
 	init_locks(r);
@@ -372,6 +377,8 @@ struct replication *replication_free(struct replication *r)
 	(void) pthread_cond_destroy(&r->changed);
 	(void) pthread_cond_destroy(&r->released);
 	(void) pthread_cond_destroy(&r->flush_over);
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		(void) pthread_mutex_destroy(&r->peers[i].reading);
 	(void) pthread_mutex_destroy(&r->flush_lock);
 	(void) pthread_mutex_destroy(&r->lock);
 	free(r);

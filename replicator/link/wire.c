@@ -246,7 +246,8 @@ static int read_some(struct wire *w, size_t *ret_n, struct err *err)
 	return r;
 }
 
-int wire_pull(struct wire *w, struct err *err)
+/* 0, 1 or an error, as wire_pull. */
+static int pull(struct wire *w, struct err *err)
 {
 	bool some = false;
 
@@ -274,9 +275,35 @@ int wire_pull(struct wire *w, struct err *err)
 		some = true;
 		atomic_fetch_add(&w->bytes_received, n);
 	}
-	if (some)
-		atomic_store(&w->heard_ms, clock_mono_ms());
 	return some;
+}
+
+int wire_pull(struct wire *w, struct err *err)
+{
+	int r = pull(w, err);
+
+	if (r > 0)
+		atomic_store(&w->heard_ms, clock_mono_ms());
+	return r;
+}
+
+int wire_pull_at(struct wire *w, uint64_t now_ms, struct err *err)
+{
+	int r = pull(w, err);
+
+	if (r > 0 && now_ms > atomic_load(&w->heard_ms))
+		atomic_store(&w->heard_ms, now_ms);
+	return r;
+}
+
+bool wire_has_header(const struct wire *w)
+{
+	return w->in_to - w->in_from >= FRAME_HEADER_SIZE;
+}
+
+bool wire_next_is(const struct wire *w, enum frame_type type)
+{
+	return wire_has_header(w) && w->in[w->in_from + FRAME_TYPE_AT] == type;
 }
 
 int wire_next(struct wire *w, struct frame *ret, struct err *err)

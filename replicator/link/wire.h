@@ -62,6 +62,12 @@ size_t wire_pending(const struct wire *w);
 /* Takes what the socket has. 1: something came, 0: nothing, -POD_E_UNAVAILABLE: the other side closed, or
  * broke. */
 int wire_pull(struct wire *w, struct err *err);
+/* The same by who knows the time, or about so: when it came, if something did. */
+int wire_pull_at(struct wire *w, uint64_t now_ms, struct err *err);
+/* Whether a frame's header is there that wire_next has not taken yet, and whether it is of that type. Neither
+ * is checked: wire_next does that. */
+bool wire_has_header(const struct wire *w);
+bool wire_next_is(const struct wire *w, enum frame_type type);
 /* The next whole frame, its payload unpacked and checked, valid until the next call of wire_pull or
  * wire_next. 1; 0: none yet; -POD_E_PROTOCOL, -POD_E_VERSION: nothing that comes behind it can be trusted. */
 int wire_next(struct wire *w, struct frame *ret, struct err *err);

@@ -120,6 +120,65 @@ static void a_flush_waits_for_a_sync_peers_disk(void **state)
 	assert_true(caught_up(p));
 }
 
+/* A client that writes, flushes and waits, often enough for that to be noticed: its flushes read the peer's
+ * answers. */
+static void flush_each(struct pair *p, int times)
+{
+	for (int i = 0; i < times; i++) {
+		pair_write_at(&p->a, (uint64_t) i * 4096, (uint8_t) i, 4096);
+		pair_flush(&p->a);
+		assert_true(caught_up(p));
+	}
+}
+
+static void flushes_that_come_alone_wait_for_the_peers_disk_too(void **state)
+{
+	struct pair *p = *state;
+	struct flusher f, g;
+
+	join(p, PEER_SYNC, 30000);
+	flush_each(p, 60);
+	atomic_store(&p->relay.mode, RELAY_HOLD);
+	pair_write_at(&p->a, 0, 1, 4096);
+	flush_start(&f, &p->a);
+	assert_true(still_waits(&f, &p->a));
+	/* Another beside it, for which nobody would read but the peer's thread. */
+	pair_write_at(&p->a, 4096, 2, 4096);
+	flush_start(&g, &p->a);
+	assert_true(still_waits(&g, &p->a));
+	assert_false(atomic_load(&f.done));
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	assert_int_equal(flush_result(&f), 0);
+	assert_int_equal(flush_result(&g), 0);
+	assert_true(caught_up(p));
+	flush_each(p, 20);
+	pair_same(p);
+}
+
+static void a_peer_that_is_lost_between_flushes_that_come_alone_is_struck(void **state)
+{
+	struct pair *p = *state;
+	struct flusher f;
+
+	join(p, PEER_SYNC, 300);
+	flush_each(p, 20);
+	atomic_store(&p->a.answers, false);
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	pair_write_at(&p->a, 0, 1, 4096);
+	flush_start(&f, &p->a);
+	PAIR_UNTIL(replica_events(&p->a, REPLICATION_STRIKE) > 0);
+	assert_true(still_waits(&f, &p->a));
+	assert_int_equal(
+		replication_struck(p->a.r, "site2", replica_last(&p->a, REPLICATION_STRIKE).serial, NULL), 0);
+	assert_int_equal(flush_result(&f), 0);
+	assert_false(replica_peer_status(&p->a).in_sync);
+	atomic_store(&p->a.answers, true);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(replica_peer_status(&p->a).in_sync);
+	flush_each(p, 20);
+	pair_same(p);
+}
+
 #define UNFLUSHED (UINT64_C(12) << 20)
 #define PIECE     (256u * 1024)
 #define NEAR      (UINT64_C(3) << 20) /* three eighths of the stage */
@@ -1019,6 +1078,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		PAIR_TEST(a_secondary_holds_what_the_primary_wrote),
 		PAIR_TEST(a_flush_waits_for_a_sync_peers_disk),
+		PAIR_TEST(flushes_that_come_alone_wait_for_the_peers_disk_too),
+		PAIR_TEST(a_peer_that_is_lost_between_flushes_that_come_alone_is_struck),
 		PAIR_TEST(writers_stay_near_a_peer_that_flushes_wait_for),
 		PAIR_TEST(a_semi_sync_peer_has_received_what_is_flushed),
 		PAIR_TEST(an_async_peer_stalls_nobody),
