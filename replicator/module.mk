@@ -7,7 +7,7 @@ replicator_disk_LDLIBS := -luring -pthread
 replicator_snapshot_SRCS := $(wildcard replicator/snapshot/*.c)
 replicator_snapshot_LDLIBS := -lxxhash -ljansson -pthread
 replicator_link_SRCS := $(wildcard replicator/link/*.c)
-replicator_link_LDLIBS := -llz4 -lssl -lcrypto -pthread
+replicator_link_LDLIBS := -llz4 -lzstd -lssl -lcrypto -pthread
 replicator_attach_SRCS := $(filter-out replicator/attach/main.c,$(wildcard replicator/attach/*.c))
 replicator_attach_LDLIBS := -lnbd -lfuse3 -lmnl -lblkid -pthread
 

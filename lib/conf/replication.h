@@ -13,7 +13,7 @@ enum replication_volumes {
 
 enum replication_mode { REPLICATION_SYNC, REPLICATION_SEMI_SYNC, REPLICATION_ASYNC };
 
-enum replication_compress { REPLICATION_COMPRESS_NONE, REPLICATION_COMPRESS_LZ4 };
+enum replication_compress { REPLICATION_COMPRESS_NONE, REPLICATION_COMPRESS_LZ4, REPLICATION_COMPRESS_ZSTD };
 
 struct replication_conf {
 	unsigned int volumes; /* enum replication_volumes */

@@ -17,6 +17,7 @@ static const char *const modes[] = {
 static const char *const compressions[] = {
 	[REPLICATION_COMPRESS_NONE] = "none",
 	[REPLICATION_COMPRESS_LZ4] = "lz4",
+	[REPLICATION_COMPRESS_ZSTD] = "zstd",
 	NULL,
 };
 
@@ -51,9 +52,9 @@ static const struct conf_item items[] = {
 	        "So much of a volume is compared a second, at most, while a replica is resynchronised or verified: what "
 	        "is left of disks and lines is for the mail. 0: as fast as it goes. Taken when a replicator starts."),
 	CONF_CHOICE(replication_conf, compress, "none", compressions,
-	        "Whether what a primary of this host sends its standbys is compressed (lz4): for a line between the "
-	        "sites that is slower than a processor packs, some hundreds of megabytes a second. Small frames and what "
-	        "does not shrink by an eighth go as they are. Taken when a replicator starts."),
+	        "Whether what a primary of this host sends its standbys is compressed: for a line between the sites that is "
+	        "slower than a processor packs. lz4 costs little; zstd costs more, and also packs attachments. Small frames "
+	        "and what does not shrink by an eighth go as they are. Taken when a replicator starts."),
 	CONF_TIME(replication_conf, failover_after, "10s", "0", "1h",
 	        "When a primary has been dead for so long and the standby is in sync, the standby takes over "
 	        "by itself. 0: only when an admin says so."),

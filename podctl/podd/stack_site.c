@@ -281,11 +281,14 @@ static void on_peer_set(void *arg, int r, const json_t *answer, const char *text
 
 static void tell_peer(struct stack_site *site, const Directory__Replica *peer)
 {
-	bool compress = site->stack->podd->conf->replication.compress == REPLICATION_COMPRESS_LZ4;
+	static const char *const compressions[] = { [REPLICATION_COMPRESS_NONE] = "none",
+		                                    [REPLICATION_COMPRESS_LZ4] = "lz4",
+		                                    [REPLICATION_COMPRESS_ZSTD] = "zstd" };
+	const char *compress = compressions[site->stack->podd->conf->replication.compress];
 	json_t *request =
 		json_pack("{ss, ss, ss, ss, sI, sb, ss}", "do", "peer_set", "name", peer->site, "address",
 	                  peer->endpoint, "mode", peer->mode, "wait_ms", (json_int_t) peer->wait_ms,
-	                  "in_sync", (int) peer->in_sync, "compress", compress ? "lz4" : "none");
+	                  "in_sync", (int) peer->in_sync, "compress", compress);
 	struct err err = { 0 };
 
 	if (replica_link_ask(site->link, request, ASK_TIMEOUT_MS, on_peer_set, site, &err) < 0)

@@ -360,18 +360,25 @@ static int serve(struct peer *p, struct err *err)
 
 /* ---- connections ---- */
 
+static enum link_compress both_have(enum link_compress asked, uint32_t features)
+{
+	if (asked == LINK_COMPRESS_ZSTD && !(features & LINK_FEATURE_ZSTD))
+		asked = LINK_COMPRESS_LZ4;
+	return asked == LINK_COMPRESS_LZ4 && !(features & LINK_FEATURE_LZ4) ? LINK_COMPRESS_NONE : asked;
+}
+
 static int connection(struct peer *p, struct err *err)
 {
 	char identity[REPLICATION_IDENTITY_SIZE];
 	struct net_addr addr;
-	bool lz4;
+	enum link_compress compress;
 	int r;
 
 	(void) pthread_mutex_lock(&p->r->lock);
 	p->reconnect = false;
 	memcpy(identity, p->config.identity, sizeof(identity));
 	addr = p->addr;
-	lz4 = p->config.compress;
+	compress = p->config.compress;
 	(void) pthread_mutex_unlock(&p->r->lock);
 	bell_silence(&p->stop_waiting);
 	if (peer_stopped(p))
@@ -381,7 +388,9 @@ static int connection(struct peer *p, struct err *err)
 		r = peer_greet(p, err);
 	if (r < 0)
 		return r;
-	wire_set_lz4(p->wire, lz4 && (p->hello.features & LINK_FEATURE_LZ4));
+	r = wire_set_compress(p->wire, both_have(compress, p->hello.features), err);
+	if (r < 0)
+		return r;
 	wire_set_own(p->wire, p->hello.features & LINK_FEATURE_OWN);
 	p->backoff_ms = 0;
 	p->pinged_ms = clock_mono_ms();

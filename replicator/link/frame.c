@@ -21,10 +21,10 @@ static const struct type_row types[] = {
 static uint8_t flags_of(enum frame_type type)
 {
 	switch (type) {
-	case FRAME_LOG: return FRAME_LZ4 | FRAME_SHORT | FRAME_REPLY | FRAME_OWN | FRAME_MORE;
+	case FRAME_LOG: return FRAME_LZ4 | FRAME_ZSTD | FRAME_SHORT | FRAME_REPLY | FRAME_OWN | FRAME_MORE;
 	case FRAME_HASHES:
 	case FRAME_DIFFERS: return FRAME_CHECK;
-	case FRAME_CHUNK: return FRAME_LZ4 | FRAME_ZERO | FRAME_CHECK;
+	case FRAME_CHUNK: return FRAME_LZ4 | FRAME_ZSTD | FRAME_ZERO | FRAME_CHECK;
 	case FRAME_CHUNK_DURABLE: return FRAME_CHECK;
 	case FRAME_TAIL: return FRAME_LAST;
 	default: return 0;
@@ -51,10 +51,10 @@ void frame_encode(const struct frame *f, uint8_t *header)
 
 static int check_sizes(const struct frame *f, const struct type_row *row, struct err *err)
 {
-	unsigned int packed = f->flags & (FRAME_LZ4 | FRAME_SHORT);
+	unsigned int packed = f->flags & (FRAME_LZ4 | FRAME_ZSTD | FRAME_SHORT);
 
 	if (f->raw_size < row->least || f->raw_size > row->most || f->size > FRAME_PAYLOAD_MAX ||
-	    packed == (FRAME_LZ4 | FRAME_SHORT) || (packed ? f->size >= f->raw_size : f->size != f->raw_size))
+	    (packed & (packed - 1)) != 0 || (packed ? f->size >= f->raw_size : f->size != f->raw_size))
 		return err_set(err, POD_E_PROTOCOL, "a %s frame of %u bytes (%u unpacked)", row->name,
 		               f->size, f->raw_size);
 	return 0;
@@ -79,7 +79,7 @@ int frame_decode(const uint8_t *header, uint64_t sequence, struct frame *ret, st
 		return err_set(err, POD_E_VERSION, "a frame of unknown type %u", header[4]);
 	if (le_get16(header + 6) != 0 || le_get32(header + 32) != 0 || (f.flags & ~flags_of(f.type)) != 0)
 		return err_set(err, POD_E_PROTOCOL, "a %s frame with unknown flags", row->name);
-	if (f.flags & FRAME_OWN && (f.flags & FRAME_LZ4 || f.payload_hash != 0))
+	if (f.flags & FRAME_OWN && (f.flags & (FRAME_LZ4 | FRAME_ZSTD) || f.payload_hash != 0))
 		return err_set(err, POD_E_PROTOCOL, "a %s frame with a checksum too many", row->name);
 	if (f.sequence != sequence)
 		return err_set(err, POD_E_PROTOCOL, "a %s frame out of order", row->name);

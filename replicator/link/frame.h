@@ -27,14 +27,15 @@
 #define LINK_VERSION_OLDEST 2u
 #define LINK_VERSION        2u
 
-#define FRAME_LZ4   1u  /* the payload is compressed: the lz4 block format */
-#define FRAME_REPLY 2u  /* LOG: say at once that it is there */
-#define FRAME_CHECK 4u  /* HASHES, DIFFERS: of a verify */
-#define FRAME_ZERO  8u  /* CHUNK: zeros; the payload says only where */
-#define FRAME_LAST  16u /* TAIL: that was all */
-#define FRAME_SHORT 32u /* LOG: the zeros at the payload's end, up to raw_size, did not travel */
-#define FRAME_MORE  128u /* LOG: more follows at once, and nobody waits for this */
-#define FRAME_OWN   64u /* LOG: its records have checksums of their own; payload_hash is 0 */
+#define FRAME_LZ4   1u   /* the payload is compressed: the lz4 block format */
+#define FRAME_REPLY 2u   /* LOG: say at once that it is there */
+#define FRAME_CHECK 4u   /* HASHES, DIFFERS: of a verify */
+#define FRAME_ZERO  8u   /* CHUNK: zeros; the payload says only where */
+#define FRAME_ZSTD  128u /* the payload is compressed: one zstd frame */
+#define FRAME_LAST  16u  /* TAIL: that was all */
+#define FRAME_SHORT 32u  /* LOG: the zeros at the payload's end, up to raw_size, did not travel */
+#define FRAME_MORE  16u  /* LOG: more follows at once, and nobody waits for this */
+#define FRAME_OWN   64u  /* LOG: its records have checksums of their own; payload_hash is 0 */
 
 /* name, number, who sends it (p: primary, s: secondary), least and greatest raw size of its payload */
 #define FRAME_TYPES(X)                                                    \
@@ -91,9 +92,10 @@ bool frame_is_from(enum frame_type type, enum replica_role role);
 
 /* ---- payloads ---- */
 
-#define LINK_FEATURE_LZ4 1u
-#define LINK_FEATURE_OWN 2u /* FRAME_OWN is understood */
+#define LINK_FEATURE_LZ4  1u
+#define LINK_FEATURE_OWN  2u /* FRAME_OWN is understood */
 #define LINK_FEATURE_MORE 4u /* so is FRAME_MORE */
+#define LINK_FEATURE_ZSTD 8u
 
 #define HELLO_RESYNCING 1u /* a resync into it has not ended */
 #define HELLO_PRIMARY   2u /* it was primary last: what it has is its own word */

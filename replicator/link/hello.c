@@ -14,7 +14,7 @@ void hello_make(struct replication *r, struct hello *ret)
 	*ret = (struct hello){
 		.oldest = LINK_VERSION_OLDEST,
 		.newest = LINK_VERSION,
-		.features = LINK_FEATURE_LZ4 | LINK_FEATURE_OWN | LINK_FEATURE_MORE,
+		.features = LINK_FEATURE_LZ4 | LINK_FEATURE_OWN | LINK_FEATURE_MORE | LINK_FEATURE_ZSTD,
 		.flags = (sb.resync_under_way ? HELLO_RESYNCING : 0) |
 		         (sb.role == ROLE_PRIMARY ? HELLO_PRIMARY : 0),
 		.token = sb.token,

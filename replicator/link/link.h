@@ -111,6 +111,9 @@ void replication_wake(struct replication *r);
 
 /* ---- peers ---- */
 
+/* How what a peer is sent is made smaller, where it has that too; else by what both have. */
+enum link_compress { LINK_COMPRESS_NONE, LINK_COMPRESS_LZ4, LINK_COMPRESS_ZSTD };
+
 struct peer_config {
 	char name[PEER_NAME_SIZE];                /* its site */
 	char address[REPLICATION_ADDRESS_SIZE];   /* HOST:PORT; "": it is never dialled, may only dial us */
@@ -119,7 +122,7 @@ struct peer_config {
 	enum peer_mode mode;
 	uint32_t wait_ms; /* how long a flush waits for it before it asks to strike it; 0: 5 s */
 	bool in_sync;     /* the directory counts it as in sync */
-	bool compress;    /* the link is slow: frames of 8 KiB on which shrink by an eighth go as LZ4 */
+	enum link_compress compress; /* for slow links: frames of 8 KiB on, where they shrink by an eighth */
 };
 
 /*
@@ -199,7 +202,8 @@ struct replication_peer_status {
 	char address[REPLICATION_ADDRESS_SIZE];
 	enum peer_state state;
 	enum peer_mode mode;
-	bool in_sync, connected, paused, compress;
+	bool in_sync, connected, paused;
+	enum link_compress compress; /* as it is asked for */
 	uint64_t sent_lsn, received_lsn, durable_lsn;
 	uint64_t lag_bytes, lag_ms, lag_epochs; /* of what is durable there behind what is staged here */
 	uint64_t dirty_bytes;                   /* marked: may be lacking */

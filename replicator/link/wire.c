@@ -40,6 +40,8 @@ struct wire *wire_free(struct wire *w)
 	free(w->in);
 	free(w->plain);
 	free(w->scratch);
+	(void) ZSTD_freeCCtx(w->zstd);
+	(void) ZSTD_freeDCtx(w->unzstd);
 	free(w);
 	return NULL;
 }
@@ -54,14 +56,6 @@ bool wire_peer_is(struct wire *w, const char *identity)
 	X509 *cert = SSL_get0_peer_certificate(w->ssl);
 
 	return cert && X509_check_host(cert, identity, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
-}
-
-void wire_set_lz4(struct wire *w, bool on)
-{
-	wire_lock(w);
-	w->lz4 = on;
-	w->lz4_wait = 0;
-	wire_unlock(w);
 }
 
 void wire_set_own(struct wire *w, bool on)
@@ -108,10 +102,11 @@ uint8_t *wire_frame_begin(struct wire *w, size_t max)
 void wire_frame_end(struct wire *w, enum frame_type type, uint8_t flags, size_t size)
 {
 	uint8_t *at = w->out + w->frame_at;
-	size_t packed = wire_pack(w, at + FRAME_HEADER_SIZE, size);
+	uint8_t how = 0;
+	size_t packed = wire_pack(w, at + FRAME_HEADER_SIZE, size, &how);
 	struct frame f = {
 		.type = type,
-		.flags = (uint8_t) (flags | (packed ? FRAME_LZ4 : 0)),
+		.flags = (uint8_t) (flags | how),
 		.size = (uint32_t) (packed ? packed : size),
 		.raw_size = (uint32_t) size,
 		.sequence = ++w->sequence_out,
@@ -322,7 +317,7 @@ int wire_next(struct wire *w, struct frame *ret, struct err *err)
 	f.payload = at + FRAME_HEADER_SIZE;
 	if (!(f.flags & FRAME_OWN) && frame_hash(f.payload, f.size) != f.payload_hash)
 		return err_set(err, POD_E_PROTOCOL, "a %s frame came damaged", frame_name(f.type));
-	if (f.flags & (FRAME_LZ4 | FRAME_SHORT)) {
+	if (f.flags & (FRAME_LZ4 | FRAME_ZSTD | FRAME_SHORT)) {
 		r = wire_unpack(w, &f, err);
 		if (r < 0)
 			return r;

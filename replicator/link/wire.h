@@ -11,6 +11,7 @@
 #include "net/listener.h"
 #include "net/tls.h"
 #include "replicator/link/frame.h"
+#include "replicator/link/link.h"
 
 struct wire;
 
@@ -32,8 +33,8 @@ void wire_close(struct wire *w);
 void wire_shutdown(struct wire *w);
 /* Whether the other side's certificate is for the name. */
 bool wire_peer_is(struct wire *w, const char *identity);
-/* Frames may be compressed from now on, where it helps. */
-void wire_set_lz4(struct wire *w, bool on);
+/* Frames may be compressed from now on, where it helps. -POD_E_NOMEM. */
+int wire_set_compress(struct wire *w, enum link_compress how, struct err *err);
 /* Log frames that are not compressed go without a checksum of their payload: each record in it has its own, which the
  * other side looks at in any case before it believes it. */
 void wire_set_own(struct wire *w, bool on);

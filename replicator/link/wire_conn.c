@@ -18,7 +18,8 @@ static void reset(struct wire *w, int fd)
 	w->out_from = w->out_to = w->in_from = w->in_to = 0;
 	w->sequence_out = w->sequence_in = 0;
 	w->short_read = w->drained = false;
-	w->lz4 = w->own = false;
+	w->own = false;
+	w->compress = LINK_COMPRESS_NONE;
 	atomic_store(&w->heard_ms, clock_mono_ms());
 	wire_unlock(w);
 }

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdatomic.h>
+#include <zstd.h>
 
 #include "replicator/link/wire.h"
 
@@ -30,14 +31,19 @@ struct wire {
 	bool drained;    /* and all of it was taken: poll tells when there is more */
 	uint64_t sequence_out, sequence_in;
 	bool own; /* log frames go without a checksum of their payload */
-	bool lz4;
-	int lz4_wait; /* frames that are not tried, because the last one did not shrink */
+	enum link_compress compress;
+	/* Frames that are not tried, because the last try did not make one smaller: now, and after the next
+	 * such try. */
+	unsigned int pack_wait, pack_pause;
+	ZSTD_CCtx *zstd;   /* under the lock; made when it is first asked for */
+	ZSTD_DCtx *unzstd; /* the owner's; made when a frame first needs it */
 	atomic_ullong bytes_sent, bytes_saved, bytes_received, heard_ms;
 };
 
-/* Packs the payload behind header in place where that makes it smaller; returns its size then, 0 where not.
+/* Packs the payload behind header in place where that makes it smaller; returns its size then, and the
+ * frame's flag, 0 where not.
  */
-size_t wire_pack(struct wire *w, uint8_t *payload, size_t size);
+size_t wire_pack(struct wire *w, uint8_t *payload, size_t size, uint8_t *ret_flag);
 /* Leaves out the zeros that a small payload ends in: the gap behind a commit. */
 void wire_shorten(struct frame *f, const uint8_t *payload);
 /* Unpacks into w->plain. */

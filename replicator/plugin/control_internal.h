@@ -90,7 +90,7 @@ const char *control_peer_state_name(enum peer_state state);
 const char *control_peer_mode_name(enum peer_mode mode);
 int control_peer_mode_parse(const char *text, enum peer_mode *ret_mode, struct err *err);
 /* NULL is "none". */
-int control_compress_parse(const char *text, bool *ret_compress, struct err *err);
+int control_compress_parse(const char *text, enum link_compress *ret_compress, struct err *err);
 
 /* ---- connections (control_connection.c) ---- */
 

@@ -9,20 +9,23 @@ static const char *const roles[] = { [ROLE_SECONDARY] = "secondary", [ROLE_PRIMA
 static const char *const modes[] = {
 	[PEER_ASYNC] = "async", [PEER_SEMI_SYNC] = "semi-sync", [PEER_SYNC] = "sync"
 };
+static const char *const compressions[] = {
+	[LINK_COMPRESS_NONE] = "none", [LINK_COMPRESS_LZ4] = "lz4", [LINK_COMPRESS_ZSTD] = "zstd"
+};
 static const char *const states[] = {
 	[PEER_DOWN] = "down",       [PEER_FOLLOWING] = "following", [PEER_AHEAD] = "ahead",
 	[PEER_RESYNC] = "resync",   [PEER_PAUSED] = "paused",       [PEER_SPLIT_BRAIN] = "split-brain",
 	[PEER_REFUSED] = "refused",
 };
 
-int control_compress_parse(const char *text, bool *ret_compress, struct err *err)
+int control_compress_parse(const char *text, enum link_compress *ret_compress, struct err *err)
 {
-	bool lz4 = text && strcmp(text, "lz4") == 0;
-
-	if (text && !lz4 && strcmp(text, "none") != 0)
-		return err_set(err, POD_E_SYNTAX, "compress: one of none, lz4 is expected");
-	*ret_compress = lz4;
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(compressions); i++)
+		if (strcmp(compressions[i], text ? text : "none") == 0) {
+			*ret_compress = (enum link_compress) i;
+			return 0;
+		}
+	return err_set(err, POD_E_SYNTAX, "compress: one of none, lz4, zstd is expected");
 }
 
 const char *control_role_name(enum replica_role role)
@@ -96,7 +99,7 @@ static json_t *peer_json(const struct replication_peer_status *p)
 {
 	json_t *json =
 		json_pack("{ss, ss, ss, ss, ss, sb, sb, sb, sb, so}", "name", p->name, "address", p->address,
-	                  "mode", modes[p->mode], "compress", p->compress ? "lz4" : "none", "state",
+	                  "mode", modes[p->mode], "compress", compressions[p->compress], "state",
 	                  states[p->state], "in_sync", p->in_sync, "connected", p->connected, "paused",
 	                  p->paused, "verifying", p->verifying, "last_error", text_or_null(p->last_error));
 

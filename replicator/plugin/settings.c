@@ -11,7 +11,9 @@ static const char *const levels[] = {
 	[LOGL_DEBUG] = "debug",     [LOGL_INFO] = "info",   [LOGL_NOTICE] = "notice",
 	[LOGL_WARNING] = "warning", [LOGL_ERROR] = "error", NULL,
 };
-static const char *const compressions[] = { "none", "lz4", NULL };
+static const char *const compressions[] = {
+	[LINK_COMPRESS_NONE] = "none", [LINK_COMPRESS_LZ4] = "lz4", [LINK_COMPRESS_ZSTD] = "zstd", NULL
+};
 static const char *const modes[] = {
 	[PEER_ASYNC] = "async", [PEER_SEMI_SYNC] = "semi-sync", [PEER_SYNC] = "sync", NULL
 };
@@ -52,7 +54,7 @@ const struct conf_item settings_items[] = {
 	CONF_STRING(settings, link_listen, "", check_address, "Where peers connect to: HOST:PORT."),
 	CONF_STRING(settings, peer, "", NULL,
 	        "Another replica: NAME,mode=sync|semi-sync|async[,address=HOST:PORT][,wait=5s][,identity=CN][,in_sync=yes]"
-	        "[,compress=none|lz4]. "
+	        "[,compress=none|lz4|zstd]. "
 	        "Without an address it is never connected to, but may connect to us. May be given again."),
 	CONF_PATH(settings, tls_cert, "", "This replica's certificate, for links and for NBD over TCP (PEM)."),
 	CONF_PATH(settings, tls_key, "", "Its private key."),
@@ -95,7 +97,7 @@ struct peer_fields {
 	const char *address, *identity;
 	unsigned int mode;
 	uint64_t wait_ms;
-	unsigned int compress; /* a place in compressions */
+	unsigned int compress;
 	bool in_sync;
 };
 
@@ -163,7 +165,7 @@ static int peer_parse(struct settings *s, struct span text, struct peer_config *
 	p.mode = (enum peer_mode) f.mode;
 	p.wait_ms = (uint32_t) f.wait_ms;
 	p.in_sync = f.in_sync;
-	p.compress = f.compress != 0;
+	p.compress = (enum link_compress) f.compress;
 	*ret = p;
 	return 0;
 }

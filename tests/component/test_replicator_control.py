@@ -237,7 +237,12 @@ class Quiet(unittest.TestCase):
 
 class Compressed(unittest.TestCase):
     def test_what_shrinks_is_sent_small_and_arrives_whole(self):
-        replicas = Replicas(compress="lz4")
+        for way in ("lz4", "zstd"):
+            with self.subTest(compress=way):
+                self.check(way)
+
+    def check(self, way):
+        replicas = Replicas(compress=way)
         self.addCleanup(replicas.close)
         replicas.start()
         primary, disk = replicas["site1"], nbd.NBD()
@@ -249,7 +254,7 @@ class Compressed(unittest.TestCase):
         disk.flush()
         disk.shutdown()
         peer = primary.peer("site2")
-        self.assertEqual(peer["compress"], "lz4")
+        self.assertEqual(peer["compress"], way)
         self.assertGreater(peer["bytes_raw"], 5 << 20)
         self.assertLess(peer["bytes_sent"], 2 << 20)
         primary.ask("snapshot_take", name="s")

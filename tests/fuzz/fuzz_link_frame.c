@@ -19,6 +19,14 @@ static void give(const uint8_t *bytes, size_t n)
 	wire->in_to += n;
 }
 
+/* What a sender would have said, as far as the payload lets one guess that. */
+static uint32_t raw_size_of(const struct frame *f, const uint8_t *payload, size_t size)
+{
+	if (f->flags & FRAME_ZSTD)
+		return (uint32_t) ZSTD_getFrameContentSize(payload, size) & 0xfffff;
+	return f->flags & FRAME_LZ4 && size >= 4 ? le_get32(payload) & 0xfffff : (uint32_t) size;
+}
+
 static size_t give_dressed(const uint8_t *data, size_t len, uint64_t sequence)
 {
 	uint8_t header[FRAME_HEADER_SIZE];
@@ -28,7 +36,7 @@ static size_t give_dressed(const uint8_t *data, size_t len, uint64_t sequence)
 	if (size > len - 4)
 		size = len - 4;
 	f.size = (uint32_t) size;
-	f.raw_size = f.flags & FRAME_LZ4 && size >= 4 ? le_get32(data + 4) & 0xfffff : f.size;
+	f.raw_size = raw_size_of(&f, data + 4, size);
 	f.payload_hash = f.flags & FRAME_OWN ? 0 : frame_hash(data + 4, size);
 	frame_encode(&f, header);
 	give(header, sizeof(header));

@@ -50,7 +50,7 @@ struct pair {
 	uint32_t dead_ms;
 	uint64_t lag_limit_bytes, resync_bytes_per_s; /* of replicas that are started from then on */
 	uint32_t flush_wait_max_ms;
-	bool compress;
+	enum link_compress compress;
 };
 
 int pair_keys_make(void **state); /* cmocka group set-up and tear-down: the certificates */

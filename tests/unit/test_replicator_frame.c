@@ -30,6 +30,10 @@ static void a_log_frame_may_leave_its_checksum_to_its_records(void **state)
 		{ { FRAME_LOG, 0, 100, 100, 0, 5, NULL }, 0 },
 		/* What is unpacked first is looked at first. */
 		{ { FRAME_LOG, FRAME_OWN | FRAME_LZ4, 90, 100, 0, 0, NULL }, -POD_E_PROTOCOL },
+		{ { FRAME_LOG, FRAME_ZSTD | FRAME_REPLY, 90, 100, 0, 0, NULL }, 0 },
+		{ { FRAME_LOG, FRAME_OWN | FRAME_ZSTD, 90, 100, 0, 0, NULL }, -POD_E_PROTOCOL },
+		{ { FRAME_LOG, FRAME_LZ4 | FRAME_ZSTD, 90, 100, 0, 0, NULL }, -POD_E_PROTOCOL },
+		{ { FRAME_LOG, FRAME_ZSTD, 100, 100, 0, 0, NULL }, -POD_E_PROTOCOL },
 		{ { FRAME_LOG, FRAME_OWN, 100, 100, 0, 5, NULL }, -POD_E_PROTOCOL },
 		/* Nothing else has checksums inside. */
 		{ { FRAME_CHUNK, FRAME_OWN, 100, 100, 0, 0, NULL }, -POD_E_PROTOCOL },
