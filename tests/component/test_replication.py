@@ -236,6 +236,17 @@ class OneReplicatedPod(unittest.TestCase):
         self.pod.wait_in_sync()
         self.assert_all_there()
 
+    def test_status_says_why_a_standby_does_not_follow(self):
+        standby = self.pod.processes_named()["replicator:vol01@site2"]
+        os.kill(standby, signal.SIGSTOP)
+        try:
+            until(lambda: re.search(r"^vol01 at site2: .*nothing came from the peer",
+                                    self.pod.podctl("replication", "status", check=False).stdout, re.M), "the reason")
+        finally:
+            os.kill(standby, signal.SIGCONT)
+        self.pod.wait_in_sync()
+        self.assertNotIn("vol01 at", self.pod.podctl("replication", "status").stdout)
+
     def test_verify_compares_both_sites_and_finds_nothing(self):
         self.pod.send_one()
         done = self.pod.podctl("replication", "verify", "vol01", as_json=True)
