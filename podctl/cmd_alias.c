@@ -2,6 +2,7 @@
 #include "podctl/client.h"
 #include "podctl/commands.h"
 #include "podctl/output.h"
+#include "podctl/show.h"
 
 static const struct output_column columns[] = {
 	{ "ALIAS", "address", OUTPUT_TEXT },
@@ -32,14 +33,7 @@ static int run_add(struct cli *cli)
 
 static int run_list(struct cli *cli)
 {
-	json_t *answer;
-	int status;
-
-	if (client_list(cli, "/aliases", "aliases", &answer) < 0)
-		return cli_fail(cli);
-	status = output_rows(cli, columns, ARRAY_SIZE(columns), json_object_get(answer, "aliases"), answer);
-	json_decref(answer);
-	return status;
+	return show_list(cli, "/aliases", "aliases", columns, ARRAY_SIZE(columns));
 }
 
 static const char *alias_path(struct cli *cli)
@@ -49,14 +43,7 @@ static const char *alias_path(struct cli *cli)
 
 static int run_show(struct cli *cli)
 {
-	json_t *answer;
-	int status;
-
-	if (client_call(cli, "GET", alias_path(cli), NULL, &answer) < 0)
-		return cli_fail(cli);
-	status = output_object(cli, columns, ARRAY_SIZE(columns), answer);
-	json_decref(answer);
-	return status;
+	return show_object(cli, alias_path(cli), columns, ARRAY_SIZE(columns));
 }
 
 static int run_remove(struct cli *cli)

@@ -6,6 +6,7 @@
 #include "podctl/client.h"
 #include "podctl/commands.h"
 #include "podctl/output.h"
+#include "podctl/show.h"
 
 static const struct output_column list_columns[] = {
 	{ "USER", "address", OUTPUT_TEXT },   { "ID", "id", OUTPUT_TEXT },
@@ -110,14 +111,7 @@ static int run_list(struct cli *cli)
 
 static int run_show(struct cli *cli)
 {
-	json_t *answer;
-	int status;
-
-	if (client_call(cli, "GET", device_path(cli, ""), NULL, &answer) < 0)
-		return cli_fail(cli);
-	status = output_object(cli, show_columns, ARRAY_SIZE(show_columns), answer);
-	json_decref(answer);
-	return status;
+	return show_object(cli, device_path(cli, ""), show_columns, ARRAY_SIZE(show_columns));
 }
 
 /* ---- orders ---- */

@@ -4,6 +4,7 @@
 #include "podctl/cmd_domain_dns.h"
 #include "podctl/commands.h"
 #include "podctl/output.h"
+#include "podctl/show.h"
 
 static const struct output_column columns[] = {
 	{ "DOMAIN", "name", OUTPUT_TEXT },
@@ -55,14 +56,7 @@ static int run_set(struct cli *cli)
 
 static int run_list(struct cli *cli)
 {
-	json_t *answer;
-	int status;
-
-	if (client_list(cli, "/domains", "domains", &answer) < 0)
-		return cli_fail(cli);
-	status = output_rows(cli, columns, ARRAY_SIZE(columns), json_object_get(answer, "domains"), answer);
-	json_decref(answer);
-	return status;
+	return show_list(cli, "/domains", "domains", columns, ARRAY_SIZE(columns));
 }
 
 static int run_remove(struct cli *cli)

@@ -2,6 +2,7 @@
 #include "podctl/client.h"
 #include "podctl/commands.h"
 #include "podctl/output.h"
+#include "podctl/show.h"
 
 #define MEMBERS_PER_CALL 500
 
@@ -60,27 +61,12 @@ static int run_add(struct cli *cli)
 
 static int run_list(struct cli *cli)
 {
-	json_t *answer;
-	int status;
-
-	if (client_list(cli, "/groups", "groups", &answer) < 0)
-		return cli_fail(cli);
-	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "groups"),
-	                     answer);
-	json_decref(answer);
-	return status;
+	return show_list(cli, "/groups", "groups", list_columns, ARRAY_SIZE(list_columns));
 }
 
 static int run_show(struct cli *cli)
 {
-	json_t *answer;
-	int status;
-
-	if (client_call(cli, "GET", group_path(cli, ""), NULL, &answer) < 0)
-		return cli_fail(cli);
-	status = output_object(cli, show_columns, ARRAY_SIZE(show_columns), answer);
-	json_decref(answer);
-	return status;
+	return show_object(cli, group_path(cli, ""), show_columns, ARRAY_SIZE(show_columns));
 }
 
 static int run_remove(struct cli *cli)

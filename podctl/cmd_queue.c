@@ -6,6 +6,7 @@
 #include "podctl/duration.h"
 #include "podctl/output.h"
 #include "podctl/queue_calls.h"
+#include "podctl/show.h"
 
 static const struct output_column list_columns[] = {
 	{ "ID", "id", OUTPUT_TEXT },
@@ -82,17 +83,10 @@ static const char *list_path(struct cli *cli)
 static int run_list(struct cli *cli)
 {
 	const char *path = list_path(cli);
-	json_t *answer;
-	int status;
 
 	if (!path)
 		return cli_fail_with(cli, POD_E_NOMEM, NULL, "queue");
-	if (client_list(cli, path, "messages", &answer) < 0)
-		return cli_fail(cli);
-	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "messages"),
-	                     answer);
-	json_decref(answer);
-	return status;
+	return show_list(cli, path, "messages", list_columns, ARRAY_SIZE(list_columns));
 }
 
 static int run_lanes(struct cli *cli)

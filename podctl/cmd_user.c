@@ -6,6 +6,7 @@
 #include "podctl/duration.h"
 #include "podctl/output.h"
 #include "podctl/password.h"
+#include "podctl/show.h"
 #include "podctl/size.h"
 
 static const struct output_column list_columns[] = {
@@ -132,30 +133,16 @@ static int run_add(struct cli *cli)
 static int run_list(struct cli *cli)
 {
 	const char *domain = cli_option(cli, "--domain"), *volume = cli_option(cli, "--volume"), *path;
-	json_t *answer;
-	int status;
 
 	path = arena_printf(cli->arena, "/users?limit=1000%s%s%s%s", domain ? "&domain=" : "",
 	                    domain ? client_segment(cli, domain) : "", volume ? "&volume=" : "",
 	                    volume ? client_segment(cli, volume) : "");
-	if (client_list(cli, path, "users", &answer) < 0)
-		return cli_fail(cli);
-	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "users"),
-	                     answer);
-	json_decref(answer);
-	return status;
+	return show_list(cli, path, "users", list_columns, ARRAY_SIZE(list_columns));
 }
 
 static int run_show(struct cli *cli)
 {
-	json_t *answer;
-	int status;
-
-	if (client_call(cli, "GET", user_path(cli), NULL, &answer) < 0)
-		return cli_fail(cli);
-	status = output_object(cli, show_columns, ARRAY_SIZE(show_columns), answer);
-	json_decref(answer);
-	return status;
+	return show_object(cli, user_path(cli), show_columns, ARRAY_SIZE(show_columns));
 }
 
 static int run_set(struct cli *cli)

@@ -2,6 +2,7 @@
 #include "podctl/client.h"
 #include "podctl/commands.h"
 #include "podctl/output.h"
+#include "podctl/show.h"
 #include "podctl/size.h"
 
 static const struct output_column list_columns[] = {
@@ -115,29 +116,13 @@ static int run_grow(struct cli *cli)
 
 static int run_list(struct cli *cli)
 {
-	json_t *answer;
-	int status;
-
-	if (client_list(cli, "/volumes", "volumes", &answer) < 0)
-		return cli_fail(cli);
-	status = output_rows(cli, list_columns, ARRAY_SIZE(list_columns), json_object_get(answer, "volumes"),
-	                     answer);
-	json_decref(answer);
-	return status;
+	return show_list(cli, "/volumes", "volumes", list_columns, ARRAY_SIZE(list_columns));
 }
 
 static int run_show(struct cli *cli)
 {
-	json_t *answer;
-	int status;
-
-	if (client_call(cli, "GET",
-	                arena_printf(cli->arena, "/volumes/%s", client_segment(cli, cli->args[0])), NULL,
-	                &answer) < 0)
-		return cli_fail(cli);
-	status = output_object(cli, show_columns, ARRAY_SIZE(show_columns), answer);
-	json_decref(answer);
-	return status;
+	return show_object(cli, arena_printf(cli->arena, "/volumes/%s", client_segment(cli, cli->args[0])),
+	                   show_columns, ARRAY_SIZE(show_columns));
 }
 
 /* Problems that were not repaired make it a failure, for scripts. */
