@@ -30,32 +30,6 @@ static bool starts_with(const struct body_reader *r, uint8_t c)
 	return r->rest.len && r->rest.p[0] == c;
 }
 
-/* Length of the string, number, NIL or parenthesised list at the start of s, 0 where there is none. */
-static size_t element_len(struct span s)
-{
-	size_t depth = 0, i = 0;
-
-	do {
-		size_t n = 1;
-
-		if (i == s.len)
-			return 0;
-		if (s.p[i] == '(') {
-			if (++depth > LIST_DEPTH_MAX)
-				return 0;
-		} else if (s.p[i] == ')') {
-			if (depth-- == 0)
-				return 0;
-		} else if (s.p[i] != ' ' || depth == 0) {
-			n = imap_string_len(span_skip(s, i), NULL);
-		}
-		if (n == 0)
-			return 0;
-		i += n;
-	} while (depth);
-	return i;
-}
-
 static struct body_level *top(struct body_reader *r)
 {
 	return &r->levels[r->depth - 1];
@@ -106,7 +80,7 @@ static void note_element(struct body_level *l, struct span e)
 static bool take_element(struct body_reader *r)
 {
 	struct body_level *l = top(r);
-	size_t n = element_len(r->rest);
+	size_t n = imap_element_len(r->rest, LIST_DEPTH_MAX);
 	struct span e = span_head(r->rest, n);
 
 	if (n == 0)

@@ -46,3 +46,28 @@ size_t imap_string_len(struct span s, size_t *ret_head)
 		return quoted_len(s);
 	return s.p[0] == '{' ? literal_len(s, ret_head) : atom_len(s);
 }
+
+size_t imap_element_len(struct span s, size_t depth_max)
+{
+	size_t depth = 0, i = 0;
+
+	do {
+		size_t n = 1;
+
+		if (i == s.len)
+			return 0;
+		if (s.p[i] == '(') {
+			if (++depth > depth_max)
+				return 0;
+		} else if (s.p[i] == ')') {
+			if (depth-- == 0)
+				return 0;
+		} else if (s.p[i] != ' ' || depth == 0) {
+			n = imap_string_len(span_skip(s, i), NULL);
+		}
+		if (n == 0)
+			return 0;
+		i += n;
+	} while (depth);
+	return i;
+}

@@ -10,4 +10,7 @@
  */
 size_t imap_string_len(struct span s, size_t *ret_head);
 
+/* The same of a string, a number, NIL or a list of these, of at most depth_max lists in each other. */
+size_t imap_element_len(struct span s, size_t depth_max);
+
 #endif

@@ -65,29 +65,6 @@ static bool take_string(struct arena *a, struct span *s, struct span *ret_value)
 	return true;
 }
 
-/* Passes a string or a list, however deep. */
-static bool pass_element(struct span *s)
-{
-	size_t depth = 0;
-
-	do {
-		size_t n = 1;
-
-		if (s->len == 0)
-			return false;
-		if (s->p[0] == '(')
-			depth++;
-		else if (s->p[0] == ')' && depth > 0)
-			depth--;
-		else if (s->p[0] != ' ' || depth == 0)
-			n = imap_string_len(*s, NULL);
-		if (n == 0)
-			return false;
-		*s = span_skip(*s, n);
-	} while (depth > 0);
-	return true;
-}
-
 static bool pass_space(struct reader *r)
 {
 	if (!starts_with(r, ' '))
@@ -103,14 +80,12 @@ static bool next_string(struct reader *r, struct span *ret_value)
 
 static bool next_element(struct reader *r, struct span *ret_raw)
 {
-	struct span before;
+	size_t n = pass_space(r) ? imap_element_len(r->rest, SIZE_MAX) : 0;
 
-	if (!pass_space(r))
+	if (n == 0)
 		return false;
-	before = r->rest;
-	if (!pass_element(&r->rest))
-		return false;
-	*ret_raw = span_head(before, before.len - r->rest.len);
+	*ret_raw = span_head(r->rest, n);
+	r->rest = span_skip(r->rest, n);
 	return true;
 }
 
