@@ -5,17 +5,16 @@ recipient, each flag acknowledged, each UID unchanged. What was not acknowledged
 
 PODMAIL_KILL_CYCLES sets how many kills (default 12; a soak runs 300), PODMAIL_SEED repeats a run.
 """
-import imaplib
 import json
 import os
 import random
 import re
 import signal
-import smtplib
 import threading
 import time
 import unittest
 
+from load import LOST, Load
 from pod import Pod, until
 
 CYCLES = int(os.environ.get("PODMAIL_KILL_CYCLES", "12"))
@@ -23,8 +22,6 @@ SEED = int(os.environ.get("PODMAIL_SEED", str(int(time.time()))))
 USERS = [f"kill{i}" for i in range(6)]
 PASSWORD = "kill-secret-9"
 VERIFY_EVERY = 10
-
-LOST = (OSError, EOFError, imaplib.IMAP4.error, imaplib.IMAP4.abort, smtplib.SMTPException)
 
 
 def message(token, recipient=""):
@@ -55,39 +52,15 @@ class Book:
             self.acked.add(token)
 
 
-class Load:
-    """Threads that send, append and flag until told to stop, reconnecting whenever they lose a server."""
+class Clients(Load):
+    """They send, append and flag, reconnecting whenever they lose a server."""
 
     def __init__(self, pod, book, rng, mail_only=False):
         self.pod, self.book = pod, book
-        self.stopping = threading.Event()
-        self.failures = []
         kinds = [self.send_smtp] * 3 + [self.send_lmtp]
         if not mail_only:
             kinds += [self.append, self.set_flags, self.set_flags]
-        self.threads = [threading.Thread(target=self.run, args=(kind, random.Random(rng.random()), i), daemon=True)
-                        for i, kind in enumerate(kinds)]
-
-    def start(self):
-        for thread in self.threads:
-            thread.start()
-
-    def stop(self):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(120)
-            if thread.is_alive():
-                self.failures.append("a client thread hangs")
-
-    def run(self, kind, rng, index):
-        while not self.stopping.is_set():
-            try:
-                kind(rng, index)
-            except LOST:
-                time.sleep(0.02)  # the server is being restarted; trying again is the waiting
-            except Exception as e:  # noqa: BLE001 - anything else is the test's finding
-                self.failures.append(repr(e))
-                return
+        super().__init__(kinds, rng)
 
     def send_smtp(self, rng, _):
         with self.pod.smtp("smtp") as client:
@@ -228,8 +201,7 @@ class KillTest(PodUnderLoad):
         done = 0
         kills = {}
         while done < CYCLES:
-            load = Load(self.pod, self.book, self.rng)
-            load.start()
+            load = Clients(self.pod, self.book, self.rng)
             for _ in range(min(VERIFY_EVERY, CYCLES - done)):
                 time.sleep(self.rng.uniform(0.05, 0.6))  # a random moment of the load, not a wait for anything
                 kind = self.kill_one()

@@ -44,8 +44,7 @@ class PowerCutTest(test_kill.PodUnderLoad):
     def test_acknowledged_mail_and_flags_survive_a_power_cut(self):
         for n in range(CUTS):
             acked = len(self.book.acked)
-            load = test_kill.Load(self.pod, self.book, self.rng, mail_only=n % 3 == 0)
-            load.start()
+            load = test_kill.Clients(self.pod, self.book, self.rng, mail_only=n % 3 == 0)
             until(lambda: len(self.book.acked) >= acked + 20 or load.failures, "some mail to be acknowledged")
             threading.Event().wait(self.rng.uniform(0.0, 0.8))  # a random moment of the load
             self.disk.cut()

@@ -20,12 +20,12 @@ import time
 import unittest
 
 from fake_smtp import CLOSE, RESET, FakeSmtp
+from load import Load
 from pod import Pod, until
 
 KILLS = int(os.environ.get("PODMAIL_QUEUE_KILLS", "10"))
 SEED = int(os.environ.get("PODMAIL_SEED", str(int(time.time()))))
 ROUND = 10  # kills between two looks at everything
-LOST = (OSError, EOFError, smtplib.SMTPException)
 DOMAINS = ("good", "slow", "late", "flap", "away")
 
 
@@ -98,34 +98,12 @@ class Elsewhere:
         return found
 
 
-class Load:
-    """Threads that hand mail in until they are told to stop. A token is written down before it is tried."""
+class Letters(Load):
+    """Clients that hand mail in. A token is written down before it is tried."""
 
     def __init__(self, test):
         self.test = test
-        self.stopping = threading.Event()
-        self.failures = []
-        self.threads = [threading.Thread(target=self.run, args=(random.Random(test.rng.random()), i), daemon=True)
-                        for i in range(4)]
-        for thread in self.threads:
-            thread.start()
-
-    def stop(self):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(120)
-            if thread.is_alive():
-                self.failures.append("a client hangs")
-
-    def run(self, rng, index):
-        while not self.stopping.is_set():
-            try:
-                self.session(rng, index)
-            except LOST:
-                time.sleep(0.02)  # the server is being restarted; trying again is the waiting
-            except Exception as e:  # noqa: BLE001 - anything else is the test's finding
-                self.failures.append(repr(e))
-                return
+        super().__init__([self.session] * 4, test.rng)
 
     def recipients(self, rng):
         remote = [f"{rng.choice(('ann', 'ann', 'ben', 'nobody'))}@{d}.test"
@@ -268,7 +246,7 @@ class QueueKillTest(unittest.TestCase):
     def test_what_was_acknowledged_is_delivered_or_bounced_once(self):
         done = 0
         while done < KILLS:
-            load = Load(self)
+            load = Letters(self)
             for _ in range(min(ROUND, KILLS - done)):
                 time.sleep(self.rng.uniform(0.1, 0.8))  # a random moment of the load, not a wait for anything
                 self.kill_one()

@@ -11,44 +11,26 @@ import os
 import random
 import re
 import signal
-import smtplib
 import threading
 import time
 import unittest
 
 from disks import PowerCutDisk, need_root
 from fake_smtp import CLOSE, FakeSmtp
+from load import Load
 from pod import Pod, until
 
 CUTS = int(os.environ.get("PODMAIL_POWER_CUTS", "2"))
 SEED = int(os.environ.get("PODMAIL_SEED", str(int(time.time()))))
-LOST = (OSError, EOFError, smtplib.SMTPException)
 LINES = (3, 3, 30, 400, 8000)  # of a body: in a packet, and in a file of its own
 
 
-class Load:
-    """Threads that hand mail in until they are told to stop. A token is written down before it is tried."""
+class Letters(Load):
+    """Clients that hand mail in. A token is written down before it is tried."""
 
     def __init__(self, test):
         self.test = test
-        self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self.run, args=(random.Random(test.rng.random()), i), daemon=True)
-                        for i in range(4)]
-        for thread in self.threads:
-            thread.start()
-
-    def stop(self):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(120)
-            assert not thread.is_alive(), "a client hangs"
-
-    def run(self, rng, index):
-        while not self.stopping.is_set():
-            try:
-                self.session(rng, index)
-            except LOST:
-                time.sleep(0.02)  # the server is gone; trying again is the waiting
+        super().__init__([self.session] * 4, test.rng)
 
     def session(self, rng, index):
         pod = self.test.pod
@@ -144,14 +126,15 @@ class QueuePowerCutTest(unittest.TestCase):
     def test_what_was_acknowledged_outlives_a_power_cut_in_the_queue(self):
         for n in range(CUTS):
             acked = len(self.acked)
-            load = Load(self)
-            until(lambda: len(self.acked) >= acked + 20, "some mail to be acknowledged")
+            load = Letters(self)
+            until(lambda: len(self.acked) >= acked + 20 or load.failures, "some mail to be acknowledged")
             # A random moment of the load: while the journal is young, or while it is being settled.
             threading.Event().wait(self.rng.choice((self.rng.uniform(0.0, 0.8), self.rng.uniform(4.5, 6.0))))
             self.disk.cut()
             load.stopping.set()
             self.kill_everything()  # whatever a client was told from here on, it was told after the cut
             load.stop()
+            self.assertEqual(load.failures, [])
             self.disk.repower()
             self.pod.up()
             self.verify()
