@@ -9,7 +9,7 @@ import unittest
 
 from dns_tree import UNSIGNED, DnsTree, Zone
 from milters import ScriptedMilter, set_milters
-from pod import Pod
+from pod import PodTest
 
 MESSAGE = b"From: a@away.test\r\nSubject: %s\r\n\r\nx\r\n"
 # address: (its name, whether that leads back, the word for it)
@@ -21,7 +21,7 @@ CLIENTS = {"25.1.2.1": ("good.names.test", "good.names.test", "OK"),
            "127.0.0.9": ("localhost", "localhost", "OK")}
 
 
-class ClientNames(unittest.TestCase):
+class ClientNames(PodTest):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="podmail-names-")
@@ -36,9 +36,7 @@ class ClientNames(unittest.TestCase):
         cls.tree.start()
         cls.addClassCleanup(cls.tree.close)
         os.chmod(cls.tree.dir, 0o755)  # the trust anchor, for the programs' own users
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
+        super().setUpClass()
         cls.pod.down()
         path = os.path.join(cls.pod.dir, "podmail.conf")
         with open(path, encoding="utf-8") as f:

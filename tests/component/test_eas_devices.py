@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 
 from eas_client import VERSIONS, Line, Phone
 from eas_wbxml import E
-from pod import Pod
+from pod import PodTest
 
 SCHEMAS = "http://schemas.microsoft.com/exchange/autodiscover/"
 TYPE = E("Provision:PolicyType", "MS-EAS-Provisioning-WBXML")
@@ -22,13 +22,7 @@ def settings(*questions):
 USER_INFORMATION = settings(E("Settings:UserInformation", E("Settings:Get")))
 
 
-class Devices(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
-
+class Devices(PodTest):
     def phone(self, version="14.1", device="DEVICE01", **options):
         return Phone(self.pod, "alice", version=version, device=device, **options)
 

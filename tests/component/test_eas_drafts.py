@@ -5,20 +5,16 @@ import unittest
 
 from eas_client import Phone
 from eas_wbxml import E
-from pod import Pod, until
+from pod import PodTest, until
 
 DAY = "2026-12-01T00:00:00.000Z"
 
 
-class Drafts(unittest.TestCase):
+class Drafts(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
-        cls.pod.add_user("drafts", "a good password 1")
-        cls.box = cls.pod.imap("drafts")
-        cls.addClassCleanup(cls.box.logout)
+        super().setUpClass()
+        cls.box = cls.new_box("drafts")
         cls.box.append("INBOX", "", None, b"Subject: hello\r\n\r\nx")
 
     def phone(self, version, device):

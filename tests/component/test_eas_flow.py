@@ -7,20 +7,14 @@ import xml.etree.ElementTree as ET
 
 from eas_client import VERSIONS, Line, Phone
 from eas_wbxml import E
-from pod import Pod, until
+from pod import PodTest, until
 
 MOBILESYNC = "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/"
 ASK = ('<?xml version="1.0" encoding="utf-8"?><Autodiscover xmlns="{0}requestschema/2006"><Request><EMailAddress>{1}</EMailAddress>'
        "<AcceptableResponseSchema>{0}responseschema/2006</AcceptableResponseSchema></Request></Autodiscover>")
 
 
-class Flow(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
-
+class Flow(PodTest):
     def phone(self, version="16.1", **options):
         return Phone(self.pod, "alice", version=version, **options)
 

@@ -5,7 +5,7 @@ import unittest
 
 from eas_client import VERSIONS, Phone
 from eas_wbxml import E
-from pod import Pod
+from pod import PodTest
 
 
 def create(key, name, parent="0", kind="12"):
@@ -22,12 +22,10 @@ def delete(key, folder):
     return E("FolderHierarchy:FolderDelete", E("FolderHierarchy:SyncKey", key), E("FolderHierarchy:ServerId", folder))
 
 
-class Folders(unittest.TestCase):
+class Folders(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
+        super().setUpClass()
         cls.users = 0
 
     def user(self):

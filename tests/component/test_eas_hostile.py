@@ -10,7 +10,7 @@ import urllib.parse
 
 from eas_client import Answer, Line, Phone
 from eas_wbxml import E, encode
-from pod import BIN, Pod, until
+from pod import BIN, PodTest, until
 
 PATH = "/Microsoft-Server-ActiveSync"
 WBXML = "application/vnd.ms-sync.wbxml"
@@ -31,12 +31,10 @@ def cpu_seconds(pids):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-class Hostile(unittest.TestCase):
+class Hostile(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
+        super().setUpClass()
         cls.pod.down()
         with open(os.path.join(cls.pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
             f.write("\nimapd { workers = 1; device_requests = 0; device_repeats = 0; }\n")

@@ -6,7 +6,7 @@ import unittest
 
 from eas_client import VERSIONS, Phone
 from eas_wbxml import E
-from pod import Pod
+from pod import PodTest
 
 TEXT = "Grüße aus Köln: " + "ÄÖÜ€ 0123456789 " * 200
 HTML = ("<html><head><style>p { color: red }</style><title>no</title></head><body><p>Hello <b>bold</b> &amp; more</p>"
@@ -48,15 +48,11 @@ def body_wanted(kind, size=None, all_or_none=None, preview=None):
     return E("AirSyncBase:BodyPreference", E("AirSyncBase:Type", kind), *more)
 
 
-class Items(unittest.TestCase):
+class Items(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
-        cls.pod.add_user("items", "a good password 1")
-        cls.box = cls.pod.imap("items")
-        cls.addClassCleanup(cls.box.logout)
+        super().setUpClass()
+        cls.box = cls.new_box("items")
         inner = email.message.EmailMessage(policy=email.policy.SMTP)
         inner["Subject"] = "the inner one"
         inner.set_content("inside")

@@ -5,7 +5,7 @@ import unittest
 
 from eas_client import Phone
 from eas_wbxml import E
-from pod import Pod, until
+from pod import PodTest, until
 
 INVITATION = """From: Org <{org}>\r
 To: {to}\r
@@ -41,17 +41,11 @@ def meeting(tag, *children):
     return E("MeetingResponse:" + tag, *children)
 
 
-class Meetings(unittest.TestCase):
+class Meetings(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
-        for name in ("guest", "host"):
-            cls.pod.add_user(name, "a good password 1")
-        cls.guest, cls.host = cls.pod.imap("guest"), cls.pod.imap("host")
-        cls.addClassCleanup(cls.guest.logout)
-        cls.addClassCleanup(cls.host.logout)
+        super().setUpClass()
+        cls.guest, cls.host = cls.new_box("guest"), cls.new_box("host")
 
     def invited(self, subject, version, more=""):
         """A phone that has the invitation; its id."""

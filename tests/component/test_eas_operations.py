@@ -6,7 +6,7 @@ import unittest
 
 from eas_client import Phone
 from eas_wbxml import E
-from pod import Pod
+from pod import PodTest
 
 
 def letter(number, subject, text, references=()):
@@ -18,15 +18,11 @@ def letter(number, subject, text, references=()):
     return m
 
 
-class Operations(unittest.TestCase):
+class Operations(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
-        cls.pod.add_user("ops", "a good password 1")
-        cls.box = cls.pod.imap("ops")
-        cls.addClassCleanup(cls.box.logout)
+        super().setUpClass()
+        cls.box = cls.new_box("ops")
         cls.box.create("Trash/below")
         cls.box.create("Target")
         for folder, m in (("INBOX", letter(1, "plans", "nothing here")), ("INBOX", letter(2, "Re: plans", "the zeppelin lands", [1])),

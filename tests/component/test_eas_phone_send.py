@@ -5,7 +5,7 @@ import unittest
 
 from eas_client import VERSIONS, Phone
 from eas_wbxml import E
-from pod import Pod, until
+from pod import PodTest, until
 
 ORIGINAL = (b"From: Friend <friend@example.com>\r\nTo: %s\r\nSubject: the original\r\nDate: Thu, 26 Nov 2026 10:11:12 +0000\r\n"
             b"Message-ID: <original@example.com>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -14,17 +14,11 @@ ORIGINAL = (b"From: Friend <friend@example.com>\r\nTo: %s\r\nSubject: the origin
             b"Content-Transfer-Encoding: base64\r\n\r\nAAECAwQF\r\n--b--\r\n")
 
 
-class Sending(unittest.TestCase):
+class Sending(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
-        for name in ("writer", "reader"):
-            cls.pod.add_user(name, "a good password 1")
-        cls.writer, cls.reader = cls.pod.imap("writer"), cls.pod.imap("reader")
-        cls.addClassCleanup(cls.writer.logout)
-        cls.addClassCleanup(cls.reader.logout)
+        super().setUpClass()
+        cls.writer, cls.reader = cls.new_box("writer"), cls.new_box("reader")
 
     def phone(self, version, **options):
         return Phone(self.pod, "writer", version=version, device="S" + version.replace(".", ""), **options).set_up()

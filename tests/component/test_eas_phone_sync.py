@@ -4,7 +4,7 @@ import unittest
 
 from eas_client import VERSIONS, Phone
 from eas_wbxml import E
-from pod import Pod
+from pod import PodTest
 
 
 def message(subject, body="A body.\r\n", date=None):
@@ -21,12 +21,10 @@ def subjects(items):
     return sorted(data.get("Email:Subject") for data in items.values())
 
 
-class Sync(unittest.TestCase):
+class Sync(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
+        super().setUpClass()
         cls.users = 0
 
     def setUp(self):

@@ -6,7 +6,7 @@ import unittest
 
 from eas_client import VERSIONS, Phone
 from eas_wbxml import E
-from pod import Pod
+from pod import PodTest
 
 
 def resolve(*names, options=()):
@@ -14,12 +14,10 @@ def resolve(*names, options=()):
     return E("ResolveRecipients:ResolveRecipients", *[E("ResolveRecipients:To", n) for n in names], *more)
 
 
-class Resolve(unittest.TestCase):
+class Resolve(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
+        super().setUpClass()
         for name, full in (("miller", "Anne Miller"), ("mill", "Bob O'Mills"), ("zoe", "Zoë Anders")):
             cls.pod.podctl("user", "add", cls.pod.address(name), "--display-name", full, "--password-stdin", stdin="a good password 1\n")
         cls.pod.podctl("domain", "add", "elsewhere.test")

@@ -13,7 +13,7 @@ import unittest
 
 from eas_client import VERSIONS, Phone
 from eas_wbxml import E
-from pod import Pod, until
+from pod import PodTest, until
 
 ORIGINAL = ("From: Bob <bob@example.test>\r\nTo: alice@example.test\r\nSubject: Plans\r\nMessage-ID: <o1@there.test>\r\n"
             "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: text/plain\r\n\r\n"
@@ -21,12 +21,10 @@ ORIGINAL = ("From: Bob <bob@example.test>\r\nTo: alice@example.test\r\nSubject: 
             "a,b\r\n--m--\r\n").encode()
 
 
-class Send(unittest.TestCase):
+class Send(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
+        super().setUpClass()
         cls.alice, cls.bob, cls.carol = (cls.pod.address(n) for n in ("alice", "bob", "carol"))
         box = cls.pod.imap("alice")
         box.append("INBOX", None, None, ORIGINAL)

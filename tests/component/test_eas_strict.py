@@ -9,7 +9,7 @@ import unittest
 from eas_client import Phone
 from eas_notation import tree
 from eas_wbxml import encode
-from pod import Pod
+from pod import PodTest
 
 MAIL = b"""From: Ann <ann@example.org>\r\nTo: strict@example.test\r\nSubject: %s\r\nMessage-ID: <%s@example.org>\r\nMIME-Version: 1.0\r
 Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nsome text\r\n--b\r
@@ -156,12 +156,10 @@ BYTES = (
 )
 
 
-class Strict(unittest.TestCase):
+class Strict(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
+        super().setUpClass()
         cls.pod.add_user("strict", "a good password 1")
         box = cls.pod.imap("strict")
         box.append("INBOX", "", None, MAIL % (b"strict", b"1"))

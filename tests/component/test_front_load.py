@@ -8,18 +8,16 @@ import socket
 import time
 import unittest
 
-from pod import Pod, until
+from pod import PodTest, until
 from test_submission import Lines, proxied
 
 STRANGER = "198.51.100.7"
 
 
-class FrontLoad(unittest.TestCase):
+class FrontLoad(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
+        super().setUpClass()
         cls.pod.down()
         path = os.path.join(cls.pod.dir, "podmail.conf")
         with open(path, encoding="utf-8") as f:

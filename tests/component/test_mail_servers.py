@@ -14,7 +14,7 @@ import unittest
 import peers
 from certs import Authority
 from dns_tree import DnsTree, Zone, tlsa
-from pod import Pod, until
+from pod import PodTest, until
 
 US = "127.0.20.1"
 PEERS = {peers.Postfix: "127.0.10.1", peers.Exim: "127.0.10.2", peers.OpenSmtpd: "127.0.10.3"}
@@ -31,7 +31,7 @@ def connected_to(address):
         return any(line.split()[2] == remote and line.split()[3] == "01" for line in f.readlines()[1:])
 
 
-class MailServers(unittest.TestCase):
+class MailServers(PodTest):
     @classmethod
     def setUpClass(cls):
         cls.dir = tempfile.mkdtemp(prefix="podmail-servers-")
@@ -55,9 +55,7 @@ class MailServers(unittest.TestCase):
 
     @classmethod
     def start_pod(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
+        super().setUpClass()
         cls.pod.down()
         with open(os.path.join(cls.pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
             f.write(f'\n{cls.tree.conf()}\nmta {{\n  smtp = "{US}:25"\n  hostname = "mx.example.test"\n  queue_retry_min = 300ms\n'

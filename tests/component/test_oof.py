@@ -9,7 +9,7 @@ import smtplib
 import time
 import unittest
 
-from pod import Pod, until
+from pod import PodTest, until
 
 
 def message(to, subject, extra="", sender="stranger@elsewhere.test"):
@@ -17,12 +17,10 @@ def message(to, subject, extra="", sender="stranger@elsewhere.test"):
             f"{extra}\r\nhello\r\n").encode()
 
 
-class Oof(unittest.TestCase):
+class Oof(PodTest):
     @classmethod
     def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
+        super().setUpClass()
         cls.alice, cls.bob, cls.carol = (cls.pod.address(n) for n in ("alice", "bob", "carol"))
 
     def oof(self, who, *options):

@@ -13,12 +13,12 @@ import sts_server
 from certs import Authority
 from dns_tree import UNSIGNED, DnsTree, Zone, mta_sts, tls_rpt, tlsa
 from fake_smtp import FakeSmtp
-from pod import Pod, until
+from pod import PodTest, until
 
 MX = "@ MX 10 mx\n"
 
 
-class TlsReports(unittest.TestCase):
+class TlsReports(PodTest):
     @classmethod
     def setUpClass(cls):
         cls.dir = tempfile.TemporaryDirectory(prefix="podmail-tls-")
@@ -37,9 +37,7 @@ class TlsReports(unittest.TestCase):
         cls.tree = DnsTree(cls.zones())
         cls.tree.start()
         cls.addClassCleanup(cls.tree.close)
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
+        super().setUpClass()
         cls.pod.down()
         with open(os.path.join(cls.pod.dir, "podmail.conf"), "a", encoding="utf-8") as f:
             f.write(f"\n{cls.tree.conf()}\noutbound {{\n  port = {cls.port}\n  sts_port = {cls.https.server_port}\n"

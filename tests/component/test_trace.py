@@ -4,16 +4,10 @@ import os
 import signal
 import unittest
 
-from pod import Pod, until
+from pod import PodTest, until
 
 
-class Trace(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
-
+class Trace(PodTest):
     def submit(self, name, recipients, options=()):
         """The id of a message from the user."""
         with self.pod.smtp("submission", starttls=True) as client:

@@ -4,7 +4,7 @@ import re
 import time
 import unittest
 
-from pod import Pod, until
+from pod import PodTest, until
 
 for name in ("GENURLAUTH", "URLFETCH", "RESETKEY"):
     imaplib.Commands[name] = ("AUTH", "SELECTED")
@@ -13,13 +13,7 @@ SMALL = b"Subject: small\r\n\r\nhello\r\n"
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcdef0123456789abcdef\r\n" * 20000
 
 
-class Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.pod = Pod()
-        cls.addClassCleanup(cls.pod.close)
-        cls.pod.up()
-
+class Case(PodTest):
     def setUp(self):
         self.box = self.pod.imap("alice")
         self.addCleanup(self.logout, self.box)

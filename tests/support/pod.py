@@ -248,3 +248,21 @@ class Pod:
     def pids_of(self, program):
         return sorted(pid for pid, line in self.processes().items()
                       if os.path.basename(line.split(" ")[0]).rstrip(":") == program)
+
+
+class PodTest(unittest.TestCase):
+    """Tests of one class that share a pod, which runs: cls.pod."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pod = Pod()
+        cls.addClassCleanup(cls.pod.close)
+        cls.pod.up()
+
+    @classmethod
+    def new_box(cls, name):
+        """A new user's IMAP session."""
+        cls.pod.add_user(name, "a good password 1")
+        box = cls.pod.imap(name)
+        cls.addClassCleanup(box.logout)
+        return box
