@@ -27,8 +27,8 @@ class Frame(unittest.TestCase):
             self.assertTrue(a.header("X-Spam-Status").startswith("No, "))
             self.assertIsNone(a.header("X-Spam"))
             self.assertEqual(a.changed, [(2, "X-Spam", ""), (1, "X-Spam", "")])
-            self.assertIn("filter.verdict", f.log())
-            self.assertIn("trace=0123456789abcdef", f.log())
+            f.wait_for_log("filter.verdict")
+            f.wait_for_log("trace=0123456789abcdef")
 
     def test_of_steps_it_has_no_use_for_it_is_told_nothing(self):
         """To promise no reply to them is not the same: libmilter replies, and complains to syslog at each message."""
@@ -52,7 +52,7 @@ class Frame(unittest.TestCase):
             f.reload("  idle_timeout = nonsense")
             m.rcpt("b@example.test")
             self.assertTrue(m.data(MESSAGE).accepted)
-            self.assertIn("filter.not_reloaded", f.log())
+            f.wait_for_log("filter.not_reloaded")
 
     def test_a_thousand_open_sessions_need_no_thread_each(self):
         with Filter() as f:
@@ -176,14 +176,14 @@ class DnsLists(unittest.TestCase):
                 self.assertEqual("DNSBL" in status or "DNSWL" in status, expected is not None, (address, status))
                 self.assertIn(expected or "score=", status)
                 self.assertEqual(answer.header("X-Spam"), "yes" if junk else None, address)
-            self.assertIn("filter.list_refuses_us", f.log())
+            f.wait_for_log("filter.list_refuses_us")
             tree.stop_answering()
             f.reload(section.replace("10s", "300ms") + "\n greylist = off")
             m, _ = session(f, "192.0.2.77")
             answer = m.message("a@sender.test", ["b@example.test"], MESSAGE)
             self.assertTrue(answer.accepted)
             self.assertNotIn("DNSBL", answer.header("X-Spam-Status"))
-            self.assertIn("filter.list_silent", f.log())
+            f.wait_for_log("filter.list_silent")
 
 
 def with_file(name, data):
@@ -256,7 +256,7 @@ class Content(unittest.TestCase):
             self.assertEqual(self.judge(f, MESSAGE, "198.51.100.1").code, 451)
             f.reload(f'clamd = "unix:{clamd.socket}"\n clamd_failure = none')
             self.assertTrue(self.judge(f, MESSAGE, "198.51.100.1").accepted)
-            self.assertIn("filter.not_scanned", f.log())
+            f.wait_for_log("filter.not_scanned")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class InItsPlace(unittest.TestCase):
         self.assertIn("X-Spam-Status: No", header)
         self.assertEqual(header.count("X-Podmail-Source: v1; address=127.0.0.1"), 1)
         self.assertNotIn("sign=00\r\n", header)
-        self.assertIn("filter.verdict", self.pod.log_tail(400))
+        self.pod.wait_for_log("filter.verdict")
 
     def test_spam_goes_to_junk(self):
         self.send(message("spam", "x.rar", RAR))

@@ -77,6 +77,7 @@ class Training(unittest.TestCase):
             self.assertEqual({password for _, password, _ in learner.learnt}, {"secret"})
             self.assertIn(b"Words 0.", learner.learnt[0][2])
             until(lambda: pod.log_tail(400).count("training.learnt") >= 3, "the log of it")
+            pod.wait_for_log("source=known", times=3)
             self.assertEqual(pod.log_tail(400).count("source=known"), 3)
             # It counts: a stranger's mail from there has points now, more than his words alone.
             answer = self.header_of_filter(pod, MESSAGE % (4, 4, 4), "127.0.0.1")
@@ -108,6 +109,7 @@ class Training(unittest.TestCase):
                     pod.send(user, MESSAGE % (n, n, n))
             self.assertEqual(self.move_all(pod, "alice"), "OK")
             until(lambda: pod.log_tail(400).count("training.limited") >= 2, "two lessons too many")
+            pod.wait_for_log("training.learnt", times=3)
             self.assertEqual((len(learner.learnt), pod.log_tail(400).count("training.learnt")), (3, 3))
             learner.status = 503  # what is tried in vain does not count
             self.assertEqual(self.move_all(pod, "bob"), "OK")

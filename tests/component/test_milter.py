@@ -156,7 +156,7 @@ class Milters(unittest.TestCase):
         self.assertIn(("X-Long", "one\n\ttwo"), headers)
         self.assertEqual(self.event(self.first, "body")["args"][1], "body\r\n.dot\r\n")
         # The trace of the log is their queue id.
-        self.assertIn(macros["i"], self.pod.log_tail(400))
+        self.pod.wait_for_log(macros["i"])
 
     def test_esmtp_arguments_travel(self):
         with self.pod.smtp() as client:
@@ -294,14 +294,14 @@ class Milters(unittest.TestCase):
         self.assertEqual(self.send("envelope")[-1][0], 250)
         self.assertEqual((self.count("bob"), self.count("carol")), (bob, carol + 1))
         self.assertTrue(self.newest("carol").startswith(b"Return-Path: <other@away.test>\r\n"))
-        self.assertIn("rcpt=dave@away.test", self.pod.log_tail(100))
-        self.assertIn("edit=add-rcpt address=dave@away.test args=\"NOTIFY=NEVER\"", self.pod.log_tail(100))
+        self.pod.wait_for_log("rcpt=dave@away.test")
+        self.pod.wait_for_log("edit=add-rcpt address=dave@away.test args=\"NOTIFY=NEVER\"")
 
     def test_a_message_without_recipients_left_is_dropped(self):
         bob = self.count("bob")
         self.assertEqual(self.send("emptied")[-1][0], 250)
         self.assertEqual(self.count("bob"), bob)
-        self.assertIn("message.discarded", self.pod.log_tail(100))
+        self.pod.wait_for_log("message.discarded")
 
     def test_a_new_body(self):
         self.assertEqual(self.send("body")[-1][0], 250)
@@ -380,7 +380,7 @@ class Milters(unittest.TestCase):
                 bob = self.count("bob")
                 self.assertEqual(self.send(sender)[-1][0], 250)
                 self.assertEqual(self.count("bob"), bob)
-        self.assertIn("message.discarded", self.pod.log_tail(100))
+        self.pod.wait_for_log("message.discarded")
 
     def test_accept_and_skip_spare_the_rest(self):
         large = b"Subject: x\r\n\r\n" + (b"y" * 78 + b"\r\n") * 3000

@@ -114,7 +114,7 @@ class Faults(unittest.TestCase):
             with self.subTest(stage):
                 self.milters["tempfail"].plan = {stage: [LONG]}
                 self.assertEqual(self.send(), 451)
-        self.assertIn("it did not answer in time", self.pod.log_tail(100))
+        self.pod.wait_for_log("it did not answer in time")
 
     def test_a_slow_one_delays_nobody_else(self):
         self.milters["tempfail"].plan = {"R": [0.25, frame(b"c")]}
@@ -209,6 +209,7 @@ class Faults(unittest.TestCase):
                                               frame(b"2", b"<carol@example.test>\0NOTIFY=MAYBE\0"), frame(b"e", b"<@@>\0"), frame(b"c")]}
         self.assertEqual(self.send(), 250)
         self.assertTrue(self.newest().startswith(b"Return-Path: <a@away.test>\r\n"))
+        self.pod.wait_for_log("milter.edit_failed", times=4)
         self.assertEqual(self.pod.log_tail(60).count("milter.edit_failed"), 4)
 
     def test_words_without_a_question(self):

@@ -159,6 +159,10 @@ class Pod:
         except OSError:
             return ""
 
+    def wait_for_log(self, text, times=1):
+        """What an answer was about is logged behind it, by way of podd."""
+        until(lambda: self.log_tail(400).count(text) >= times, f"{text!r} in the log")
+
     def show_log(self, lines=600, width=320):
         print(f"---- the end of the log of {self.dir} ----", file=sys.stderr)
         for line in self.log_tail(lines).splitlines():

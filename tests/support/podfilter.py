@@ -43,6 +43,10 @@ class Filter:
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
             return f.read()
 
+    def wait_for_log(self, text):
+        """What an answer was about is logged behind it."""
+        until(lambda: text in self.log(), f"{text!r} in podfilter's log")
+
     def client(self):
         return MilterClient(os.path.join(self.dir, "run", "podfilter.sock"))
 
