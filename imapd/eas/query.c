@@ -77,14 +77,6 @@ static void set_device_id(struct arena *a, struct eas_query *q, struct span sent
 	q->device_id_is_bad = !id && sent.len > 0;
 }
 
-static int hex_value(uint8_t c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* RFC 3986 2.1. A percent sign that begins nothing stands for itself, as clients mean it. */
 static struct span percent_decode(struct arena *a, struct span s)
 {
@@ -92,11 +84,10 @@ static struct span percent_decode(struct arena *a, struct span s)
 	size_t n = 0;
 
 	for (size_t i = 0; out && i < s.len; i++) {
-		int high = s.p[i] == '%' && i + 2 < s.len ? hex_value(s.p[i + 1]) : -1;
-		int low = high >= 0 ? hex_value(s.p[i + 2]) : -1;
+		int byte = s.p[i] == '%' && i + 2 < s.len ? ascii_hex_pair(s.p + i + 1) : -1;
 
-		if (low >= 0) {
-			out[n++] = (uint8_t) (high << 4 | low);
+		if (byte >= 0) {
+			out[n++] = (uint8_t) byte;
 			i += 2;
 		} else {
 			out[n++] = s.p[i];

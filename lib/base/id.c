@@ -48,14 +48,6 @@ void guid_format(const struct guid *g, char text[ID_TEXT_SIZE])
 	text[2 * ID_SIZE] = '\0';
 }
 
-static int hex_value(uint8_t c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int guid_parse(struct span text, struct guid *ret_guid)
 {
 	struct guid g;
@@ -63,11 +55,11 @@ int guid_parse(struct span text, struct guid *ret_guid)
 	if (text.len != 2 * ID_SIZE)
 		return -POD_E_SYNTAX;
 	for (size_t i = 0; i < ID_SIZE; i++) {
-		int hi = hex_value(text.p[2 * i]), lo = hex_value(text.p[2 * i + 1]);
+		int byte = ascii_hex_pair(text.p + 2 * i);
 
-		if (hi < 0 || lo < 0)
+		if (byte < 0)
 			return -POD_E_SYNTAX;
-		g.b[i] = (uint8_t) (hi << 4 | lo);
+		g.b[i] = (uint8_t) byte;
 	}
 	*ret_guid = g;
 	return 0;

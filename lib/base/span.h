@@ -101,4 +101,21 @@ static inline bool ascii_is_alpha(uint8_t c)
 	return c >= 'a' && c <= 'z';
 }
 
+/* Of a hexadecimal digit; -1: it is none. */
+static inline int ascii_hex_value(uint8_t c)
+{
+	if (ascii_is_digit(c))
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The byte that two hexadecimal digits at p say; -1: they are none. */
+static inline int ascii_hex_pair(const uint8_t *p)
+{
+	int high = ascii_hex_value(p[0]), low = high >= 0 ? ascii_hex_value(p[1]) : -1;
+
+	return low >= 0 ? high << 4 | low : -1;
+}
+
 #endif

@@ -153,22 +153,15 @@ static struct span skip_charset(struct span value)
 	return rest.p ? rest : value;
 }
 
-static int hex_digit(uint8_t c)
-{
-	c = ascii_lower(c);
-	return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static size_t put_piece(uint8_t *to, struct span value, bool encoded)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < value.len; i++) {
-		int high = encoded && value.p[i] == '%' && i + 2 < value.len ? hex_digit(value.p[i + 1]) : -1;
-		int low = high >= 0 ? hex_digit(value.p[i + 2]) : -1;
+		int byte = encoded && value.p[i] == '%' && i + 2 < value.len ? ascii_hex_pair(value.p + i + 1) : -1;
 
-		to[n++] = low >= 0 ? (uint8_t) (high << 4 | low) : value.p[i];
-		i += low >= 0 ? 2 : 0;
+		to[n++] = byte >= 0 ? (uint8_t) byte : value.p[i];
+		i += byte >= 0 ? 2 : 0;
 	}
 	return n;
 }

@@ -14,14 +14,6 @@ struct reading {
 	struct imap_url url;
 };
 
-static int hex_value(uint8_t c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* pct-encoded = "%" HEXDIG HEXDIG (RFC 3986 2.1); no NUL, no control characters. */
 static int decode(struct reading *r, struct span s, const char **ret)
 {
@@ -34,12 +26,9 @@ static int decode(struct reading *r, struct span s, const char **ret)
 		int c = s.p[i];
 
 		if (c == '%') {
-			int high = i + 2 < s.len ? hex_value(s.p[i + 1]) : -1,
-			    low = i + 2 < s.len ? hex_value(s.p[i + 2]) : -1;
-
-			if (high < 0 || low < 0)
+			c = i + 2 < s.len ? ascii_hex_pair(s.p + i + 1) : -1;
+			if (c < 0)
 				return -POD_E_SYNTAX;
-			c = high * 16 + low;
 			i += 2;
 		}
 		if (c < ' ' || c == 0x7f)
@@ -184,11 +173,11 @@ static int read_token(struct reading *r, struct span hex)
 	if (hex.len < 32 || hex.len > TOKEN_HEX_MAX || hex.len % 2)
 		return -POD_E_SYNTAX;
 	for (size_t i = 0; i < hex.len; i += 2) {
-		int high = hex_value(hex.p[i]), low = hex_value(hex.p[i + 1]);
+		int byte = ascii_hex_pair(hex.p + i);
 
-		if (high < 0 || low < 0)
+		if (byte < 0)
 			return -POD_E_SYNTAX;
-		out[i / 2] = (uint8_t) (high * 16 + low);
+		out[i / 2] = (uint8_t) byte;
 	}
 	r->url.token = span_make(out, hex.len / 2);
 	return 0;

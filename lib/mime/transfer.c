@@ -36,20 +36,10 @@ size_t transfer_base64(struct span in, uint8_t *to)
 	return n;
 }
 
-static int hex_value(uint8_t c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte of "=XX" at the start of s, -1 where it is none. */
 static int hex_pair(struct span s)
 {
-	int high = s.len >= 3 ? hex_value(s.p[1]) : -1, low = high >= 0 ? hex_value(s.p[2]) : -1;
-
-	return low >= 0 ? high << 4 | low : -1;
+	return s.len >= 3 ? ascii_hex_pair(s.p + 1) : -1;
 }
 
 /* Length of a soft line break "=" *transport-padding line-end, 0 where there is none. */

@@ -15,14 +15,6 @@ static bool is_record(struct span s)
 	return s.len > 0 && s.p[0] == ';';
 }
 
-static int hex_value(uint8_t c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* RFC 3986 2.1. What comes of it is printable, or it is refused. */
 static int percent_decode(struct span s, struct arena *a, char **ret_text)
 {
@@ -35,12 +27,9 @@ static int percent_decode(struct span s, struct arena *a, char **ret_text)
 		int c = s.p[i];
 
 		if (c == '%') {
-			int high = i + 2 < s.len ? hex_value(s.p[i + 1]) : -1,
-			    low = i + 2 < s.len ? hex_value(s.p[i + 2]) : -1;
-
-			if (i + 2 >= s.len || high < 0 || low < 0)
+			c = i + 2 < s.len ? ascii_hex_pair(s.p + i + 1) : -1;
+			if (c < 0)
 				return -POD_E_SYNTAX;
-			c = high * 16 + low;
 			i += 2;
 		}
 		if (c <= ' ' || c >= 0x7f || c == '<' || c == '>')

@@ -2,22 +2,13 @@
 
 #include <stdbool.h>
 
-static int hex_digit(uint8_t c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* pct-encoded = "%" HEXDIG HEXDIG (RFC 3986 2.1). The decoded byte, or -1 also for NUL, which no name holds.
  */
 static int percent_byte(struct span in)
 {
-	int high = in.len >= 3 ? hex_digit(in.p[1]) : -1;
-	int low = in.len >= 3 ? hex_digit(in.p[2]) : -1;
+	int byte = in.len >= 3 ? ascii_hex_pair(in.p + 1) : -1;
 
-	return high < 0 || low < 0 || high + low == 0 ? -1 : high << 4 | low;
+	return byte > 0 ? byte : -1;
 }
 
 static int percent_decode(struct span in, struct arena *a, const char **ret_text, struct err *err)

@@ -243,6 +243,18 @@ static void metrics_of_all_processes_are_summed(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+static void two_hexadecimal_digits_are_a_byte(void **state)
+{
+	static const struct {
+		const char *in;
+		int byte;
+	} cases[] = { { "00", 0 },  { "fF", 255 }, { "7a", 122 }, { "g0", -1 },
+		      { "0G", -1 }, { "/0", -1 },  { ":0", -1 },  { " 1", -1 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(ascii_hex_pair((const uint8_t *) cases[i].in), cases[i].byte);
+}
+
 /* Of draft-eastlake-fnv: what is on disk by these must not change. */
 static void hashes_are_those_of_the_draft(void **state)
 {
@@ -268,6 +280,7 @@ int main(void)
 		cmocka_unit_test(numbers_fill_the_whole_span_or_are_refused),
 		cmocka_unit_test(splitting_leaves_a_null_rest_when_the_byte_is_missing),
 		cmocka_unit_test(searching_ignores_ascii_case_only),
+		cmocka_unit_test(two_hexadecimal_digits_are_a_byte),
 		cmocka_unit_test(hashes_are_those_of_the_draft),
 		cmocka_unit_test(an_arena_stops_at_its_limit_and_starts_over_after_reset),
 		cmocka_unit_test(a_buf_that_failed_keeps_what_it_had),

@@ -85,18 +85,6 @@ static unsigned int message_type(const struct eas_meeting *m)
 	return m->sequence > 0 ? MESSAGE_FULL_UPDATE : MESSAGE_INITIAL;
 }
 
-static bool is_hex_digit(uint8_t c)
-{
-	c = ascii_lower(c);
-	return ascii_is_digit(c) || (c >= 'a' && c <= 'f');
-}
-
-static uint8_t hex_value(uint8_t c)
-{
-	c = ascii_lower(c);
-	return (uint8_t) (ascii_is_digit(c) ? c - '0' : c - 'a' + 10);
-}
-
 /* What all of Outlook's ids begin with. */
 static const uint8_t class_id[16] = { 0x04, 0x00, 0x00, 0x00, 0x82, 0x00, 0xe0, 0x00,
 	                              0x74, 0xc5, 0xb7, 0x10, 0x1a, 0x82, 0xe0, 0x08 };
@@ -109,7 +97,7 @@ static bool is_outlook_uid(struct span uid)
 	if (!span_starts_nocase(uid, OUTLOOK_PREFIX) || uid.len % 2 != 0 || uid.len < 2 * 40)
 		return false;
 	for (size_t i = 0; i < uid.len; i++)
-		if (!is_hex_digit(uid.p[i]))
+		if (ascii_hex_value(uid.p[i]) < 0)
 			return false;
 	return true;
 }
@@ -117,7 +105,7 @@ static bool is_outlook_uid(struct span uid)
 static void add_outlook_id(struct buf *out, struct span uid)
 {
 	for (size_t i = 0; i + 1 < uid.len; i += 2)
-		buf_add_byte(out, (uint8_t) (hex_value(uid.p[i]) << 4 | hex_value(uid.p[i + 1])));
+		buf_add_byte(out, (uint8_t) ascii_hex_pair(uid.p + i));
 }
 
 /* CLASSID, no instance, no time, zeros, then a length and "vCal-Uid", a version and the UID. */
