@@ -31,11 +31,11 @@
 #define FRAME_REPLY 2u   /* LOG: say at once that it is there */
 #define FRAME_CHECK 4u   /* HASHES, DIFFERS: of a verify */
 #define FRAME_ZERO  8u   /* CHUNK: zeros; the payload says only where */
-#define FRAME_ZSTD  128u /* the payload is compressed: one zstd frame */
 #define FRAME_LAST  16u  /* TAIL: that was all */
-#define FRAME_SHORT 32u  /* LOG: the zeros at the payload's end, up to raw_size, did not travel */
 #define FRAME_MORE  16u  /* LOG: more follows at once, and nobody waits for this */
+#define FRAME_SHORT 32u  /* LOG: the zeros at the payload's end, up to raw_size, did not travel */
 #define FRAME_OWN   64u  /* LOG: its records have checksums of their own; payload_hash is 0 */
+#define FRAME_ZSTD  128u /* the payload is compressed: one zstd frame */
 
 /* name, number, who sends it (p: primary, s: secondary), least and greatest raw size of its payload */
 #define FRAME_TYPES(X)                                                    \
