@@ -8,7 +8,6 @@
  * not read itself calls it back first. A flush takes answers only: whatever else comes, and what is wrong, is
  * left to the thread.
  */
-#include <errno.h>
 #include <poll.h>
 
 #include "replicator/link/link_internal.h"
