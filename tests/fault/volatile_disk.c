@@ -572,9 +572,12 @@ static void cut_names(struct volatile_disk *d, size_t newest)
 
 size_t volatile_disk_cut(struct volatile_disk *d, enum volatile_loss loss)
 {
-	size_t lost = 0, newest = d->notes_n ? (size_t) random() % (d->notes_n + 1) : 0;
+	size_t lost = 0, newest;
 	long percent = 10 + random() % 81;
 
+	/* Threads of this process may be writing to other disks. */
+	(void) pthread_mutex_lock(&lock);
+	newest = d->notes_n ? (size_t) random() % (d->notes_n + 1) : 0;
 	for (size_t i = 0; i < d->notes_n; i++)
 		lost += !d->notes[i].flushed && !d->notes[i].durable;
 	if (loss != VOLATILE_LOSE_NOTHING) {
@@ -584,6 +587,7 @@ size_t volatile_disk_cut(struct volatile_disk *d, enum volatile_loss loss)
 	}
 	settle_disk(d);
 	d->power_left = UINT64_MAX;
+	(void) pthread_mutex_unlock(&lock);
 	return lost;
 }
 
