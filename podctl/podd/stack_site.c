@@ -101,6 +101,7 @@ static void on_membership(struct stack_site *site, const json_t *event, bool in_
 	                   json_object_get(event, "serial"));
 	if (replica_link_ask(site->link, answer, ASK_TIMEOUT_MS, on_answered, site, &err) < 0)
 		log_refused(site, "an answer", -err.code, err_text(&err));
+	stack_site_poll(&s->sites[index]); /* should the primary die now, a failover goes by what this one says */
 }
 
 static void log_alarm(const struct stack_site *site, const char *name, const json_t *event)
