@@ -210,13 +210,8 @@ static int write_back(const void *dir)
 	return fd >= 0 && syncfs(fd) == 0 ? 0 : errno;
 }
 
-/* Another mount namespace may hold a copy of the mount, and the file system lives on there: it is made
- * read-only first, so that it is whole on the device. Where a file is open for writing that fails, as the
- * unmount does. */
 static int unmount_it(const void *dir)
 {
-	(void) mount(NULL, dir, NULL, MS_REMOUNT | MS_RDONLY | MS_NOATIME | MS_NODEV | MS_NOSUID | MS_NOEXEC,
-	             NULL);
 	return umount2(dir, UMOUNT_NOFOLLOW) < 0 ? errno : 0;
 }
 

@@ -216,27 +216,6 @@ class LifeTest(AttachCase):
                 server.kill()
                 os.unlink(server.image)
 
-    def test_a_copy_of_the_mount_in_another_namespace_leaves_nothing_unwritten(self):
-        for fs in ("ext4", "xfs"):
-            with self.subTest(fs=fs):
-                server = self.serve()
-                a = self.attach_mounted(server, fs=fs)
-                with open(os.path.join(self.mnt, "file"), "wb") as f:
-                    f.write(os.urandom(300000))
-                    os.fsync(f.fileno())
-                with subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo; exec sleep 1000"],
-                                      stdout=subprocess.PIPE) as other:
-                    try:
-                        other.stdout.readline()
-                        a.end()
-                        self.assertFalse(self.is_mounted())
-                        self.assert_clean(server, fs)
-                    finally:
-                        other.kill()
-                until(lambda d=a.field("device"): self.loop_is_free(d), "the device to be let go")
-                server.kill()
-                os.unlink(server.image)
-
     def test_a_server_that_is_killed_under_load_is_a_pause(self):
         print(f"seed {SEED}", flush=True)
         for fs in ("ext4", "xfs"):
