@@ -89,7 +89,8 @@ class Peer:
         mounts = [f"mount -t overlay peer -o lowerdir={usr}:/usr /usr", f"mount -t overlay peer -o lowerdir={etc}:/etc /etc",
                   f"mount --bind {self.path('run')} /run"]
         mounts += [f"mount --bind {self.path('var', d)} /var/{d}" for d in ("spool", "lib", "log", "mail")]
-        return ["unshare", "--mount", "--propagation", "private", "sh", "-ec", "; ".join(mounts) + '; exec "$@"', "sh", *command]
+        # Of its own processes, too: Postfix's master leaves the group of who started it, and ends with its namespace.
+        return ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-ec", "; ".join(mounts) + '; exec "$@"', "sh", *command]
 
     def run(self, *command, **how):
         return subprocess.run(self._in_namespace(*command), text=True, capture_output=True, timeout=60, check=False, **how)
