@@ -282,12 +282,14 @@ static int flush_stage(struct disk *d, struct err *err)
 }
 
 /* The stage has the epochs that were on their way to the image: the log gets them whole now, and must not
- * keep a note of theirs. */
+ * keep a note of theirs. Beyond the end of the ring nothing of this log can have been noted: that was said by a
+ * primary which has become a secondary since, and in its place stands what is durable. */
 static int wipe_notes(struct disk *d, uint64_t from, struct err *err)
 {
+	uint64_t limit = d->sb.log_first_lsn + d->log_bytes;
 	int r;
 
-	if (d->sb.n_torn == 0 || d->sb.torn_to_lsn <= from || d->sb.torn_to_lsn - from > d->log_bytes)
+	if (d->sb.n_torn == 0 || d->sb.torn_to_lsn <= from || d->sb.torn_to_lsn > limit)
 		return 0;
 	r = log_file_wipe(d, from, d->sb.torn_to_lsn);
 	return r < 0 ? err_errno(err, -r, "log: wipe") : 0;
