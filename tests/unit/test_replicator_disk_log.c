@@ -600,6 +600,43 @@ static void a_peer_that_was_ahead_of_a_crash_needs_the_log_from_where_it_ends(vo
 	disk_fixture_verify(&p->a);
 }
 
+/* As of a primary that went back before it, and follows now. */
+static void write_old_note(struct superblock *sb, void *arg)
+{
+	sb->n_torn = 1;
+	sb->torn[0].length = BITMAP_CHUNK;
+	sb->torn_to_lsn = *(const uint64_t *) arg;
+}
+
+static void a_note_of_what_is_not_in_the_log_any_more_takes_nothing_from_it(void **state)
+{
+	struct pair *p = *state;
+	uint64_t note, tail;
+	size_t size = 0;
+	int status;
+	pid_t pid;
+
+	disk_fixture_random(&p->a, 200);
+	make_durable(p->a.d);
+	ship_all(p);
+	make_durable(p->b.d);
+	tail = cursors(p->b.d).tail;
+	note = cursors(p->b.d).durable + LOG_BYTES_MIN - BITMAP_CHUNK;
+	disk_fixture_close(&p->a);
+	disk_fixture_close(&p->b);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) { /* who is killed keeps the stage, which is what a note is looked at for */
+		disk_fixture_open(&p->b);
+		_exit(disk_superblock_change(p->b.d, write_old_note, &note, NULL) < 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	disk_fixture_open(&p->b);
+	assert_int_equal(disk_log_read(p->b.d, tail, p->bytes, sizeof(p->bytes), &size, NULL), 0);
+	assert_true(size > 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -620,6 +657,7 @@ int main(void)
 		TEST(a_peer_that_lags_too_far_is_marked_on_order),
 		TEST(marks_survive_a_kill),
 		TEST(a_peer_that_was_ahead_of_a_crash_needs_the_log_from_where_it_ends),
+		TEST(a_note_of_what_is_not_in_the_log_any_more_takes_nothing_from_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
