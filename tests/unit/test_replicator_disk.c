@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -9,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "replicator/core/extent_map.h"
@@ -261,6 +264,133 @@ static void who_finds_the_log_being_written_need_not_wait_for_it(void **state)
 	disk_fixture_open(f);
 }
 
+/* ---- the applier fails ---- */
+
+#define WAITERS_LIMIT_S 60
+
+/* Who waits for the disk, on a thread of its own. */
+struct waiter {
+	int (*wait)(struct disk *d, struct err *err);
+	struct disk *d;
+	pthread_t thread;
+	int r;
+	struct err err;
+};
+
+static int wait_for_room(struct disk *d, struct err *err)
+{
+	static const uint8_t bytes[65536];
+	int r = 0;
+
+	while (r == 0)
+		r = disk_write(d, 0, bytes, sizeof(bytes), err);
+	return r;
+}
+
+static int wait_for_flush(struct disk *d, struct err *err)
+{
+	return disk_wait_durable(d, UINT64_MAX, err);
+}
+
+static int wait_for_image(struct disk *d, struct err *err)
+{
+	return disk_wait_applied(d, UINT64_MAX, err);
+}
+
+static void *waiter_main(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->r = w->wait(w->d, &w->err);
+	return NULL;
+}
+
+static void waiter_ends_with(struct waiter *w, const char *text)
+{
+	struct timespec limit;
+
+	assert_int_equal(clock_gettime(CLOCK_REALTIME, &limit), 0);
+	limit.tv_sec += WAITERS_LIMIT_S;
+	if (pthread_timedjoin_np(w->thread, NULL, &limit) != 0) {
+		/* Nor could the disk be closed: it would be waited for, too. */
+		(void) fprintf(stderr, "somebody waits for a disk that can not go on\n");
+		abort();
+	}
+	assert_int_equal(w->r, -POD_E_IO);
+	assert_non_null(strstr(w->err.text, text));
+}
+
+/* The disk's progress, and whether it was broken when it was told. */
+struct told {
+	_Atomic(struct disk *) of;
+	atomic_bool broken;
+};
+
+static void on_progress_look(void *arg)
+{
+	struct told *t = arg;
+	struct disk *d = atomic_load(&t->of);
+
+	if (d && disk_broken(d))
+		atomic_store(&t->broken, true);
+}
+
+static void damage_log(const struct disk_fixture *f, uint64_t lsn)
+{
+	static const uint8_t zeros[RECORD_HEADER_SIZE];
+	char path[96];
+	int fd;
+
+	(void) snprintf(path, sizeof(path), "%s/log", f->folder);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, zeros, sizeof(zeros), (off_t) (lsn % LOG_BYTES_MIN)), sizeof(zeros));
+	assert_int_equal(fdatasync(fd), 0);
+	assert_int_equal(close(fd), 0);
+}
+
+/*
+ * The log is kept for a peer, and can not be read any more when it runs full and that peer's bitmap is to be
+ * marked from it. To wait helps nobody: not who writes, not who flushes, not the applier.
+ */
+static void what_the_applier_can_not_do_breaks_the_disk_and_ends_all_waiting(void **state)
+{
+	struct disk_fixture *f = *state;
+	struct waiter waiters[] = { { .wait = wait_for_flush },
+		                    { .wait = wait_for_image },
+		                    { .wait = wait_for_room } };
+	struct told told = { .broken = false };
+	struct disk_cursors c;
+	uint64_t needed;
+
+	disk_fixture_close(f);
+	f->o.on_progress = on_progress_look;
+	f->o.arg = &told;
+	disk_fixture_open(f);
+	atomic_store(&told.of, f->d);
+	disk_fixture_apply(f);
+	disk_cursors(f->d, &c);
+	needed = c.staged;
+	assert_int_equal(disk_peer_set(f->d, "site2", needed, NULL), 0);
+	do { /* until it is in the log's file alone */
+		disk_fixture_random(f, 10);
+		disk_cursors(f->d, &c);
+	} while (c.staged <= needed + f->o.stage_bytes);
+	disk_fixture_apply(f);
+	damage_log(f, needed);
+
+	for (size_t i = 0; i < ARRAY_SIZE(waiters); i++) {
+		waiters[i].d = f->d;
+		assert_int_equal(pthread_create(&waiters[i].thread, NULL, waiter_main, &waiters[i]), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(waiters); i++)
+		waiter_ends_with(&waiters[i], "no record begins at LSN");
+	assert_non_null(strstr(disk_broken(f->d), "no record begins at LSN"));
+	assert_true(atomic_load(&told.broken));
+	disk_fixture_close(f);
+	f->o.on_progress = NULL;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, disk_fixture_setup, disk_fixture_teardown)
@@ -271,6 +401,7 @@ int main(void)
 		TEST(writers_on_many_threads_see_their_own_writes),
 		TEST(a_commit_without_writes_adds_nothing),
 		TEST(who_finds_the_log_being_written_need_not_wait_for_it),
+		TEST(what_the_applier_can_not_do_breaks_the_disk_and_ends_all_waiting),
 		TEST(extents_tell_data_from_holes_in_log_and_image),
 		TEST(a_resize_shows_at_once_and_stays),
 		TEST(a_folder_serves_one_process_only),
