@@ -77,8 +77,10 @@ static bool read_until(struct peer *p, uint64_t lsn, uint64_t began_ms)
 		p->failed = r < 0 ? r : 0;
 		if (r != 0)
 			return true;
-		if (is_released(p->r, lsn))
+		if (is_released(p->r, lsn)) {
+			atomic_fetch_add(&p->r->answers_read, 1);
 			return false;
+		}
 		/* Also until the thread is wanted for something else. */
 		if (poll(fds, 2, READ_MS) <= 0 || fds[1].revents)
 			return false; /* who waits on calls it */

@@ -210,6 +210,7 @@ struct replication {
 	atomic_uint unflushed;      /* writes since the last flush */
 	atomic_uint lone;           /* flushes in a row that came after one write each */
 	atomic_uint flush_waiters;  /* flushes, and writers, that wait for what somebody else reads */
+	atomic_ullong answers_read; /* flushes so far that read all they waited for themselves */
 
 	/* What flushes wait for: a copy of what is said above, under a lock that nobody holds for long, because all of
 	 * them wake at once. Taken after `lock`. */

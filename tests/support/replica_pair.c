@@ -104,6 +104,15 @@ static void on_event(void *arg, const struct replication_event *e)
 		(void) replication_joined(x->r, e->peer, e->serial, NULL);
 }
 
+static int on_step(void *arg, enum disk_step step)
+{
+	struct replica *x = arg;
+
+	if (step == DISK_STEP_LOG_FLUSH)
+		atomic_fetch_add(&x->log_flushes, 1);
+	return 0;
+}
+
 void replica_start(struct pair *p, struct replica *x)
 {
 	struct disk_options d = {
@@ -112,6 +121,7 @@ void replica_start(struct pair *p, struct replica *x)
 		.stage_bytes = 8u << 20,
 		.snapshot_reserve_bytes = 1u << 30,
 		.on_progress = on_progress,
+		.on_step = on_step,
 		.arg = x,
 	};
 	struct replication_options o = {

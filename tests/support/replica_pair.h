@@ -26,6 +26,7 @@ struct replica {
 	unsigned int events[REPLICATION_BROKEN + 1];
 	struct replication_event last[REPLICATION_BROKEN + 1];
 	atomic_bool answers; /* strikes and joins are answered at once, as podd would */
+	atomic_uint log_flushes; /* of its disk, since it was made */
 };
 
 /* What the relay does with the next bytes from the primary. */

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "replicator/link/link_internal.h"
 #include "replicator/snapshot/snapshot.h"
 #include "tests/support/replica_pair.h"
 
@@ -129,6 +130,21 @@ static void flush_each(struct pair *p, int times)
 		pair_flush(&p->a);
 		assert_true(caught_up(p));
 	}
+}
+
+static void a_flush_that_is_alone_reads_its_peers_answer_itself(void **state)
+{
+	struct pair *p = *state;
+	int n = 0;
+
+	join(p, PEER_SYNC, 30000);
+	assert_int_equal(atomic_load(&p->a.r->answers_read), 0);
+	/* It takes some until they are expected, and now and then the peer's thread is first. */
+	while (atomic_load(&p->a.r->answers_read) < 20) {
+		assert_true(n++ < 100);
+		flush_each(p, 10);
+	}
+	pair_same(p);
 }
 
 static void flushes_that_come_alone_wait_for_the_peers_disk_too(void **state)
@@ -258,6 +274,33 @@ static void an_async_peer_stalls_nobody(void **state)
 	assert_true(replica_peer_status(&p->a).lag_epochs > 0);
 	atomic_store(&p->relay.mode, RELAY_PASS);
 	PAIR_UNTIL(caught_up(p));
+	pair_same(p);
+}
+
+/* Each time it is sent something it flushes its disk: what is written within a few milliseconds goes
+ * together. */
+static void an_async_peer_flushes_once_for_many_epochs(void **state)
+{
+	const uint64_t apart_ms = 8; /* the link's ten, and what rounding takes */
+	struct pair *p = *state;
+	unsigned int flushes;
+	uint64_t epochs, began;
+
+	follow(p);
+	pair_write(p, &p->a, 10);
+	PAIR_UNTIL(caught_up(p));
+	flushes = atomic_load(&p->b.log_flushes);
+	epochs = cursors(&p->a).epoch;
+	began = clock_mono_ms();
+	for (int i = 0; i < 400; i++) {
+		pair_write_at(&p->a, (uint64_t) i * 4096, (uint8_t) i, 4096);
+		pair_flush(&p->a);
+	}
+	PAIR_UNTIL(caught_up(p));
+	flushes = atomic_load(&p->b.log_flushes) - flushes;
+	epochs = cursors(&p->a).epoch - epochs;
+	assert_int_equal(epochs, 400);
+	assert_in_range(flushes, 1, (clock_mono_ms() - began) / apart_ms + 4);
 	pair_same(p);
 }
 
@@ -1086,11 +1129,13 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		PAIR_TEST(a_secondary_holds_what_the_primary_wrote),
 		PAIR_TEST(a_flush_waits_for_a_sync_peers_disk),
+		PAIR_TEST(a_flush_that_is_alone_reads_its_peers_answer_itself),
 		PAIR_TEST(flushes_that_come_alone_wait_for_the_peers_disk_too),
 		PAIR_TEST(a_peer_that_is_lost_between_flushes_that_come_alone_is_struck),
 		PAIR_TEST(writers_stay_near_a_peer_that_flushes_wait_for),
 		PAIR_TEST(a_semi_sync_peer_has_received_what_is_flushed),
 		PAIR_TEST(an_async_peer_stalls_nobody),
+		PAIR_TEST(an_async_peer_flushes_once_for_many_epochs),
 		PAIR_TEST(a_lost_sync_peer_is_struck_before_the_flush_returns),
 		PAIR_TEST(nobody_striking_ends_a_flush_that_is_to_end),
 		PAIR_TEST(a_flush_ends_in_its_time_where_nobody_strikes),
