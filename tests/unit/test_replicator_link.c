@@ -103,6 +103,23 @@ static bool still_waits(struct flusher *f, struct replica *x)
 	return !atomic_load(&f->done);
 }
 
+/* The peer is cut off, a flush waits for it, and nobody answers yet that it is to be struck. */
+static void flush_until_strike(struct pair *p, struct flusher *f)
+{
+	atomic_store(&p->a.answers, false);
+	atomic_store(&p->relay.mode, RELAY_CUT);
+	pair_write_at(&p->a, 0, 1, 4096);
+	flush_start(f, &p->a);
+	PAIR_UNTIL(replica_events(&p->a, REPLICATION_STRIKE) > 0);
+}
+
+static void let_join_again(struct pair *p)
+{
+	atomic_store(&p->a.answers, true);
+	atomic_store(&p->relay.mode, RELAY_PASS);
+	PAIR_UNTIL(replica_peer_status(&p->a).in_sync);
+}
+
 static void a_flush_waits_for_a_sync_peers_disk(void **state)
 {
 	struct pair *p = *state;
@@ -178,19 +195,13 @@ static void a_peer_that_is_lost_between_flushes_that_come_alone_is_struck(void *
 
 	join(p, PEER_SYNC, 300);
 	flush_each(p, 20);
-	atomic_store(&p->a.answers, false);
-	atomic_store(&p->relay.mode, RELAY_CUT);
-	pair_write_at(&p->a, 0, 1, 4096);
-	flush_start(&f, &p->a);
-	PAIR_UNTIL(replica_events(&p->a, REPLICATION_STRIKE) > 0);
+	flush_until_strike(p, &f);
 	assert_true(still_waits(&f, &p->a));
 	assert_int_equal(
 		replication_struck(p->a.r, "site2", replica_last(&p->a, REPLICATION_STRIKE).serial, NULL), 0);
 	assert_int_equal(flush_result(&f), 0);
 	assert_false(replica_peer_status(&p->a).in_sync);
-	atomic_store(&p->a.answers, true);
-	atomic_store(&p->relay.mode, RELAY_PASS);
-	PAIR_UNTIL(replica_peer_status(&p->a).in_sync);
+	let_join_again(p);
 	flush_each(p, 20);
 	pair_same(p);
 }
@@ -311,11 +322,7 @@ static void a_lost_sync_peer_is_struck_before_the_flush_returns(void **state)
 	struct flusher f;
 
 	join(p, PEER_SYNC, 300);
-	atomic_store(&p->a.answers, false);
-	atomic_store(&p->relay.mode, RELAY_CUT);
-	pair_write_at(&p->a, 0, 1, 4096);
-	flush_start(&f, &p->a);
-	PAIR_UNTIL(replica_events(&p->a, REPLICATION_STRIKE) > 0);
+	flush_until_strike(p, &f);
 	assert_true(still_waits(&f, &p->a));
 	e = replica_last(&p->a, REPLICATION_STRIKE);
 	assert_string_equal(e.peer, "site2");
@@ -325,9 +332,7 @@ static void a_lost_sync_peer_is_struck_before_the_flush_returns(void **state)
 	assert_int_equal(flush_result(&f), 0);
 	assert_false(replica_peer_status(&p->a).in_sync);
 	/* And it joins again when it is back and has everything. */
-	atomic_store(&p->a.answers, true);
-	atomic_store(&p->relay.mode, RELAY_PASS);
-	PAIR_UNTIL(replica_peer_status(&p->a).in_sync);
+	let_join_again(p);
 	assert_true(caught_up(p));
 }
 
@@ -337,11 +342,7 @@ static void nobody_striking_ends_a_flush_that_is_to_end(void **state)
 	struct flusher f;
 
 	join(p, PEER_SYNC, 100);
-	atomic_store(&p->a.answers, false);
-	atomic_store(&p->relay.mode, RELAY_CUT);
-	pair_write_at(&p->a, 0, 1, 4096);
-	flush_start(&f, &p->a);
-	PAIR_UNTIL(replica_events(&p->a, REPLICATION_STRIKE) > 0);
+	flush_until_strike(p, &f);
 	assert_int_equal(replication_demote(p->a.r, 1, 10, NULL),
 	                 0); /* it is not connected: nobody to wait for */
 	assert_int_equal(flush_result(&f), -POD_E_STALE);
