@@ -58,9 +58,8 @@ static int copy(char *at, size_t size, const char *text, const char *what, struc
 	return 0;
 }
 
-static int run_peer_set(struct control_call *c, struct err *err)
+int control_peer_config(const struct control_request *q, struct peer_config *ret, struct err *err)
 {
-	const struct control_request *q = &c->request;
 	struct peer_config p = { .in_sync = q->in_sync };
 	int r = copy(p.name, sizeof(p.name), q->name, "name", err);
 
@@ -76,7 +75,18 @@ static int run_peer_set(struct control_call *c, struct err *err)
 		r = control_compress_parse(q->compress, &p.compress, err);
 	if (r == 0 && q->wait_ms > UINT32_MAX)
 		r = err_set(err, POD_E_LIMIT, "wait_ms: at most %u", UINT32_MAX);
+	if (r < 0)
+		return r;
 	p.wait_ms = (uint32_t) q->wait_ms;
+	*ret = p;
+	return 0;
+}
+
+static int run_peer_set(struct control_call *c, struct err *err)
+{
+	struct peer_config p;
+	int r = control_peer_config(&c->request, &p, err);
+
 	return r == 0 ? replication_peer_set(c->replica->link, &p, err) : r;
 }
 

@@ -28,8 +28,9 @@ int control_send(int fd, const json_t *json, struct err *err)
 	return 0;
 }
 
-static int answer_line(struct control_connection *c, struct span line, struct err *err)
+static int answer_line(void *connection, struct span line, struct err *err)
 {
+	struct control_connection *c = connection;
 	struct control_call call = { .replica = c->control->replica, .stop = &c->control->stop };
 	json_t *answer = control_request_run(&call, line);
 	int r;
@@ -63,24 +64,6 @@ static int send_events(struct control_connection *c, struct err *err)
 	return r;
 }
 
-/* Answers the whole lines of the buffer; *len is what is left of it. */
-static int answer_lines(struct control_connection *c, uint8_t *buffer, size_t *len, struct err *err)
-{
-	struct span rest = span_make(buffer, *len);
-	size_t at;
-	int r = 0;
-
-	while (r == 0 && (at = span_find_byte(rest, '\n')) != SIZE_MAX) {
-		r = answer_line(c, span_head(rest, at), err);
-		rest = span_skip(rest, at + 1);
-	}
-	if (r == 0 && rest.len == CONTROL_LINE_MAX)
-		r = err_set(err, POD_E_LIMIT, "a line has at most %d bytes", CONTROL_LINE_MAX);
-	memmove(buffer, rest.p, rest.len);
-	*len = rest.len;
-	return r;
-}
-
 /* 1: the client has said all. */
 static int receive(struct control_connection *c, uint8_t *buffer, size_t *len, struct err *err)
 {
@@ -91,7 +74,7 @@ static int receive(struct control_connection *c, uint8_t *buffer, size_t *len, s
 	if (n == 0)
 		return 1;
 	*len += (size_t) n;
-	return answer_lines(c, buffer, len, err);
+	return control_lines_take(buffer, len, answer_line, c, err);
 }
 
 static int serve(struct control_connection *c, uint8_t *buffer, struct err *err)

@@ -34,6 +34,16 @@ bool control_queue_take(struct control_queue *q, struct control_event *ret, uint
 /* As it goes over the wire; NULL where memory is out. */
 json_t *control_event_json(const struct control_event *e);
 
+/* ---- lines (control_lines.c) ---- */
+
+typedef int control_line_fn(void *arg, struct span line, struct err *err);
+/*
+ * Calls fn with each whole line of the *len bytes in buffer, which has room for CONTROL_LINE_MAX, and moves what is
+ * left of them to its beginning. Ends with fn's error where it fails. -POD_E_LIMIT: there is no room for the rest of
+ * a line.
+ */
+int control_lines_take(uint8_t *buffer, size_t *len, control_line_fn *fn, void *arg, struct err *err);
+
 /* ---- requests (control_request.c reads them, control_command.c and control_status.c carry them out) ---- */
 
 /* The fields of all commands; which a command takes says its row. */
@@ -79,6 +89,16 @@ enum control_field {
 	CONTROL_FIELDS
 };
 
+/*
+ * Reads a line: a command, and the fields that it needs and takes. The texts of *ret are *ret_json's, which becomes the
+ * caller's. -POD_E_SYNTAX: no JSON, or not these fields; -POD_E_UNSUPPORTED: there is no such command.
+ */
+int control_request_read(struct span line, json_t **ret_json, const struct control_command **ret_command,
+                         struct control_request *ret, struct err *err);
+/* What is answered to a request that failed; NULL where memory is out. */
+json_t *control_request_refused(int r, const struct err *err);
+/* The peer that peer_set speaks of. -POD_E_LIMIT: too long, or too large; -POD_E_SYNTAX: not one of the words. */
+int control_peer_config(const struct control_request *q, struct peer_config *ret, struct err *err);
 /* Reads a line, runs its command, returns the answer (never NULL but where memory is out). */
 json_t *control_request_run(struct control_call *c, struct span line);
 

@@ -106,20 +106,6 @@ static const struct control_command *command_find(const char *name)
 	return NULL;
 }
 
-static int run(struct control_call *c, json_t *json, struct err *err)
-{
-	const char *name = json_string_value(json_object_get(json, "do"));
-	const struct control_command *command = name ? command_find(name) : NULL;
-	int r;
-
-	if (!name)
-		return err_set(err, POD_E_SYNTAX, "an object with the text field \"do\" is expected");
-	if (!command)
-		return err_set(err, POD_E_UNSUPPORTED, "there is no command %.60s", name);
-	r = read_fields(command, json, &c->request, err);
-	return r == 0 ? command->run(c, err) : r;
-}
-
 static int parse(struct span line, json_t **ret_json, struct err *err)
 {
 	json_error_t error;
@@ -131,22 +117,63 @@ static int parse(struct span line, json_t **ret_json, struct err *err)
 	return 0;
 }
 
+static int read_command(const json_t *json, const struct control_command **ret_command, struct err *err)
+{
+	const char *name = json_string_value(json_object_get(json, "do"));
+	const struct control_command *command = name ? command_find(name) : NULL;
+
+	if (!name)
+		return err_set(err, POD_E_SYNTAX, "an object with the text field \"do\" is expected");
+	if (!command)
+		return err_set(err, POD_E_UNSUPPORTED, "there is no command %.60s", name);
+	*ret_command = command;
+	return 0;
+}
+
+int control_request_read(struct span line, json_t **ret_json, const struct control_command **ret_command,
+                         struct control_request *ret, struct err *err)
+{
+	const struct control_command *command = NULL;
+	struct control_request q = { 0 };
+	json_t *json = NULL;
+	int r = parse(line, &json, err);
+
+	if (r == 0)
+		r = read_command(json, &command, err);
+	if (r == 0)
+		r = read_fields(command, json, &q, err);
+	if (r < 0) {
+		json_decref(json);
+		return r;
+	}
+	*ret_json = json;
+	*ret_command = command;
+	*ret = q;
+	return 0;
+}
+
+json_t *control_request_refused(int r, const struct err *err)
+{
+	json_t *json = json_pack("{sb, ss, ss}", "ok", 0, "error", err_code_name(r), "text", err_text(err));
+
+	/* A text cut in the middle of a character is no JSON: then the code's own words have to do. */
+	return json ? json
+	            : json_pack("{sb, ss, ss}", "ok", 0, "error", err_code_name(r), "text", err_code_text(r));
+}
+
 json_t *control_request_run(struct control_call *c, struct span line)
 {
+	const struct control_command *command;
 	struct err err = { 0 };
 	json_t *json = NULL;
-	int r = parse(line, &json, &err);
+	int r = control_request_read(line, &json, &command, &c->request, &err);
 
-	c->request = (struct control_request){ 0 };
 	c->answer = json_pack("{sb}", "ok", 1);
 	if (r == 0)
-		r = run(c, json, &err);
+		r = command->run(c, &err);
 	json_decref(json);
 	if (r == 0)
 		return c->answer;
 	json_decref(c->answer);
-	/* A text cut in the middle of a character is no JSON: then the code's own words have to do. */
-	json = json_pack("{sb, ss, ss}", "ok", 0, "error", err_code_name(r), "text", err_text(&err));
-	return json ? json
-	            : json_pack("{sb, ss, ss}", "ok", 0, "error", err_code_name(r), "text", err_code_text(r));
+	return control_request_refused(r, &err);
 }
