@@ -122,6 +122,7 @@ struct disk {
 	struct position head, committed, durable, applied;
 	struct position applied_commit; /* the last commit at or before applied */
 	uint64_t tail;                  /* the log reaches back to here; durably so in the superblock */
+	uint64_t releasing;             /* and is about to begin here: no peer may begin to need what is before */
 	uint64_t places[TAIL_PLACES];   /* ends of commits behind it that it may move to, ascending */
 	size_t n_places;
 	uint64_t checkpointed;     /* the superblock's tail_lsn */
@@ -325,7 +326,8 @@ int peers_begin_bitmap(struct disk *d, struct peer *p,
 int peers_to_bitmap(struct disk *d, struct peer *p, uint64_t lsn, struct err *err); /* saved by who calls */
 /*
  * Before the log's tail moves to *ret_tail: makes that lower for peers that need more of the log, but those
- * that need what is before forced are handed over to their bitmaps. Saved by who calls.
+ * that need what is before forced are handed over to their bitmaps. From then on no peer begins to need what is
+ * before *ret_tail. Saved by who calls.
  */
 int peers_release(struct disk *d, uint64_t forced, uint64_t *ret_tail, struct err *err);
 

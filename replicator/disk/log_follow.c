@@ -190,7 +190,7 @@ int disk_log_restart(struct disk *d, uint64_t lsn, uint64_t epoch, uint32_t prev
 	(void) pthread_mutex_lock(&d->lock);
 	if (r == 0) {
 		d->head = d->committed = d->durable = d->applied = d->applied_commit = to;
-		d->tail = d->checkpointed = d->stage_from = lsn;
+		d->tail = d->releasing = d->checkpointed = d->stage_from = lsn;
 		map_clear(d);
 		d->n_places = 0;
 		d->barrier_lsn = d->recovered_lsn = 0;

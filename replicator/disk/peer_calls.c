@@ -12,7 +12,7 @@ static int unknown(const char *name, struct err *err)
 
 static int stale(const struct disk *d, struct err *err)
 {
-	return err_set(err, POD_E_STALE, "the log begins at LSN %llu", (unsigned long long) d->tail);
+	return err_set(err, POD_E_STALE, "the log begins at LSN %llu", (unsigned long long) d->releasing);
 }
 
 /* Under lock: its place, a free one where it is new. NULL: none is free. */
@@ -38,8 +38,9 @@ int disk_peer_set(struct disk *d, const char *peer, uint64_t needs_lsn, struct e
 	p = place(d, peer);
 	if (!p) {
 		r = err_set(err, POD_E_LIMIT, "more than %d peers", PEERS_MAX);
-	} else if (needs_lsn < d->tail) {
-		r = stale(d, err);
+	} else if (needs_lsn < d->releasing) {
+		/* The tail of a broken disk never comes there: who tries again would do so for ever. */
+		r = d->is_broken ? disk_broken_error(d, err) : stale(d, err);
 	} else {
 		bool ends = p->in_bitmap && bitmap_count(p->bitmap) == 0;
 

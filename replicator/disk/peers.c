@@ -239,9 +239,9 @@ int peers_to_bitmap(struct disk *d, struct peer *p, uint64_t lsn, struct err *er
 	return r < 0 ? r : mark_log(d, p, lsn, err);
 }
 
-int peers_release(struct disk *d, uint64_t forced, uint64_t *ret_tail, struct err *err)
+/* Those that need what is before forced. */
+static int mark_forced(struct disk *d, uint64_t forced, struct err *err)
 {
-	uint64_t tail = *ret_tail;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < PEERS_MAX; i++) {
@@ -251,14 +251,30 @@ int peers_release(struct disk *d, uint64_t forced, uint64_t *ret_tail, struct er
 		(void) pthread_mutex_lock(&d->lock);
 		needs = p->name[0] != '\0' ? p->needs_lsn : 0;
 		(void) pthread_mutex_unlock(&d->lock);
-		if (needs == 0)
-			continue;
-		if (needs < forced)
+		if (needs != 0 && needs < forced)
 			r = peers_to_bitmap(d, p, needs, err);
-		else if (io_floor(needs) < tail)
-			tail = io_floor(needs);
 	}
-	if (r == 0)
-		*ret_tail = tail;
 	return r;
+}
+
+int peers_release(struct disk *d, uint64_t forced, uint64_t *ret_tail, struct err *err)
+{
+	uint64_t tail = *ret_tail;
+	int r = mark_forced(d, forced, err);
+
+	if (r < 0)
+		return r;
+	/* Under one hold of the lock, in which it is also said: else a peer that begins to need the log just
+	 * now is told that it has it, and it is let go of. */
+	(void) pthread_mutex_lock(&d->lock);
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		const struct peer *p = &d->peers[i];
+
+		if (p->name[0] != '\0' && p->needs_lsn != 0 && io_floor(p->needs_lsn) < tail)
+			tail = io_floor(p->needs_lsn);
+	}
+	d->releasing = tail;
+	(void) pthread_mutex_unlock(&d->lock);
+	*ret_tail = tail;
+	return 0;
 }

@@ -309,7 +309,7 @@ int disk_recover(struct disk *d, struct err *err)
 		s = log;
 	}
 	d->durable = log.committed;
-	d->tail = d->sb.log_first_lsn;
+	d->tail = d->releasing = d->sb.log_first_lsn;
 	d->checkpointed = d->sb.tail_lsn;
 	if (whole) {
 		d->stage_from = log.committed.lsn;

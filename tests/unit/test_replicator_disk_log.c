@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -457,6 +460,97 @@ static void a_record_begins_at_the_tail_wherever_it_has_moved(void **state)
 	assert_true(moves == 8 && cursors(p->a.d).tail > first);
 }
 
+/* Stops the applier when it has chosen how far the log may be let go of, and has not yet done so. */
+struct held_tail {
+	struct disk *d;
+	pthread_t not_it, writer;
+	atomic_bool on, reached, done, stop;
+};
+
+static int on_step_hold_tail(void *arg, enum disk_step step)
+{
+	struct held_tail *h = arg;
+	struct peer_record rec;
+
+	if (step != DISK_STEP_SUPERBLOCK || pthread_equal(pthread_self(), h->not_it) ||
+	    !atomic_exchange(&h->on, false))
+		return 0;
+	atomic_store(&h->reached, true);
+	/* Who makes a peer known waits for the superblock then, that is: for us. */
+	while (!atomic_load(&h->done) && disk_peer_get(h->d, "site2", &rec, NULL) < 0)
+		(void) sched_yield();
+	return 0;
+}
+
+static void *write_until_stopped(void *arg)
+{
+	static const uint8_t bytes[8192];
+	struct held_tail *h = arg;
+	uint64_t lsn;
+	int r = 0;
+
+	while (r == 0 && !atomic_load(&h->stop)) {
+		r = disk_write(h->d, 0, bytes, sizeof(bytes), NULL);
+		if (r == 0)
+			r = disk_commit(h->d, &lsn, NULL);
+		if (r == 0)
+			r = disk_wait_durable(h->d, lsn, NULL);
+	}
+	return r == 0 ? h : NULL;
+}
+
+/* The next time that it saves where the log begins, a peer comes that needs it from where it begins now. */
+static int need_the_tail(struct held_tail *h)
+{
+	struct peer_record rec = { .name = "" };
+	uint64_t needs, tail;
+	int r;
+
+	atomic_store(&h->reached, false);
+	atomic_store(&h->done, false);
+	atomic_store(&h->on, true);
+	while (!atomic_load(&h->reached))
+		(void) sched_yield();
+	needs = cursors(h->d).tail;
+	r = disk_peer_set(h->d, "site2", needs, NULL);
+	atomic_store(&h->done, true);
+	assert_int_equal(disk_image_flush(h->d, NULL), 0); /* behind what the applier was at */
+	tail = cursors(h->d).tail;
+	if (r < 0)
+		return r;
+	assert_int_equal(disk_peer_get(h->d, "site2", &rec, NULL), 0);
+	/* It is kept, or has run full since, and is marked. */
+	assert_true(tail <= needs || (rec.needs_lsn == 0 && rec.in_bitmap));
+	assert_int_equal(disk_peer_forget(h->d, "site2", NULL), 0);
+	return 0;
+}
+
+static void nobody_is_told_that_the_log_has_what_it_is_about_to_let_go_of(void **state)
+{
+	struct pair *p = *state;
+	struct held_tail h = { .not_it = pthread_self() };
+	void *fine;
+	int r;
+
+	disk_fixture_close(&p->a);
+	p->a.o.on_step = on_step_hold_tail;
+	p->a.o.arg = &h;
+	disk_fixture_open(&p->a);
+	h.d = p->a.d;
+	assert_int_equal(pthread_create(&h.writer, NULL, write_until_stopped, &h), 0);
+	do { /* not each time does it begin elsewhere then */
+		r = need_the_tail(&h);
+	} while (r == 0);
+	assert_int_equal(r, -POD_E_STALE);
+	atomic_store(&h.stop, true);
+	assert_int_equal(pthread_join(h.writer, &fine), 0);
+	assert_non_null(fine);
+	assert_null(disk_broken(h.d));
+	disk_fixture_close(&p->a);
+	p->a.o.on_step = NULL;
+	disk_fixture_open(&p->a);
+}
+
 static void what_the_log_can_not_keep_for_a_peer_is_marked(void **state)
 {
 	struct pair *p = *state;
@@ -653,6 +747,7 @@ int main(void)
 		TEST(damage_before_an_epoch_that_was_durable_is_reported),
 		TEST(a_torn_last_epoch_is_a_crash_and_no_damage),
 		TEST(a_record_begins_at_the_tail_wherever_it_has_moved),
+		TEST(nobody_is_told_that_the_log_has_what_it_is_about_to_let_go_of),
 		TEST(what_the_log_can_not_keep_for_a_peer_is_marked),
 		TEST(a_peer_that_lags_too_far_is_marked_on_order),
 		TEST(marks_survive_a_kill),
