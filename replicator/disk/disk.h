@@ -158,7 +158,8 @@ int disk_peer_set_base(struct disk *d, const char *peer, uint64_t base_lsn, stru
 int disk_peer_forget(struct disk *d, const char *peer, struct err *err);
 /*
  * Runs of the peer's bitmap (0 chunks: none), and clearing of what the peer has made durable: -POD_E_STALE where
- * needs_lsn is 0, because marks that are made now may be newer than what the peer got. Setting is durable on return.
+ * needs_lsn is 0, or is about to be, because marks that are made now may be newer than what the peer got. Setting is
+ * durable on return.
  */
 bool disk_peer_dirty_next(struct disk *d, const char *peer, uint64_t offset, uint64_t *ret_offset, uint64_t *ret_length);
 int disk_peer_dirty_clear(struct disk *d, const char *peer, uint64_t offset, uint64_t length, struct err *err);

@@ -142,6 +142,12 @@ uint64_t disk_peer_dirty_bytes(struct disk *d, const char *peer)
 	return chunks * BITMAP_CHUNK;
 }
 
+/* Under lock: marks that are made just now may be newer than what the peer got. */
+static bool may_clear(const struct peer *p)
+{
+	return p->needs_lsn != 0 && !p->marking;
+}
+
 int disk_peer_dirty_clear(struct disk *d, const char *peer, uint64_t offset, uint64_t length, struct err *err)
 {
 	bool first = false;
@@ -152,7 +158,7 @@ int disk_peer_dirty_clear(struct disk *d, const char *peer, uint64_t offset, uin
 	p = peers_find(d, peer);
 	if (!p || !p->in_bitmap)
 		r = p ? 0 : unknown(peer, err);
-	else if (p->needs_lsn == 0)
+	else if (!may_clear(p))
 		r = err_set(err, POD_E_STALE, "the log is no longer kept for %s", peer);
 	else
 		first = p->base_lsn != BASE_NONE;
@@ -167,7 +173,7 @@ int disk_peer_dirty_clear(struct disk *d, const char *peer, uint64_t offset, uin
 		return r;
 	(void) pthread_mutex_lock(&d->lock);
 	p = peers_find(d, peer);
-	if (p && p->in_bitmap && p->needs_lsn != 0)
+	if (p && p->in_bitmap && may_clear(p))
 		bitmap_clear(p->bitmap, offset, length);
 	else if (p && p->in_bitmap)
 		r = err_set(err, POD_E_STALE, "the log is no longer kept for %s", peer);

@@ -622,6 +622,43 @@ static void a_peer_that_lags_too_far_is_marked_on_order(void **state)
 	assert_int_equal(peer_of(p->a.d).base_lsn, 12288);
 }
 
+struct clearing {
+	struct disk *d;
+	atomic_bool stop;
+};
+
+static void *clear_until_stopped(void *arg)
+{
+	struct clearing *c = arg;
+
+	while (!atomic_load(&c->stop))
+		(void) disk_peer_dirty_clear(c->d, "site2", 0, DISK_FIXTURE_SIZE, NULL);
+	return NULL;
+}
+
+/* Who clears knows what the peer got before, and not what is being marked at that moment. */
+static void what_is_marked_from_the_log_is_not_cleared_meanwhile(void **state)
+{
+	static const uint8_t block[4096];
+	struct pair *p = *state;
+	struct clearing c = { .d = p->a.d };
+	uint64_t from = cursors(c.d).committed;
+	pthread_t thread;
+
+	for (uint64_t at = 0; at < DISK_FIXTURE_SIZE; at += sizeof(block))
+		assert_int_equal(disk_write(c.d, at, block, sizeof(block), NULL), 0);
+	commit(c.d);
+	assert_int_equal(disk_peer_set(c.d, "site2", from, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, clear_until_stopped, &c), 0);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(disk_peer_to_bitmap(c.d, "site2", from, NULL), 0);
+		assert_int_equal(disk_peer_dirty_bytes(c.d, "site2"), DISK_FIXTURE_SIZE);
+		assert_int_equal(disk_peer_set(c.d, "site2", from, NULL), 0);
+	}
+	atomic_store(&c.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 /* Marks made in memory since the last checkpoint come back from the log. */
 static void marks_survive_a_kill(void **state)
 {
@@ -750,6 +787,7 @@ int main(void)
 		TEST(nobody_is_told_that_the_log_has_what_it_is_about_to_let_go_of),
 		TEST(what_the_log_can_not_keep_for_a_peer_is_marked),
 		TEST(a_peer_that_lags_too_far_is_marked_on_order),
+		TEST(what_is_marked_from_the_log_is_not_cleared_meanwhile),
 		TEST(marks_survive_a_kill),
 		TEST(a_peer_that_was_ahead_of_a_crash_needs_the_log_from_where_it_ends),
 		TEST(a_note_of_what_is_not_in_the_log_any_more_takes_nothing_from_it),
