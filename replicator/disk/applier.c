@@ -33,8 +33,10 @@ int applier_init(struct disk *d, struct err *err)
 	a->window = io_memory(BATCH_BYTES + 2 * IO_ALIGN);
 	a->out = io_memory(BATCH_BYTES);
 	a->queue = io_queue_create(QUEUE_DEPTH);
-	if (!a->plain || !a->sorted || !a->scratch || !a->ops || !a->extents || !a->window || !a->out || !a->queue)
+	if (!a->plain || !a->sorted || !a->scratch || !a->ops || !a->extents || !a->window || !a->out ||
+	    !a->queue)
 		return err_set(err, POD_E_NOMEM, "applier");
+	io_queue_fix(a->queue, d->image_fd, a->out, BATCH_BYTES);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <liburing.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 
 #include "replicator/disk/io.h"
 
@@ -19,7 +20,10 @@ struct io_queue {
 	struct io_uring ring;
 	bool has_ring;
 	unsigned int depth, under_way;
-	int failed; /* -errno of the first */
+	int failed;   /* -errno of the first */
+	int fixed_fd; /* io_queue_fix; -1: none */
+	const uint8_t *fixed;
+	size_t fixed_size; /* 0: none */
 	struct slot *free;
 	struct slot slots[];
 };
@@ -31,6 +35,7 @@ struct io_queue *io_queue_create(unsigned int depth)
 	if (!q)
 		return NULL;
 	q->depth = depth;
+	q->fixed_fd = -1;
 	/* Containers and hardened kernels refuse io_uring: then writes go one by one. Who writes looks for
 	 * what has ended by himself, so the kernel need not interrupt him for it; older ones do. */
 	q->has_ring = io_uring_queue_init(depth, &q->ring, IORING_SETUP_COOP_TASKRUN) == 0 ||
@@ -48,6 +53,20 @@ struct io_queue *io_queue_free(struct io_queue *q)
 		io_uring_queue_exit(&q->ring);
 	free(q);
 	return NULL;
+}
+
+void io_queue_fix(struct io_queue *q, int fd, void *memory, size_t size)
+{
+	struct iovec v = { .iov_base = memory, .iov_len = size };
+
+	if (!q->has_ring)
+		return;
+	if (io_uring_register_files(&q->ring, &fd, 1) == 0)
+		q->fixed_fd = fd;
+	if (io_uring_register_buffers(&q->ring, &v, 1) != 0)
+		return;
+	q->fixed = memory;
+	q->fixed_size = size;
 }
 
 static void finish_slot(struct io_queue *q, struct slot *s, int r)
@@ -82,9 +101,23 @@ static void reap(struct io_queue *q, unsigned int wait_for)
 	}
 }
 
+static void prepare(struct io_queue *q, struct io_uring_sqe *sqe, struct slot *s)
+{
+	bool is_fixed = s->bytes >= q->fixed && s->bytes + s->size <= q->fixed + q->fixed_size;
+
+	if (is_fixed)
+		io_uring_prep_write_fixed(sqe, s->fd, s->bytes, (unsigned int) s->size, s->offset, 0);
+	else
+		io_uring_prep_write(sqe, s->fd, s->bytes, (unsigned int) s->size, s->offset);
+	if (s->fd == q->fixed_fd) {
+		sqe->fd = 0; /* its number among the fixed ones */
+		io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+	}
+	io_uring_sqe_set_data(sqe, s);
+}
+
 int io_queue_write(struct io_queue *q, int fd, const void *bytes, size_t size, uint64_t offset)
 {
-	struct io_uring_sqe *sqe;
 	struct slot *s;
 
 	if (!q->has_ring) {
@@ -101,9 +134,7 @@ int io_queue_write(struct io_queue *q, int fd, const void *bytes, size_t size, u
 	s = q->free;
 	q->free = s->next_free;
 	*s = (struct slot){ .fd = fd, .bytes = bytes, .size = size, .offset = offset };
-	sqe = io_uring_get_sqe(&q->ring); /* as many as slots: there is one */
-	io_uring_prep_write(sqe, fd, bytes, (unsigned int) size, offset);
-	io_uring_sqe_set_data(sqe, s);
+	prepare(q, io_uring_get_sqe(&q->ring), s); /* as many as slots: there is one */
 	q->under_way++;
 	return q->failed;
 }
