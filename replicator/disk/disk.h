@@ -150,6 +150,11 @@ int disk_peer_set(struct disk *d, const char *peer, uint64_t needs_lsn, struct e
 /* Marks what the log holds from lsn on in the peer's bitmap, durably, and keeps marking: it is served from there;
  * needs_lsn becomes 0, base_lsn becomes lsn where no bitmap counted before. -POD_E_STALE: older than tail. */
 int disk_peer_to_bitmap(struct disk *d, const char *peer, uint64_t lsn, struct err *err);
+/*
+ * Nobody waits for the peer: long writes go straight to the image also where it is far behind, and what it then finds
+ * overwritten there comes from its bitmap. Forgotten with a restart; false where the peer is unknown, or new.
+ */
+void disk_peer_may_lag(struct disk *d, const char *peer, bool may);
 /* What is remembered of it now (the superblock's copy may be behind). -POD_E_NOTFOUND. */
 int disk_peer_get(struct disk *d, const char *peer, struct peer_record *ret, struct err *err);
 /* Says from where its marks count (superblock.h: base_lsn), durably. -POD_E_NOTFOUND. */

@@ -59,6 +59,7 @@ struct peer {
 	char name[PEER_NAME_SIZE];
 	uint64_t needs_lsn, base_lsn;
 	bool in_bitmap;
+	bool may_lag; /* disk_peer_may_lag */
 	bool marking; /* on its way to its bitmap: marks already, but the superblock does not count on it */
 	struct bitmap *bitmap; /* made when first needed */
 };

@@ -57,6 +57,17 @@ int disk_peer_set(struct disk *d, const char *peer, uint64_t needs_lsn, struct e
 	return save ? peers_save_now(d, err) : r;
 }
 
+void disk_peer_may_lag(struct disk *d, const char *peer, bool may)
+{
+	struct peer *p;
+
+	(void) pthread_mutex_lock(&d->lock);
+	p = peers_find(d, peer);
+	if (p)
+		p->may_lag = may;
+	(void) pthread_mutex_unlock(&d->lock);
+}
+
 int disk_peer_get(struct disk *d, const char *peer, struct peer_record *ret, struct err *err)
 {
 	const struct peer *p;

@@ -24,8 +24,8 @@
  * In the way stand: older records of the same extent that are not in the image yet, which would be applied
  * over it later; a snapshot that is still to be cut, or a resize; a resync into this replica; a peer that is
  * so far behind that it will be sent the log's file (a payload can be overwritten in the image before it has
- * it). Then the epochs are written to the log whole. That is no loss for a few long writes that somebody
- * waits for, either: they cost three flushes here, and one there.
+ * it) and that somebody waits for. Then the epochs are written to the log whole. That is no loss for a few
+ * long writes that somebody waits for, either: they cost three flushes here, and one there.
  */
 #define PLACE_QUEUE_DEPTH 64
 #define TORN_PIECE        65536u
@@ -86,15 +86,19 @@ bool place_has(struct disk *d, uint64_t lsn)
 	return has;
 }
 
+/* It has to be sent the log as it was, and that from the log's file. */
+static bool is_far(const struct disk *d, const struct peer *p)
+{
+	return p->name[0] != '\0' && !p->may_lag && p->needs_lsn != 0 &&
+	       d->head.lsn > p->needs_lsn + d->stage.size / 2;
+}
+
 /* Each is sent what it lacks from the stage, or from its bitmap. Under lock. */
 static bool peers_are_near(const struct disk *d)
 {
-	for (size_t i = 0; i < PEERS_MAX; i++) {
-		const struct peer *p = &d->peers[i];
-
-		if (p->name[0] != '\0' && p->needs_lsn != 0 && d->head.lsn > p->needs_lsn + d->stage.size / 2)
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		if (is_far(d, &d->peers[i]))
 			return false;
-	}
 	return true;
 }
 

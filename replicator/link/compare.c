@@ -151,8 +151,9 @@ static int put_hashes(struct peer *p, struct range *g, struct err *err)
 	bool check = p->compare.kind == COMPARE_VERIFY;
 	uint32_t blocks = (uint32_t) (g->length / BLOCK);
 	uint64_t hashes[RANGE_BLOCKS];
+	bool more;
 	uint8_t *to;
-	int r = check ? ship_log(p, err) : 0;
+	int r = check ? ship_log(p, &more, err) : 0;
 
 	if (r < 0)
 		return r;

@@ -153,6 +153,14 @@ static void take_orders(struct peer *p, struct orders *o)
 	(void) pthread_mutex_unlock(&p->r->lock);
 }
 
+/* Nobody waits for an async peer: what it lacks need not stay as it was. */
+static void tell_lag(struct peer *p, bool async)
+{
+	if (async != p->may_lag)
+		disk_peer_may_lag(p->r->disk, p->config.name, async);
+	p->may_lag = async;
+}
+
 /* From what the peer has on everything is marked. */
 static int mark_rest(struct peer *p, struct err *err)
 {
@@ -195,8 +203,16 @@ static int obey(struct peer *p, const struct orders *o, struct err *err)
 	return r;
 }
 
+/* What there is to do when nothing more is heard. */
+struct rest {
+	bool pending; /* for the socket to take */
+	bool more;    /* of the log, to be sent at once */
+	bool busy;    /* with a comparison */
+	bool async;
+};
+
 /* Ships, and tells the core how far. */
-static int send_log(struct peer *p, bool *ret_pending, struct err *err)
+static int send_log(struct peer *p, struct rest *ret, struct err *err)
 {
 	struct disk_cursors c;
 	uint64_t now = clock_mono_ms(), next;
@@ -204,7 +220,7 @@ static int send_log(struct peer *p, bool *ret_pending, struct err *err)
 	int r;
 
 	wire_lock(p->wire);
-	r = ship_log(p, err);
+	r = ship_log(p, &ret->more, err);
 	next = p->ship.next;
 	overrun = taken(&p->ship.overrun);
 	if (r == 0 && now - p->pinged_ms >= p->r->o.dead_ms / 3) {
@@ -213,10 +229,11 @@ static int send_log(struct peer *p, bool *ret_pending, struct err *err)
 	}
 	if (r == 0)
 		r = wire_push(p->wire, err);
-	*ret_pending = wire_pending(p->wire) > 0;
+	ret->pending = wire_pending(p->wire) > 0;
 	wire_unlock(p->wire);
 	disk_cursors(p->r->disk, &c);
-	pace_note(p, ships(p) && (*ret_pending || c.staged > next));
+	/* Also what is on its way still when nothing more is sent. */
+	pace_note(p, ret->pending || (ships(p) ? c.staged > next : p->durable_lsn < next));
 	if (c.staged == p->told_staged && next == p->told_sent && !overrun)
 		return r;
 	p->told_staged = c.staged;
@@ -284,16 +301,17 @@ static void nap(struct peer *p)
 	(void) poll(&fd, 1, ASYNC_NAP_MS);
 }
 
-static int wait_for_work(struct peer *p, bool pending, bool busy, bool async, struct err *err)
+static int wait_for_work(struct peer *p, const struct rest *rest, struct err *err)
 {
 	struct pollfd fds[2] = {
-		{ .fd = wire_fd(p->wire), .events = (short) (POLLIN | (pending ? POLLOUT : 0)) },
+		{ .fd = wire_fd(p->wire), .events = (short) (POLLIN | (rest->pending ? POLLOUT : 0)) },
 		{ .fd = p->wake.fd, .events = POLLIN },
 	};
-	bool leave = !pending && !busy && answer_may_leave(p);
-	int timeout_ms = busy ? 1 : until_deadline(p), n;
+	bool idle = !rest->pending && !rest->more && !rest->busy;
+	bool leave = idle && answer_may_leave(p);
+	int timeout_ms = rest->more && !rest->pending ? 0 : rest->busy ? 1 : until_deadline(p), n;
 
-	if (async && !busy && !pending && p->compare.kind == COMPARE_NONE)
+	if (rest->async && idle && p->compare.kind == COMPARE_NONE)
 		nap(p);
 	if (leave) {
 		fds[0].fd = -1;
@@ -324,23 +342,25 @@ static int serve_reading(struct peer *p, struct err *err)
 
 	while (r == 0) {
 		struct orders o;
-		bool pending = false, busy = false;
+		struct rest rest = { .busy = false };
 
 		if (peer_stopped(p))
 			return err_set(err, POD_E_CANCELLED, "stopped");
 		take_orders(p, &o);
+		rest.async = o.async;
+		tell_lag(p, o.async);
 		r = obey(p, &o, err);
 		/* First: what it says may let us send more, as credit does. */
 		if (r == 0)
 			r = hear(p, err);
 		if (r == 0)
-			r = compare_pump(p, &busy, err);
+			r = compare_pump(p, &rest.busy, err);
 		if (r == 0)
-			r = send_log(p, &pending, err);
+			r = send_log(p, &rest, err);
 		if (r == 0)
 			r = peer_has(p, p->durable_lsn, err);
 		if (r == 0)
-			r = wait_for_work(p, pending, busy, o.async, err);
+			r = wait_for_work(p, &rest, err);
 	}
 	return r;
 }
@@ -351,6 +371,8 @@ static int serve(struct peer *p, struct err *err)
 
 	(void) pthread_mutex_lock(&p->reading);
 	p->serving = true;
+	p->may_lag = false;
+	disk_peer_may_lag(p->r->disk, p->config.name, false);
 	p->failed = 0;
 	r = serve_reading(p, err);
 	p->serving = false;

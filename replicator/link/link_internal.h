@@ -112,6 +112,7 @@ struct peer {
 	struct hello hello; /* the peer's, of this connection */
 	struct pace pace;
 	bool readable;       /* something may have come */
+	bool may_lag;        /* what the disk was told last */
 	uint64_t asked_seen; /* replication.asked_lsn, when it last looked */
 	bool resyncing;      /* a resync into it has begun, and not ended */
 	uint64_t needs_lsn;  /* what the disk was told last */
@@ -206,7 +207,6 @@ struct replication {
 	atomic_ullong waited_floor; /* durable at all that flushes wait for; UINT64_MAX: nobody */
 	unsigned int pacing;        /* writers that wait for those, or in pace_writers */
 	atomic_ullong lagging_at;   /* from this end of the log on writers wait a moment; UINT64_MAX: never */
-	uint32_t lagging_wait_ms;   /* so long at most; under the lock */
 	atomic_uint unflushed;      /* writes since the last flush */
 	atomic_uint lone;           /* flushes in a row that came after one write each */
 	atomic_uint flush_waiters;  /* flushes, and writers, that wait for what somebody else reads */
@@ -291,7 +291,7 @@ void answer_expect_end(struct replication *r);
 bool answer_may_leave(struct peer *p);
 void answer_is_back(struct peer *p);
 /* ship.c: under the wire's lock. */
-int ship_log(struct peer *p, struct err *err);
+int ship_log(struct peer *p, bool *ret_more, struct err *err); /* one turn; *ret_more: there may be more to send */
 void ship_now(struct peer *p);                /* any thread; leaves to the peer's what it cannot do at once */
 void ship_from(struct peer *p, uint64_t lsn); /* takes the wire's lock */
 void ship_stop(struct peer *p);               /* so does this */

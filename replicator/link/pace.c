@@ -5,15 +5,15 @@
 #include "base/clock.h"
 #include "replicator/link/link_internal.h"
 
-#define WINDOW_MS 500
+#define WINDOW_MS     500
+#define WINDOW_MIN_MS 100 /* shorter ones say nothing */
 /* While it is written to, a peer is left in peace for so long; twice as long each time in a row that it did
  * not help. */
 #define HOLD_MIN_MS 1000
 #define HOLD_MAX_MS 60000
-/* How long one write waits at most for a peer that nobody counts on. An async one must not be felt; the
- * others are to be in sync again. */
-#define ASYNC_WAIT_MS 20
-#define SYNC_WAIT_MS  200
+/* How long one write waits at most for a peer that is to be in sync again, rather than leave it behind. An
+ * async one must not be felt: it is left behind. */
+#define SYNC_WAIT_MS 200
 
 /*
  * What it made durable while there was always more than the socket took: the speed of the line, or of the
@@ -23,17 +23,14 @@
 void pace_note(struct peer *p, bool busy)
 {
 	struct pace *pace = &p->pace;
-	uint64_t now = clock_mono_ms();
+	bool measures = busy && p->compare.kind == COMPARE_NONE;
+	uint64_t now = clock_mono_ms(), took_ms = pace->from_ms == 0 ? 0 : now - pace->from_ms;
 
-	if (!busy || p->compare.kind != COMPARE_NONE) {
-		pace->from_ms = 0;
+	if (measures && pace->from_ms != 0 && took_ms < WINDOW_MS)
 		return;
-	}
-	if (pace->from_ms != 0 && now - pace->from_ms < WINDOW_MS)
-		return;
-	if (pace->from_ms != 0)
-		pace->bytes_per_s = 1 + (p->durable_lsn - pace->from_lsn) * 1000 / (now - pace->from_ms);
-	pace->from_ms = now;
+	if (took_ms >= WINDOW_MIN_MS && p->compare.kind == COMPARE_NONE)
+		pace->bytes_per_s = 1 + (p->durable_lsn - pace->from_lsn) * 1000 / took_ms;
+	pace->from_ms = measures ? now : 0;
 	pace->from_lsn = p->durable_lsn;
 }
 
@@ -55,7 +52,6 @@ void pace_ahead(struct peer *p)
 	                : 2 * pace->hold_ms < HOLD_MAX_MS ? 2 * pace->hold_ms
 	                                                  : HOLD_MAX_MS;
 	pace->ahead_ms = now;
-	pace->from_ms = 0;
 	begin_window(pace, c.staged);
 }
 
@@ -96,18 +92,14 @@ void pace_note_lagging(struct replication *r)
 {
 	uint64_t at = UINT64_MAX;
 
-	r->lagging_wait_ms = 0;
 	for (size_t i = 0; r->core.primary && i < PEERS_MAX; i++) {
 		const struct repl_peer *p = &r->core.peers[i];
-		uint32_t wait_ms = p->config.mode == PEER_ASYNC ? ASYNC_WAIT_MS : SYNC_WAIT_MS;
 
-		if (!p->used || repl_waits_for(&r->core, i) ||
+		if (!p->used || p->config.mode == PEER_ASYNC || repl_waits_for(&r->core, i) ||
 		    (p->state != PEER_FOLLOWING && p->state != PEER_RESYNC))
 			continue;
 		if (p->durable + r->o.lag_limit_bytes / 4 * 3 < at)
 			at = p->durable + r->o.lag_limit_bytes / 4 * 3;
-		if (wait_ms > r->lagging_wait_ms)
-			r->lagging_wait_ms = wait_ms;
 	}
 	atomic_store(&r->lagging_at, at);
 }
@@ -121,7 +113,7 @@ void pace_writers(struct replication *r)
 	if (atomic_load(&r->lagging_at) == UINT64_MAX || staged < atomic_load(&r->lagging_at))
 		return;
 	(void) pthread_mutex_lock(&r->lock);
-	until_ms = clock_mono_ms() + r->lagging_wait_ms;
+	until_ms = clock_mono_ms() + SYNC_WAIT_MS;
 	t = (struct timespec){ (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
 	r->pacing++;
 	while (!r->stopping && staged >= atomic_load(&r->lagging_at) && clock_mono_ms() < until_ms)

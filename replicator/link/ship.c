@@ -5,6 +5,8 @@
 
 /* More than this in the connection's buffer: let the socket take some first. */
 #define PENDING_MAX (FRAME_PAYLOAD_MAX / 2)
+/* Then what the peer has to say is heard first: a stream that the socket takes as it comes need never end. */
+#define TURN_BYTES (1u << 20)
 /* At least so much, for which a peer waits rather than to flush what it has. */
 #define MORE_BYTES (64u * 1024)
 
@@ -55,26 +57,28 @@ static int ship_some(struct peer *p, bool *ret_more, struct err *err)
 	return wire_push(p->wire, err);
 }
 
-int ship_log(struct peer *p, struct err *err)
+int ship_log(struct peer *p, bool *ret_more, struct err *err)
 {
-	bool more = true;
+	uint64_t from = p->ship.next;
 	int r = 0;
 
-	while (r == 0 && more)
-		r = ship_some(p, &more, err);
+	*ret_more = true;
+	while (r == 0 && *ret_more && p->ship.next - from < TURN_BYTES)
+		r = ship_some(p, ret_more, err);
 	return r;
 }
 
 void ship_now(struct peer *p)
 {
-	bool all = false;
+	bool all = false, more;
 
 	if (!p->wire || !wire_trylock(p->wire)) {
 		peer_wake(p);
 		return;
 	}
 	if (p->ship.on)
-		all = ship_log(p, NULL) == 0 && wire_pending(p->wire) == 0 && !p->ship.overrun;
+		all = ship_log(p, &more, NULL) == 0 && !more && wire_pending(p->wire) == 0 &&
+		      !p->ship.overrun;
 	wire_unlock(p->wire);
 	if (!all)
 		peer_wake(p); /* and if it broke, its thread hears of it from the socket */

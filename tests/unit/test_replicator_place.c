@@ -311,6 +311,28 @@ static void for_a_peer_that_is_far_behind_the_log_keeps_long_writes(void **state
 	disk_fixture_remove(&f);
 }
 
+static void for_a_peer_that_nobody_waits_for_the_log_keeps_none(void **state)
+{
+	struct disk_fixture f;
+	struct steps s;
+	int before;
+
+	make(&f, &s);
+	disk_peer_may_lag(f.d, "b", true); /* nobody knows it yet: that is nothing */
+	assert_int_equal(disk_peer_set(f.d, "b", cursors(&f).staged, NULL), 0);
+	disk_peer_may_lag(f.d, "b", true);
+	leave_the_stage(&f);
+	before = placed(&s);
+	put(&f, 4 * MIB, 2 * MIB);
+	flush(&f);
+	assert_int_equal(placed(&s), before + 8);
+	disk_peer_may_lag(f.d, "b", false);
+	put(&f, 6 * MIB, 2 * MIB);
+	flush(&f);
+	assert_int_equal(placed(&s), before + 8);
+	disk_fixture_remove(&f);
+}
+
 /* ---- crashes ---- */
 
 /* A process that writes long runs over what is there and dies at a step; false: it came to its end. */
@@ -492,6 +514,7 @@ int main(void)
 		cmocka_unit_test(a_snapshot_keeps_what_long_writes_overwrite),
 		cmocka_unit_test(a_peer_gets_a_long_write_from_the_image_as_long_as_it_is_there),
 		cmocka_unit_test(for_a_peer_that_is_far_behind_the_log_keeps_long_writes),
+		cmocka_unit_test(for_a_peer_that_nobody_waits_for_the_log_keeps_none),
 		cmocka_unit_test(without_the_stage_what_is_torn_becomes_an_epoch_of_its_own),
 		cmocka_unit_test(with_the_stage_a_kill_loses_nothing),
 		cmocka_unit_test(a_full_disk_in_the_middle_leaves_it_to_the_log),
