@@ -162,9 +162,10 @@ class Podmail(Stack):
     replicated = True
     SITE = {"a": "site1", "b": "site2"}
 
-    def __init__(self, rig, mode):
-        super().__init__(rig, f"podmail-{mode}")
+    def __init__(self, rig, mode, threads=None):
+        super().__init__(rig, f"podmail-{mode}" + (f"-{threads}" if threads else ""))
         self.mode = mode
+        self.threads = f"--threads {threads} " if threads else ""
         self.token = 1
 
     def _serve(self, guest, *options):
@@ -176,7 +177,7 @@ class Podmail(Stack):
                     f"--folder /v/second/replica --name vol "
                     f"--site {site} --nbd unix:/run/vol.nbd --control /run/vol.control --stage /dev/shm/stage --stage-size 16M "
                     f"--link-listen {guest.link_address}:7790 --peer {peer} --tls-ca /host/tls/ca.pem "
-                    f"--tls-cert /host/tls/{site}.pem --tls-key /host/tls/{site}.key {' '.join(options)}; done",
+                    f"--tls-cert /host/tls/{site}.pem --tls-key /host/tls/{site}.key {self.threads}{' '.join(options)}; done",
                     f"replicator-{guest.name}.log")
         guest.until("[ -S /run/vol.control ] && [ -S /run/vol.nbd ]")
         guest.start("exec python3 /host/bin/guest-podd /run/vol.control", f"podd-{guest.name}.log")
