@@ -624,8 +624,11 @@ void volatile_disk_end(struct volatile_disk *d)
 
 void volatile_disk_use(struct volatile_disk *d)
 {
+	/* Threads of this process may be writing to the one before. */
+	(void) pthread_mutex_lock(&lock);
 	settle_disk(d);
 	disk = d;
+	(void) pthread_mutex_unlock(&lock);
 }
 
 void volatile_disk_lie(struct volatile_disk *d, bool lies)

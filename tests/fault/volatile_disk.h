@@ -23,8 +23,8 @@ struct volatile_disk;
 /* For the files under folder. Aborts where the machine fails, as all here. */
 struct volatile_disk *volatile_disk_make(const char *folder);
 void volatile_disk_end(struct volatile_disk *d);
-/* This process uses the disk from now on: what was noted before is taken for flushed. At most one a process.
- */
+/* This process uses the disk from now on: what was noted before is taken for flushed. One at a time: what it
+ * writes to the one that it used before is not noted any more. */
 void volatile_disk_use(struct volatile_disk *d);
 /* Flushes are answered without flushing: the negative control. */
 void volatile_disk_lie(struct volatile_disk *d, bool lies);

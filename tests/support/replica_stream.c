@@ -1,5 +1,7 @@
 #include "tests/support/replica_stream.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "replicator/core/bitmap.h"
@@ -47,9 +49,12 @@ static void write_adoption(struct superblock *sb, void *arg)
 static int adopt(struct replica_stream *s, bool resync, struct err *err)
 {
 	struct adoption a = { .resync = resync };
+	int r;
 
 	disk_superblock(s->primary, &a.primary);
-	return disk_superblock_change(s->peer, write_adoption, &a, err);
+	r = disk_superblock_change(s->peer, write_adoption, &a, err);
+	/* It may have been a primary: what it knew of its own peer counts no more. */
+	return r < 0 ? r : disk_peer_forget(s->peer, name, err);
 }
 
 /* ---- how they begin ---- */
@@ -76,7 +81,7 @@ static int start_follow(struct replica_stream *s, uint64_t lsn, struct err *err)
 
 struct plan {
 	uint64_t lsn;
-	bool rewind, marks_count, resyncing;
+	bool rewind, orphan, marks_count, resyncing;
 };
 
 static bool marks_are_good(const struct plan *plan, const struct peer_record *rec)
@@ -132,6 +137,20 @@ static int take_tail(struct replica_stream *s, uint64_t lsn, struct err *err)
 	return disk_peer_dirty_all(s->primary, name, err);
 }
 
+/* What it acknowledged as a primary, and takes back now. */
+static int keep_orphan(struct replica_stream *s, struct err *err)
+{
+	uint64_t lsn = 0;
+	int r;
+
+	(void) snprintf(s->orphan, sizeof(s->orphan), "orphan-%" PRIu64, cursors(s->peer).durable);
+	r = disk_snapshot_local(s->peer, s->orphan, &lsn, err);
+	if (r == 0 || r == -POD_E_EXISTS) /* of an attempt that was cut */
+		r = snapshots_hold(disk_snapshots(s->peer), s->orphan, true, err);
+	s->orphans += r == 0;
+	return r;
+}
+
 static int restart_log(struct replica_stream *s, struct err *err)
 {
 	uint64_t lsn, epoch = 0;
@@ -161,6 +180,8 @@ static int start_resync(struct replica_stream *s, const struct plan *plan, struc
 
 	if (r == 0)
 		r = disk_log_cut(s->peer, err);
+	if (r == 0 && plan->orphan)
+		r = keep_orphan(s, err);
 	if (r == 0 && plan->rewind)
 		r = take_tail(s, plan->lsn, err);
 	if (r == 0)
@@ -174,16 +195,15 @@ static int start_resync(struct replica_stream *s, const struct plan *plan, struc
 	return 0;
 }
 
-static int meet(struct replica_stream *s, struct err *err)
+static struct generation_result compare(struct replica_stream *s, bool *ret_resyncing)
 {
 	struct disk_cursors ours = cursors(s->primary), theirs = cursors(s->peer);
 	struct superblock us, peer;
-	struct generation_result v;
-	struct plan plan;
 
 	disk_superblock(s->primary, &us);
 	disk_superblock(s->peer, &peer);
-	v = generation_compare(
+	*ret_resyncing = peer.resync_under_way;
+	return generation_compare(
 		&(struct generation_side){ .volume_id = us.volume_id,
 	                                   .generations = us.generations,
 	                                   .token = us.token,
@@ -193,15 +213,27 @@ static int meet(struct replica_stream *s, struct err *err)
 	                                   .generations = peer.generations,
 	                                   .token = peer.token,
 	                                   .end = theirs.durable,
+	                                   .was_primary = peer.role == ROLE_PRIMARY,
 	                                   .resyncing = peer.resync_under_way,
 	                                   .settling = peer.consistent_from_lsn > theirs.durable });
-	plan = (struct plan){ .lsn = v.lsn,
-		              .marks_count = v.marks_count,
-		              .resyncing = peer.resync_under_way };
+}
+
+static int meet(struct replica_stream *s, struct err *err)
+{
+	struct generation_result v;
+	struct plan plan;
+	bool resyncing;
+	int r = disk_wait_durable(s->peer, cursors(s->peer).committed, err);
+
+	if (r < 0)
+		return r;
+	v = compare(s, &resyncing);
+	plan = (struct plan){
+		.lsn = v.lsn, .marks_count = v.marks_count, .orphan = v.orphan, .resyncing = resyncing
+	};
 	plan.rewind = v.verdict == GENERATION_PEER_HAS_TAIL;
 	if (v.verdict == GENERATION_FOLLOW) {
-		int r = start_follow(s, v.lsn, err);
-
+		r = start_follow(s, v.lsn, err);
 		if (r != -POD_E_STALE)
 			return r;
 		plan.marks_count = true;

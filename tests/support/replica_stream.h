@@ -7,6 +7,7 @@
 #define POD_TESTS_REPLICA_STREAM_H
 
 #include "replicator/disk/disk.h"
+#include "replicator/snapshot/snapshot.h"
 
 #define REPLICA_STREAM_PEER "site2" /* as the primary calls it */
 
@@ -18,7 +19,9 @@ struct replica_stream {
 	uint64_t next, durable; /* LSNs: sent up to, and what the peer confirmed */
 	uint64_t end_lsn;       /* of a resync whose last chunk went over; 0: not yet */
 	/* What has happened, for whoever wants to know that all of it does. */
-	unsigned int follows, resyncs, rewinds, overruns, chunks;
+	unsigned int follows, resyncs, rewinds, overruns, chunks, orphans;
+	char orphan[SNAPSHOT_NAME_SIZE]; /* at the peer, held: what an old primary was before it took back its
+	                                    tail; the last */
 };
 
 /* One of the two was closed, or the link is cut: they meet again with the next step. */

@@ -4,7 +4,9 @@
  * whose power goes at any write or flush: nothing, all, a random part or torn sectors of what was not flushed
  * are left; or who is killed, or closes. After each the volume is as it was after some change, with all that
  * was acknowledged; only long writes behind that may be there in part. Then the peer comes up, and both are
- * the same.
+ * the same. Or the peer's power goes: it holds what it had confirmed. Or the peer takes over, however far it
+ * lags: it is as the primary was after some change, with all that it had confirmed; the old primary follows
+ * it, and keeps what it takes back, with all that was acknowledged, in an orphan snapshot.
  *
  * PODMAIL_ROUNDS says for how many cuts (5,000 take ten minutes), PODMAIL_SEED what a failure names. The
  * disk's threads take part, so that the same seed is a life much alike and not the same.
@@ -42,18 +44,22 @@
 enum ending { CLOSED, KILLED, POWER_LOST };
 
 struct life {
-	uint64_t seed, number, serial, generations;
+	uint64_t seed, number, serial, generations, token;
 	char folder[64], stage[2][96], text[256];
-	struct volatile_disk *power;
-	struct disk_options o[2]; /* the primary's, whose power goes; and the peer's */
+	/* Of both sites, by number: */
+	struct volatile_disk *power[2];
+	struct disk_options o[2];
+	size_t lead, watched; /* whose disk is the primary's, and whose power may go */
 	struct disk *primary, *peer;
 	struct replica_stream stream;
 	struct cut_history *h;
 	uint64_t found[CUT_BLOCKS];
+	bool met;           /* the two were the same when the history began */
+	uint64_t confirmed; /* changes that the peer had made durable, when last seen */
 	unsigned int snapshots;
 	bool lies;
 	/* What has happened. */
-	unsigned int rounds, placed, torn, by_ending[3], at_recovery, compared;
+	unsigned int rounds, placed, torn, by_ending[3], at_recovery, compared, peer_lost, switches, tails;
 };
 
 static uint64_t below(struct life *l, uint64_t limit)
@@ -61,9 +67,14 @@ static uint64_t below(struct life *l, uint64_t limit)
 	return cut_below(&l->seed, limit);
 }
 
-static bool has_power(const struct life *l)
+static bool primary_has_power(const struct life *l)
 {
-	return volatile_disk_has_power(l->power);
+	return l->watched != l->lead || volatile_disk_has_power(l->power[l->lead]);
+}
+
+static bool peer_has_power(const struct life *l)
+{
+	return l->watched == l->lead || volatile_disk_has_power(l->power[!l->lead]);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -106,28 +117,45 @@ static int on_step(void *arg, enum disk_step step)
 
 struct promotion {
 	struct disk_cursors cursors;
-	uint64_t generation;
+	uint64_t generation, token;
 };
 
 /* As replicator/link/role.c does: where the stage is lost, peers may have what is missing here. */
 static void write_promotion(struct superblock *s, void *arg)
 {
 	const struct promotion *p = arg;
+	bool keep = s->role == ROLE_PRIMARY && p->cursors.stage_was_whole && s->generations[0].id != 0;
 
 	s->role = ROLE_PRIMARY;
-	s->token = s->own_token = 1;
-	if (!p->cursors.stage_was_whole || s->generations[0].id == 0)
+	s->token = s->own_token = p->token;
+	s->consistent_from_lsn = 0; /* passed */
+	if (!keep)
 		generation_begin(s->generations, p->generation, p->cursors.staged);
+}
+
+static int keep_log(struct disk *d, struct err *err)
+{
+	struct peer_record rec;
+	struct superblock sb;
+	int r = disk_peer_get(d, REPLICA_STREAM_PEER, &rec, NULL) == 0 ? 0 : -POD_E_STALE;
+
+	while (r == -POD_E_STALE) { /* the applier may let go of it at this moment */
+		disk_superblock(d, &sb);
+		r = disk_peer_set(d, REPLICA_STREAM_PEER, sb.tail_lsn, err);
+	}
+	return r;
 }
 
 static int promote(struct life *l, struct err *err)
 {
-	struct promotion p = { .generation = ++l->generations };
+	struct promotion p = { .generation = ++l->generations, .token = l->token };
 	uint64_t lsn;
 	int r;
 
 	disk_cursors(l->primary, &p.cursors);
 	r = disk_superblock_change(l->primary, write_promotion, &p, err);
+	if (r == 0)
+		r = keep_log(l->primary, err);
 	if (r == 0)
 		r = disk_commit(l->primary, &lsn, err);
 	return r < 0 ? r : disk_wait_durable(l->primary, lsn, err);
@@ -152,41 +180,56 @@ static void make_side(struct life *l, int i)
 		                    .stage_bytes = stages[below(l, 3)],
 		                    .snapshot_reserve_bytes = 64 * MIB };
 	o->place_bytes = below(l, 2) ? RECORD_PAYLOAD_MAX : PLACE_BYTES_DEFAULT;
-	if (i == 0) {
-		o->on_step = on_step;
-		o->arg = l;
-	}
+	o->on_step = on_step;
+	o->arg = l;
+	l->power[i] = volatile_disk_make(folder);
+	volatile_disk_lie(l->power[i], l->lies);
+}
+
+static void watch(struct life *l, size_t site)
+{
+	l->watched = site;
+	volatile_disk_use(l->power[site]);
+}
+
+/* The primary is what was found; the peer may lag behind that. */
+static void history_begins(struct life *l)
+{
+	l->serial += l->h->begun;
+	l->confirmed = 0;
+	l->met = false;
+	cut_history_restart(l->h, l->found);
 }
 
 static void life_begin(struct life *l)
 {
 	const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/var/tmp";
-	char watched[96];
 
 	(void) snprintf(l->folder, sizeof(l->folder), "%s/podmail-place-XXXXXX", base);
 	assert_non_null(mkdtemp(l->folder));
 	for (int i = 0; i < 2; i++)
 		make_side(l, i);
-	(void) snprintf(watched, sizeof(watched), "%s/0", l->folder);
-	l->power = volatile_disk_make(watched);
-	volatile_disk_use(l->power);
-	volatile_disk_lie(l->power, l->lies);
+	l->lead = 0;
+	l->token = 1;
+	watch(l, l->lead);
 	l->snapshots = 0;
 	assert_int_equal(disk_open(&l->o[0], &l->primary, NULL), 0);
 	assert_int_equal(promote(l, NULL), 0);
 	assert_int_equal(disk_open(&l->o[1], &l->peer, NULL), 0);
 	l->stream.primary = l->primary;
 	l->stream.peer = l->peer;
+	l->stream.durable = 0;
 	replica_stream_cut(&l->stream);
 	memset(l->found, 0, sizeof(l->found));
-	cut_history_restart(l->h, l->found);
+	history_begins(l);
 }
 
 static void life_end(struct life *l)
 {
 	l->primary = disk_close(l->primary);
 	l->peer = disk_close(l->peer);
-	volatile_disk_end(l->power);
+	for (int i = 0; i < 2; i++)
+		volatile_disk_end(l->power[i]);
 	(void) nftw(l->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	for (int i = 0; i < 2; i++)
 		free((char *) (uintptr_t) l->o[i].folder);
@@ -279,6 +322,54 @@ static int apply(struct life *l)
 	return r < 0 ? r : disk_wait_applied(l->primary, lsn, NULL);
 }
 
+static void open_peer(struct life *l)
+{
+	struct err err = { 0 };
+
+	if (disk_open(&l->o[!l->lead], &l->peer, &err) < 0)
+		wrong(l, "the peer: %s", err_text(&err));
+	l->stream.peer = l->peer;
+	replica_stream_cut(&l->stream);
+}
+
+/* What a disk without power is left with. */
+static void lose_power(struct life *l, size_t site, enum ending e)
+{
+	bool power = e == POWER_LOST;
+
+	(void) volatile_disk_cut(l->power[site], power ? (enum volatile_loss) below(l, VOLATILE_LOSSES)
+	                                               : VOLATILE_LOSE_NOTHING);
+	if (power)
+		(void) unlink(l->stage[site]);
+}
+
+/* The primary counts on what the peer has confirmed; but for one in the middle of a resync, who begins it
+ * again. */
+static void lose_peer(struct life *l)
+{
+	struct disk_cursors c;
+	struct superblock sb;
+
+	l->peer = disk_close(l->peer);
+	lose_power(l, !l->lead, below(l, 3) ? POWER_LOST : KILLED);
+	open_peer(l);
+	disk_cursors(l->peer, &c);
+	disk_superblock(l->peer, &sb);
+	if (c.durable < l->stream.durable && !sb.resync_under_way)
+		wrong(l, "the peer holds the log up to %" PRIu64 " and confirmed %" PRIu64, c.durable,
+		      l->stream.durable);
+	l->peer_lost++;
+}
+
+static void note_confirmed(struct life *l)
+{
+	struct disk_cursors c;
+
+	disk_cursors(l->primary, &c);
+	if (l->stream.state == REPLICA_STREAM_FOLLOWS && l->stream.durable == c.staged)
+		l->confirmed = l->h->done;
+}
+
 static int step_peer(struct life *l)
 {
 	struct err err = { 0 };
@@ -286,20 +377,29 @@ static int step_peer(struct life *l)
 
 	for (uint64_t n = 1 + below(l, 40); r > 0 && n > 0; n--)
 		r = replica_stream_step(&l->stream, &err);
-	if (r < 0 && has_power(l))
+	if (!peer_has_power(l)) {
+		lose_peer(l);
+		return 0;
+	}
+	if (r < 0 && primary_has_power(l))
 		wrong(l, "link: %s", err_text(&err));
+	if (r >= 0)
+		note_confirmed(l);
 	return r < 0 ? r : 0;
 }
 
 static int restart_peer(struct life *l)
 {
-	struct err err = { 0 };
-
+	if (!peer_has_power(l)) {
+		lose_peer(l);
+		return 0;
+	}
 	l->peer = disk_close(l->peer);
-	if (disk_open(&l->o[1], &l->peer, &err) < 0)
-		wrong(l, "the peer: %s", err_text(&err));
-	l->stream.peer = l->peer;
-	replica_stream_cut(&l->stream);
+	if (!peer_has_power(l)) {
+		lose_peer(l);
+		return 0;
+	}
+	open_peer(l);
 	return 0;
 }
 
@@ -354,7 +454,7 @@ static bool act_for(struct life *l, uint64_t n)
 		for (; drawn >= acts[i].weight; i++)
 			drawn -= acts[i].weight;
 		r = acts[i].act(l);
-		if (r < 0 && has_power(l))
+		if (r < 0 && primary_has_power(l))
 			wrong(l, "act %zu fails with %d: %s", i, r, disk_broken(l->primary));
 		if (r < 0)
 			return false;
@@ -369,38 +469,44 @@ static uint64_t any_calls(struct life *l)
 	return below(l, below(l, 2) ? 20 : below(l, 2) ? 100 : 600);
 }
 
-/* What a disk without power is left with. */
-static void lose_power(struct life *l, enum ending e)
+/* The peer's power goes at any time, and comes again. */
+static void play_round_of_peer(struct life *l)
 {
-	bool power = e == POWER_LOST;
-
-	(void) volatile_disk_cut(l->power, power ? (enum volatile_loss) below(l, VOLATILE_LOSSES)
-	                                         : VOLATILE_LOSE_NOTHING);
-	if (power)
-		(void) unlink(l->stage[0]);
+	watch(l, !l->lead);
+	volatile_disk_power_for(l->power[!l->lead], any_calls(l));
+	(void) act_for(l, 1 + below(l, 30));
+	if (!peer_has_power(l))
+		lose_peer(l);
+	volatile_disk_power_for(l->power[!l->lead], UINT64_MAX);
+	watch(l, l->lead); /* what its threads write from here on is not looked at */
 }
 
 static enum ending play_round(struct life *l)
 {
 	enum ending e = (enum ending)(below(l, 8) == 0 ? CLOSED : below(l, 4) ? POWER_LOST : KILLED);
 
+	if (below(l, 4) == 0)
+		play_round_of_peer(l);
 	if (e != CLOSED)
-		volatile_disk_power_for(l->power, UINT64_MAX - 1);
+		volatile_disk_power_for(l->power[l->lead], UINT64_MAX - 1);
 	if (act_for(l, 1 + below(l, 12)) && e != CLOSED) {
-		volatile_disk_power_for(l->power, any_calls(l));
+		volatile_disk_power_for(l->power[l->lead], any_calls(l));
 		(void) act_for(l, 40);
 	}
 	if (e != CLOSED)
-		volatile_disk_power_for(l->power, 0);
+		volatile_disk_power_for(l->power[l->lead], 0);
 	l->primary = disk_close(l->primary);
 	replica_stream_cut(&l->stream);
 	if (e != CLOSED)
-		lose_power(l, e);
+		lose_power(l, l->lead, e);
 	return e;
 }
 
-/* Maybe the power goes while it recovers, too; *e becomes the worst that has happened. */
-static void open_again(struct life *l, enum ending *e)
+/*
+ * Maybe the power goes while it recovers, too; *e becomes the worst that has happened. promotes: it goes on
+ * as primary, else nobody has told it to.
+ */
+static void open_again(struct life *l, bool promotes, enum ending *e)
 {
 	struct err err = { 0 };
 	int r = -1;
@@ -408,19 +514,19 @@ static void open_again(struct life *l, enum ending *e)
 	while (*e != CLOSED && below(l, 4) == 0) {
 		enum ending then = below(l, 3) ? POWER_LOST : KILLED;
 
-		volatile_disk_power_for(l->power, any_calls(l) / 4);
-		r = disk_open(&l->o[0], &l->primary, NULL);
-		if (r == 0)
+		volatile_disk_power_for(l->power[l->lead], any_calls(l) / 4);
+		r = disk_open(&l->o[l->lead], &l->primary, NULL);
+		if (r == 0 && promotes)
 			(void) promote(l, NULL);
-		volatile_disk_power_for(l->power, 0);
+		volatile_disk_power_for(l->power[l->lead], 0);
 		if (r == 0)
 			l->primary = disk_close(l->primary);
-		lose_power(l, then);
+		lose_power(l, l->lead, then);
 		*e = *e == POWER_LOST ? POWER_LOST : then;
 		l->at_recovery++;
 	}
-	r = disk_open(&l->o[0], &l->primary, &err);
-	if (r == 0)
+	r = disk_open(&l->o[l->lead], &l->primary, &err);
+	if (r == 0 && promotes)
 		r = promote(l, &err);
 	if (r < 0)
 		wrong(l, "the primary does not open: %s", err_text(&err));
@@ -429,31 +535,49 @@ static void open_again(struct life *l, enum ending *e)
 
 /* ---- what must hold ---- */
 
-static void read_tags(struct life *l, struct disk *d, uint64_t tags[CUT_BLOCKS])
+/* Of the volume, or of a snapshot of it. */
+static void read_tags_of(struct life *l, struct disk *d, const char *snapshot, uint64_t tags[CUT_BLOCKS])
 {
 	static _Alignas(4096) uint8_t bytes[MIB];
 	const uint32_t step = sizeof(bytes) / CUT_BLOCK;
 	struct err err = { 0 };
 
 	for (uint32_t b = 0; b < CUT_BLOCKS; b += step) {
-		if (disk_read(d, (uint64_t) b * CUT_BLOCK, bytes, sizeof(bytes), &err) < 0)
+		uint64_t offset = (uint64_t) b * CUT_BLOCK;
+		int r = snapshot ? snapshots_read(disk_snapshots(d), snapshot, offset, bytes, sizeof(bytes),
+		                                  &err)
+		                 : disk_read(d, offset, bytes, sizeof(bytes), &err);
+
+		if (r < 0)
 			wrong(l, "read: %s", err_text(&err));
 		for (uint32_t i = 0; i < step; i++)
 			tags[b + i] = cut_block_tag(bytes + (size_t) i * CUT_BLOCK, b + i);
 	}
 }
 
+static void read_tags(struct life *l, struct disk *d, uint64_t tags[CUT_BLOCKS])
+{
+	read_tags_of(l, d, NULL, tags);
+}
+
+/* It is as after some change, and after all that are owed. */
+static void check_state(struct life *l, const char *who, const uint64_t tags[CUT_BLOCKS], bool may_be_torn,
+                        uint64_t owed)
+{
+	int64_t n = cut_history_find(l->h, tags, may_be_torn ? 0 : UINT64_MAX, l->text, sizeof(l->text));
+
+	if (n < 0)
+		wrong(l, "%s: %s", who, l->text);
+	if (n < (int64_t) owed)
+		wrong(l, "%s holds the state after change %" PRId64 " and owes %" PRIu64, who, n, owed);
+}
+
 static void check_primary(struct life *l, enum ending e)
 {
-	uint64_t owed = e == POWER_LOST ? l->h->acknowledged : l->h->done;
-	int64_t n;
+	bool power = e == POWER_LOST;
 
 	read_tags(l, l->primary, l->found);
-	n = cut_history_find(l->h, l->found, e == POWER_LOST ? 0 : UINT64_MAX, l->text, sizeof(l->text));
-	if (n < 0)
-		wrong(l, "%s", l->text);
-	if (n < (int64_t) owed)
-		wrong(l, "it holds the state after change %" PRId64 " and owes %" PRIu64, n, owed);
+	check_state(l, "the primary", l->found, power, power ? l->h->acknowledged : l->h->done);
 }
 
 static void check_same(struct life *l)
@@ -469,6 +593,7 @@ static void check_same(struct life *l)
 			wrong(l, "block %u is of change %" PRIu64 " here and %" PRIu64 " at the peer", b,
 			      l->found[b], theirs[b]);
 	l->compared++;
+	l->met = l->h->begun == 0;
 }
 
 static void look_for_torn(struct life *l)
@@ -495,16 +620,98 @@ static void check_image(struct life *l)
 	free(before);
 }
 
+/* ---- the peer takes over ---- */
+
+/* It has met the primary since that was promoted last, and is a state that this was in. */
+static bool peer_may_lead(const struct life *l)
+{
+	struct disk_cursors c;
+	struct superblock sb;
+
+	disk_cursors(l->peer, &c);
+	disk_superblock(l->peer, &sb);
+	return l->met && !sb.resync_under_way && sb.consistent_from_lsn <= c.durable;
+}
+
+/* Everything received whole is durable, the rest is dropped: so it is as the primary was at some commit. */
+static void settle_peer(struct life *l)
+{
+	struct disk_cursors c;
+	struct err err = { 0 };
+	int r;
+
+	disk_cursors(l->peer, &c);
+	r = disk_wait_durable(l->peer, c.committed, &err);
+	if (r == 0)
+		r = disk_log_cut(l->peer, &err);
+	if (r < 0)
+		wrong(l, "the peer does not settle: %s", err_text(&err));
+	read_tags(l, l->peer, l->found);
+	check_state(l, "the peer", l->found, false, l->confirmed);
+}
+
+static void exchange_roles(struct life *l)
+{
+	struct disk *old = l->primary;
+
+	l->primary = l->peer;
+	l->peer = old;
+	l->lead = !l->lead;
+	l->token++;
+	l->stream.primary = l->primary;
+	l->stream.peer = l->peer;
+	l->stream.durable = 0;
+	replica_stream_cut(&l->stream);
+}
+
+/* The old primary, before it takes back what the new one has not. */
+static void check_orphan(struct life *l, enum ending e)
+{
+	static uint64_t tags[CUT_BLOCKS];
+	struct err err = { 0 };
+	int r;
+
+	read_tags_of(l, l->peer, l->stream.orphan, tags);
+	check_state(l, "the orphan", tags, e == POWER_LOST, l->h->acknowledged);
+	r = snapshots_hold(disk_snapshots(l->peer), l->stream.orphan, false, &err);
+	if (r == 0)
+		r = disk_snapshot_local_delete(l->peer, l->stream.orphan, &err);
+	if (r < 0)
+		wrong(l, "%s: %s", l->stream.orphan, err_text(&err));
+	l->tails++;
+}
+
+static void switch_roles(struct life *l, enum ending e)
+{
+	unsigned int orphans = l->stream.orphans;
+	struct err err = { 0 };
+
+	settle_peer(l);
+	exchange_roles(l);
+	watch(l, l->lead);
+	if (promote(l, &err) < 0 || replica_stream_step(&l->stream, &err) < 0)
+		wrong(l, "the peer does not take over: %s", err_text(&err));
+	if (l->stream.orphans > orphans)
+		check_orphan(l, e);
+	else /* nothing is taken back: then nothing may be missing here */
+		check_state(l, "the new primary", l->found, false, l->h->acknowledged);
+	l->switches++;
+}
+
+/* ---- a round ---- */
+
 static void check_round(struct life *l)
 {
 	enum ending e = play_round(l);
+	bool switches = peer_may_lead(l) && below(l, 3) == 0;
 
-	open_again(l, &e);
+	open_again(l, !switches, &e);
 	l->by_ending[e]++;
 	check_primary(l, e);
 	look_for_torn(l);
-	l->serial += l->h->begun;
-	cut_history_restart(l->h, l->found);
+	if (switches)
+		switch_roles(l, e);
+	history_begins(l);
 	if (below(l, 2))
 		check_image(l);
 	if (below(l, 2))
@@ -548,15 +755,16 @@ static void report(const struct life *l)
 {
 	const struct replica_stream *s = &l->stream;
 
-	print_message("seed %" PRIu64
-	              ": %u rounds: %u closed, %u killed, %u without power, %u times more in recovery; "
-	              "%" PRIu64
-	              " changes, %u long ones placed, torn after %u rounds; the peer followed %u times, "
-	              "%u resyncs (%u back from a tail, %u because the log had it no more), %u chunks, "
-	              "compared %u times\n",
-	              l->number, l->rounds, l->by_ending[CLOSED], l->by_ending[KILLED],
-	              l->by_ending[POWER_LOST], l->at_recovery, l->serial, l->placed, l->torn, s->follows,
-	              s->resyncs, s->rewinds, s->overruns, s->chunks, l->compared);
+	print_message(
+		"seed %" PRIu64
+		": %u rounds: %u closed, %u killed, %u without power, %u times more in recovery; "
+		"%" PRIu64 " changes, %u long ones placed, torn after %u rounds; the peer followed %u times, "
+		"%u resyncs (%u back from a tail, %u because the log had it no more), %u chunks, "
+		"compared %u times, lost its power %u times, took over %u times, %u of them from one "
+		"with a tail\n",
+		l->number, l->rounds, l->by_ending[CLOSED], l->by_ending[KILLED], l->by_ending[POWER_LOST],
+		l->at_recovery, l->serial, l->placed, l->torn, s->follows, s->resyncs, s->rewinds,
+		s->overruns, s->chunks, l->compared, l->peer_lost, l->switches, l->tails);
 }
 
 static void a_volume_is_never_what_it_was_not_and_its_peer_becomes_the_same(void **state)
