@@ -17,6 +17,16 @@ static struct extent extent_of(uint64_t block, uint64_t blocks, uint64_t lsn)
 	return (struct extent){ block * BLOCK, blocks * BLOCK, EXTENT_DATA, lsn, lsn * 7 };
 }
 
+/* Field by field: between them may be anything. */
+static void is_the_same(const struct extent *a, const struct extent *b)
+{
+	assert_int_equal(a->offset, b->offset);
+	assert_int_equal(a->length, b->length);
+	assert_int_equal(a->kind, b->kind);
+	assert_int_equal(a->lsn, b->lsn);
+	assert_int_equal(a->data_lsn, b->data_lsn);
+}
+
 static void as_the_map_says(const struct extent *list, size_t n, const struct extent_map *m)
 {
 	struct extent e;
@@ -24,7 +34,7 @@ static void as_the_map_says(const struct extent *list, size_t n, const struct ex
 
 	for (size_t i = 0; i < n; i++, at = e.offset + e.length) {
 		assert_true(extent_map_find(m, at, UINT64_MAX, &e));
-		assert_memory_equal(&e, &list[i], sizeof(e));
+		is_the_same(&e, &list[i]);
 	}
 	assert_false(extent_map_find(m, at, UINT64_MAX, &e));
 }
