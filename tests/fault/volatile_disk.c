@@ -55,8 +55,9 @@ struct volatile_disk {
 	uint8_t bytes[];
 };
 
-/* Of the process that uses the disk. */
-static struct volatile_disk *disk;
+/* Of the process that uses the disk. Changes under the lock; who sees that there is one takes that, and sees
+ * which. */
+static struct volatile_disk *_Atomic disk;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void die(const char *what)
