@@ -209,7 +209,7 @@ static void a_flood_of_clients_is_no_flood_of_memory(void **state)
 {
 	static const struct throttle_limits limits = { 100, 100 };
 	struct throttle *t = throttle_create(50);
-	char name[16];
+	char name[32];
 
 	for (int i = 0; i < 1000; i++) {
 		struct key k;
