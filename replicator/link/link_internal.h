@@ -207,6 +207,7 @@ struct replication {
 	atomic_ullong waited_floor; /* durable at all that flushes wait for; UINT64_MAX: nobody */
 	unsigned int pacing;        /* writers that wait for those, or in pace_writers */
 	atomic_ullong lagging_at;   /* from this end of the log on writers wait a moment; UINT64_MAX: never */
+	uint32_t lagging_wait_ms;   /* so long at most; under the lock */
 	atomic_uint unflushed;      /* writes since the last flush */
 	atomic_uint lone;           /* flushes in a row that came after one write each */
 	atomic_uint flush_waiters;  /* flushes, and writers, that wait for what somebody else reads */

@@ -11,9 +11,11 @@
  * not help. */
 #define HOLD_MIN_MS 1000
 #define HOLD_MAX_MS 60000
-/* How long one write waits at most for a peer that is to be in sync again, rather than leave it behind. An
- * async one must not be felt: it is left behind. */
-#define SYNC_WAIT_MS 200
+/* How long one write waits at most for a peer that nobody counts on, rather than leave it behind. An async
+ * one must not be felt: it is left behind, but for a resync into it, which would never end otherwise. The
+ * others are to be in sync again. */
+#define ASYNC_WAIT_MS 20
+#define SYNC_WAIT_MS  200
 
 /*
  * What it made durable while there was always more than the socket took: the speed of the line, or of the
@@ -88,18 +90,31 @@ bool pace_can_finish(struct peer *p)
 
 /* ---- writers ---- */
 
+/* How long a write waits for it at most; 0: not at all. */
+static uint32_t wait_for_ms(const struct replication *r, size_t i)
+{
+	const struct repl_peer *p = &r->core.peers[i];
+
+	if (!p->used || repl_waits_for(&r->core, i))
+		return 0; /* keep_pace (gate.c) does */
+	if (p->state == PEER_RESYNC)
+		return p->config.mode == PEER_ASYNC ? ASYNC_WAIT_MS : SYNC_WAIT_MS;
+	return p->state == PEER_FOLLOWING && p->config.mode != PEER_ASYNC ? SYNC_WAIT_MS : 0;
+}
+
 void pace_note_lagging(struct replication *r)
 {
 	uint64_t at = UINT64_MAX;
 
+	r->lagging_wait_ms = 0;
 	for (size_t i = 0; r->core.primary && i < PEERS_MAX; i++) {
-		const struct repl_peer *p = &r->core.peers[i];
+		uint64_t until = r->core.peers[i].durable + r->o.lag_limit_bytes / 4 * 3;
+		uint32_t wait_ms = wait_for_ms(r, i);
 
-		if (!p->used || p->config.mode == PEER_ASYNC || repl_waits_for(&r->core, i) ||
-		    (p->state != PEER_FOLLOWING && p->state != PEER_RESYNC))
-			continue;
-		if (p->durable + r->o.lag_limit_bytes / 4 * 3 < at)
-			at = p->durable + r->o.lag_limit_bytes / 4 * 3;
+		if (wait_ms > 0 && until < at)
+			at = until;
+		if (wait_ms > r->lagging_wait_ms)
+			r->lagging_wait_ms = wait_ms;
 	}
 	atomic_store(&r->lagging_at, at);
 }
@@ -113,7 +128,7 @@ void pace_writers(struct replication *r)
 	if (atomic_load(&r->lagging_at) == UINT64_MAX || staged < atomic_load(&r->lagging_at))
 		return;
 	(void) pthread_mutex_lock(&r->lock);
-	until_ms = clock_mono_ms() + SYNC_WAIT_MS;
+	until_ms = clock_mono_ms() + r->lagging_wait_ms;
 	t = (struct timespec){ (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
 	r->pacing++;
 	while (!r->stopping && staged >= atomic_load(&r->lagging_at) && clock_mono_ms() < until_ms)
