@@ -166,7 +166,6 @@ static void put_device(struct nlmsghdr *h, int socket, const struct export_info 
 {
 	mnl_attr_put_u64(h, NBD_ATTR_SIZE_BYTES, info->size_bytes);
 	mnl_attr_put_u64(h, NBD_ATTR_BLOCK_SIZE_BYTES, EXPORT_BLOCK_SIZE);
-	mnl_attr_put_u64(h, NBD_ATTR_TIMEOUT, 0);
 	mnl_attr_put_u64(h, NBD_ATTR_DEAD_CONN_TIMEOUT, dead_timeout_s);
 	put_socket(h, socket);
 }
@@ -178,6 +177,7 @@ int nbd_netlink_connect(struct nbd_netlink *nl, int socket, const struct export_
 	struct nlmsghdr *h = begin(nl, nl->family, NBD_CMD_CONNECT, NBD_GENL_VERSION);
 
 	put_device(h, socket, info, dead_timeout_s);
+	mnl_attr_put_u64(h, NBD_ATTR_TIMEOUT, 0);
 	mnl_attr_put_u64(h, NBD_ATTR_SERVER_FLAGS, server_flags(info));
 	mnl_attr_put_u64(h, NBD_ATTR_CLIENT_FLAGS, NBD_CFLAG_DISCONNECT_ON_CLOSE);
 	if (ask(nl, h, on_message_with, &index) < 0)
@@ -194,6 +194,7 @@ int nbd_netlink_reconnect(struct nbd_netlink *nl, uint32_t index, int socket, co
 {
 	struct nlmsghdr *h = begin(nl, nl->family, NBD_CMD_RECONFIGURE, NBD_GENL_VERSION);
 
+	/* Without NBD_ATTR_TIMEOUT: said again, it would set the queue's io_timeout back to half a minute. */
 	mnl_attr_put_u32(h, NBD_ATTR_INDEX, index);
 	mnl_attr_put_u64(h, NBD_ATTR_CLIENT_FLAGS, NBD_CFLAG_DISCONNECT_ON_CLOSE);
 	put_device(h, socket, info, dead_timeout_s);
