@@ -386,6 +386,9 @@ static void what_the_applier_can_not_do_breaks_the_disk_and_ends_all_waiting(voi
 	for (size_t i = 0; i < ARRAY_SIZE(waiters); i++)
 		waiter_ends_with(&waiters[i], "no record begins at LSN");
 	assert_non_null(strstr(disk_broken(f->d), "no record begins at LSN"));
+	/* Those who wait are woken first. */
+	for (int ms = 0; !atomic_load(&told.broken) && ms < 60000; ms++)
+		(void) usleep(1000);
 	assert_true(atomic_load(&told.broken));
 	disk_fixture_close(f);
 	f->o.on_progress = NULL;
