@@ -49,6 +49,9 @@ struct io_queue *io_queue_create(unsigned int depth)
 
 struct io_queue *io_queue_free(struct io_queue *q)
 {
+	/* A ring's end is the kernel's to come to, later: until then the file's disk could not be unmounted. */
+	if (q && q->fixed_fd >= 0)
+		(void) io_uring_unregister_files(&q->ring);
 	if (q && q->has_ring)
 		io_uring_queue_exit(&q->ring);
 	free(q);

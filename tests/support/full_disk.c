@@ -52,8 +52,9 @@ void full_disk_unfill(const struct full_disk *d)
 
 void full_disk_remove(struct full_disk *d)
 {
-	if (d->is_mounted)
-		(void) shell("umount %s", d->mounted);
+	/* Nothing that was closed may hold it up. */
+	if (d->is_mounted && shell("umount %s", d->mounted) != 0)
+		fail_msg("%s can not be unmounted", d->mounted);
 	if (*d->folder)
 		(void) shell("rm -rf %s", d->folder);
 	*d = (struct full_disk){ 0 };
