@@ -283,6 +283,15 @@ static void a_peer_gets_a_long_write_from_the_image_as_long_as_it_is_there(void 
 	disk_fixture_remove(&f);
 }
 
+/* A peer that is sent nothing: by more than half of the stage, and not so far that the log runs full. */
+static void fall_behind(struct disk_fixture *f)
+{
+	for (int i = 0; i < 3; i++) {
+		put(f, 2 * MIB, 2 * MIB);
+		disk_fixture_apply(f);
+	}
+}
+
 static void for_a_peer_that_is_far_behind_the_log_keeps_long_writes(void **state)
 {
 	struct disk_fixture f;
@@ -296,10 +305,7 @@ static void for_a_peer_that_is_far_behind_the_log_keeps_long_writes(void **state
 	put(&f, 0, 2 * MIB);
 	flush(&f);
 	assert_int_equal(placed(&s), 8); /* it will be sent that from the stage */
-	for (int i = 0; i < 3; i++) {
-		put(&f, 2 * MIB, 2 * MIB);
-		disk_fixture_apply(&f);
-	}
+	fall_behind(&f);
 	before = placed(&s);
 	put(&f, 4 * MIB, 2 * MIB);
 	flush(&f);
@@ -321,11 +327,7 @@ static void for_a_peer_that_nobody_waits_for_the_log_keeps_none(void **state)
 	disk_peer_may_lag(f.d, "b", true); /* nobody knows it yet: that is nothing */
 	assert_int_equal(disk_peer_set(f.d, "b", cursors(&f).staged, NULL), 0);
 	disk_peer_may_lag(f.d, "b", true);
-	/* Behind half of the stage, and not so far that the log runs full. */
-	for (int i = 0; i < 3; i++) {
-		put(&f, 2 * MIB, 2 * MIB);
-		disk_fixture_apply(&f);
-	}
+	fall_behind(&f);
 	before = placed(&s);
 	put(&f, 4 * MIB, 2 * MIB);
 	flush(&f);
