@@ -372,6 +372,7 @@ static int serve(struct peer *p, struct err *err)
 	(void) pthread_mutex_lock(&p->reading);
 	p->serving = true;
 	p->may_lag = false;
+	p->pace.from_ms = 0; /* what was measured ended with the last connection */
 	disk_peer_may_lag(p->r->disk, p->config.name, false);
 	p->failed = 0;
 	r = serve_reading(p, err);
